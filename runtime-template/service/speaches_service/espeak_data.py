@@ -1,0 +1,45 @@
+"""espeak-ng's data under a long path.
+
+espeak keeps the path of its data in a buffer of 160 bytes and ends the whole process when it does not fit. The service
+never changes its working directory, so a relative path does the same and is short wherever the runtime lies.
+"""
+
+import os
+from typing import Any
+
+from speaches_service.rebinding import imported
+from speaches_service.rebinding import rebind as rebind_name
+
+LONGEST_PATH = 140
+"""In bytes: 143 is known to work and 163 to be fatal, as espeak appends names of its own."""
+
+
+def rebind() -> None:
+    """Shorten the path on its way to espeak, in phonemizer (Kokoro) and in Piper."""
+    phonemizer = imported("phonemizer.backend.espeak.wrapper")
+    if phonemizer is not None:
+        # phonemizer makes every path absolute, so this is the last place before espeak sees it.
+        open_espeak = phonemizer.EspeakAPI
+
+        def open_with_short_path(library: Any, data_path: Any) -> Any:
+            return open_espeak(library, None if data_path is None else shorten(str(data_path)))
+
+        rebind_name(phonemizer.__name__, "EspeakAPI", open_with_short_path)
+    piper = imported("piper.voice")
+    if piper is not None:
+        make_phonemizer = piper.EspeakPhonemizer
+        rebind_name(piper.__name__, "EspeakPhonemizer", lambda data_path: make_phonemizer(shorten(str(data_path))))
+
+
+def shorten(path: str) -> str:
+    """Another path to the same directory that espeak can hold.
+
+    Raises:
+        RuntimeError: the relative path is too long as well.
+    """
+    if len(os.fsencode(path)) <= LONGEST_PATH:
+        return path
+    relative = os.path.relpath(os.path.realpath(path))
+    if len(os.fsencode(relative)) > LONGEST_PATH:
+        raise RuntimeError(f"espeak cannot read its data, the path is too long: `{path}`")
+    return relative

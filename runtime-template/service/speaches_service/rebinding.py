@@ -1,0 +1,22 @@
+"""Replacing a name in a module of somebody else."""
+
+import importlib
+import sys
+from types import ModuleType
+
+
+def rebind(module: str, name: str, replacement: object) -> object:
+    """Replace `module.name` and return what was there.
+
+    Raises:
+        AttributeError: there is no such name, so this is not the version that the service was written for.
+    """
+    target = importlib.import_module(module)
+    original: object = getattr(target, name)
+    setattr(target, name, replacement)
+    return original
+
+
+def imported(module: str) -> ModuleType | None:
+    """The module, if upstream has imported it; a library that is not in use needs no replacement."""
+    return sys.modules.get(module)

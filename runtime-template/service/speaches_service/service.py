@@ -1,0 +1,128 @@
+"""The service from open sockets to the last exit code."""
+
+import atexit
+import contextlib
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Sequence
+from types import FrameType
+from typing import TYPE_CHECKING, NoReturn
+
+from speaches_service import command
+from speaches_service.deferred_imports import garbage_collection_paused
+from speaches_service.event_log import announce
+from speaches_service.exit_codes import ExitCode, ServiceFailure, unusable_part
+from speaches_service.settings import Settings
+from speaches_service.sockets import port_of, url_of
+from speaches_service.state import State
+
+if TYPE_CHECKING:
+    from speaches_service.server import Server
+
+DRAIN_SECONDS = 6
+"""How long open requests may take after the request to stop."""
+
+DEADLINE_SECONDS = 7.5
+"""When the process ends even if something still runs, say a thread inside a model. Harbor kills after 10 s."""
+
+STOP_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name))
+
+
+class Service:
+    """One run of speaches on sockets that already listen."""
+
+    def __init__(
+        self, settings: Settings, listeners: Sequence[socket.socket], started_at: float, started: float
+    ) -> None:
+        """Prepare; `started_at` is in seconds since the epoch, `started` the same moment on the monotonic clock."""
+        self._settings = settings
+        self._listeners = list(listeners)
+        self._port = port_of(listeners[0])
+        self._state = State(settings, self._port, started_at)
+        self._started = started
+        self._server: Server | None = None
+        self._stop_requested = threading.Event()
+
+    def run(self) -> NoReturn:
+        """Serve until told to stop and end the process."""
+        try:
+            self._serve()
+        except ServiceFailure as failure:
+            command.report(failure)
+            if self._settings.log_level == "debug" and failure.__cause__ is not None:
+                traceback.print_exception(failure.__cause__)
+            self._end(failure.exit_code, failure.message)
+        except Exception as error:  # noqa: BLE001 - the last resort: every end has an exit code and a state
+            traceback.print_exception(error)
+            message = f"internal error: {type(error).__name__}: {error}"
+            announce(message)
+            self._end(ExitCode.INTERNAL, message)
+        self._end(ExitCode.STOPPED)
+
+    def _serve(self) -> None:
+        for stop_signal in STOP_SIGNALS:
+            signal.signal(stop_signal, self._on_signal)
+        self._state.open()
+        if self._settings.sample:
+            announce("this is the SAMPLE, a miniature for trying out the pipeline, not the real speaches")
+        announce(f"listening on {', '.join(url_of(address, self._port) for address in self._settings.addresses)}")
+
+        with garbage_collection_paused():
+            try:
+                from speaches_service.server import Server
+                from speaches_service.upstream import build_application
+            except ImportError as error:
+                raise unusable_part(error) from error
+            application = build_application(self._settings, self._port)
+        server = Server(application, self._settings.log_level, DRAIN_SECONDS, self._on_serving, self._on_draining)
+        threading.Thread(target=self._enforce_deadline, name="deadline", daemon=True).start()
+        self._server = server
+        server.run(sockets=self._listeners)
+        if not server.started and not self._stop_requested.is_set():
+            raise ServiceFailure(ExitCode.INTERNAL, "speaches did not start; the lines above say why")
+
+    def _on_serving(self, speaches_version: str) -> None:
+        self._state.enter("serving", speaches_version)
+        announce(f"serving after {time.monotonic() - self._started:.2f} s")
+
+    def _on_draining(self) -> None:
+        self._state.enter("draining")
+        announce(f"stopping; open requests may take {DRAIN_SECONDS} s")
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        """First signal: drain, or end at once if nothing is served yet. Second signal: end at once."""
+        if self._stop_requested.is_set():
+            self._end_at_once(128 + number)
+        self._stop_requested.set()
+        if self._server is None:
+            self._end_at_once(ExitCode.STOPPED)
+        self._server.should_exit = True
+
+    def _enforce_deadline(self) -> None:
+        self._stop_requested.wait()
+        time.sleep(DEADLINE_SECONDS)
+        self._end_at_once(ExitCode.STOPPED)
+
+    def _end(self, exit_code: ExitCode, message: str | None = None) -> NoReturn:
+        """End without the interpreter's own farewell.
+
+        That would wait for upstream's timers that unload idle models (minutes), and it may abort the process while
+        a daemon thread is still inside native code.
+        """
+        # Libraries remove their temporary files here. Logs are flushed, telemetry is sent.
+        atexit._run_exitfuncs()  # noqa: SLF001 - undocumented, but in every CPython
+        self._end_at_once(exit_code, message)
+
+    def _end_at_once(self, exit_code: int, message: str | None = None) -> NoReturn:
+        self._state.enter_stopped(exit_code, message)
+        announce("stopped")
+        for stream in (sys.stdout, sys.stderr):
+            # It may be closed, or just be in use where the signal has interrupted it.
+            with contextlib.suppress(OSError, RuntimeError, ValueError):
+                stream.flush()
+        os._exit(exit_code)

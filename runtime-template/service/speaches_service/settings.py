@@ -1,0 +1,146 @@
+"""The settings that the launcher hands over in one environment variable."""
+
+import json
+import os
+from collections.abc import Callable, Mapping, MutableMapping
+from typing import Any, NamedTuple
+
+from speaches_service.exit_codes import ExitCode, ServiceFailure
+
+SETTINGS_VARIABLE = "SPEACHES_SERVICE_SETTINGS"
+
+LOG_LEVELS = ("critical", "error", "warning", "info", "debug")
+TASKS = ("text-to-speech", "automatic-speech-recognition")
+
+
+class BundledModel(NamedTuple):
+    """A model that the runtime contains."""
+
+    id: str
+    task: str
+    """One of `TASKS`."""
+
+
+class Settings(NamedTuple):
+    """Everything that the launcher has decided."""
+
+    runtime: str
+    """Absolute path of the runtime."""
+    addresses: tuple[str, ...]
+    """IP addresses to listen on, at least one, none twice."""
+    port: int
+    """TCP port, the same on every address; 0 picks one that is free on all of them."""
+    state_directory: str | None = None
+    """Absolute path of the directory for `status.json`; None keeps no state."""
+    log_level: str = "info"
+    """One of `LOG_LEVELS`."""
+    user_interface: bool = True
+    """Whether `/` answers with upstream's web page."""
+    bundled_models: tuple[BundledModel, ...] = ()
+    sample: bool = False
+    """Whether the runtime holds the miniature of the repository instead of the real speaches."""
+
+
+def take_settings(environment: MutableMapping[str, str]) -> Settings:
+    """Read the settings and remove their variable, which is no business of upstream or of children.
+
+    Raises:
+        ServiceFailure: USAGE without the variable, MALFORMED when it is not JSON, CANNOT_WORK for everything else.
+    """
+    text = environment.pop(SETTINGS_VARIABLE, None)
+    if text is None:
+        raise ServiceFailure(
+            ExitCode.USAGE, f"`{SETTINGS_VARIABLE}` is not set", "start the service with `bin/speaches serve`"
+        )
+    try:
+        raw = json.loads(text)
+    except ValueError as error:
+        raise ServiceFailure(ExitCode.MALFORMED, f"`{SETTINGS_VARIABLE}` is not JSON: {error}") from error
+    return parse_settings(raw)
+
+
+def parse_settings(raw: object) -> Settings:
+    """Check the decoded JSON.
+
+    Raises:
+        ServiceFailure: CANNOT_WORK, naming every key that is unknown, missing or wrong.
+    """
+    if not isinstance(raw, dict):
+        raise _refusal([f"expected an object, got {_name_type(raw)}"])
+    problems = _find_problems(raw, _FIELDS, required=("runtime", "addresses", "port"))
+    if problems:
+        raise _refusal(problems)
+    fields: dict[str, Any] = dict(raw)
+    fields["addresses"] = tuple(dict.fromkeys(raw["addresses"]))
+    fields["bundled_models"] = tuple(BundledModel(**model) for model in raw.get("bundled_models", ()))
+    return Settings(**fields)
+
+
+def _find_problems(raw: Mapping[str, object], fields: Mapping[str, "_Field"], required: tuple[str, ...]) -> list[str]:
+    problems = [f"unknown key `{key}`" for key in raw if key not in fields]
+    problems += [f"missing key `{key}`" for key in required if key not in raw]
+    for key, (is_right, expectation) in fields.items():
+        if key in raw and not is_right(raw[key]):
+            problems.append(f"`{key}` must be {expectation}, got {json.dumps(raw[key])}")
+    return problems
+
+
+def _refusal(problems: list[str]) -> ServiceFailure:
+    return ServiceFailure(
+        ExitCode.CANNOT_WORK,
+        f"`{SETTINGS_VARIABLE}`: {'; '.join(problems)}",
+        "launcher and service manager belong to different runtimes; use the launcher of this one",
+    )
+
+
+def _name_type(value: object) -> str:
+    return "null" if value is None else type(value).__name__
+
+
+def _is_boolean(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_absolute_path(value: object) -> bool:
+    return isinstance(value, str) and os.path.isabs(value)
+
+
+def _is_absolute_path_or_null(value: object) -> bool:
+    return value is None or _is_absolute_path(value)
+
+
+def _is_port(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 65535
+
+
+def _are_addresses(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(item, str) and item for item in value)
+
+
+def _is_log_level(value: object) -> bool:
+    return value in LOG_LEVELS
+
+
+def _are_models(value: object) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(item, dict) and not _find_problems(item, _MODEL_FIELDS, required=("id", "task")) for item in value
+    )
+
+
+_Field = tuple[Callable[[object], bool], str]
+
+_MODEL_FIELDS: dict[str, _Field] = {
+    "id": (lambda value: isinstance(value, str) and bool(value), "a string"),
+    "task": (lambda value: value in TASKS, f"one of {', '.join(TASKS)}"),
+}
+
+_FIELDS: dict[str, _Field] = {
+    "runtime": (_is_absolute_path, "an absolute path"),
+    "addresses": (_are_addresses, "a list of at least one IP address"),
+    "port": (_is_port, "a number from 0 to 65535"),
+    "state_directory": (_is_absolute_path_or_null, "an absolute path or null"),
+    "log_level": (_is_log_level, f"one of {', '.join(LOG_LEVELS)}"),
+    "user_interface": (_is_boolean, "true or false"),
+    "bundled_models": (_are_models, f"a list of objects with `id` and `task` ({' or '.join(TASKS)})"),
+    "sample": (_is_boolean, "true or false"),
+}

@@ -1,0 +1,158 @@
+"""Speech as mp3, wav, flac, opus, aac or pcm, encoded in this process by libav (PyAV): no ffmpeg is needed.
+
+Everything streams: bytes leave as soon as the encoder has them.
+"""
+
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Format = Literal["aac", "pcm", "opus", "mp3", "flac", "wav"]
+
+
+class Audio(Protocol):
+    """What is needed of `speaches.audio.Audio`."""
+
+    data: NDArray[np.float32]
+    """Mono samples from -1.0 to 1.0."""
+    sample_rate: int
+    """In Hz."""
+
+    def resample(self, target_sample_rate: int) -> Any:
+        """Change `data` and `sample_rate`, in Hz."""
+
+    def as_bytes(self) -> bytes:
+        """The samples as 16-bit little-endian integers."""
+
+
+class Encoding(NamedTuple):
+    """How libav makes a format. Bit rates are libav's defaults, as upstream's."""
+
+    container: str
+    codec: str
+    container_options: Mapping[str, str] = MappingProxyType({})
+    codec_options: Mapping[str, str] = MappingProxyType({})
+    sample_rates: tuple[int, ...] = ()
+    """What the codec can do, in Hz, ascending; empty means any."""
+
+
+ENCODINGS: dict[str, Encoding] = {
+    # PyAV's lame takes twice the time of ffmpeg's for the same sound, hence a faster level than the default.
+    "mp3": Encoding(
+        "mp3",
+        "libmp3lame",
+        codec_options={"compression_level": "7"},
+        sample_rates=(8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000),
+    ),
+    # The length is not known at the start: the header says 0xFFFFFFFF, as ffmpeg's does on a pipe.
+    "wav": Encoding("wav", "pcm_s16le"),
+    "flac": Encoding("flac", "flac"),
+    # An ogg page would otherwise hold back a second of sound. Duration in microseconds.
+    "opus": Encoding(
+        "ogg", "libopus", container_options={"page_duration": "200000"}, sample_rates=(8000, 12000, 16000, 24000, 48000)
+    ),
+    "aac": Encoding(
+        "adts",
+        "aac",
+        sample_rates=(7350, 8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000),
+    ),
+}
+
+
+def stream_audio_as_formatted_bytes(
+    audio_generator: Iterator[Audio], audio_format: Format, sample_rate: int | None = None
+) -> Iterator[bytes]:
+    """Encode audio while it is made; takes the place of upstream's function of this name.
+
+    Args:
+        audio_generator: pieces of mono audio, all at the same sample rate.
+        audio_format: the name that the API knows it by; opus comes in ogg, aac in ADTS, pcm is 16-bit little-endian.
+        sample_rate: of the result in Hz, default is that of the audio. A rate that the codec does not know becomes
+            the next higher one that it does.
+
+    Raises:
+        ValueError: the sample rate of the audio changes on the way.
+        Exception: whatever the generator raises.
+    """
+    if audio_format == "pcm":
+        for audio in audio_generator:
+            if sample_rate is not None:
+                audio.resample(sample_rate)
+            yield audio.as_bytes()
+        return
+    first = next(audio_generator, None)
+    if first is not None:
+        yield from _encode(first, audio_generator, ENCODINGS[audio_format], sample_rate or first.sample_rate)
+
+
+def _encode(first: Audio, rest: Iterator[Audio], encoding: Encoding, sample_rate: int) -> Iterator[bytes]:
+    import av
+
+    output = _Output()
+    options = {"flush_packets": "1", **encoding.container_options}
+    with av.open(output, "w", format=encoding.container, options=options) as container:
+        stream: Any = container.add_stream(
+            encoding.codec,
+            rate=_choose_rate(encoding.sample_rates, sample_rate),
+            layout="mono",
+            options=dict(encoding.codec_options),
+        )
+        for frame in _make_frames(first, rest):
+            # N.B. The codec's context resamples to its own rate, sample format and frame size.
+            container.mux(stream.encode(frame))
+            if output.encoded:
+                yield output.take()
+        container.mux(stream.encode(None))
+    if output.encoded:
+        yield output.take()
+
+
+def _make_frames(first: Audio, rest: Iterator[Audio]) -> Iterator[Any]:
+    """Cut audio into frames of at most one second, so that the first bytes of a long sentence leave early."""
+    import av
+
+    rate = first.sample_rate
+    position = 0
+    for audio in _all_at_rate(rate, first, rest):
+        samples = np.clip(np.asarray(audio.data, dtype=np.float32) * 32767, -32768, 32767).astype(np.int16)
+        for at in range(0, len(samples), rate):
+            frame = av.AudioFrame.from_ndarray(samples[None, at : at + rate], format="s16", layout="mono")
+            frame.sample_rate = rate
+            frame.time_base = Fraction(1, rate)
+            frame.pts = position
+            position += frame.samples
+            yield frame
+
+
+def _all_at_rate(rate: int, first: Audio, rest: Iterator[Audio]) -> Iterator[Audio]:
+    yield first
+    for audio in rest:
+        if audio.sample_rate != rate:
+            raise ValueError(f"Inconsistent sample rate: expected {rate}, got {audio.sample_rate}")
+        yield audio
+
+
+def _choose_rate(known: tuple[int, ...], wanted: int) -> int:
+    if not known:
+        return wanted
+    return next((rate for rate in known if rate >= wanted), known[-1])
+
+
+class _Output:
+    """A file that libav can only write to, so it never goes back to complete a header."""
+
+    def __init__(self) -> None:
+        self.encoded = bytearray()
+
+    def write(self, data: bytes) -> int:
+        self.encoded += data
+        return len(data)
+
+    def take(self) -> bytes:
+        taken = bytes(self.encoded)
+        self.encoded.clear()
+        return taken

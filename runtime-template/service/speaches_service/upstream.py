@@ -1,0 +1,83 @@
+"""Builds upstream's application in this process, with everything rebound that has to differ.
+
+Upstream's files stay as they are. Whatever is replaced must exist, or the service does not start.
+"""
+
+import contextlib
+import importlib
+import os
+from types import ModuleType
+from typing import Any
+
+from fastapi import FastAPI
+
+from speaches_service import diarization, espeak_data, phonemizer_segments, speech, user_interface, whisper_files
+from speaches_service.deferred_imports import modules_replaced
+from speaches_service.event_log import announce
+from speaches_service.exit_codes import ExitCode, ServiceFailure, unusable_part
+from speaches_service.settings import Settings
+
+
+def build_application(settings: Settings, port: int) -> FastAPI:
+    """Import speaches and make its application; the working directory must be the runtime's `app/`.
+
+    Raises:
+        ServiceFailure: UNAVAILABLE when a part is missing, CANNOT_WORK when upstream refuses its environment.
+    """
+    try:
+        main = _import_upstream()
+        _rebind()
+    except Exception as error:
+        raise unusable_part(error) from error
+    configuration = _read_configuration()
+    configuration.port = port  # speaches calls itself under this one; it may have been 0
+    configuration.enable_ui = False  # importing gradio now would double the time to start
+    _make_model_cache()
+    try:
+        application: FastAPI = main.create_app()
+    except (ImportError, OSError, RuntimeError) as error:
+        raise unusable_part(error) from error
+    diarization.install_refusal(application)
+    if settings.user_interface:
+        user_interface.mount(application, configuration)
+    return application
+
+
+def _import_upstream() -> ModuleType:
+    """Import all of speaches but not what only diarization, and never Kokoro, uses."""
+    # ctranslate2 tries to import torch for its converters, which a service never runs.
+    with modules_replaced({"torch": None}), contextlib.suppress(ImportError):
+        importlib.import_module("ctranslate2")
+    with modules_replaced({**phonemizer_segments.placeholders(), **diarization.placeholders()}):
+        return importlib.import_module("speaches.main")
+
+
+def _rebind() -> None:
+    diarization.rebind()
+    speech.rebind()
+    whisper_files.rebind()
+    espeak_data.rebind()
+
+
+def _read_configuration() -> Any:
+    """Upstream's `Config`, the one instance that all of upstream shares."""
+    try:
+        return importlib.import_module("speaches.dependencies").get_config()
+    except ValueError as error:  # pydantic's ValidationError and SettingsError
+        # N.B. str(error) would show the values, and some of them are secrets.
+        details = getattr(error, "errors", None)
+        message = (
+            "; ".join(f"{'__'.join(map(str, detail['loc'])).upper()}: {detail['msg']}" for detail in details())
+            if details
+            else str(error)
+        )
+        raise ServiceFailure(ExitCode.CANNOT_WORK, f"speaches refuses its environment: {message}") from error
+
+
+def _make_model_cache() -> None:
+    """Make the directory for models: without it upstream answers 500 to all that has to do with models."""
+    directory = importlib.import_module("speaches.hf_utils").HF_HUB_CACHE
+    try:
+        os.makedirs(directory, exist_ok=True)
+    except OSError as error:
+        announce(f"warning: cannot make the model cache `{directory}`: {error.strerror or error}")

@@ -1,0 +1,88 @@
+"""Upstream's web page, imported at its first view: gradio would double the time and the memory of a start."""
+
+import asyncio
+import contextlib
+import gc
+import importlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from speaches_service.deferred_imports import is_installed
+
+
+def mount(application: FastAPI, configuration: Any) -> None:
+    """Answer everything that is no route of the API, as upstream does with its user interface on."""
+    if not is_installed("gradio"):
+        application.add_route("/", _answer_not_bundled, include_in_schema=False)
+        return
+    page = DeferredPage(configuration)
+    application.mount("", page)
+    upstream_lifespan = application.router.lifespan_context
+
+    @contextlib.asynccontextmanager
+    async def lifespan(of: FastAPI) -> AsyncIterator[Any]:
+        async with upstream_lifespan(of) as state:
+            try:
+                yield state
+            finally:
+                await page.close()
+
+    application.router.lifespan_context = lifespan
+
+
+class DeferredPage:
+    """An ASGI application that becomes gradio's at the first request."""
+
+    def __init__(self, configuration: Any) -> None:
+        self._configuration = configuration
+        self._page: ASGIApp | None = None
+        self._opening = asyncio.Lock()
+        self._closing = asyncio.Event()
+        self._lifespan: asyncio.Task[None] | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer with gradio; whoever comes while it is imported waits for it."""
+        async with self._opening:
+            if self._page is None:
+                self._page = await self._open()
+        await self._page(scope, receive, send)
+
+    async def close(self) -> None:
+        """Leave gradio's lifespan, if it was entered."""
+        self._closing.set()
+        if self._lifespan is not None:
+            await self._lifespan
+
+    async def _open(self) -> ASGIApp:
+        page = await asyncio.to_thread(self._build)
+        gc.freeze()
+        opened = asyncio.get_running_loop().create_future()
+        self._lifespan = asyncio.create_task(self._keep_open(page, opened))
+        await opened
+        return page
+
+    def _build(self) -> FastAPI:
+        gradio = importlib.import_module("gradio")
+        blocks = importlib.import_module("speaches.ui.app").create_gradio_demo(self._configuration)
+        page: FastAPI = gradio.mount_gradio_app(FastAPI(), blocks, path="")
+        return page
+
+    async def _keep_open(self, page: FastAPI, opened: "asyncio.Future[None]") -> None:
+        """Enter and leave the lifespan in one task, as its cancel scopes require."""
+        try:
+            async with page.router.lifespan_context(page):
+                opened.set_result(None)
+                await self._closing.wait()
+        except Exception as error:
+            if opened.done():
+                raise
+            opened.set_exception(error)
+
+
+async def _answer_not_bundled(_request: Request) -> JSONResponse:
+    detail = "This runtime does not contain the user interface; provision again without `--without ui` to have it."
+    return JSONResponse({"detail": detail, "code": "not_bundled"}, status_code=501)

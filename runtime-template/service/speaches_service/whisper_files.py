@@ -1,0 +1,42 @@
+"""Whisper models load from the local cache first.
+
+faster_whisper asks the hub at every load, even when all files are there: without a network that costs its timeouts.
+"""
+
+import os
+from collections.abc import Callable
+from typing import cast
+
+from speaches_service.rebinding import imported
+from speaches_service.rebinding import rebind as rebind_name
+
+_MODULE = "faster_whisper.transcribe"
+_NEEDED_FILES = ("config.json", "model.bin", "tokenizer.json")
+
+
+def rebind() -> None:
+    """Replace faster_whisper's `download_model`."""
+    if imported(_MODULE) is None:
+        return
+
+    def find_or_download(
+        size_or_id: str, *, local_files_only: bool = False, cache_dir: str | None = None, **options: object
+    ) -> str:
+        """The directory of a model; goes online only if a file is missing and `local_files_only` is not set."""
+        from huggingface_hub.errors import LocalEntryNotFoundError
+
+        try:
+            path = download(size_or_id, local_files_only=True, cache_dir=cache_dir, **options)
+            if local_files_only or _is_complete(path):
+                return path
+        except LocalEntryNotFoundError:
+            if local_files_only:
+                raise
+        return download(size_or_id, local_files_only=False, cache_dir=cache_dir, **options)
+
+    download = cast("Callable[..., str]", rebind_name(_MODULE, "download_model", find_or_download))
+
+
+def _is_complete(path: str) -> bool:
+    """An interrupted download leaves a snapshot without some of its files."""
+    return all(os.path.exists(os.path.join(path, name)) for name in _NEEDED_FILES)

@@ -1,0 +1,77 @@
+import json
+import os
+import platform
+import tempfile
+import unittest
+from datetime import datetime
+
+from speaches_service.exit_codes import ExitCode, ServiceFailure
+from speaches_service.settings import Settings
+from speaches_service.state import STATUS_FILE, State
+
+
+class StateTest(unittest.TestCase):
+    def setUp(self) -> None:
+        scratch = tempfile.TemporaryDirectory()
+        self.addCleanup(scratch.cleanup)
+        self.directory = os.path.join(scratch.name, "deep", "state")
+
+    def make(self, directory: str | None, sample: bool = False) -> State:
+        settings = Settings("/runtime", ("127.0.0.1", "::1"), 0, state_directory=directory, sample=sample)
+        return State(settings, 8000, started_at=1_700_000_000.5)
+
+    def read(self) -> dict[str, object]:
+        with open(os.path.join(self.directory, STATUS_FILE), encoding="utf-8") as file:
+            status: dict[str, object] = json.load(file)
+        return status
+
+    def test_it_starts_with_the_chosen_port_and_the_pid(self) -> None:
+        self.make(self.directory).open()
+        status = self.read()
+        self.assertEqual(status["pid"], os.getpid())
+        self.assertEqual(status["port"], 8000)
+        self.assertEqual(status["addresses"], ["127.0.0.1", "::1"])
+        self.assertEqual(status["phase"], "starting")
+        self.assertEqual(datetime.fromisoformat(str(status["started_at"])).timestamp(), 1_700_000_000.5)
+        self.assertEqual(status["versions"], {"python": platform.python_version(), "speaches": None})
+
+    def test_every_phase_replaces_the_one_before(self) -> None:
+        state = self.make(self.directory)
+        state.open()
+        state.enter("serving", "1.2.3")
+        self.assertEqual(self.read()["phase"], "serving")
+        state.enter("draining")
+        status = self.read()
+        self.assertEqual(status["phase"], "draining")
+        self.assertEqual(status["versions"], {"python": platform.python_version(), "speaches": "1.2.3"})
+        self.assertEqual(os.listdir(self.directory), [STATUS_FILE])
+
+    def test_the_end_has_an_exit_code_and_a_reason(self) -> None:
+        state = self.make(self.directory)
+        state.open()
+        state.enter_stopped(ExitCode.UNAVAILABLE, "no torch")
+        status = self.read()
+        self.assertEqual((status["phase"], status["exit_code"], status["message"]), ("stopped", 69, "no torch"))
+
+    def test_no_directory_means_no_file(self) -> None:
+        state = self.make(None)
+        state.open()
+        state.enter("serving")
+        self.assertFalse(os.path.exists(self.directory))
+
+    def test_a_directory_that_cannot_be_made_is_told(self) -> None:
+        blocker = os.path.dirname(os.path.dirname(self.directory)) + "/deep"
+        with open(blocker, "w", encoding="utf-8"):
+            pass
+        with self.assertRaises(ServiceFailure) as caught:
+            self.make(self.directory).open()
+        self.assertEqual(caught.exception.exit_code, ExitCode.CANNOT_WRITE)
+        self.assertIn(self.directory, caught.exception.message)
+
+    def test_a_sample_says_so(self) -> None:
+        self.make(self.directory, sample=True).open()
+        self.assertIs(self.read()["sample"], True)
+
+
+if __name__ == "__main__":
+    unittest.main()

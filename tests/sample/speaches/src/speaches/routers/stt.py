@@ -1,0 +1,33 @@
+"""Speech-to-text, after OpenAI's API."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Form, Response
+
+from speaches.api_types import Transcription, TranscriptionVerbose
+from speaches.dependencies import AudioFileDependency, ExecutorRegistryDependency
+from speaches.executors.shared.handler_protocol import TranscriptionRequest
+from speaches.model_aliases import ModelId
+from speaches.routers.utils import find_executor_for_model_or_raise, get_model_card_data_or_raise
+
+router = APIRouter(tags=["automatic-speech-recognition"])
+
+type ResponseFormat = Literal["text", "json", "verbose_json"]
+
+
+@router.post("/v1/audio/transcriptions", response_model=str | Transcription | TranscriptionVerbose)
+def transcribe_file(
+    executor_registry: ExecutorRegistryDependency,
+    audio: AudioFileDependency,
+    model: Annotated[ModelId, Form()],
+    language: Annotated[str | None, Form()] = None,
+    response_format: Annotated[ResponseFormat, Form()] = "json",
+) -> Response:
+    card = get_model_card_data_or_raise(model)
+    executor = find_executor_for_model_or_raise(model, card, executor_registry.transcription)
+    request = TranscriptionRequest(audio=audio, model=model, language=language, response_format=response_format)
+    answer = executor.model_manager.handle_transcription_request(request)
+    if isinstance(answer, tuple):
+        text, media_type = answer
+        return Response(text, media_type=media_type)
+    return Response(answer.model_dump_json(), media_type="application/json")

@@ -1,0 +1,384 @@
+//! `cargo xtask lock`: the only place where versions are resolved.
+//!
+//! Resolution starts from upstream's own `uv.lock`, so that a runtime has the versions that upstream tested, and
+//! moves only what a Python version, a target or a missing wheel forces. `manifests/departures.toml` says why.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context as _, Result, bail};
+use camino::{Utf8Path, Utf8PathBuf};
+use clap::Args;
+use serde::Deserialize;
+
+use crate::digest::Sha256;
+use crate::failure::{Exit, Failure};
+use crate::host;
+use crate::interrupt::WorkDirectory;
+use crate::lock::{self, GROUPS};
+use crate::manifest::Manifests;
+use crate::progress;
+use crate::sample;
+use crate::speaches::pyproject;
+use crate::speaches::source::Source;
+use crate::store::Store;
+use crate::target::{Accelerator, Target};
+use crate::wheel::index;
+use crate::wheel::name::{WheelName, normalize};
+use crate::wheel::uv::Uv;
+
+/// Pythons that runtimes of speaches can have.
+const MINORS: [&str; 2] = ["3.10", "3.12"];
+/// Pythons that the sample takes from the machine it is tried on.
+const SAMPLE_MINORS: [&str; 4] = ["3.10", "3.11", "3.12", "3.13"];
+
+/// Resolve the wheels of every Python for a target, and write the locks
+#[derive(Args, Debug)]
+pub struct Arguments {
+    /// Target triple [default: this machine; for the sample, every target]
+    #[arg(long, value_name = "TRIPLE")]
+    target: Option<String>,
+    /// Which wheels: cpu, coreml or cuda [default: the target's own]
+    #[arg(long, value_name = "ACCELERATOR")]
+    accelerator: Option<String>,
+    /// Take speaches from a checkout or a source archive
+    #[arg(long, value_name = "PATH", required_unless_present = "sample")]
+    speaches_from: Option<Utf8PathBuf>,
+    /// Lock the sample instead
+    #[arg(long)]
+    sample: bool,
+}
+
+/// `manifests/departures.toml`
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Departures {
+    constraint: Vec<Constraint>,
+    reason: BTreeMap<String, BTreeMap<String, String>>,
+    #[serde(default)]
+    substitute: Vec<Substitute>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Constraint {
+    requirement: String,
+    reason: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Substitute {
+    target: String,
+    accelerator: Accelerator,
+    /// Names, or beginnings of names with a `*`, of packages that only the original needs.
+    drop: Vec<String>,
+    wheel: Vec<SubstituteWheel>,
+}
+
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SubstituteWheel {
+    python: String,
+    name: String,
+    url: String,
+    sha256: Sha256,
+}
+
+/// A wheel on its way into a lock.
+struct Resolved {
+    name: WheelName,
+    size: Option<u64>,
+    sha256: Sha256,
+    url: Option<String>,
+    groups: BTreeSet<String>,
+    reason: Option<String>,
+}
+
+struct Resolver<'a> {
+    uv: Uv,
+    store: &'a Store,
+    departures: Departures,
+}
+
+/// Runs the subcommand.
+pub fn run(arguments: &Arguments, root: &Utf8Path, manifest_directory: &Utf8Path) -> Result<()> {
+    let store = Store::locate()?;
+    if arguments.sample {
+        sample::pin(root, &manifest_directory.join("sample"))?;
+    }
+    let manifests = Manifests::load(manifest_directory, arguments.sample)?;
+    let Some(python) = host::pythons(&["3.12"]).into_iter().next() else {
+        bail!(Failure::new(Exit::Unavailable, "uv needs a Python to resolve, and there is none on this machine"));
+    };
+    let departures = toml::from_str(&fs_err::read_to_string(manifest_directory.join("departures.toml"))?)
+        .context("`departures.toml` is malformed")?;
+    let resolver = Resolver { uv: Uv::locate(&store, manifest_directory, &python)?, store: &store, departures };
+    if arguments.sample {
+        let input = root.join(sample::REQUIREMENTS);
+        for triple in manifests.targets.target.keys() {
+            if arguments.target.as_ref().is_some_and(|wanted| wanted != triple) {
+                continue;
+            }
+            let target = manifests.targets.target(triple)?;
+            for minor in SAMPLE_MINORS {
+                let wheels = resolver.sample(&input, minor, &target)?;
+                write(&manifests.locks, minor, &target, target.accelerator(None)?, &[], wheels)?;
+            }
+        }
+        return Ok(());
+    }
+    let target = manifests.targets.target(arguments.target.as_deref().unwrap_or(host::triple()))?;
+    let accelerator = target.accelerator(arguments.accelerator.as_deref())?;
+    let from = arguments.speaches_from.as_ref().context("clap requires it")?;
+    let source = Source::read(from, &manifests.speaches, false)?;
+    let groups = GROUPS
+        .into_iter()
+        .filter(|group| !target.entry.unavailable.contains_key(*group))
+        .collect::<Vec<_>>();
+    let exported = resolver.resolve(&source, accelerator, &groups)?;
+    for minor in MINORS {
+        let wheels = resolver.select(&exported, &source, minor, &target, accelerator)?;
+        write(&manifests.locks, minor, &target, accelerator, &groups, wheels)?;
+    }
+    Ok(())
+}
+
+/// Requirements with markers, by the groups that are in.
+type Exported = BTreeMap<Vec<String>, String>;
+
+impl Resolver<'_> {
+    /// Resolves once for every Python and exports what each set of groups needs.
+    fn resolve(&self, source: &Source, accelerator: Accelerator, groups: &[&str]) -> Result<Exported> {
+        let step = progress::for_stderr().step("Resolving");
+        let project = WorkDirectory::new_in(&self.store.work())?;
+        let (edited, _) = pyproject::edit(source.text("pyproject.toml")?, accelerator)?;
+        fs_err::write(project.path().join("pyproject.toml"), self.constrained(&edited)?)?;
+        fs_err::write(project.path().join("uv.lock"), source.text("uv.lock")?)?;
+        let mut command = self.uv.command();
+        command.args(["lock", "--quiet"]).current_dir(project.path());
+        self.uv.run(&mut command, "resolve the requirements of speaches")?;
+
+        let mut exported = Exported::new();
+        for subset in subsets(groups) {
+            let mut command = self.uv.command();
+            command
+                .args(["export", "--quiet", "--frozen", "--no-dev", "--no-emit-project", "--no-hashes"])
+                .args(["--no-header", "--no-annotate", "--format", "requirements.txt", "--output-file", "list.txt"])
+                .args(subset.iter().flat_map(|group| ["--extra", group]))
+                .current_dir(project.path());
+            self.uv.run(&mut command, "export the requirements of speaches")?;
+            let list = fs_err::read_to_string(project.path().join("list.txt"))?;
+            exported.insert(subset.into_iter().map(str::to_owned).collect(), list);
+        }
+        step.finish();
+        Ok(exported)
+    }
+
+    fn constrained(&self, pyproject: &str) -> Result<String> {
+        let mut document: toml_edit::DocumentMut = pyproject.parse()?;
+        let constraints = document["tool"]["uv"]["constraint-dependencies"]
+            .or_insert(toml_edit::value(toml_edit::Array::new()))
+            .as_array_mut()
+            .context("`constraint-dependencies` is no list")?;
+        for constraint in &self.departures.constraint {
+            constraints.push(constraint.requirement.as_str());
+        }
+        Ok(document.to_string())
+    }
+
+    /// The wheels for one Python and target, each with the groups that need it.
+    fn select(
+        &self,
+        exported: &Exported,
+        source: &Source,
+        minor: &str,
+        target: &Target,
+        accelerator: Accelerator,
+    ) -> Result<Vec<Resolved>> {
+        let substitute =
+            self.departures.substitute.iter().find(|one| one.target == target.triple && one.accelerator == accelerator);
+        let substituted = |name: &str| {
+            substitute.and_then(|one| one.wheel.iter().find(|wheel| wheel.python == minor && wheel.name == name))
+        };
+        let dropped = |name: &str| {
+            substitute.is_some_and(|one| {
+                one.drop.iter().any(|pattern| match pattern.strip_suffix('*') {
+                    Some(start) => name.starts_with(start),
+                    None => pattern == name,
+                })
+            })
+        };
+        let step = progress::for_stderr().step(&format!("Choosing wheels for {} and Python {minor}", target.triple));
+        let upstream = upstream_versions(source)?;
+        let mut found = BTreeMap::<String, Resolved>::new();
+        let mut base = BTreeSet::new();
+        for (groups, list) in exported {
+            let (mut requirements, mut stand_ins) = (Vec::new(), Vec::new());
+            for line in list.lines().filter(|line| !line.is_empty()) {
+                let name = normalize(line.split(['=', ' ', ';']).next().unwrap_or_default());
+                match substituted(&name) {
+                    Some(wheel) => stand_ins.push(wheel.clone()),
+                    None if dropped(&name) => {}
+                    None => requirements.push(line.to_owned()),
+                }
+            }
+            let candidates = index::ask(&self.uv, self.store, &requirements, minor, target)?;
+            let mut wheels = index::best(candidates, minor, target)?
+                .into_iter()
+                .map(|(name, candidate)| (name, candidate.size, candidate.sha256(), None))
+                .collect::<Vec<_>>();
+            for wheel in stand_ins {
+                let file = wheel.url.rsplit('/').next().unwrap_or_default().replace("%2B", "+");
+                wheels.push((WheelName::parse(&file)?, None, wheel.sha256, Some(wheel.url)));
+            }
+            for (name, size, sha256, url) in wheels {
+                if groups.is_empty() {
+                    base.insert(name.distribution.clone());
+                }
+                let resolved = found.entry(name.distribution.clone()).or_insert_with(|| Resolved {
+                    reason: self.reason(&name, upstream.get(&name.distribution), minor, url.is_some()),
+                    name,
+                    size,
+                    sha256,
+                    url,
+                    groups: BTreeSet::new(),
+                });
+                // What several groups need in common would otherwise be written for each of them alone.
+                if let [group] = groups.as_slice() {
+                    resolved.groups.insert(group.clone());
+                }
+            }
+        }
+        step.finish();
+        found
+            .into_values()
+            .map(|mut resolved| {
+                if base.contains(&resolved.name.distribution) {
+                    resolved.groups.clear();
+                } else if resolved.groups.is_empty() {
+                    bail!("`{}` is needed only by several optional parts together", resolved.name);
+                }
+                Ok(resolved)
+            })
+            .collect()
+    }
+
+    /// Why a package is not at upstream's version, if it is not.
+    fn reason(&self, name: &WheelName, upstream: Option<&BTreeSet<String>>, minor: &str, substituted: bool) -> Option<String> {
+        if !substituted && upstream.is_some_and(|versions| versions.contains(&name.version)) {
+            return None;
+        }
+        let before = upstream.map_or("nothing".to_owned(), |versions| versions.iter().cloned().collect::<Vec<_>>().join(", "));
+        let constraint = self.departures.constraint.iter().find(|one| {
+            normalize(one.requirement.split(['<', '>', '=', '!']).next().unwrap_or_default()) == name.distribution
+        });
+        let why = if substituted {
+            "the wheel for the processor".to_owned()
+        } else if let Some(constraint) = constraint {
+            constraint.reason.clone()
+        } else {
+            let table = format!("python-{}", minor.replace('.', "-"));
+            self.departures
+                .reason
+                .get(&table)
+                .and_then(|reasons| reasons.get(&name.distribution))
+                .cloned()
+                .unwrap_or_else(|| format!("something else that Python {minor} or this target needs asks for it"))
+        };
+        Some(format!("upstream has {before}: {why}"))
+    }
+
+    fn sample(&self, input: &Utf8Path, minor: &str, target: &Target) -> Result<Vec<Resolved>> {
+        let step = progress::for_stderr().step(&format!("Choosing wheels for {} and Python {minor}", target.triple));
+        let found = index::resolve(&self.uv, self.store, input, minor, target)?;
+        step.finish();
+        let wheels = index::best(found, minor, target)?;
+        Ok(wheels
+            .into_iter()
+            .map(|(name, candidate)| Resolved {
+                name,
+                size: candidate.size,
+                sha256: candidate.sha256(),
+                url: None,
+                groups: BTreeSet::new(),
+                reason: None,
+            })
+            .collect())
+    }
+}
+
+fn subsets<'a>(groups: &[&'a str]) -> Vec<Vec<&'a str>> {
+    (0..1_usize << groups.len())
+        .map(|bits| groups.iter().enumerate().filter(|(index, _)| bits >> index & 1 == 1).map(|(_, group)| *group).collect())
+        .collect()
+}
+
+/// The versions that upstream's `uv.lock` has of each package.
+fn upstream_versions(source: &Source) -> Result<BTreeMap<String, BTreeSet<String>>> {
+    #[derive(Deserialize)]
+    struct Document {
+        package: Vec<Package>,
+    }
+    #[derive(Deserialize)]
+    struct Package {
+        name: String,
+        version: String,
+    }
+    let document: Document = toml::from_str(source.text("uv.lock")?).context("`uv.lock` of speaches is malformed")?;
+    let mut versions = BTreeMap::<_, BTreeSet<_>>::new();
+    for package in document.package {
+        versions.entry(normalize(&package.name)).or_default().insert(package.version);
+    }
+    Ok(versions)
+}
+
+/// Writes a lock, unless a wheel in it could not run where it is for.
+fn write(
+    directory: &Utf8Path,
+    minor: &str,
+    target: &Target,
+    accelerator: Accelerator,
+    groups: &[&str],
+    mut wheels: Vec<Resolved>,
+) -> Result<()> {
+    wheels.sort_by(|a, b| a.name.distribution.cmp(&b.name.distribution));
+    for wheel in &wheels {
+        if !wheel.name.fits(minor, target) {
+            bail!(Failure::new(
+                Exit::Data,
+                format!("uv chose `{}`, which does not run on {} with Python {minor}", wheel.name, target.triple)
+            ));
+        }
+    }
+    let quoted = groups.iter().map(|group| format!("\"{group}\"")).collect::<Vec<_>>().join(", ");
+    let mut text = format!(
+        "# Made by `cargo xtask lock`: every wheel of speaches for {} ({accelerator}) with Python {minor}.\n\
+         # Where these are on a package index is found out when they are fetched.\n\
+         lock-version = \"1.0\"\ncreated-by = \"speaches-native\"\nrequires-python = \"=={minor}.*\"\n",
+        target.triple
+    );
+    if !groups.is_empty() {
+        text.push_str(&format!("dependency-groups = [{quoted}]\ndefault-groups = [{quoted}]\n"));
+    }
+    for wheel in &wheels {
+        text.push('\n');
+        if let Some(reason) = &wheel.reason {
+            text.push_str(&format!("# {reason}\n"));
+        }
+        text.push_str(&format!("[[packages]]\nname = \"{}\"\nversion = \"{}\"\n", wheel.name.distribution, wheel.name.version));
+        if let Some(marker) = lock::marker_of_groups(&wheel.groups) {
+            text.push_str(&format!("marker = \"{marker}\"\n"));
+        }
+        let place = match &wheel.url {
+            Some(url) => format!("url = \"{url}\""),
+            None => format!("path = \"wheels/{}\"", wheel.name.file),
+        };
+        let size = wheel.size.map(|size| format!(", size = {size}")).unwrap_or_default();
+        text.push_str(&format!("wheels = [{{ {place}{size}, hashes = {{ sha256 = \"{}\" }} }}]\n", wheel.sha256));
+    }
+    fs_err::create_dir_all(directory)?;
+    let path = directory.join(lock::file_name(minor, &target.triple, accelerator));
+    fs_err::write(&path, text)?;
+    println!("{path}");
+    Ok(())
+}

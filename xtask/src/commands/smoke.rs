@@ -1,0 +1,249 @@
+//! `cargo xtask smoke`: does a runtime do its job on this machine?
+
+use std::io::Read as _;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use camino::{Utf8Path, Utf8PathBuf};
+use clap::Args;
+use reqwest::blocking::Client;
+use reqwest::blocking::multipart::{Form, Part};
+use serde_json::{Value, json};
+use speaches_launcher::layout::Family;
+use speaches_launcher::runtime::Head;
+
+use crate::failure::{Exit, Failure};
+use crate::http;
+use crate::interrupt::WorkDirectory;
+use crate::runtime::verify;
+
+/// What is spoken.
+pub const SENTENCE: &str = "The quick brown fox jumps over the lazy dog.";
+/// How long a cold machine may take to answer for the first time.
+const START: Duration = Duration::from_secs(120);
+/// How long a stop may take: Harbor kills after ten seconds.
+const STOP: Duration = Duration::from_secs(10);
+
+/// Start a runtime, speak, transcribe what was spoken, and stop it
+#[derive(Args, Debug)]
+pub struct Arguments {
+    /// The directory of the runtime
+    runtime: Utf8PathBuf,
+    /// Keep what was spoken in this file (WAV)
+    #[arg(long, value_name = "FILE")]
+    keep: Option<Utf8PathBuf>,
+}
+
+/// Runs the subcommand.
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let outcome = smoke(&arguments.runtime, SENTENCE)?;
+    if let Some(keep) = &arguments.keep {
+        fs_err::write(keep, &outcome.speech)?;
+    }
+    Ok(())
+}
+
+/// What came of it.
+pub struct Outcome {
+    /// The spoken sentence, as WAV.
+    pub speech: Vec<u8>,
+    /// What was understood of it; `None` when the runtime has no models.
+    pub heard: Option<String>,
+}
+
+/// Goes through all steps and prints a line for each.
+pub fn smoke(runtime: &Utf8Path, sentence: &str) -> Result<Outcome> {
+    let runtime = camino::absolute_utf8(runtime)?;
+    let head = verify::read(&runtime)?.head;
+    if head.target != crate::host::triple() {
+        bail!(Failure::new(
+            Exit::Config,
+            format!("`{runtime}` is for {}, and this is {}", head.target, crate::host::triple())
+        ));
+    }
+    let mut steps = Steps { started: Instant::now() };
+    let mut service = Service::start(&runtime, &head)?;
+    let base = service.wait()?;
+    steps.done(&format!("answers at {base}{}", if head.sample { " (SAMPLE)" } else { "" }));
+
+    let client = http::loopback()?;
+    let models: Value = get(&client, &format!("{base}/v1/models"))?.json()?;
+    let listed = models["data"].as_array().into_iter().flatten().filter_map(|model| model["id"].as_str()).collect::<Vec<_>>();
+    for model in &head.models {
+        if !listed.contains(&model.id.as_str()) {
+            bail!(broken(&format!("`/v1/models` does not list the bundled model `{}`, only {listed:?}", model.id)));
+        }
+    }
+    steps.done(&format!("lists {} models, all {} bundled ones among them", listed.len(), head.models.len()));
+
+    let mut outcome = Outcome { speech: Vec::new(), heard: None };
+    if let Some(speaker) = head.models.iter().find(|model| model.task == "text-to-speech") {
+        let voice = speaker.voice.as_deref().unwrap_or("af_bella");
+        for format in ["pcm", "mp3", "wav"] {
+            let body = json!({ "model": speaker.id, "voice": voice, "input": sentence, "response_format": format });
+            let response = client.post(format!("{base}/v1/audio/speech")).json(&body).send()?;
+            outcome.speech = expect_success(response)?.bytes()?.to_vec();
+            check_audio(format, &outcome.speech)?;
+            steps.done(&format!("speaks {} bytes of {format}", outcome.speech.len()));
+        }
+        if let Some(listener) = head.models.iter().find(|model| model.task == "automatic-speech-recognition") {
+            let part = Part::bytes(outcome.speech.clone()).file_name("speech.wav").mime_str("audio/wav")?;
+            let form = Form::new().text("model", listener.id.clone()).part("file", part);
+            let response = client.post(format!("{base}/v1/audio/transcriptions")).multipart(form).send()?;
+            let answer: Value = expect_success(response)?.json()?;
+            let heard = answer["text"].as_str().map(str::trim).unwrap_or_default().to_owned();
+            if heard.is_empty() {
+                bail!(broken(&format!("the transcription has no text: {answer}")));
+            }
+            steps.done(&format!("hears \"{heard}\""));
+            outcome.heard = Some(heard);
+        }
+    } else {
+        println!("        no text-to-speech model is bundled, so nothing was spoken or transcribed");
+    }
+    service.stop()?;
+    steps.done("stopped on request with exit code 0");
+    Ok(outcome)
+}
+
+struct Steps {
+    started: Instant,
+}
+
+impl Steps {
+    fn done(&mut self, what: &str) {
+        println!("{:6.2} s  {what}", self.started.elapsed().as_secs_f32());
+        self.started = Instant::now();
+    }
+}
+
+fn broken(what: &str) -> Failure {
+    Failure::new(Exit::Unavailable, what).hint("the service's own log is above")
+}
+
+fn get(client: &Client, url: &str) -> Result<reqwest::blocking::Response> {
+    expect_success(client.get(url).send()?)
+}
+
+fn expect_success(response: reqwest::blocking::Response) -> Result<reqwest::blocking::Response> {
+    let (status, url) = (response.status(), response.url().clone());
+    if status.is_success() {
+        return Ok(response);
+    }
+    bail!(broken(&format!("`{}` answers {status}: {}", url.path(), response.text().unwrap_or_default())))
+}
+
+/// Whether bytes are what their format begins with, and last a while.
+fn check_audio(format: &str, bytes: &[u8]) -> Result<()> {
+    let right = match format {
+        "wav" => bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(b"WAVE"),
+        "mp3" => bytes.starts_with(b"ID3") || (bytes.first() == Some(&0xff) && bytes.get(1).is_some_and(|byte| byte & 0xe0 == 0xe0)),
+        // 16-bit samples, not all of them silence.
+        _ => bytes.len() % 2 == 0 && bytes.iter().any(|byte| *byte != 0),
+    };
+    if !right || bytes.len() < 1000 {
+        bail!(broken(&format!("the speech is no {format}: {} bytes", bytes.len())));
+    }
+    Ok(())
+}
+
+/// A running service, ended with the value if not before.
+pub struct Service {
+    child: Child,
+    state: WorkDirectory,
+}
+
+impl Service {
+    /// Starts it on a free port, without the user's environment: a runtime needs nothing of it.
+    pub fn start(runtime: &Utf8Path, head: &Head) -> Result<Self> {
+        let state = WorkDirectory::new_in(&Utf8PathBuf::try_from(std::env::temp_dir())?)?;
+        let launcher = runtime.join(Family::of(&head.target).launcher());
+        let child = Command::new(&launcher)
+            .args(["serve", "--host", "127.0.0.1", "--port", "0", "--state-dir", state.path().as_str()])
+            .env_clear()
+            .envs(std::env::var_os("SYSTEMROOT").map(|root| ("SYSTEMROOT", root)))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("cannot start `{launcher}`"))?;
+        Ok(Self { child, state })
+    }
+
+    /// Waits until it answers, and returns where.
+    pub fn wait(&mut self) -> Result<String> {
+        let client = http::loopback()?;
+        let started = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                bail!(Failure::new(Exit::Unavailable, format!("the service ended with {status} before it answered:\n{}", self.log())));
+            }
+            if let Some(base) = self.address()
+                && client.get(format!("{base}/health")).send().is_ok_and(|response| response.status().is_success())
+            {
+                return Ok(base);
+            }
+            if started.elapsed() > START {
+                let _ = self.child.kill();
+                bail!(Failure::new(Exit::Unavailable, format!("the service does not answer after {START:?}:\n{}", self.log())));
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn address(&self) -> Option<String> {
+        let state: Value = serde_json::from_slice(&fs_err::read(self.state.path().join("status.json")).ok()?).ok()?;
+        Some(format!("http://127.0.0.1:{}", state["port"].as_u64().filter(|port| *port != 0)?))
+    }
+
+    fn log(&mut self) -> String {
+        let mut text = String::new();
+        if let Some(stderr) = &mut self.child.stderr {
+            let _ = stderr.read_to_string(&mut text);
+        }
+        text
+    }
+
+    /// Asks it to stop, as Harbor does.
+    pub fn stop(&mut self) -> Result<()> {
+        terminate(&mut self.child)?;
+        let asked = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                // Windows has no way to ask, so there it was ended.
+                if cfg!(unix) && status.code() != Some(0) {
+                    bail!(Failure::new(Exit::Unavailable, format!("the service ended with {status} when asked to stop:\n{}", self.log())));
+                }
+                return Ok(());
+            }
+            if asked.elapsed() > STOP {
+                let _ = self.child.kill();
+                bail!(Failure::new(Exit::Unavailable, format!("the service does not stop within {STOP:?}")));
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+#[cfg(unix)]
+fn terminate(child: &mut Child) -> Result<()> {
+    let pid = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw).context("no pid")?;
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).context("cannot stop the service")
+}
+
+#[cfg(not(unix))]
+fn terminate(child: &mut Child) -> Result<()> {
+    child.kill().context("cannot stop the service")
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            let _ = terminate(&mut self.child);
+            std::thread::sleep(Duration::from_millis(200));
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}

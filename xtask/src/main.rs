@@ -1,0 +1,81 @@
+//! Provisions relocatable speaches runtimes. `ARCHITECTURE.md` says which room is for what.
+
+mod commands;
+mod digest;
+mod failure;
+mod host;
+mod http;
+mod interrupt;
+mod launcher;
+mod lock;
+mod manifest;
+mod model;
+mod plan;
+mod progress;
+mod provision;
+mod python;
+mod runtime;
+mod sample;
+mod speaches;
+mod store;
+mod target;
+mod template;
+mod wheel;
+
+use std::process::ExitCode;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use clap::{Parser, Subcommand};
+
+use failure::Exit;
+
+/// Makes native, relocatable runtimes of speaches, the OpenAI-compatible speech server
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// Use other pins than those in manifests/
+    #[arg(long, global = true, value_name = "DIR", hide = true)]
+    manifests: Option<Utf8PathBuf>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Provision(commands::provision::Arguments),
+    Lock(commands::lock::Arguments),
+    Verify(commands::verify::Arguments),
+    Smoke(commands::smoke::Arguments),
+    #[command(subcommand)]
+    Cache(commands::cache::Command),
+}
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage.into() } else { Exit::Success.into() };
+        }
+    };
+    match interrupt::install().and_then(|()| run(&cli)) {
+        Ok(()) => Exit::Success.into(),
+        Err(error) => {
+            interrupt::settle();
+            eprintln!("{}", failure::describe(&error));
+            failure::exit_of(&error).into()
+        }
+    }
+}
+
+fn run(cli: &Cli) -> anyhow::Result<()> {
+    let root = Utf8Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask/ lies in the root");
+    let manifests = cli.manifests.clone().unwrap_or_else(|| root.join("manifests"));
+    match &cli.command {
+        Command::Provision(arguments) => commands::provision::run(arguments, root, &manifests),
+        Command::Lock(arguments) => commands::lock::run(arguments, root, &manifests),
+        Command::Verify(arguments) => commands::verify::run(arguments),
+        Command::Smoke(arguments) => commands::smoke::run(arguments),
+        Command::Cache(command) => commands::cache::run(command),
+    }
+}

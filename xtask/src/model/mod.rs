@@ -1,0 +1,62 @@
+//! Models: pinned content of a runtime, laid out as a Hugging Face cache of plain files.
+
+pub mod cache;
+pub mod hub;
+
+use camino::Utf8PathBuf;
+
+use crate::digest::Sha256;
+
+/// A model that a runtime gets, with every file known.
+#[derive(Clone, Debug)]
+pub struct ModelInput {
+    /// Repository on the hub.
+    pub id: String,
+    /// `text-to-speech` or `automatic-speech-recognition`.
+    pub task: String,
+    /// A voice that it has.
+    pub voice: Option<String>,
+    /// Commit, 40 hexadecimal digits.
+    pub revision: String,
+    /// Whether the manifest pins all of it.
+    pub pinned: bool,
+    /// Where it comes from, for people.
+    pub origin: String,
+    /// Its files.
+    pub files: Vec<FileInput>,
+}
+
+/// One file of a model.
+#[derive(Clone, Debug)]
+pub struct FileInput {
+    /// Relative to the root of the repository.
+    pub path: String,
+    /// In bytes.
+    pub size: u64,
+    /// Of the content.
+    pub sha256: Sha256,
+    /// A file of this machine, or where to download it.
+    pub source: FileSource,
+}
+
+/// Where a file of a model is.
+#[derive(Clone, Debug)]
+pub enum FileSource {
+    /// On this machine.
+    Local(Utf8PathBuf),
+    /// On servers, tried in order.
+    Remote(Vec<String>),
+}
+
+impl ModelInput {
+    /// Identity of the content: name, revision and every file.
+    pub fn sha256(&self) -> Sha256 {
+        let files = self.files.iter().map(|file| (&file.path, file.size, file.sha256)).collect::<Vec<_>>();
+        Sha256::of_json(&(&self.id, &self.revision, files))
+    }
+
+    /// Sum of the sizes of its files, in bytes.
+    pub fn size(&self) -> u64 {
+        self.files.iter().map(|file| file.size).sum()
+    }
+}

@@ -1,0 +1,265 @@
+//! The plan: everything that a provision will fetch and do, complete before anything is written.
+
+use std::fmt::Write as _;
+
+use anyhow::Result;
+use camino::{Utf8Path, Utf8PathBuf};
+use serde::Serialize;
+
+use crate::digest::Sha256;
+use crate::launcher::LauncherInput;
+use crate::lock::LockedWheel;
+use crate::model::{FileSource, ModelInput};
+use crate::python::PythonInput;
+use crate::speaches::install::Recipe;
+use crate::speaches::source::Source;
+use crate::store::Store;
+use crate::target::{Accelerator, Target};
+use crate::template::Template;
+
+/// Raised whenever the same inputs give another runtime.
+const VERSION: u32 = 1;
+
+/// What a provision is going to do.
+pub struct Plan {
+    /// For which machines.
+    pub target: Target,
+    /// Which wheels.
+    pub accelerator: Accelerator,
+    /// Optional parts that are in.
+    pub groups: Vec<String>,
+    /// Whether these are the inputs of the sample.
+    pub sample: bool,
+    /// Version of speaches.
+    pub version: String,
+    /// The interpreter.
+    pub python: PythonInput,
+    /// The source, when it is at hand; else it is fetched and checked against the pin.
+    pub source: Option<Source>,
+    /// Identity of the source's content.
+    pub source_sha256: Sha256,
+    /// Where the source is from, for people.
+    pub source_origin: String,
+    /// How the source is installed.
+    pub recipe: Recipe,
+    /// What is installed beside it.
+    pub wheels: Vec<LockedWheel>,
+    /// Bundled models.
+    pub models: Vec<ModelInput>,
+    /// What starts it.
+    pub launcher: LauncherInput,
+    /// What every runtime contains.
+    pub template: Template,
+    /// Where the runtime goes.
+    pub output: Utf8PathBuf,
+}
+
+/// One input, as `--dry-run` shows it.
+#[derive(Serialize)]
+pub struct Line {
+    /// `python`, `speaches`, `wheel`, `model`, `launcher` or `template`.
+    pub kind: &'static str,
+    /// Name and version.
+    pub name: String,
+    /// Where it comes from.
+    pub origin: String,
+    /// In bytes, when it is known.
+    pub size: Option<u64>,
+    /// Identity of the content.
+    pub sha256: Sha256,
+    /// Whether nothing has to be fetched for it.
+    pub cached: bool,
+    /// Whether the manifests and locks pin it.
+    pub pinned: bool,
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    target: &'a str,
+    accelerator: Accelerator,
+    python: &'a str,
+    groups: &'a [String],
+    sample: bool,
+    version: &'a str,
+    plan: Sha256,
+    output: &'a Utf8Path,
+    fetch_bytes: u64,
+    inputs: Vec<Line>,
+}
+
+impl Plan {
+    /// What identifies the runtime that this plan makes. The place where it is made is no part of it.
+    pub fn identity(&self) -> Sha256 {
+        let wheels = self.wheels.iter().map(|wheel| (&wheel.name.file, wheel.sha256)).collect::<Vec<_>>();
+        let models = self.models.iter().map(ModelInput::sha256).collect::<Vec<_>>();
+        Sha256::of_json(&(
+            VERSION,
+            (&self.target.triple, self.accelerator, &self.groups, self.sample, &self.version),
+            (self.python.version(), self.python.key()),
+            self.recipe.key(self.source_sha256),
+            wheels,
+            models,
+            (self.launcher.key(), self.template.sha256()),
+        ))
+    }
+
+    /// Every input, in the order in which things happen.
+    pub fn lines(&self, store: &Store) -> Vec<Line> {
+        let mut lines = Vec::new();
+        let (origin, pinned, sha256) = match &self.python {
+            PythonInput::Pinned { archive, urls, .. } => (urls[0].clone(), true, archive.sha256),
+            PythonInput::Archive { path, pinned, sha256, .. } => (path.to_string(), *pinned, *sha256),
+            PythonInput::Interpreter(interpreter) => {
+                (format!("copied from `{}`", interpreter.path), false, interpreter.identity)
+            }
+        };
+        let python_cached = match &self.python {
+            PythonInput::Pinned { archive, .. } => {
+                store.has_tree("python", self.python.key()) || store.file(archive.sha256).exists()
+            }
+            _ => true,
+        };
+        lines.push(Line {
+            kind: "python",
+            name: format!("CPython {}", self.python.version()),
+            origin,
+            size: None,
+            sha256,
+            cached: python_cached,
+            pinned,
+        });
+        lines.push(Line {
+            kind: "speaches",
+            name: format!("speaches {}", self.version),
+            origin: self.source_origin.clone(),
+            size: None,
+            sha256: self.source_sha256,
+            cached: self.source.is_some() || store.has_tree("speaches", self.recipe.key(self.source_sha256)),
+            pinned: self.source.as_ref().is_none_or(|source| source.pinned),
+        });
+        lines.extend(self.wheels.iter().map(|wheel| Line {
+            kind: "wheel",
+            name: wheel.name.file.clone(),
+            origin: wheel.url.clone().unwrap_or_else(|| "your package index".to_owned()),
+            size: wheel.size,
+            sha256: wheel.sha256,
+            cached: store.file(wheel.sha256).exists() || store.has_tree("wheel", wheel.key()),
+            pinned: true,
+        }));
+        lines.extend(self.models.iter().map(|model| Line {
+            kind: "model",
+            name: model.id.clone(),
+            origin: model.origin.clone(),
+            size: Some(model.size()),
+            sha256: model.sha256(),
+            cached: store.has_tree("model", model.sha256())
+                || model.files.iter().all(|file| match file.source {
+                    FileSource::Local(_) => true,
+                    FileSource::Remote(_) => store.file(file.sha256).exists(),
+                }),
+            pinned: model.pinned,
+        }));
+        let (origin, pinned) = match &self.launcher {
+            LauncherInput::Given { path, .. } => (path.to_string(), false),
+            LauncherInput::Built { .. } => ("built from this workspace".to_owned(), true),
+        };
+        lines.push(Line {
+            kind: "launcher",
+            name: "speaches".to_owned(),
+            origin,
+            size: None,
+            sha256: self.launcher.key(),
+            cached: true,
+            pinned,
+        });
+        lines.push(Line {
+            kind: "template",
+            name: "service manager and Harbor contract".to_owned(),
+            origin: "this workspace".to_owned(),
+            size: None,
+            sha256: self.template.sha256(),
+            cached: true,
+            pinned: true,
+        });
+        lines
+    }
+
+    /// Inputs that nothing committed pins.
+    pub fn unpinned(&self, store: &Store) -> Vec<String> {
+        self.lines(store)
+            .into_iter()
+            .filter(|line| !line.pinned)
+            .map(|line| format!("{} ({})", line.name, line.origin))
+            .collect()
+    }
+
+    /// The plan for machines.
+    pub fn json(&self, store: &Store) -> Result<String> {
+        let inputs = self.lines(store);
+        let fetch_bytes = inputs.iter().filter(|line| !line.cached).filter_map(|line| line.size).sum();
+        Ok(serde_json::to_string_pretty(&Document {
+            target: &self.target.triple,
+            accelerator: self.accelerator,
+            python: self.python.version(),
+            groups: &self.groups,
+            sample: self.sample,
+            version: &self.version,
+            plan: self.identity(),
+            output: &self.output,
+            fetch_bytes,
+            inputs,
+        })?)
+    }
+
+    /// The plan for people.
+    pub fn text(&self, store: &Store) -> String {
+        let lines = self.lines(store);
+        let sample = if self.sample { "the SAMPLE of speaches" } else { "speaches" };
+        let mut text = format!(
+            "{sample} {} for {} ({}), {}, Python {}\n",
+            self.version,
+            self.target.triple,
+            self.target.entry.description,
+            self.accelerator,
+            self.python.version()
+        );
+        let _ = writeln!(text, "with {}", if self.groups.is_empty() { "no optional parts".to_owned() } else { self.groups.join(" and ") });
+        let width = lines.iter().map(|line| line.name.len()).max().unwrap_or(0).min(60);
+        for line in &lines {
+            let size = line.size.map_or_else(|| "-".to_owned(), human_size);
+            let state = match (line.cached, line.pinned) {
+                (true, true) => "at hand",
+                (true, false) => "at hand, unpinned",
+                (false, true) => "to fetch",
+                (false, false) => "to fetch, unpinned",
+            };
+            let _ = writeln!(text, "  {:9} {:width$}  {size:>9}  {state:18}  {}", line.kind, line.name, line.origin);
+        }
+        let missing = lines.iter().filter(|line| !line.cached).collect::<Vec<_>>();
+        let bytes = missing.iter().filter_map(|line| line.size).sum::<u64>();
+        let unknown = missing.iter().filter(|line| line.size.is_none()).count();
+        let unknown = if unknown > 0 { format!(" and {unknown} of unknown size") } else { String::new() };
+        let _ = writeln!(text, "to fetch: {} in {} inputs{unknown}", human_size(bytes), missing.len());
+        let _ = writeln!(text, "goes to:  {}", self.output);
+        let _ = write!(text, "plan:     {}", self.identity());
+        text
+    }
+}
+
+/// `12 B`, `3.4 MB`: decimal, as package indexes and file managers count.
+pub fn human_size(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
+    let mut value = bytes as f64;
+    let mut unit = 0;
+    while value >= 999.5 && unit + 1 < UNITS.len() {
+        value /= 1000.0;
+        unit += 1;
+    }
+    if unit == 0 { format!("{bytes} B") } else { format!("{value:.1} {}", UNITS[unit]) }
+}
+
+/// The name of a runtime's directory.
+pub fn directory_name(version: &str, minor: &str, target: &str, accelerator: Accelerator, sample: bool) -> String {
+    let name = if sample { "speaches-sample" } else { "speaches" };
+    format!("{name}-{version}-py{minor}-{target}-{accelerator}")
+}

@@ -1,0 +1,392 @@
+//! Carrying out a plan: store, stage, runtime.
+
+use anyhow::{Context as _, Result, bail};
+use camino::{Utf8Path, Utf8PathBuf};
+use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
+use speaches_launcher::layout;
+use speaches_launcher::runtime::{self as description, Head, Input};
+
+use crate::failure::{Exit, Failure};
+use crate::host;
+use crate::http;
+use crate::interrupt::WorkDirectory;
+use crate::lock::LockedWheel;
+use crate::manifest::SpeachesManifest;
+use crate::model::FileSource;
+use crate::plan::Plan;
+use crate::progress::Progress;
+use crate::python::PythonInput;
+use crate::python::bytecode::Compiler;
+use crate::runtime::stage::{self, Contents};
+use crate::speaches::install;
+use crate::speaches::source::{self, Source};
+use crate::store::Store;
+use crate::store::digests::Digests;
+use crate::store::fetch::Download;
+use crate::store::tree::{RelativePath, Tree};
+use crate::wheel::uv::Uv;
+use crate::wheel::{index, unpack};
+
+/// What carrying out a plan needs beside the plan.
+pub struct Provision<'a> {
+    /// Root of this repository.
+    pub root: &'a Utf8Path,
+    /// The directory of manifests.
+    pub manifests: &'a Utf8Path,
+    /// The pin of the source.
+    pub speaches: &'a SpeachesManifest,
+    /// The cache.
+    pub store: &'a Store,
+    /// What was hashed for the plan.
+    pub digests: &'a Digests,
+    /// What a person sees.
+    pub progress: &'a dyn Progress,
+    /// Whether the network is forbidden.
+    pub offline: bool,
+}
+
+impl Provision<'_> {
+    /// Makes the runtime of a plan and puts it at the plan's output.
+    pub fn run(&self, plan: &Plan) -> Result<()> {
+        // First of all, so that an output that cannot be written is found before gigabytes are fetched.
+        let parent = plan.output.parent().context("the output has no parent directory")?;
+        let work = WorkDirectory::new_in(parent)
+            .with_context(|| format!("the runtime cannot be written to `{}`", plan.output))?;
+        remove_leftovers(parent, work.path());
+        fs_err::create_dir_all(self.store.root())?;
+        self.digests.save(self.store)?;
+
+        let python = self.python(plan)?;
+        let interpreter = plan.target.family().interpreter(plan.python.minor());
+        let compiler = (plan.target.triple == host::triple())
+            .then(|| Compiler::of_tree(&python, &interpreter, plan.python.minor()));
+        let wheels = self.wheels(plan, compiler.as_ref())?;
+        let speaches = self.speaches(plan)?;
+        let models = self.models(plan)?;
+        let launcher = {
+            let _step = self.progress.step("Building the launcher");
+            plan.launcher.tree(self.store, self.root, &plan.target)?
+        };
+        let template = plan.template.tree(self.store)?;
+
+        let mut trees = vec![("CPython".to_owned(), python.clone(), Place::Python)];
+        for (wheel, tree) in plan.wheels.iter().zip(wheels) {
+            trees.push((wheel.name.file.clone(), tree, Place::Wheel));
+        }
+        trees.push(("speaches".to_owned(), speaches, Place::Wheel));
+        trees.push(("the template".to_owned(), template, Place::Root));
+        if let Some(compiler) = &compiler {
+            trees.extend(self.bytecode(compiler, &trees)?);
+        }
+        trees.push(("the launcher".to_owned(), launcher, Place::Root));
+        trees.extend(models.into_iter().map(|(id, tree)| (id, tree, Place::Models)));
+
+        let contents = contents(plan, &trees)?;
+        let bar = self.progress.items("Filling the runtime", contents.len());
+        let made = work.path().join("runtime");
+        contents.write(&made, head(plan, &python), bar.as_ref())?;
+        stage::publish(&made, &plan.output, &work)?;
+        bar.finish();
+        Ok(())
+    }
+
+    fn python(&self, plan: &Plan) -> Result<Tree> {
+        if let PythonInput::Pinned { archive, urls, version } = &plan.python
+            && !self.store.has_tree("python", plan.python.key())
+        {
+            self.fetch(&[Download {
+                label: format!("CPython {version}"),
+                urls: urls.clone(),
+                size: None,
+                sha256: archive.sha256,
+            }])?;
+        }
+        let step = self.progress.step("Unpacking CPython");
+        let tree = plan.python.tree(self.store)?;
+        step.finish();
+        Ok(tree)
+    }
+
+    fn wheels(&self, plan: &Plan, compiler: Option<&Compiler>) -> Result<Vec<Tree>> {
+        let missing = plan
+            .wheels
+            .iter()
+            .filter(|wheel| !self.store.has_tree("wheel", wheel.key()) && !self.store.file(wheel.sha256).exists())
+            .collect::<Vec<_>>();
+        if !missing.is_empty() {
+            let without_url = missing.iter().copied().filter(|wheel| wheel.url.is_none()).collect::<Vec<_>>();
+            let mut urls = if without_url.is_empty() || self.offline {
+                Default::default()
+            } else {
+                let step = self.progress.step("Asking the package index");
+                let uv = self.uv(compiler)?;
+                let urls = index::locate(&uv, self.store, &without_url, plan.python.minor(), &plan.target)?;
+                step.finish();
+                urls
+            };
+            let downloads = missing
+                .iter()
+                .map(|wheel| Download {
+                    label: wheel.name.file.clone(),
+                    urls: wheel.url.clone().or_else(|| urls.remove(&wheel.sha256)).into_iter().collect(),
+                    size: wheel.size,
+                    sha256: wheel.sha256,
+                })
+                .collect::<Vec<_>>();
+            self.fetch(&downloads)?;
+        }
+        let bar = self.progress.items("Unpacking wheels", plan.wheels.len());
+        let trees = plan
+            .wheels
+            .par_iter()
+            .map(|wheel| {
+                let tree = self.unpack(wheel)?;
+                bar.advance(1);
+                Ok(tree)
+            })
+            .collect::<Result<Vec<_>>>()?;
+        bar.finish();
+        Ok(trees)
+    }
+
+    fn unpack(&self, wheel: &LockedWheel) -> Result<Tree> {
+        self.store.make_tree("wheel", wheel.key(), |writer| {
+            unpack::unpack(&self.store.file(wheel.sha256), &wheel.name, writer)
+        })
+    }
+
+    /// An interpreter for uv to ask: one of this machine, or that of the runtime when it runs here.
+    fn uv(&self, compiler: Option<&Compiler>) -> Result<Uv> {
+        let python = host::pythons(&[]).into_iter().next().or_else(|| compiler.map(|compiler| compiler.executable.clone()));
+        let Some(python) = python else {
+            bail!(
+                Failure::new(Exit::Unavailable, "uv needs a Python to find wheels, and there is none on this machine")
+                    .hint("install any Python 3, or provision for this machine first")
+            );
+        };
+        Uv::locate(self.store, self.manifests, &python)
+    }
+
+    fn speaches(&self, plan: &Plan) -> Result<Tree> {
+        let recipe = &plan.recipe;
+        if let Some(source) = &plan.source {
+            return recipe.install(self.store, source, self.speaches);
+        }
+        if !self.store.has_tree("speaches", recipe.key(plan.source_sha256)) {
+            let step = self.progress.step("Fetching speaches");
+            let source = self.fetch_source()?;
+            step.finish();
+            return recipe.install(self.store, &source, self.speaches);
+        }
+        self.store.make_tree("speaches", recipe.key(plan.source_sha256), |_| bail!("the tree was just there"))
+    }
+
+    /// The pinned source from its forge. Its archives have no stable bytes, so what is in them is checked.
+    fn fetch_source(&self) -> Result<Source> {
+        if self.offline {
+            bail!(self.forbidden("the source of speaches"));
+        }
+        let mut failures = Vec::new();
+        for url in &self.speaches.archives {
+            let url = url.replace("{commit}", &self.speaches.commit);
+            let response = http::client()?
+                .get(&url)
+                .send()
+                .and_then(reqwest::blocking::Response::error_for_status)
+                .map_err(reqwest::Error::without_url);
+            match response.map_err(anyhow::Error::from).and_then(source::unpack) {
+                Ok(files) => return Source::check(files, &url, self.speaches, false),
+                Err(error) => failures.push(format!("{url}: {error:#}")),
+            }
+        }
+        bail!(
+            Failure::new(Exit::Unavailable, format!("cannot fetch speaches:\n    {}", failures.join("\n    ")))
+                .hint("check the network, or give a checkout or archive with `--speaches-from`")
+        );
+    }
+
+    fn models(&self, plan: &Plan) -> Result<Vec<(String, Tree)>> {
+        let downloads = plan
+            .models
+            .iter()
+            .filter(|model| !self.store.has_tree("model", model.sha256()))
+            .flat_map(|model| model.files.iter().map(move |file| (model, file)))
+            .filter_map(|(model, file)| match &file.source {
+                FileSource::Remote(urls) => Some(Download {
+                    label: format!("`{}` of the model `{}`", file.path, model.id),
+                    urls: urls.clone(),
+                    size: Some(file.size),
+                    sha256: file.sha256,
+                }),
+                FileSource::Local(_) => None,
+            })
+            .collect::<Vec<_>>();
+        self.fetch(&downloads)?;
+        let step = self.progress.step("Laying out models");
+        let trees = plan
+            .models
+            .iter()
+            .map(|model| Ok((model.id.clone(), model.tree(self.store)?)))
+            .collect::<Result<_>>()?;
+        step.finish();
+        Ok(trees)
+    }
+
+    fn bytecode(&self, compiler: &Compiler, trees: &[Placed]) -> Result<Vec<Placed>> {
+        let bar = self.progress.items("Compiling bytecode", trees.len());
+        let compiled = trees
+            .par_iter()
+            .map(|(owner, tree, place)| {
+                let compiled = compiler.compile(self.store, tree)?;
+                bar.advance(1);
+                Ok((format!("bytecode of {owner}"), compiled, *place))
+            })
+            .collect::<Result<_>>()?;
+        bar.finish();
+        Ok(compiled)
+    }
+
+    fn fetch(&self, downloads: &[Download]) -> Result<()> {
+        if self.offline
+            && let Some(missing) = downloads.iter().find(|one| !self.store.file(one.sha256).exists())
+        {
+            bail!(self.forbidden(&missing.label));
+        }
+        self.store.fetch_all(downloads, self.progress)
+    }
+
+    fn forbidden(&self, what: &str) -> Failure {
+        Failure::new(
+            Exit::Unavailable,
+            format!("{what} is not in the store `{}`, and `--offline` forbids to fetch it", self.store.root()),
+        )
+        .hint("run the same command once without `--offline`")
+    }
+}
+
+/// Whose files, the files, and where they belong.
+type Placed = (String, Tree, Place);
+
+#[derive(Clone, Copy)]
+enum Place {
+    Root,
+    Python,
+    /// `site-packages/` and `data/` (wheels), `app/` (speaches).
+    Wheel,
+    Models,
+}
+
+fn contents(plan: &Plan, trees: &[Placed]) -> Result<Contents> {
+    let site_packages = format!("{}/{}", layout::PYTHON, plan.target.family().site_packages(plan.python.minor()));
+    let mut contents = Contents::default();
+    for (owner, tree, place) in trees {
+        contents.add(owner, tree, |path| {
+            Some(match place {
+                Place::Root => path.clone(),
+                Place::Python => path.below(layout::PYTHON),
+                Place::Models => path.below(layout::MODELS_HUB),
+                Place::Wheel => {
+                    let inside = |root: &str| path.as_str().strip_prefix(root)?.strip_prefix('/');
+                    let place = match (inside(unpack::SITE_PACKAGES), inside(unpack::DATA), inside(install::APP)) {
+                        (Some(rest), _, _) => format!("{site_packages}/{rest}"),
+                        (_, Some(rest), _) => format!("{}/{rest}", layout::PYTHON),
+                        _ => path.as_str().to_owned(),
+                    };
+                    RelativePath::new(place).ok()?
+                }
+            })
+        })?;
+        if matches!(place, Place::Wheel) {
+            let licences =
+                unpack::licences(tree.entries.iter()).map(|(path, to)| (path.clone(), to)).collect::<std::collections::BTreeMap<_, _>>();
+            contents.add(owner, tree, |path| {
+                RelativePath::new(format!("{}/{}", layout::LICENSES, licences.get(path)?)).ok()
+            })?;
+        }
+    }
+    // CPython's own licence lies in its standard library.
+    let (owner, python, _) = &trees[0];
+    contents.add(owner, python, |path| {
+        path.as_str().ends_with("LICENSE.txt").then(|| RelativePath::new(format!("{}/CPython/LICENSE.txt", layout::LICENSES)).ok())?
+    })?;
+    Ok(contents)
+}
+
+fn head(plan: &Plan, python: &Tree) -> Head {
+    let mut inputs = Vec::new();
+    let mut add = |kind: &str, name: String, origin: String, sha256: crate::digest::Sha256, pinned: bool| {
+        inputs.push(Input { kind: kind.to_owned(), name, origin, sha256: sha256.to_string(), pinned });
+    };
+    let version = plan.python.version();
+    match &plan.python {
+        PythonInput::Pinned { archive, .. } => {
+            add("python", format!("CPython {version}"), archive.url.clone(), archive.sha256, true);
+        }
+        PythonInput::Archive { sha256, pinned, .. } => {
+            add("python", format!("CPython {version}"), "an archive of the user".to_owned(), *sha256, *pinned);
+        }
+        PythonInput::Interpreter(_) => add(
+            "python",
+            format!("CPython {version}"),
+            "copied from an interpreter of the building machine".to_owned(),
+            python.sha256(),
+            false,
+        ),
+    }
+    add(
+        "speaches",
+        format!("speaches {}", plan.version),
+        plan.source_origin.clone(),
+        plan.source_sha256,
+        plan.source.as_ref().is_none_or(|source| source.pinned),
+    );
+    for wheel in &plan.wheels {
+        let origin = wheel.url.clone().unwrap_or_else(|| "the package index".to_owned());
+        add("wheel", wheel.name.file.clone(), origin, wheel.sha256, true);
+    }
+    for model in &plan.models {
+        add("model", format!("{}@{}", model.id, model.revision), model.origin.clone(), model.sha256(), model.pinned);
+    }
+    let given = matches!(plan.launcher, crate::launcher::LauncherInput::Given { .. });
+    let origin = if given { "given" } else { "built from the workspace" };
+    add("launcher", "speaches".to_owned(), origin.to_owned(), plan.launcher.key(), !given);
+    add("template", "service".to_owned(), "the workspace".to_owned(), plan.template.sha256(), true);
+    Head {
+        schema: description::SCHEMA,
+        version: plan.version.clone(),
+        sample: plan.sample,
+        target: plan.target.triple.clone(),
+        accelerator: plan.accelerator.to_string(),
+        python: description::Python {
+            version: version.to_owned(),
+            minor: plan.python.minor().to_owned(),
+            harvested: matches!(plan.python, PythonInput::Interpreter(_)),
+        },
+        groups: plan.groups.clone(),
+        models: plan
+            .models
+            .iter()
+            .map(|model| description::Model {
+                id: model.id.clone(),
+                task: model.task.clone(),
+                revision: model.revision.clone(),
+                voice: model.voice.clone(),
+            })
+            .collect(),
+        plan: plan.identity().to_string(),
+        tool: env!("CARGO_PKG_VERSION").to_owned(),
+        inputs,
+    }
+}
+
+/// Removes what killed runs left beside the output. Directories that are still being filled are young.
+fn remove_leftovers(parent: &Utf8Path, own: &Utf8Path) {
+    const OLD: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
+    for entry in parent.read_dir_utf8().into_iter().flatten().flatten() {
+        let path: Utf8PathBuf = entry.path().to_owned();
+        let age = entry.metadata().ok().and_then(|metadata| metadata.modified().ok()).and_then(|time| time.elapsed().ok());
+        if entry.file_name().starts_with(crate::interrupt::PREFIX) && path != own && age.is_some_and(|age| age > OLD) {
+            let _ = fs_err::remove_dir_all(&path);
+        }
+    }
+}

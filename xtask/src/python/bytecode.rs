@@ -1,0 +1,117 @@
+//! Bytecode of everything in a runtime, compiled once per tree and kept in the store.
+//!
+//! PEP 552, "unchecked hash-based pycs": the interpreter takes them without looking at the source, so they
+//! survive moving, copying and archives with any timestamps. Each tree is compiled by a process of its own in
+//! sorted order with a fixed hash seed, because what `marshal` writes depends on what the process did before.
+
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, bail};
+use camino::Utf8PathBuf;
+use fs_err::File;
+
+use crate::digest::Sha256;
+use crate::failure::{Exit, Failure};
+use crate::store::Store;
+use crate::store::tree::{Entry, RelativePath, Tree};
+
+const COMPILE: &str = include_str!("bytecode.py");
+
+/// A CPython that can run here, of the minor version that a runtime has.
+#[derive(Clone, Debug)]
+pub struct Compiler {
+    /// Its executable.
+    pub executable: Utf8PathBuf,
+    /// The directory of its shared library, when it needs one.
+    pub library: Option<Utf8PathBuf>,
+    /// `cpython-312`
+    pub cache_tag: String,
+    /// What identifies it.
+    pub identity: Sha256,
+}
+
+impl Compiler {
+    /// The interpreter in a tree of the store, if it runs on this machine.
+    pub fn of_tree(tree: &Tree, interpreter: &str, minor: &str) -> Self {
+        Self {
+            executable: tree.content.join(interpreter),
+            library: Some(tree.content.join("lib")),
+            cache_tag: format!("cpython-{}", minor.replace('.', "")),
+            identity: tree.sha256(),
+        }
+    }
+
+    /// A command that runs it apart from the user's environment.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(&self.executable);
+        command.env_clear().envs(std::env::vars_os().filter(|(name, _)| {
+            name.to_str().is_some_and(|name| matches!(name, "PATH" | "HOME" | "TMPDIR" | "SYSTEMROOT"))
+        }));
+        if let Some(library) = &self.library {
+            command.env("LD_LIBRARY_PATH", library);
+        }
+        command
+    }
+
+    /// The bytecode of a tree: a tree of `__pycache__` directories that belongs into the same place.
+    pub fn compile(&self, store: &Store, tree: &Tree) -> Result<Tree> {
+        let key = Sha256::of_json(&(COMPILE, self.identity, tree.sha256()));
+        store.make_tree("bytecode", key, |writer| {
+            let work = store_work(store)?;
+            let mut jobs = String::new();
+            let mut made = Vec::new();
+            for (path, entry) in &tree.entries {
+                let (Entry::File { .. }, Some(stem)) = (entry, path.as_str().strip_suffix(".py")) else {
+                    continue;
+                };
+                let (directory, stem) = stem.rsplit_once('/').unwrap_or(("", stem));
+                let name = RelativePath::new(format!("__pycache__/{stem}.{}.pyc", self.cache_tag))?.below(directory);
+                let destination = work.path().join(name.as_str());
+                jobs.push_str(&format!("{}\t{destination}\t{}\n", tree.content.join(path.as_str()), path.as_str()));
+                made.push((name, destination));
+            }
+            self.run(&jobs)?;
+            for (name, destination) in made {
+                if destination.exists() {
+                    writer.add(name, &mut File::open(&destination)?, false)?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn run(&self, jobs: &str) -> Result<()> {
+        let mut child = self
+            .command()
+            // N.B. not `-I`: it would make the interpreter ignore the hash seed.
+            .args(["-s", "-S", "-B", "-W", "ignore", "-c", COMPILE])
+            .env("PYTHONHASHSEED", "0")
+            .current_dir(self.executable.parent().context("an interpreter without a directory")?)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("cannot run `{}`", self.executable))?;
+        let mut stdin = child.stdin.take().context("the compiler has no standard input")?;
+        let written = stdin.write_all(jobs.as_bytes());
+        drop(stdin);
+        let output = child.wait_with_output()?;
+        if !output.status.success() {
+            bail!(Failure::new(
+                Exit::Unavailable,
+                format!(
+                    "`{}` cannot compile bytecode: {}\n{}",
+                    self.executable,
+                    output.status,
+                    String::from_utf8_lossy(&output.stderr).trim_end()
+                )
+            ));
+        }
+        written.context("the compiler stopped reading")
+    }
+}
+
+fn store_work(store: &Store) -> Result<crate::interrupt::WorkDirectory> {
+    crate::interrupt::WorkDirectory::new_in(&store.work())
+}

@@ -1,0 +1,156 @@
+//! The CPython of a runtime: from a pinned archive, from an archive of the user's, or copied from an
+//! interpreter of this machine.
+
+pub mod archive;
+pub mod bytecode;
+pub mod harvest;
+pub mod trim;
+
+use anyhow::{Result, bail};
+use camino::{Utf8Path, Utf8PathBuf};
+
+use crate::digest::Sha256;
+use crate::failure::{Exit, Failure};
+use crate::host;
+use crate::manifest::{PythonArchive, PythonManifest, minor_of};
+use crate::store::Store;
+use crate::store::digests::Digests;
+use crate::store::tree::Tree;
+use crate::target::Target;
+
+/// Where the interpreter of a runtime comes from, found out but not fetched.
+#[derive(Clone, Debug)]
+pub enum PythonInput {
+    /// A pinned archive, to be downloaded.
+    Pinned { version: String, archive: PythonArchive, urls: Vec<String> },
+    /// An archive on this machine.
+    Archive { version: String, path: Utf8PathBuf, sha256: Sha256, pinned: bool },
+    /// An interpreter of this machine.
+    Interpreter(Box<harvest::Interpreter>),
+}
+
+impl PythonInput {
+    /// Decides from `--python` and `--python-from`. `wanted` is a minor version or a full one.
+    pub fn resolve(
+        manifest: &PythonManifest,
+        wanted: &str,
+        from: Option<&Utf8Path>,
+        target: &Target,
+        allow_unpinned: bool,
+        digests: &Digests,
+    ) -> Result<Self> {
+        let release = manifest.release(wanted);
+        let pin = release.as_ref().ok().and_then(|release| release.archives.get(&target.triple));
+        let Some(from) = from else {
+            let release = release?;
+            let Some(archive) = pin else {
+                bail!(Failure::new(
+                    Exit::Config,
+                    format!("no archive of CPython {} is pinned for {}", release.version, target.triple)
+                ));
+            };
+            return Ok(Self::Pinned {
+                version: release.version.clone(),
+                archive: archive.clone(),
+                urls: manifest.urls(archive),
+            });
+        };
+        if !from.exists() {
+            bail!(
+                Failure::new(Exit::NoInput, format!("`--python-from {from}`: there is nothing at this path"))
+                    .hint("it takes an archive of python-build-standalone, or an interpreter such as the output of `command -v python3`")
+            );
+        }
+        if from.is_dir() {
+            bail!(
+                Failure::new(Exit::Usage, format!("`--python-from {from}` is a directory"))
+                    .hint("name the interpreter in it, such as `bin/python3`, or an archive")
+            );
+        }
+        if !archive::is_archive(from)? {
+            if target.triple != host::triple() {
+                bail!(
+                    Failure::new(
+                        Exit::Config,
+                        format!(
+                            "an interpreter of this machine ({}) cannot be part of a runtime for {}",
+                            host::triple(),
+                            target.triple
+                        )
+                    )
+                    .hint("leave `--python-from` out, or give it an archive for the target")
+                );
+            }
+            let interpreter = harvest::Interpreter::inspect(from)?;
+            expect_minor(&interpreter.version, wanted, from)?;
+            return Ok(Self::Interpreter(Box::new(interpreter)));
+        }
+        let sha256 = digests.of(from)?;
+        let (version, pinned) = match (&release, pin) {
+            (Ok(release), Some(pin)) if pin.sha256 == sha256 => (release.version.clone(), true),
+            _ if allow_unpinned => (archive::version(from)?, false),
+            (_, Some(pin)) => bail!(
+                Failure::new(
+                    Exit::Data,
+                    format!(
+                        "`{from}` is not the pinned CPython {wanted} for {}\n    pinned: sha256 {}\n    found:  sha256 {sha256}",
+                        target.triple, pin.sha256
+                    )
+                )
+                .hint("`--allow-unpinned` takes it all the same and records it in `runtime.json`")
+            ),
+            _ => bail!(
+                Failure::new(Exit::Data, format!("no CPython {wanted} for {} is pinned, so `{from}` cannot be checked", target.triple))
+                    .hint("`--allow-unpinned` takes it all the same and records it in `runtime.json`")
+            ),
+        };
+        expect_minor(&version, wanted, from)?;
+        Ok(Self::Archive { version, path: from.to_owned(), sha256, pinned })
+    }
+
+    /// Full version.
+    pub fn version(&self) -> &str {
+        match self {
+            Self::Pinned { version, .. } | Self::Archive { version, .. } => version,
+            Self::Interpreter(interpreter) => &interpreter.version,
+        }
+    }
+
+    /// Minor version, such as `3.12`.
+    pub fn minor(&self) -> &str {
+        minor_of(self.version())
+    }
+
+    /// The name of its tree in the store.
+    pub fn key(&self) -> Sha256 {
+        // The trimming is part of what makes the tree.
+        let source = match self {
+            Self::Pinned { archive, .. } => archive.sha256,
+            Self::Archive { sha256, .. } => *sha256,
+            Self::Interpreter(interpreter) => interpreter.identity,
+        };
+        Sha256::of_json(&(trim::VERSION, source))
+    }
+
+    /// Fetches nothing: unpacks or copies what is there into the store.
+    pub fn tree(&self, store: &Store) -> Result<Tree> {
+        store.make_tree("python", self.key(), |writer| match self {
+            Self::Pinned { archive, .. } => archive::unpack(&store.file(archive.sha256), self.minor(), writer),
+            Self::Archive { path, .. } => archive::unpack(path, self.minor(), writer),
+            Self::Interpreter(interpreter) => interpreter.copy(writer),
+        })
+    }
+}
+
+fn expect_minor(version: &str, wanted: &str, from: &Utf8Path) -> Result<()> {
+    if minor_of(version) != minor_of(wanted) {
+        bail!(
+            Failure::new(
+                Exit::Config,
+                format!("`{from}` is CPython {version}, but a runtime with Python {wanted} was asked for")
+            )
+            .hint(format!("ask for it with `--python {}`, or name another one", minor_of(version)))
+        );
+    }
+    Ok(())
+}

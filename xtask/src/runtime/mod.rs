@@ -1,0 +1,4 @@
+//! The finished thing: assembling it, describing it, checking it.
+
+pub mod stage;
+pub mod verify;

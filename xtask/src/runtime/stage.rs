@@ -1,0 +1,149 @@
+//! The stage: where a runtime is assembled from trees of the store before it becomes visible.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry as MapEntry;
+
+use anyhow::{Result, bail};
+use camino::{Utf8Path, Utf8PathBuf};
+use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
+use speaches_launcher::layout;
+use speaches_launcher::runtime::{Description, File, Head};
+
+use crate::digest::Sha256;
+use crate::failure::{Exit, Failure};
+use crate::interrupt::WorkDirectory;
+use crate::progress::Bar;
+use crate::store::tree::{Entry, RelativePath, Tree};
+
+/// What a runtime will contain, by path.
+#[derive(Default)]
+pub struct Contents {
+    files: BTreeMap<RelativePath, Placed>,
+}
+
+struct Placed {
+    entry: Entry,
+    /// Where its bytes are.
+    source: Utf8PathBuf,
+    /// Whose it is, for the error when two want the same place.
+    owner: String,
+}
+
+impl Contents {
+    /// Adds every file of a tree for which `place` names a place.
+    ///
+    /// A file has one owner, unless all who bring it bring the same bytes.
+    pub fn add(&mut self, owner: &str, tree: &Tree, place: impl Fn(&RelativePath) -> Option<RelativePath>) -> Result<()> {
+        for (path, entry) in &tree.entries {
+            let Some(place) = place(path) else { continue };
+            let placed =
+                Placed { entry: entry.clone(), source: tree.content.join(path.as_str()), owner: owner.to_owned() };
+            match self.files.entry(place) {
+                MapEntry::Vacant(vacant) => drop(vacant.insert(placed)),
+                MapEntry::Occupied(there) if there.get().entry == placed.entry => {}
+                MapEntry::Occupied(there) => bail!(Failure::new(
+                    Exit::Data,
+                    format!(
+                        "`{}` and `{owner}` both have a file `{}`, and they differ",
+                        there.get().owner,
+                        there.key().as_str()
+                    )
+                )),
+            }
+        }
+        Ok(())
+    }
+
+    /// How many files there are.
+    pub fn len(&self) -> usize {
+        self.files.len()
+    }
+
+    /// Fills a directory and describes it in `runtime.json`.
+    pub fn write(&self, directory: &Utf8Path, head: Head, bar: &dyn Bar) -> Result<()> {
+        let mut parents = self
+            .files
+            .keys()
+            .filter_map(|path| path.as_str().rsplit_once('/').map(|(parent, _)| parent))
+            .collect::<Vec<_>>();
+        parents.dedup();
+        for parent in parents {
+            fs_err::create_dir_all(directory.join(parent))?;
+        }
+        self.files.par_iter().try_for_each(|(path, placed)| -> Result<()> {
+            let target = directory.join(path.as_str());
+            match &placed.entry {
+                Entry::File { .. } => copy(&placed.source, &target)?,
+                Entry::Link { to } => link(to, &target)?,
+            }
+            bar.advance(1);
+            Ok(())
+        })?;
+        let files = self.files.iter().map(|(path, placed)| describe(path, &placed.entry)).collect();
+        let mut text = serde_json::to_vec_pretty(&Description { head, files })?;
+        text.push(b'\n');
+        fs_err::write(directory.join(layout::DESCRIPTION), text)?;
+        Ok(())
+    }
+}
+
+/// Shares the bytes with the store where the file system can, since a runtime has gigabytes of them: as a clone,
+/// which later changes do not reach, else as a hard link, else as a copy.
+fn copy(source: &Utf8Path, target: &Utf8Path) -> Result<()> {
+    if reflink_copy::reflink(source, target).is_ok() || fs_err::hard_link(source, target).is_ok() {
+        return Ok(());
+    }
+    fs_err::copy(source, target)?;
+    Ok(())
+}
+
+#[cfg(unix)]
+fn link(to: &str, target: &Utf8Path) -> Result<()> {
+    fs_err::os::unix::fs::symlink(to, target)?;
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn link(to: &str, target: &Utf8Path) -> Result<()> {
+    bail!(Failure::new(Exit::Config, format!("`{target}` is a link to `{to}`, which this system cannot make")))
+}
+
+fn describe(path: &RelativePath, entry: &Entry) -> File {
+    let (size, sha256, mode) = match entry {
+        Entry::File { size, sha256, executable } => (*size, *sha256, if *executable { "755" } else { "644" }),
+        Entry::Link { to } => (0, Sha256::of(to.as_bytes()), "link"),
+    };
+    File { path: path.as_str().to_owned(), size, sha256: sha256.to_string(), mode: mode.to_owned() }
+}
+
+/// Refuses an output that holds something else than a runtime.
+pub fn check_output(output: &Utf8Path) -> Result<()> {
+    if output.is_dir() && (output.join(layout::DESCRIPTION).is_file() || output.read_dir_utf8()?.next().is_none()) {
+        return Ok(());
+    }
+    // N.B. `exists` follows links, and a dangling one is in the way all the same.
+    if output.symlink_metadata().is_ok() {
+        bail!(
+            Failure::new(Exit::CannotCreate, format!("`{output}` exists and is no runtime, so it is left alone"))
+                .hint("choose another place with `--out`, or remove it yourself")
+        );
+    }
+    Ok(())
+}
+
+/// Puts a finished stage in the place of its output, whatever runtime was there before.
+pub fn publish(stage: &Utf8Path, output: &Utf8Path, work: &WorkDirectory) -> Result<()> {
+    check_output(output)?;
+    let old = work.path().join("old");
+    let replaced = output.exists();
+    if replaced {
+        fs_err::rename(output, &old)?;
+    }
+    if let Err(error) = fs_err::rename(stage, output) {
+        if replaced {
+            fs_err::rename(&old, output)?;
+        }
+        return Err(error.into());
+    }
+    Ok(())
+}

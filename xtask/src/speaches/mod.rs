@@ -1,0 +1,5 @@
+//! The speaches source: checked against its pin, edited, and placed into a runtime.
+
+pub mod install;
+pub mod pyproject;
+pub mod source;

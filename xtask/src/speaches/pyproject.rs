@@ -1,0 +1,163 @@
+//! The edits to upstream's `pyproject.toml`, with comments and order kept.
+//!
+//! Each edit asserts that what it replaces is there, and does nothing when it is already done. A line that is
+//! neither is a change upstream that somebody has to look at.
+
+use anyhow::{Context as _, Result, bail};
+use toml_edit::{Array, DocumentMut, Item, Table, Value};
+
+use crate::failure::{Exit, Failure};
+use crate::target::Accelerator;
+
+/// The Pythons that the ported source runs on.
+pub const REQUIRES_PYTHON: &str = ">=3.10,<3.13";
+
+/// A replacement in a list of requirements: what upstream has, what it becomes, why.
+type Replacement = (&'static str, &'static str, &'static str);
+
+const NUMPY: Replacement = ("numpy>=2.3.1", "numpy>=2.2.6", "2.2.6 is the last numpy for Python 3.10");
+const KOKORO_WITHOUT_GPU: Replacement = (
+    "kokoro-onnx[gpu]>=0.4.5,<0.5.0",
+    "kokoro-onnx>=0.4.5,<0.5.0",
+    "`[gpu]` pulls onnxruntime-gpu beside onnxruntime, and only one of them may be there",
+);
+
+/// Requirements that become optional: the group, and what upstream has.
+const OPTIONAL: [(&str, &str); 2] = [("diarization", "pyannote-audio>=4.0.3"), ("ui", "gradio>=5.49.1")];
+
+/// Requirements that the ported source has on top.
+const ADDED: [(&str, &str); 2] = [
+    ("taskgroup>=0.2.2 ; python_version < '3.11'", "`asyncio.TaskGroup` and `asyncio.timeout` came with Python 3.11"),
+    ("typing-extensions>=4.12.2", "what `typing` has on Python 3.12 is imported from it"),
+];
+
+const UPSTREAM_GPU: &str = "onnxruntime-gpu>=1.24.4 ; platform_machine == 'x86_64'";
+const UPSTREAM_CPU: &str = "onnxruntime>=1.24.4 ; platform_machine != 'x86_64'";
+const LAST_FOR_310: &str = "1.23.2 is the last onnxruntime for Python 3.10";
+const EXACTLY_ONE: &str = "exactly one of onnxruntime and onnxruntime-gpu may be installed";
+
+/// Both packages install the same module, so that the accelerator decides which one there is.
+fn overrides(accelerator: Accelerator) -> [Replacement; 2] {
+    match accelerator {
+        Accelerator::Cuda => [
+            (UPSTREAM_GPU, "onnxruntime-gpu>=1.23.2", LAST_FOR_310),
+            (UPSTREAM_CPU, "onnxruntime ; sys_platform == 'never'", EXACTLY_ONE),
+        ],
+        Accelerator::Cpu | Accelerator::Coreml => [
+            (UPSTREAM_GPU, "onnxruntime-gpu ; sys_platform == 'never'", EXACTLY_ONE),
+            (UPSTREAM_CPU, "onnxruntime>=1.23.2", LAST_FOR_310),
+        ],
+    }
+}
+
+/// Edits the text for an accelerator and returns it with what was done, in words.
+pub fn edit(text: &str, accelerator: Accelerator) -> Result<(String, Vec<String>)> {
+    let mut document: DocumentMut = text.parse().context("`pyproject.toml` of speaches is malformed")?;
+    let mut done = Vec::new();
+    let project = document
+        .get_mut("project")
+        .and_then(Item::as_table_mut)
+        .context("`pyproject.toml` has no `[project]`")?;
+
+    let requires = project.get_mut("requires-python").context("there is no `requires-python`")?;
+    match requires.as_str() {
+        Some("==3.12.*") => {
+            set_string(requires, REQUIRES_PYTHON);
+            done.push(format!("requires-python: `==3.12.*` becomes `{REQUIRES_PYTHON}`: the ported source runs on all of these"));
+        }
+        Some(found) if found == REQUIRES_PYTHON => {}
+        found => bail!(unexpected("requires-python", found.unwrap_or("no text"))),
+    }
+    let dependencies =
+        project.get_mut("dependencies").and_then(Item::as_array_mut).context("there are no `dependencies`")?;
+    replace(dependencies, "dependencies", NUMPY, &mut done)?;
+    if accelerator != Accelerator::Cuda {
+        replace(dependencies, "dependencies", KOKORO_WITHOUT_GPU, &mut done)?;
+    }
+    let mut optional = Vec::new();
+    for (group, requirement) in OPTIONAL {
+        if let Some(index) = position(dependencies, requirement) {
+            dependencies.remove(index);
+            optional.push((group, requirement));
+            done.push(format!("dependencies: `{requirement}` moves to the optional group `{group}`"));
+        }
+    }
+    for (requirement, why) in ADDED {
+        if position(dependencies, requirement).is_none() {
+            // Written like the line before it.
+            let mut value = Value::from(requirement);
+            if let Some(last) = dependencies.iter().last() {
+                *value.decor_mut() = last.decor().clone();
+                value.decor_mut().set_suffix("");
+            }
+            dependencies.push_formatted(value);
+            done.push(format!("dependencies: `{requirement}` is added: {why}"));
+        }
+    }
+    let groups = project.entry("optional-dependencies").or_insert_with(|| Item::Table(Table::new()));
+    let groups = groups.as_table_like_mut().context("`optional-dependencies` is no table")?;
+    for (group, requirement) in optional {
+        groups.insert(group, Item::Value(Value::Array(Array::from_iter([requirement]))));
+    }
+    for (group, requirement) in OPTIONAL {
+        let found = groups.get(group).and_then(Item::as_array).is_some_and(|array| position(array, requirement).is_some());
+        if !found {
+            bail!(unexpected("dependencies", &format!("no `{requirement}`")));
+        }
+    }
+
+    let uv = document
+        .get_mut("tool")
+        .and_then(|tool| tool.get_mut("uv"))
+        .and_then(Item::as_table_mut)
+        .context("there is no `[tool.uv]`")?;
+    let overrides = uv
+        .get_mut("override-dependencies")
+        .and_then(Item::as_array_mut)
+        .context("there are no `override-dependencies`")?;
+    for replacement in self::overrides(accelerator) {
+        replace(overrides, "override-dependencies", replacement, &mut done)?;
+    }
+    if uv.remove("workspace").is_some() {
+        done.push("[tool.uv.workspace] goes: the command line client needs Python 3.12 and is not part of a runtime".to_owned());
+    }
+    Ok((document.to_string(), done))
+}
+
+fn unexpected(what: &str, found: &str) -> Failure {
+    Failure::new(
+        Exit::Data,
+        format!("`pyproject.toml` of speaches cannot be edited: `{what}` has {found}, which this tool does not know"),
+    )
+    .hint("this commit of speaches differs from the pinned one there; `xtask/src/speaches/pyproject.rs` says what is expected")
+}
+
+fn position(array: &Array, text: &str) -> Option<usize> {
+    array.iter().position(|value| value.as_str() == Some(text))
+}
+
+fn set_string(item: &mut Item, text: &str) {
+    let decor = item.as_value().map(|value| value.decor().clone());
+    let mut value = Value::from(text);
+    if let Some(decor) = decor {
+        *value.decor_mut() = decor;
+    }
+    *item = Item::Value(value);
+}
+
+fn replace(array: &mut Array, place: &str, (from, to, why): Replacement, done: &mut Vec<String>) -> Result<()> {
+    match (position(array, from), position(array, to)) {
+        (Some(index), None) => {
+            // `Array::replace` keeps the comment and the indentation of what it replaces.
+            array.replace(index, to);
+            done.push(format!("{place}: `{from}` becomes `{to}`: {why}"));
+            Ok(())
+        }
+        (None, Some(_)) => Ok(()),
+        _ => {
+            let name = from.split(['>', '[', '=', ' ']).next().unwrap_or(from);
+            let found = array.iter().filter_map(Value::as_str).filter(|text| text.starts_with(name)).collect::<Vec<_>>();
+            bail!(unexpected(place, &format!("`{}` where `{from}` was", found.join("`, `"))))
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Remembers the sha256 of local files, so that a plan over gigabytes of models is made in milliseconds.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use anyhow::Result;
+use camino::{Utf8Path, Utf8PathBuf};
+use serde::{Deserialize, Serialize};
+
+use super::Store;
+use crate::digest::Sha256;
+
+/// Digests of files by what the file system says about them.
+///
+/// Nothing is written while a plan is made; [`Digests::save`] is for when it is carried out.
+#[derive(Debug)]
+pub struct Digests {
+    known: Mutex<Known>,
+    file: Utf8PathBuf,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    digests: BTreeMap<Utf8PathBuf, Remembered>,
+    changed: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Remembered {
+    stamp: Stamp,
+    sha256: Sha256,
+}
+
+/// What changes when a file changes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Stamp {
+    size: u64,
+    modified_nanoseconds: u128,
+    changed: (i64, i64),
+    inode: u64,
+}
+
+impl Stamp {
+    fn of(path: &Utf8Path) -> Result<Self> {
+        let metadata = fs_err::metadata(path)?;
+        let modified = metadata.modified()?.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        #[cfg(unix)]
+        let (changed, inode) = {
+            use std::os::unix::fs::MetadataExt as _;
+            ((metadata.ctime(), metadata.ctime_nsec()), metadata.ino())
+        };
+        #[cfg(not(unix))]
+        let (changed, inode) = ((0, 0), 0);
+        Ok(Self { size: metadata.len(), modified_nanoseconds: modified.as_nanos(), changed, inode })
+    }
+}
+
+impl Digests {
+    /// What earlier runs found out. A damaged memory is an empty one.
+    pub fn load(store: &Store) -> Self {
+        let file = store.root().join("digests.json");
+        let digests = fs_err::read(&file)
+            .ok()
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+            .unwrap_or_default();
+        Self { known: Mutex::new(Known { digests, changed: false }), file }
+    }
+
+    /// The sha256 of a file, from memory when nothing about the file changed.
+    pub fn of(&self, path: &Utf8Path) -> Result<Sha256> {
+        let stamp = Stamp::of(path)?;
+        if let Some(found) = self.lock().digests.get(path)
+            && found.stamp == stamp
+        {
+            return Ok(found.sha256);
+        }
+        let sha256 = Sha256::of_file(path)?;
+        let mut known = self.lock();
+        known.digests.insert(path.to_owned(), Remembered { stamp, sha256 });
+        known.changed = true;
+        Ok(sha256)
+    }
+
+    /// Writes what was found out, for the next run.
+    pub fn save(&self, store: &Store) -> Result<()> {
+        let mut known = self.lock();
+        if !known.changed {
+            return Ok(());
+        }
+        known.digests.retain(|path, _| path.exists());
+        let work = crate::interrupt::WorkDirectory::new_in(&store.work())?;
+        let new = work.path().join("digests.json");
+        fs_err::write(&new, serde_json::to_vec(&known.digests)?)?;
+        fs_err::rename(new, &self.file)?;
+        known.changed = false;
+        Ok(())
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,214 @@
+//! Trees: directories whose every file was hashed when it was made, so that nothing is hashed twice.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+
+use anyhow::{Context as _, Result, bail};
+use camino::{Utf8Path, Utf8PathBuf};
+use fs_err::File;
+use serde::{Deserialize, Serialize};
+
+use super::Store;
+use crate::digest::{Hasher, Sha256};
+
+const LIST: &str = "tree.json";
+const CONTENT: &str = "content";
+
+/// A directory in the store and what is in it.
+#[derive(Clone, Debug)]
+pub struct Tree {
+    /// Where its files are.
+    pub content: Utf8PathBuf,
+    /// By path relative to `content`.
+    pub entries: BTreeMap<RelativePath, Entry>,
+}
+
+/// One file of a tree.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Entry {
+    /// A regular file.
+    File {
+        /// In bytes.
+        size: u64,
+        /// Of the content.
+        sha256: Sha256,
+        /// Whether it may be executed.
+        executable: bool,
+    },
+    /// A symbolic link to a path inside the same tree, relative to the link.
+    Link {
+        /// The text of the link.
+        to: String,
+    },
+}
+
+/// A relative path with `/` that stays inside the directory it is joined to.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct RelativePath(String);
+
+/// A path that does not stay inside, or that not every system can have.
+#[derive(Debug, thiserror::Error)]
+#[error("`{0}` is not a path inside a directory that every system can have")]
+pub struct Escapes(String);
+
+impl TryFrom<String> for RelativePath {
+    type Error = Escapes;
+
+    fn try_from(path: String) -> Result<Self, Escapes> {
+        let plain = |part: &str| {
+            !matches!(part, "" | "." | "..") && !part.contains(['\\', ':', '\0']) && !part.ends_with(['.', ' '])
+        };
+        if path.split('/').all(plain) { Ok(Self(path)) } else { Err(Escapes(path)) }
+    }
+}
+
+impl From<RelativePath> for String {
+    fn from(path: RelativePath) -> Self {
+        path.0
+    }
+}
+
+impl RelativePath {
+    /// Checks a path.
+    pub fn new(path: impl Into<String>) -> Result<Self, Escapes> {
+        Self::try_from(path.into())
+    }
+
+    /// Its text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The same path below a directory of the runtime.
+    pub fn below(&self, directory: &str) -> Self {
+        if directory.is_empty() { self.clone() } else { Self(format!("{directory}/{}", self.0)) }
+    }
+}
+
+/// Fills a tree that is being made.
+pub struct TreeWriter {
+    content: Utf8PathBuf,
+    entries: BTreeMap<RelativePath, Entry>,
+}
+
+impl TreeWriter {
+    /// Writes a file and hashes it on the way. A second file of the same path is refused.
+    pub fn add(&mut self, path: RelativePath, source: &mut dyn Read, executable: bool) -> Result<(Sha256, u64)> {
+        let target = self.prepare(&path)?;
+        let mut writer = Hasher::new(File::create_new(&target)?);
+        io::copy(source, &mut writer).with_context(|| format!("cannot write `{target}`"))?;
+        let (sha256, size) = writer.finish();
+        set_mode(&target, executable)?;
+        self.entries.insert(path, Entry::File { size, sha256, executable });
+        Ok((sha256, size))
+    }
+
+    /// Makes a symbolic link that stays inside the tree.
+    pub fn link(&mut self, path: RelativePath, to: &str) -> Result<()> {
+        let mut depth = path.as_str().matches('/').count();
+        for part in to.split('/') {
+            match part {
+                ".." if depth > 0 => depth -= 1,
+                "" | "." | ".." => bail!("the link `{}` leads to `{to}`, outside of its tree", path.as_str()),
+                _ => depth += 1,
+            }
+        }
+        self.prepare(&path)?;
+        self.entries.insert(path, Entry::Link { to: to.to_owned() });
+        Ok(())
+    }
+
+    /// Whether there is a file or link of this path.
+    pub fn contains(&self, path: &RelativePath) -> bool {
+        self.entries.contains_key(path)
+    }
+
+    fn prepare(&self, path: &RelativePath) -> Result<Utf8PathBuf> {
+        if self.contains(path) {
+            bail!("there are two files named `{}`", path.as_str());
+        }
+        let target = self.content.join(path.as_str());
+        if let Some(parent) = target.parent() {
+            fs_err::create_dir_all(parent)?;
+        }
+        Ok(target)
+    }
+}
+
+/// Sets the permissions of a file, whatever the user's umask is.
+pub fn set_mode(path: &Utf8Path, executable: bool) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = if executable { 0o755 } else { 0o644 };
+        fs_err::set_permissions(path, std::fs::Permissions::from_mode(mode))
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = (path, executable);
+        Ok(())
+    }
+}
+
+impl Store {
+    /// The tree of this kind and key, made by `fill` when it is not there yet.
+    pub fn make_tree(
+        &self,
+        kind: &str,
+        key: Sha256,
+        fill: impl FnOnce(&mut TreeWriter) -> Result<()>,
+    ) -> Result<Tree> {
+        let destination = self.tree(kind, key);
+        self.publish(&destination, |work| {
+            let made = work.join("tree");
+            let mut writer = TreeWriter { content: made.join(CONTENT), entries: BTreeMap::new() };
+            fs_err::create_dir_all(&writer.content)?;
+            fill(&mut writer)?;
+            fs_err::write(made.join(LIST), serde_json::to_vec(&writer.entries)?)?;
+            Ok(made)
+        })?;
+        self.open_tree(kind, key)
+    }
+
+    /// Whether the tree of this kind and key is there.
+    pub fn has_tree(&self, kind: &str, key: Sha256) -> bool {
+        self.tree(kind, key).join(LIST).is_file()
+    }
+
+    fn open_tree(&self, kind: &str, key: Sha256) -> Result<Tree> {
+        let directory = self.tree(kind, key);
+        let list = directory.join(LIST);
+        let entries = serde_json::from_slice(&fs_err::read(&list)?)
+            .with_context(|| format!("`{list}` is damaged; delete `{directory}`"))?;
+        Ok(Tree { content: directory.join(CONTENT), entries })
+    }
+}
+
+impl Tree {
+    /// sha256 of the sorted list of files: the identity of the content.
+    pub fn sha256(&self) -> Sha256 {
+        Sha256::of_json(&self.entries)
+    }
+
+    /// Sum of the sizes of its files, in bytes.
+    pub fn size(&self) -> u64 {
+        self.entries.values().map(|entry| if let Entry::File { size, .. } = entry { *size } else { 0 }).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::RelativePath;
+
+    #[test]
+    fn a_path_that_leaves_its_directory_is_refused() {
+        for good in ["a", "a/b.py", "a b/c-d+e"] {
+            assert!(RelativePath::new(good).is_ok(), "{good}");
+        }
+        for bad in ["", "/a", "a//b", "../a", "a/../../b", "a/.", "C:/a", "a\\b", "a/b.", "a/b ", "a\0"] {
+            assert!(RelativePath::new(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! Unpacks wheels, for any target, believing nothing that was not checked.
+//!
+//! A tree of a wheel has two roots: `site-packages/` (purelib and platlib) and `data/` (files that go below the
+//! prefix of the installation). Scripts and headers are left out: a runtime starts one program, the launcher.
+
+use std::collections::BTreeMap;
+use std::io::{BufReader, Read as _};
+
+use anyhow::{Context as _, Result, bail};
+use camino::Utf8Path;
+use fs_err::File;
+use zip::ZipArchive;
+
+use super::name::WheelName;
+use super::record::{self, Row};
+use crate::digest::Sha256;
+use crate::failure::{Exit, Failure};
+use crate::store::tree::{Entry, RelativePath, TreeWriter};
+
+/// Raised whenever the same wheel gives another tree, since trees in the store depend on it.
+pub const VERSION: u32 = 1;
+/// Packages.
+pub const SITE_PACKAGES: &str = "site-packages";
+/// Files for the prefix of the installation.
+pub const DATA: &str = "data";
+
+/// No wheel holds a file that large; a few bytes that unpack to more are an attack.
+const LARGEST: u64 = 8 << 30;
+
+type Archive = ZipArchive<BufReader<File>>;
+
+/// Unpacks the wheel `name` from the file `path`.
+///
+/// PEP 427: "the RECORD file is used to verify integrity; at install time the digests of every file are
+/// verified": every member needs a row that agrees, and every row needs a member.
+pub fn unpack(path: &Utf8Path, name: &WheelName, writer: &mut TreeWriter) -> Result<()> {
+    let refuse = |what: String| Failure::new(Exit::Data, format!("the wheel `{name}` is refused: {what}"));
+    let file = BufReader::with_capacity(1 << 16, File::open(path)?);
+    // Only the central directory counts; what local headers say beside it is never looked at.
+    let mut archive = ZipArchive::new(file).map_err(|error| refuse(error.to_string()))?;
+    let own = format!("{}.dist-info", dist_info_stem(&archive, name).map_err(refuse)?);
+    let record_path = format!("{own}/RECORD");
+    let rows = read_record(&mut archive, &record_path).map_err(|error| refuse(format!("{error:#}")))?;
+    check_wheel_file(&mut archive, &own).map_err(|error| refuse(format!("{error:#}")))?;
+
+    let mut seen = BTreeMap::new();
+    let mut installed = Vec::new();
+    let data_prefix = format!("{}.data/", own.trim_end_matches(".dist-info"));
+    for index in 0..archive.len() {
+        let mut member = archive.by_index(index).map_err(|error| refuse(error.to_string()))?;
+        let member_name = member.name().map_err(|error| refuse(error.to_string()))?.into_owned();
+        if member_name.ends_with('/') {
+            continue;
+        }
+        if member.encrypted() || member.is_symlink() || member.size() > LARGEST {
+            bail!(refuse(format!("`{member_name}` is encrypted, a link or absurdly large")));
+        }
+        let path = RelativePath::new(member_name.as_str()).map_err(|error| refuse(error.to_string()))?;
+        if seen.insert(member_name.clone(), ()).is_some() {
+            bail!(refuse(format!("there are two files named `{member_name}`")));
+        }
+        if member_name == record_path {
+            continue;
+        }
+        let row = rows.get(&member_name);
+        let unsigned = member_name == format!("{record_path}.jws") || member_name == format!("{record_path}.p7s");
+        if row.is_none() && !unsigned {
+            bail!(refuse(format!("`{member_name}` is not listed in its RECORD")));
+        }
+        let Some(place) = place(&path, &data_prefix).map_err(|error| refuse(format!("{error:#}")))? else {
+            continue;
+        };
+        // PEP 427 leaves permissions to the archive; any execute bit means all of them.
+        let executable = member.unix_mode().is_some_and(|mode| mode & 0o111 != 0);
+        let announced = member.size();
+        let mut limited = member.by_ref().take(announced + 1);
+        let (sha256, size) = writer
+            .add(place.clone(), &mut limited, executable)
+            .with_context(|| refuse(format!("`{member_name}` cannot be unpacked")).to_string())?;
+        verify(&member_name, row, sha256, size).map_err(|what| refuse(what))?;
+        if let Some(path) = place.as_str().strip_prefix(SITE_PACKAGES) {
+            installed.push((path.trim_start_matches('/').to_owned(), sha256, size));
+        } else {
+            installed.push((format!("../../../{}", place.as_str().trim_start_matches("data/")), sha256, size));
+        }
+    }
+    if let Some(missing) = rows.keys().find(|path| !seen.contains_key(*path)) {
+        bail!(refuse(format!("`{missing}` is listed in its RECORD but is not there")));
+    }
+    // PEP 376: "the RECORD file […] lists all the installed files", which differ from the packed ones.
+    let record = record::write(installed.iter().map(|(path, sha256, size)| (path.as_str(), *sha256, *size)), &record_path)?;
+    writer.add(RelativePath::new(format!("{SITE_PACKAGES}/{record_path}"))?, &mut record.as_slice(), false)?;
+    Ok(())
+}
+
+/// PEP 427: "the .dist-info directory […] is named after the distribution and version", one per wheel.
+fn dist_info_stem(archive: &Archive, name: &WheelName) -> Result<String, String> {
+    let mut stems = archive
+        .file_names()
+        .flatten()
+        .filter_map(|member| Some(member.split_once('/')?.0.strip_suffix(".dist-info")?.to_owned()))
+        .collect::<Vec<_>>();
+    stems.sort_unstable();
+    stems.dedup();
+    let [stem] = &stems[..] else {
+        return Err(format!("it has {} `.dist-info` directories, not one", stems.len()));
+    };
+    let (distribution, _) = stem.rsplit_once('-').unwrap_or((stem.as_str(), ""));
+    if super::name::normalize(distribution) != name.distribution {
+        return Err(format!("its metadata is that of `{stem}`"));
+    }
+    Ok(stem.clone())
+}
+
+fn read_record(archive: &mut Archive, path: &str) -> Result<BTreeMap<String, Row>> {
+    let mut text = Vec::new();
+    archive.by_name(path).with_context(|| format!("there is no `{path}`"))?.read_to_end(&mut text)?;
+    record::parse(&text).with_context(|| format!("`{path}` is malformed"))
+}
+
+/// PEP 427: "abort if the major version of Wheel-Version is greater than what is supported".
+fn check_wheel_file(archive: &mut Archive, own: &str) -> Result<()> {
+    let path = format!("{own}/WHEEL");
+    let mut text = String::new();
+    archive.by_name(&path).with_context(|| format!("there is no `{path}`"))?.read_to_string(&mut text)?;
+    let version = text.lines().find_map(|line| line.strip_prefix("Wheel-Version:")).map(str::trim);
+    match version {
+        Some(version) if version.split('.').next() == Some("1") => Ok(()),
+        Some(version) => bail!("it is of the format {version}, and only 1.x is known"),
+        None => bail!("`{path}` states no version of the format"),
+    }
+}
+
+/// Where a member is installed; `None` for what is left out: scripts, headers, and bytecode that a few wheels
+/// carry by accident, since a runtime gets its own.
+///
+/// PEP 427: "each subdirectory of distribution-1.0.data/ is a key into a dict of destination directories, such as
+/// distribution-1.0.data/(purelib|platlib|headers|scripts|data)".
+fn place(path: &RelativePath, data_prefix: &str) -> Result<Option<RelativePath>> {
+    if path.as_str().split('/').any(|part| part == "__pycache__") {
+        return Ok(None);
+    }
+    let Some(inside) = path.as_str().strip_prefix(data_prefix) else {
+        return Ok(Some(path.below(SITE_PACKAGES)));
+    };
+    let (scheme, rest) = inside.split_once('/').with_context(|| format!("`{}` belongs nowhere", path.as_str()))?;
+    let rest = RelativePath::new(rest)?;
+    match scheme {
+        "purelib" | "platlib" => Ok(Some(rest.below(SITE_PACKAGES))),
+        "data" => Ok(Some(rest.below(DATA))),
+        "scripts" | "headers" => Ok(None),
+        other => bail!("`{}` is of the unknown kind `{other}`", path.as_str()),
+    }
+}
+
+fn verify(member: &str, row: Option<&Row>, sha256: Sha256, size: u64) -> Result<(), String> {
+    let Some(row) = row else { return Ok(()) };
+    let Some(wanted) = row.sha256 else {
+        return Err(format!("`{member}` has no hash in its RECORD"));
+    };
+    if wanted != sha256 || row.size.is_some_and(|wanted| wanted != size) {
+        return Err(format!("`{member}` is not what its RECORD says"));
+    }
+    Ok(())
+}
+
+/// The files of a tree that hold a licence, by where they belong below `licenses/`.
+pub fn licences<'a>(
+    entries: impl Iterator<Item = (&'a RelativePath, &'a Entry)>,
+) -> impl Iterator<Item = (&'a RelativePath, String)> {
+    entries.filter_map(|(path, _)| {
+        let inside = path.as_str().strip_prefix(SITE_PACKAGES)?.trim_start_matches('/');
+        let (top, rest) = inside.split_once('/')?;
+        let stem = top.strip_suffix(".dist-info")?;
+        let file = rest.rsplit('/').next()?.to_ascii_uppercase();
+        let is_licence = rest.starts_with("licenses/")
+            || ["LICENSE", "LICENCE", "COPYING", "NOTICE", "AUTHORS"].iter().any(|start| file.starts_with(start));
+        is_licence.then(|| (path, format!("{stem}/{}", rest.strip_prefix("licenses/").unwrap_or(rest))))
+    })
+}

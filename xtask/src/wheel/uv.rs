@@ -1,0 +1,129 @@
+//! uv, which knows the user's package index: its address, mirrors, credentials and proxies.
+
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail};
+use camino::{Utf8Path, Utf8PathBuf};
+use serde::Deserialize;
+
+use crate::digest::Sha256;
+use crate::failure::{Exit, Failure};
+use crate::host;
+use crate::store::Store;
+
+/// What uv gained the output format with that this tool reads.
+const OLDEST: (u32, u32) = (0, 7);
+
+/// A uv that works.
+#[derive(Clone, Debug)]
+pub struct Uv {
+    executable: Utf8PathBuf,
+    /// An interpreter for uv to ask, which it wants even where it does not matter.
+    python: Utf8PathBuf,
+}
+
+/// `manifests/uv.toml`
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UvManifest {
+    version: String,
+    sha256: Vec<Sha256>,
+}
+
+impl Uv {
+    /// `UV`, else uv on PATH if it is recent enough, else one that pip installs into the store.
+    pub fn locate(store: &Store, manifests: &Utf8Path, python: &Utf8Path) -> Result<Self> {
+        let python = python.to_owned();
+        if let Some(named) = host::variable("UV") {
+            let executable = Utf8PathBuf::from(named);
+            let Some(version) = version(&executable) else {
+                bail!(
+                    Failure::new(Exit::Unavailable, format!("`UV={executable}` does not answer as uv does"))
+                        .hint("unset it, or name a working uv")
+                );
+            };
+            if version < OLDEST {
+                bail!(Failure::new(
+                    Exit::Unavailable,
+                    format!("`UV={executable}` is version {}.{}; {}.{} or newer is needed", version.0, version.1, OLDEST.0, OLDEST.1)
+                ));
+            }
+            return Ok(Self { executable, python });
+        }
+        let on_path = Utf8PathBuf::from("uv");
+        if version(&on_path).is_some_and(|version| version >= OLDEST) {
+            return Ok(Self { executable: on_path, python });
+        }
+        let executable = install(store, manifests, &python)?;
+        Ok(Self { executable, python })
+    }
+
+    /// A uv command that asks the user's index and changes nothing else.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(&self.executable);
+        // uv brings certificates of its own; the machine's may include those of a company's proxy.
+        command.env("UV_SYSTEM_CERTS", "1").env("UV_PYTHON_DOWNLOADS", "never").env("UV_NO_PROGRESS", "1");
+        command.env("UV_PYTHON", &self.python);
+        command
+    }
+
+    /// Runs a command and returns nothing but its failure.
+    pub fn run(&self, command: &mut Command, what: &str) -> Result<()> {
+        let output = command
+            .stdin(std::process::Stdio::null())
+            .output()
+            .with_context(|| format!("cannot run `{}`", self.executable))?;
+        if output.status.success() {
+            return Ok(());
+        }
+        bail!(
+            Failure::new(
+                Exit::Unavailable,
+                format!("uv cannot {what}:\n{}", String::from_utf8_lossy(&output.stderr).trim_end())
+            )
+            .hint("it asks the package index that uv is configured for (`UV_DEFAULT_INDEX`, `uv.toml`)")
+        );
+    }
+}
+
+fn version(executable: &Utf8Path) -> Option<(u32, u32)> {
+    let output = Command::new(executable).arg("--version").stdin(std::process::Stdio::null()).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    let mut numbers = text.strip_prefix("uv ")?.split(['.', ' ']);
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+}
+
+/// Installs the pinned uv with pip, whose hash check covers the wheel for whatever machine this is.
+fn install(store: &Store, manifests: &Utf8Path, python: &Utf8Path) -> Result<Utf8PathBuf> {
+    let manifest: UvManifest = toml::from_str(&fs_err::read_to_string(manifests.join("uv.toml"))?)?;
+    let hashes = manifest.sha256.iter().map(|sha256| format!(" --hash=sha256:{sha256}")).collect::<String>();
+    let requirement = format!("uv=={}{hashes}\n", manifest.version);
+    let directory = store.tree("tool", Sha256::of(requirement.as_bytes()));
+    store
+        .publish(&directory, |work| {
+            let list = work.join("requirements.txt");
+            fs_err::write(&list, &requirement)?;
+            let made = work.join("uv");
+            let output = Command::new(python)
+                .args(["-m", "pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:", "--require-hashes"])
+                .args(["--disable-pip-version-check", "--target", made.as_str(), "--requirement", list.as_str()])
+                .stdin(std::process::Stdio::null())
+                .output()
+                .with_context(|| format!("cannot run `{python}`"))?;
+            if !output.status.success() {
+                bail!(
+                    Failure::new(
+                        Exit::Unavailable,
+                        format!(
+                            "there is no uv on PATH, and `{python} -m pip` cannot install it:\n{}",
+                            String::from_utf8_lossy(&output.stderr).trim_end()
+                        )
+                    )
+                    .hint("install uv (see its documentation), or name one with `UV=/path/to/uv`")
+                );
+            }
+            Ok(made)
+        })
+        .context("uv is needed to find wheels on your package index")?;
+    Ok(directory.join(if cfg!(windows) { "bin/uv.exe" } else { "bin/uv" }))
+}
