@@ -18,18 +18,12 @@ fn main() {
     println!("cargo:rustc-env=DOWNLEVEL_RULES={:016x}", hasher.finish());
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "fs-err would be a dependency for messages that nobody sees"
-)]
+#[expect(clippy::disallowed_methods, reason = "fs-err would be a dependency for messages that nobody sees")]
 fn read(file: &Path) -> Vec<u8> {
     std::fs::read(file).unwrap_or_default()
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "fs-err would be a dependency for messages that nobody sees"
-)]
+#[expect(clippy::disallowed_methods, reason = "fs-err would be a dependency for messages that nobody sees")]
 fn collect(directory: &Path, files: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
         let path = entry.path();

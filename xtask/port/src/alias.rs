@@ -12,10 +12,7 @@ use crate::work::Work;
 
 pub(crate) fn rewrite(work: &mut Work<'_, '_>, variables: &Variables) {
     let syntax = work.syntax;
-    for id in syntax
-        .ids()
-        .filter(|id| syntax.kind(*id) == Kind::TypeAlias)
-    {
+    for id in syntax.ids().filter(|id| syntax.kind(*id) == Kind::TypeAlias) {
         let list = type_parameters(syntax, id);
         let names = variables.get(&id);
         if list.is_some() && names.is_none() {
@@ -33,54 +30,30 @@ fn alias(work: &mut Work<'_, '_>, id: NodeId, variables: &[String]) {
         .into_iter()
         .flat_map(|left| syntax.descendants(left))
         .find(|node| syntax.kind(*node) == Kind::Identifier);
-    let (Some(name), Some(value), Some(equals)) =
-        (name, syntax.child(id, Field::Right), syntax.token(id, "="))
-    else {
-        work.refuse(
-            id,
-            syntax.text(id),
-            "is a type alias of an unknown form",
-            None,
-        );
+    let (Some(name), Some(value), Some(equals)) = (name, syntax.child(id, Field::Right), syntax.token(id, "=")) else {
+        work.refuse(id, syntax.text(id), "is a type alias of an unknown form", None);
         return;
     };
     let name = syntax.text(name);
     let lazy = is_lazy(work, id, value);
-    let quote = if lazy {
-        quote(syntax.text(value))
-    } else {
-        Some("")
-    };
+    let quote = if lazy { quote(syntax.text(value)) } else { Some("") };
     let Some(quote) = quote else {
         let reason = "names what is defined later, and cannot be kept as text";
-        work.refuse(
-            id,
-            &format!("type {name}"),
-            reason,
-            Some("move the alias below what it names"),
-        );
+        work.refuse(id, &format!("type {name}"), reason, Some("move the alias below what it names"));
         return;
     };
     let head = syntax.start(id)..syntax.end(equals);
     let left_over = left_over(syntax, id, head.clone());
     let constructor = backported(work, "TypeAliasType", 12);
-    work.edits.replace(
-        head,
-        format!("{name} = {constructor}(\"{name}\",{left_over}"),
-    );
+    work.edits.replace(head, format!("{name} = {constructor}(\"{name}\",{left_over}"));
     work.edits.insert(syntax.start(value), quote);
     let parameters = match variables {
         [] => String::new(),
         [one] => format!(", type_params=({one},)"),
         many => format!(", type_params=({})", many.join(", ")),
     };
-    work.edits
-        .insert(syntax.end(value), format!("{quote}{parameters})"));
-    let construct = if lazy {
-        Construct::LazyTypeAlias
-    } else {
-        Construct::TypeAlias
-    };
+    work.edits.insert(syntax.end(value), format!("{quote}{parameters})"));
+    let construct = if lazy { Construct::LazyTypeAlias } else { Construct::TypeAlias };
     work.found(construct, id, name, constructor);
 }
 
@@ -101,9 +74,7 @@ fn is_lazy(work: &Work<'_, '_>, alias: NodeId, value: NodeId) -> bool {
                 false
             }
             // `"Later" | None` has no meaning at run time.
-            Kind::BinaryOperator => syntax
-                .children(node)
-                .any(|operand| syntax.kind(operand) == Kind::String),
+            Kind::BinaryOperator => syntax.children(node).any(|operand| syntax.kind(operand) == Kind::String),
             Kind::Identifier if scopes.uses.binary_search(&node).is_ok() => {
                 let Some((scope, bindings)) = scopes.resolve(node) else {
                     return false;
@@ -111,15 +82,10 @@ fn is_lazy(work: &Work<'_, '_>, alias: NodeId, value: NodeId) -> bool {
                 let deferred = scopes.is_deferred(here, scope);
                 !bindings.iter().any(|binding| {
                     // The name of a class is bound at its end.
-                    let inside = syntax
-                        .parent(binding.node)
-                        .is_some_and(|class| syntax.contains(class, alias));
+                    let inside = syntax.parent(binding.node).is_some_and(|class| syntax.contains(class, alias));
                     binding.bound == Bound::TypeParameter
                         || ((deferred || (binding.node < alias && !inside))
-                            && matches!(
-                                work.guards.reach(binding.node, &[]),
-                                Reach::Runs | Reach::Caught
-                            ))
+                            && matches!(work.guards.reach(binding.node, &[]), Reach::Runs | Reach::Caught))
                 })
             }
             _ => false,
@@ -131,9 +97,6 @@ fn is_lazy(work: &Work<'_, '_>, alias: NodeId, value: NodeId) -> bool {
 fn quote(text: &str) -> Option<&'static str> {
     let single = !text.contains(['\n', '\r']);
     ["\"", "'", "\"\"\"", "'''"].into_iter().find(|quote| {
-        (single || quote.len() == 3)
-            && !text.contains('\\')
-            && !text.contains(*quote)
-            && !text.ends_with(&quote[..1])
+        (single || quote.len() == 3) && !text.contains('\\') && !text.contains(*quote) && !text.ends_with(&quote[..1])
     })
 }

@@ -19,10 +19,7 @@ pub(crate) struct Overlap(pub(crate) usize);
 
 impl Edits {
     pub(crate) fn replace(&mut self, range: Range<usize>, text: impl Into<String>) {
-        self.edits.push(Edit {
-            range,
-            text: text.into(),
-        });
+        self.edits.push(Edit { range, text: text.into() });
     }
 
     /// Inserts text; several insertions at one offset keep the order in which they were asked for.
@@ -35,12 +32,7 @@ impl Edits {
     }
 
     /// Removes the edits that lie inside a range and gives that range's text as they would have made it.
-    pub(crate) fn take(
-        &mut self,
-        source: &str,
-        range: Range<usize>,
-        more: Edits,
-    ) -> Result<String, Overlap> {
+    pub(crate) fn take(&mut self, source: &str, range: Range<usize>, more: Edits) -> Result<String, Overlap> {
         let (mut inside, outside): (Vec<_>, Vec<_>) = std::mem::take(&mut self.edits)
             .into_iter()
             .partition(|edit| range.start <= edit.range.start && edit.range.end <= range.end);
@@ -53,26 +45,14 @@ impl Edits {
     }
 
     /// The same as [`Self::take`] without removing anything.
-    pub(crate) fn preview(
-        &self,
-        source: &str,
-        range: Range<usize>,
-        more: Edits,
-    ) -> Result<String, Overlap> {
-        let inside = self
-            .edits
-            .iter()
-            .filter(|edit| range.start <= edit.range.start && edit.range.end <= range.end);
-        Edits {
-            edits: inside.cloned().collect(),
-        }
-        .take(source, range, more)
+    pub(crate) fn preview(&self, source: &str, range: Range<usize>, more: Edits) -> Result<String, Overlap> {
+        let inside = self.edits.iter().filter(|edit| range.start <= edit.range.start && edit.range.end <= range.end);
+        Edits { edits: inside.cloned().collect() }.take(source, range, more)
     }
 
     pub(crate) fn apply(mut self, source: &str) -> Result<String, Overlap> {
         // A stable sort, so that insertions at one offset stay in order and come before a replacement there.
-        self.edits
-            .sort_by_key(|edit| (edit.range.start, edit.range.end));
+        self.edits.sort_by_key(|edit| (edit.range.start, edit.range.end));
         let mut text = String::with_capacity(source.len() + 256);
         let mut position = 0;
         for edit in &self.edits {

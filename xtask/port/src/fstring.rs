@@ -38,28 +38,17 @@ pub(crate) fn rewrite(work: &mut Work<'_, '_>) {
         };
         // The form that stays closest to the original is tried first.
         let order = std::iter::once(own).chain(QUOTES.into_iter().filter(|quotes| *quotes != own));
-        let written = order
-            .into_iter()
-            .find_map(|quotes| string(syntax, id, quotes, &Around::default()));
+        let written = order.into_iter().find_map(|quotes| string(syntax, id, quotes, &Around::default()));
         match written {
             Some(written) if written.edits.is_empty() => {}
             Some(written) => {
                 for (range, text) in written.edits {
                     work.edits.replace(range, text);
                 }
-                work.found(
-                    Construct::FString,
-                    id,
-                    summary(syntax.text(id)),
-                    summary(&written.text),
-                );
+                work.found(Construct::FString, id, summary(syntax.text(id)), summary(&written.text));
             }
             None => {
-                let reason = format!(
-                    "{}, which Python {} cannot read",
-                    fault(syntax, id),
-                    work.target
-                );
+                let reason = format!("{}, which Python {} cannot read", fault(syntax, id), work.target);
                 let hint = "compute the value before the f-string";
                 work.refuse(id, &summary(syntax.text(id)), reason, Some(hint));
             }
@@ -78,9 +67,7 @@ fn summary(text: &str) -> String {
 
 fn fault(syntax: &Syntax<'_>, id: NodeId) -> &'static str {
     let has = |needle: char| {
-        let mut parts = syntax
-            .descendants(id)
-            .filter(|node| syntax.kind(*node) == Kind::Interpolation);
+        let mut parts = syntax.descendants(id).filter(|node| syntax.kind(*node) == Kind::Interpolation);
         parts.any(|node| syntax.text(node).contains(needle))
     };
     if has('\\') {
@@ -94,10 +81,7 @@ fn fault(syntax: &Syntax<'_>, id: NodeId) -> &'static str {
 
 fn is_fstring(syntax: &Syntax<'_>, id: NodeId) -> bool {
     syntax.kind(id) == Kind::String
-        && syntax
-            .children(id)
-            .next()
-            .is_some_and(|start| prefix(syntax, start).contains(['f', 'F']))
+        && syntax.children(id).next().is_some_and(|start| prefix(syntax, start).contains(['f', 'F']))
 }
 
 fn prefix<'s>(syntax: &Syntax<'s>, start: NodeId) -> &'s str {
@@ -105,58 +89,32 @@ fn prefix<'s>(syntax: &Syntax<'s>, start: NodeId) -> &'s str {
 }
 
 fn quotes_of(syntax: &Syntax<'_>, string: NodeId) -> Option<&'static str> {
-    let start = syntax
-        .children(string)
-        .next()
-        .filter(|start| syntax.kind(*start) == Kind::StringStart)?;
+    let start = syntax.children(string).next().filter(|start| syntax.kind(*start) == Kind::StringStart)?;
     let own = &syntax.text(start)[prefix(syntax, start).len()..];
     QUOTES.into_iter().find(|quotes| *quotes == own)
 }
 
 /// Writes a string with the given quotes, and what is in it with whatever quotes fit.
-fn string(
-    syntax: &Syntax<'_>,
-    id: NodeId,
-    quotes: &'static str,
-    around: &Around,
-) -> Option<Written> {
+fn string(syntax: &Syntax<'_>, id: NodeId, quotes: &'static str, around: &Around) -> Option<Written> {
     let own = quotes_of(syntax, id)?;
     if own != quotes && around.frozen {
         return None;
     }
     let start = syntax.children(id).next()?;
-    let end = syntax
-        .children(id)
-        .filter(|child| syntax.kind(*child) == Kind::StringEnd)
-        .last()?;
-    let mut written = Written {
-        text: format!("{}{quotes}", prefix(syntax, start)),
-        edits: Vec::new(),
-    };
+    let end = syntax.children(id).filter(|child| syntax.kind(*child) == Kind::StringEnd).last()?;
+    let mut written = Written { text: format!("{}{quotes}", prefix(syntax, start)), edits: Vec::new() };
     if own != quotes {
-        written
-            .edits
-            .push((syntax.range(start), written.text.clone()));
+        written.edits.push((syntax.range(start), written.text.clone()));
         written.edits.push((syntax.range(end), quotes.to_owned()));
     }
     let mut position = syntax.end(start);
-    let interpolations = syntax
-        .children(id)
-        .filter(|child| syntax.kind(*child) == Kind::Interpolation);
+    let interpolations = syntax.children(id).filter(|child| syntax.kind(*child) == Kind::Interpolation);
     for interpolation in interpolations {
-        written.text.push_str(literal(
-            &syntax.source[position..syntax.start(interpolation)],
-            quotes,
-            false,
-        )?);
+        written.text.push_str(literal(&syntax.source[position..syntax.start(interpolation)], quotes, false)?);
         expression(syntax, interpolation, quotes, around, &mut written)?;
         position = syntax.end(interpolation);
     }
-    written.text.push_str(literal(
-        &syntax.source[position..syntax.start(end)],
-        quotes,
-        true,
-    )?);
+    written.text.push_str(literal(&syntax.source[position..syntax.start(end)], quotes, true)?);
     written.text.push_str(quotes);
     // Inside an expression, the whole string is text of the f-strings around.
     (around.quotes.is_empty() || fits(&written.text, &around.quotes, false)).then_some(written)
@@ -209,11 +167,8 @@ fn expression(
             Kind::String => {
                 raw(syntax, id, position..syntax.start(node), &inner, written)?;
                 let own = quotes_of(syntax, node)?;
-                let order =
-                    std::iter::once(own).chain(QUOTES.into_iter().filter(|quotes| *quotes != own));
-                let nested = order
-                    .into_iter()
-                    .find_map(|quotes| string(syntax, node, quotes, &inner))?;
+                let order = std::iter::once(own).chain(QUOTES.into_iter().filter(|quotes| *quotes != own));
+                let nested = order.into_iter().find_map(|quotes| string(syntax, node, quotes, &inner))?;
                 written.text.push_str(&nested.text);
                 written.edits.extend(nested.edits);
                 position = syntax.end(node);
@@ -221,23 +176,14 @@ fn expression(
             }
             Kind::Comment if inner.frozen => return None,
             Kind::Comment => {
-                let before = syntax.source[position..syntax.start(node)]
-                    .trim_end_matches([' ', '\t'])
-                    .len()
-                    + position;
+                let before = syntax.source[position..syntax.start(node)].trim_end_matches([' ', '\t']).len() + position;
                 raw(syntax, id, position..before, &inner, written)?;
-                written
-                    .edits
-                    .push((before..syntax.end(node), String::new()));
+                written.edits.push((before..syntax.end(node), String::new()));
                 position = syntax.end(node);
             }
             // "Nested too deeply": one level of `{}` in a format specifier was all there was.
             Kind::FormatExpression
-                if syntax
-                    .ancestors(node)
-                    .filter(|above| syntax.kind(*above) == Kind::FormatSpecifier)
-                    .count()
-                    > 1 =>
+                if syntax.ancestors(node).filter(|above| syntax.kind(*above) == Kind::FormatSpecifier).count() > 1 =>
             {
                 return None;
             }
@@ -257,12 +203,8 @@ fn raw(
 ) -> Option<()> {
     let text = &syntax.source[range.clone()];
     // The format specifier of the outermost f-string is a literal, in which a backslash is an escape.
-    let specifier = syntax
-        .children(interpolation)
-        .find(|child| syntax.kind(*child) == Kind::FormatSpecifier);
-    let literal_from = specifier
-        .filter(|_| inner.quotes.len() == 1)
-        .map_or(usize::MAX, |node| syntax.start(node));
+    let specifier = syntax.children(interpolation).find(|child| syntax.kind(*child) == Kind::FormatSpecifier);
+    let literal_from = specifier.filter(|_| inner.quotes.len() == 1).map_or(usize::MAX, |node| syntax.start(node));
     let split = literal_from.clamp(range.start, range.end) - range.start;
     let (expression, literal) = text.split_at(split);
     let no_hash = !expression.contains('#');

@@ -60,20 +60,12 @@ impl Truth {
 /// How `sys.version_info`, or the part `sys.version_info[:length]`, compares at the target.
 ///
 /// The full tuple is longer than what it is compared with, and a tuple is greater than its own beginning.
-pub(crate) fn compare_version(
-    target: Target,
-    operator: &str,
-    wanted: &[u32],
-    length: Option<usize>,
-) -> Truth {
+pub(crate) fn compare_version(target: Target, operator: &str, wanted: &[u32], length: Option<usize>) -> Truth {
     let actual = [u32::from(target.major()), u32::from(target.minor())];
     let known = length.map_or(actual.len(), |length| length.min(actual.len()));
     let whole = length.is_some_and(|length| length <= actual.len());
     let common = known.min(wanted.len());
-    let order = match (
-        actual[..common].cmp(&wanted[..common]),
-        wanted.len().cmp(&known),
-    ) {
+    let order = match (actual[..common].cmp(&wanted[..common]), wanted.len().cmp(&known)) {
         (Ordering::Equal, Ordering::Greater) if whole => Ordering::Less,
         // `(3, 10, 5)`: the patch number of the target is not known.
         (Ordering::Equal, Ordering::Greater) => return Truth::Unknown,
@@ -110,29 +102,17 @@ impl Guards<'_, '_> {
         let mut called_later = false;
         for above in syntax.ancestors(node) {
             let found = match syntax.kind(above) {
-                Kind::IfStatement | Kind::ElifClause | Kind::ConditionalExpression => {
-                    self.branch(above, below)
-                }
+                Kind::IfStatement | Kind::ElifClause | Kind::ConditionalExpression => self.branch(above, below),
                 Kind::BooleanOperator => self.short_circuit(above, below),
                 Kind::FunctionDefinition | Kind::Lambda => {
                     called_later = true;
                     Reach::Runs
                 }
-                Kind::TryStatement | Kind::WithStatement
-                    if called_later || syntax.field(below) != Field::Body =>
-                {
+                Kind::TryStatement | Kind::WithStatement if called_later || syntax.field(below) != Field::Body => {
                     Reach::Runs
                 }
-                Kind::TryStatement
-                    if self.is_about(below, caught) && self.catches(above, caught) =>
-                {
-                    Reach::Caught
-                }
-                Kind::WithStatement
-                    if self.is_about(below, caught) && self.suppresses(above, caught) =>
-                {
-                    Reach::Caught
-                }
+                Kind::TryStatement if self.is_about(below, caught) && self.catches(above, caught) => Reach::Caught,
+                Kind::WithStatement if self.is_about(below, caught) && self.suppresses(above, caught) => Reach::Caught,
                 _ => Reach::Runs,
             };
             reach = match (reach, found) {
@@ -193,11 +173,7 @@ impl Guards<'_, '_> {
             return Reach::Runs;
         }
         let truth = self.truth(left, 0);
-        if self.syntax.token(above, "and").is_some() {
-            reached(truth)
-        } else {
-            reached(truth.not())
-        }
+        if self.syntax.token(above, "and").is_some() { reached(truth) } else { reached(truth.not()) }
     }
 
     fn truth(&self, condition: NodeId, depth: usize) -> Truth {
@@ -207,31 +183,20 @@ impl Guards<'_, '_> {
         }
         let parts: Vec<_> = syntax.named_children(condition).collect();
         match syntax.kind(condition) {
-            Kind::Parenthesized => parts
-                .first()
-                .map_or(Truth::Unknown, |inner| self.truth(*inner, depth + 1)),
-            Kind::NotOperator => parts
-                .first()
-                .map_or(Truth::Unknown, |inner| self.truth(*inner, depth + 1).not()),
+            Kind::Parenthesized => parts.first().map_or(Truth::Unknown, |inner| self.truth(*inner, depth + 1)),
+            Kind::NotOperator => parts.first().map_or(Truth::Unknown, |inner| self.truth(*inner, depth + 1).not()),
             Kind::BooleanOperator => {
                 let [left, right] = parts[..] else {
                     return Truth::Unknown;
                 };
                 let (left, right) = (self.truth(left, depth + 1), self.truth(right, depth + 1));
-                if syntax.token(condition, "and").is_some() {
-                    left.and(right)
-                } else {
-                    left.or(right)
-                }
+                if syntax.token(condition, "and").is_some() { left.and(right) } else { left.or(right) }
             }
             Kind::False => Truth::No,
             Kind::Integer if syntax.text(condition) == "0" => Truth::No,
             Kind::ComparisonOperator => self.comparison(condition, &parts),
             Kind::Identifier | Kind::Attribute => {
-                if self.scopes.is_any(
-                    condition,
-                    &["typing.TYPE_CHECKING", "typing_extensions.TYPE_CHECKING"],
-                ) {
+                if self.scopes.is_any(condition, &["typing.TYPE_CHECKING", "typing_extensions.TYPE_CHECKING"]) {
                     return Truth::TypeChecking;
                 }
                 self.constant(condition, depth)
@@ -245,21 +210,14 @@ impl Guards<'_, '_> {
         let [left, right] = *parts else {
             return Truth::Unknown;
         };
-        let Some(operator) = syntax
-            .children(condition)
-            .find(|child| syntax.field(*child) == Field::Operators)
-        else {
+        let Some(operator) = syntax.children(condition).find(|child| syntax.field(*child) == Field::Operators) else {
             return Truth::Unknown;
         };
         let operator = syntax.text(operator);
         let number = |node: NodeId| syntax.text(node).parse::<u32>().ok();
         let version = ["sys.version_info"];
         if syntax.kind(right) == Kind::Tuple {
-            let Some(wanted) = syntax
-                .named_children(right)
-                .map(number)
-                .collect::<Option<Vec<_>>>()
-            else {
+            let Some(wanted) = syntax.named_children(right).map(number).collect::<Option<Vec<_>>>() else {
                 return Truth::Unknown;
             };
             if self.scopes.is_any(left, &version) {
@@ -267,15 +225,10 @@ impl Guards<'_, '_> {
             }
             // `sys.version_info[:2]`
             if syntax.kind(left) == Kind::Subscript
-                && let (Some(value), Some(slice)) = (
-                    syntax.child(left, Field::Value),
-                    syntax.child(left, Field::Subscript),
-                )
+                && let (Some(value), Some(slice)) =
+                    (syntax.child(left, Field::Value), syntax.child(left, Field::Subscript))
                 && self.scopes.is_any(value, &version)
-                && let Some(length) = syntax
-                    .text(slice)
-                    .strip_prefix(':')
-                    .and_then(|text| text.trim().parse().ok())
+                && let Some(length) = syntax.text(slice).strip_prefix(':').and_then(|text| text.trim().parse().ok())
             {
                 return compare_version(self.target, operator, &wanted, Some(length));
             }
@@ -284,12 +237,8 @@ impl Guards<'_, '_> {
         if let Some(wanted) = number(right) {
             let major = match syntax.kind(left) {
                 Kind::Subscript => {
-                    syntax
-                        .child(left, Field::Value)
-                        .is_some_and(|value| self.scopes.is_any(value, &version))
-                        && syntax
-                            .child(left, Field::Subscript)
-                            .is_some_and(|index| syntax.text(index) == "0")
+                    syntax.child(left, Field::Value).is_some_and(|value| self.scopes.is_any(value, &version))
+                        && syntax.child(left, Field::Subscript).is_some_and(|index| syntax.text(index) == "0")
                 }
                 _ => self.scopes.is_any(left, &["sys.version_info.major"]),
             };
@@ -316,13 +265,9 @@ impl Guards<'_, '_> {
             return Truth::Unknown;
         }
         match syntax.child(assignment, Field::Right) {
-            Some(value) if syntax.kind(value) == Kind::ComparisonOperator => {
-                self.truth(value, depth + 1)
-            }
+            Some(value) if syntax.kind(value) == Kind::ComparisonOperator => self.truth(value, depth + 1),
             // `TYPE_CHECKING = False`, the idiom that spares the import of `typing`.
-            Some(value)
-                if syntax.kind(value) == Kind::False && syntax.text(name) == "TYPE_CHECKING" =>
-            {
+            Some(value) if syntax.kind(value) == Kind::False && syntax.text(name) == "TYPE_CHECKING" => {
                 Truth::TypeChecking
             }
             _ => Truth::Unknown,
@@ -339,32 +284,25 @@ impl Guards<'_, '_> {
 
     fn catches(&self, statement: NodeId, caught: &[&str]) -> bool {
         let syntax = self.syntax;
-        syntax
-            .children(statement)
-            .filter(|child| syntax.kind(*child) == Kind::ExceptClause)
-            .any(|clause| {
-                // A handler of everything says nothing about what was expected.
-                let Some(value) = syntax.child(clause, Field::Value) else {
-                    return false;
-                };
-                let value = match syntax.kind(value) {
-                    Kind::AsPattern => syntax.named_children(value).next().unwrap_or(value),
-                    _ => value,
-                };
-                match syntax.kind(value) {
-                    Kind::Tuple => syntax
-                        .named_children(value)
-                        .any(|name| caught.contains(&syntax.text(name))),
-                    _ => caught.contains(&syntax.text(value)),
-                }
-            })
+        syntax.children(statement).filter(|child| syntax.kind(*child) == Kind::ExceptClause).any(|clause| {
+            // A handler of everything says nothing about what was expected.
+            let Some(value) = syntax.child(clause, Field::Value) else {
+                return false;
+            };
+            let value = match syntax.kind(value) {
+                Kind::AsPattern => syntax.named_children(value).next().unwrap_or(value),
+                _ => value,
+            };
+            match syntax.kind(value) {
+                Kind::Tuple => syntax.named_children(value).any(|name| caught.contains(&syntax.text(name))),
+                _ => caught.contains(&syntax.text(value)),
+            }
+        })
     }
 
     fn suppresses(&self, statement: NodeId, caught: &[&str]) -> bool {
         let syntax = self.syntax;
-        let Some(clause) = syntax
-            .named_children(statement)
-            .find(|child| syntax.kind(*child) == Kind::WithClause)
+        let Some(clause) = syntax.named_children(statement).find(|child| syntax.kind(*child) == Kind::WithClause)
         else {
             return false;
         };
@@ -373,11 +311,9 @@ impl Guards<'_, '_> {
                 && syntax
                     .child(call, Field::Function)
                     .is_some_and(|function| self.scopes.is_any(function, &["contextlib.suppress"]))
-                && syntax.child(call, Field::Arguments).is_some_and(|list| {
-                    syntax
-                        .named_children(list)
-                        .any(|name| caught.contains(&syntax.text(name)))
-                })
+                && syntax
+                    .child(call, Field::Arguments)
+                    .is_some_and(|list| syntax.named_children(list).any(|name| caught.contains(&syntax.text(name))))
         })
     }
 }
@@ -396,9 +332,7 @@ mod tests {
 
     #[test]
     fn a_version_compares_as_the_longer_tuple_it_is() {
-        let truth = |operator, wanted: &[u32], length| {
-            compare_version(Target::PYTHON_3_10, operator, wanted, length)
-        };
+        let truth = |operator, wanted: &[u32], length| compare_version(Target::PYTHON_3_10, operator, wanted, length);
         assert_eq!(truth(">=", &[3, 10], None), Truth::Yes);
         assert_eq!(truth(">", &[3, 10], None), Truth::Yes);
         assert_eq!(truth("<=", &[3, 10], None), Truth::No);

@@ -53,11 +53,7 @@ enum Place {
 
 impl<'t, 's> Imports<'t, 's> {
     pub(crate) fn new(syntax: &'t Syntax<'s>, scopes: &'t Scopes<'t, 's>) -> Self {
-        let mut taken: HashSet<String> = scopes
-            .bound_names()
-            .into_iter()
-            .map(str::to_owned)
-            .collect();
+        let mut taken: HashSet<String> = scopes.bound_names().into_iter().map(str::to_owned).collect();
         taken.extend(scopes.uses.iter().map(|node| syntax.text(*node).to_owned()));
         Self {
             syntax,
@@ -87,17 +83,11 @@ impl<'t, 's> Imports<'t, 's> {
         }
         let backport = format!("typing_extensions.{name}");
         let full = format!("{module}.{name}");
-        if self.is_imported(
-            name,
-            &[&full, if module == "typing" { &backport } else { &full }],
-        ) {
+        if self.is_imported(name, &[&full, if module == "typing" { &backport } else { &full }]) {
             return name.to_owned();
         }
         let local = self.free(name);
-        self.members
-            .entry(module)
-            .or_default()
-            .insert(name, local.clone());
+        self.members.entry(module).or_default().insert(name, local.clone());
         local
     }
 
@@ -106,12 +96,7 @@ impl<'t, 's> Imports<'t, 's> {
         if self.scopes.scopes_that_bind(name) > 0 {
             return self.member(module, name);
         }
-        self.members
-            .entry(module)
-            .or_default()
-            .entry(name)
-            .or_insert_with(|| name.to_owned())
-            .clone()
+        self.members.entry(module).or_default().entry(name).or_insert_with(|| name.to_owned()).clone()
     }
 
     /// Asks for a module, and says what it is called in this file.
@@ -148,22 +133,20 @@ impl<'t, 's> Imports<'t, 's> {
         let Some((_, bindings)) = self.scopes.own(self.scopes.module(), name) else {
             return false;
         };
-        let early = bindings.iter().any(|binding| {
-            self.leading
+        let early = bindings
+            .iter()
+            .any(|binding| self.leading.iter().any(|statement| self.syntax.contains(*statement, binding.node)));
+        early
+            && bindings
                 .iter()
-                .any(|statement| self.syntax.contains(*statement, binding.node))
-        });
-        early && bindings.iter().all(|binding| matches!(&binding.bound, Bound::Import(full) if full_names.contains(&full.as_str())))
+                .all(|binding| matches!(&binding.bound, Bound::Import(full) if full_names.contains(&full.as_str())))
     }
 
     /// A name like this one that nothing in the file uses.
     pub(crate) fn free(&mut self, name: &str) -> String {
         let private = format!("_{}", name.trim_start_matches('_'));
         let numbered = (2..).map(|number| format!("{private}{number}"));
-        let found = [name.to_owned(), private.clone()]
-            .into_iter()
-            .chain(numbered)
-            .find(|name| !self.is_taken(name));
+        let found = [name.to_owned(), private.clone()].into_iter().chain(numbered).find(|name| !self.is_taken(name));
         let found = found.unwrap_or(private);
         self.take(&found);
         found
@@ -175,13 +158,7 @@ impl<'t, 's> Imports<'t, 's> {
         for (module, names) in std::mem::take(&mut self.members) {
             let items: Vec<_> = names
                 .iter()
-                .map(|(name, local)| {
-                    if name == local {
-                        (*name).to_owned()
-                    } else {
-                        format!("{name} as {local}")
-                    }
-                })
+                .map(|(name, local)| if name == local { (*name).to_owned() } else { format!("{name} as {local}") })
                 .collect();
             let statement = format!("from {module} import {}", items.join(", "));
             if !self.join(module, items, edits) {
@@ -208,10 +185,8 @@ impl<'t, 's> Imports<'t, 's> {
     fn join(&mut self, module: &str, items: Vec<String>, edits: &mut Edits) -> bool {
         let syntax = self.syntax;
         let leading = &self.leading;
-        if let Some(split) = self
-            .splits
-            .iter_mut()
-            .find(|split| split.from.contains_key(module) && leading.contains(&split.statement))
+        if let Some(split) =
+            self.splits.iter_mut().find(|split| split.from.contains_key(module) && leading.contains(&split.statement))
         {
             let present = split.from.entry(package_key(module)).or_default();
             present.extend(items);
@@ -220,22 +195,16 @@ impl<'t, 's> Imports<'t, 's> {
             return true;
         }
         for statement in &self.leading {
-            let from = syntax
-                .child(*statement, Field::ModuleName)
-                .map(|name| syntax.text(name));
+            let from = syntax.child(*statement, Field::ModuleName).map(|name| syntax.text(name));
             if syntax.kind(*statement) != Kind::ImportFrom || from != Some(module) {
                 continue;
             }
-            let moved = self
-                .splits
-                .iter()
-                .find(|split| split.statement == *statement)
-                .map(|split| split.moved.as_slice());
+            let moved =
+                self.splits.iter().find(|split| split.statement == *statement).map(|split| split.moved.as_slice());
             let last = syntax
                 .children(*statement)
                 .filter(|child| {
-                    syntax.field(*child) == Field::Name
-                        && !moved.is_some_and(|moved| moved.contains(child))
+                    syntax.field(*child) == Field::Name && !moved.is_some_and(|moved| moved.contains(child))
                 })
                 .last();
             if let Some(last) = last {
@@ -248,25 +217,17 @@ impl<'t, 's> Imports<'t, 's> {
 
     fn write_split(&self, split: &Split, edits: &mut Edits) {
         let syntax = self.syntax;
-        let names: Vec<_> = syntax
-            .children(split.statement)
-            .filter(|child| syntax.field(*child) == Field::Name)
-            .collect();
+        let names: Vec<_> =
+            syntax.children(split.statement).filter(|child| syntax.field(*child) == Field::Name).collect();
         let mut rest = split.from.clone();
         if names.len() == split.moved.len() {
             // All names leave: the statement itself can name the other module.
-            if let (Some((module, items)), Some(from), Some(last)) = (
-                rest.pop_first(),
-                syntax.child(split.statement, Field::ModuleName),
-                names.last(),
-            ) {
+            if let (Some((module, items)), Some(from), Some(last)) =
+                (rest.pop_first(), syntax.child(split.statement, Field::ModuleName), names.last())
+            {
                 edits.replace(syntax.range(from), module);
                 let written: Vec<_> = names.iter().map(|name| syntax.text(*name)).collect();
-                let more: Vec<_> = items
-                    .iter()
-                    .filter(|item| !written.contains(&item.as_str()))
-                    .cloned()
-                    .collect();
+                let more: Vec<_> = items.iter().filter(|item| !written.contains(&item.as_str())).cloned().collect();
                 if !more.is_empty() {
                     edits.insert(syntax.end(*last), format!(", {}", more.join(", ")));
                 }
@@ -274,9 +235,7 @@ impl<'t, 's> Imports<'t, 's> {
         } else {
             remove_names(syntax, split.statement, &names, &split.moved, edits);
         }
-        let from = rest
-            .iter()
-            .map(|(module, items)| format!("from {module} import {}", items.join(", ")));
+        let from = rest.iter().map(|(module, items)| format!("from {module} import {}", items.join(", ")));
         let mut statements: Vec<_> = from.collect();
         statements.extend(split.statements.iter().cloned());
         for statement in statements {
@@ -290,10 +249,7 @@ impl<'t, 's> Imports<'t, 's> {
             Place::Before(offset) => edits.insert(offset, format!("{statements}; ")),
             Place::Blank(range) => edits.replace(range, statements),
             Place::Comment(offset) => edits.insert(offset, format!("{statements}  ")),
-            Place::Line(offset) => edits.insert(
-                offset,
-                format!("{statements}{}", newline(self.syntax.source)),
-            ),
+            Place::Line(offset) => edits.insert(offset, format!("{statements}{}", newline(self.syntax.source))),
         }
     }
 
@@ -318,8 +274,7 @@ impl<'t, 's> Imports<'t, 's> {
                 return Place::Blank(range);
             }
             // "#!" and the encoding are read by others than the parser, and only on these two lines.
-            let special =
-                line <= 2 && (text.starts_with("#!") || declared_encoding(text).is_some());
+            let special = line <= 2 && (text.starts_with("#!") || declared_encoding(text).is_some());
             if text.starts_with('#') && !special && comment.is_none() {
                 comment = Some(range.start);
             }
@@ -342,12 +297,7 @@ fn leading(syntax: &Syntax<'_>) -> Vec<NodeId> {
             && syntax
                 .named_children(statement)
                 .all(|value| matches!(syntax.kind(value), Kind::String | Kind::ConcatenatedString));
-        if !docstring
-            && !matches!(
-                syntax.kind(statement),
-                Kind::Import | Kind::ImportFrom | Kind::FutureImport
-            )
-        {
+        if !docstring && !matches!(syntax.kind(statement), Kind::Import | Kind::ImportFrom | Kind::FutureImport) {
             break;
         }
         found.push(statement);
@@ -371,19 +321,11 @@ fn is_compound(kind: Kind) -> bool {
 }
 
 /// Takes names out of an import, each with one comma, and leaves every line end and comment where it is.
-fn remove_names(
-    syntax: &Syntax<'_>,
-    statement: NodeId,
-    names: &[NodeId],
-    moved: &[NodeId],
-    edits: &mut Edits,
-) {
+fn remove_names(syntax: &Syntax<'_>, statement: NodeId, names: &[NodeId], moved: &[NodeId], edits: &mut Edits) {
     let source = syntax.source;
     let parenthesized = syntax.token(statement, "(").is_some();
-    let commas: Vec<_> = syntax
-        .children(statement)
-        .filter(|child| !syntax.is_named(*child) && syntax.text(*child) == ",")
-        .collect();
+    let commas: Vec<_> =
+        syntax.children(statement).filter(|child| !syntax.is_named(*child) && syntax.text(*child) == ",").collect();
     let mut used = HashSet::new();
     let mut kept_before = false;
     for (position, name) in names.iter().enumerate() {
@@ -391,30 +333,18 @@ fn remove_names(
             kept_before = true;
             continue;
         }
-        let before = position
-            .checked_sub(1)
-            .and_then(|index| commas.get(index))
-            .filter(|comma| !used.contains(*comma))
-            .copied();
+        let before =
+            position.checked_sub(1).and_then(|index| commas.get(index)).filter(|comma| !used.contains(*comma)).copied();
         let after = commas.get(position).copied();
-        let starts_line = source[..syntax.start(*name)]
-            .trim_end_matches([' ', '\t'])
-            .ends_with('\n');
-        let comma = if kept_before && !(parenthesized && starts_line && after.is_some()) {
-            before.or(after)
-        } else {
-            after
-        };
+        let starts_line = source[..syntax.start(*name)].trim_end_matches([' ', '\t']).ends_with('\n');
+        let comma =
+            if kept_before && !(parenthesized && starts_line && after.is_some()) { before.or(after) } else { after };
         used.extend(comma);
         let (mut start, mut end) = (syntax.start(*name), syntax.end(*name));
         match comma {
             Some(comma) if comma > *name => end = syntax.end(comma),
-            Some(comma)
-                if source[syntax.end(comma)..start]
-                    .trim_matches([' ', '\t'])
-                    .is_empty() =>
-            {
-                start = syntax.start(comma)
+            Some(comma) if source[syntax.end(comma)..start].trim_matches([' ', '\t']).is_empty() => {
+                start = syntax.start(comma);
             }
             Some(comma) => edits.replace(syntax.range(comma), ""),
             None => {}
@@ -425,10 +355,7 @@ fn remove_names(
         if ends_line && starts_line {
             start = source[..start].trim_end_matches([' ', '\t']).len();
             end += blanks;
-        } else if comma.is_some_and(|comma| comma > *name)
-            && !ends_line
-            && !source[end + blanks..].starts_with('#')
-        {
+        } else if comma.is_some_and(|comma| comma > *name) && !ends_line && !source[end + blanks..].starts_with('#') {
             end += blanks;
         }
         edits.replace(start..end, "");
@@ -440,11 +367,8 @@ pub(crate) fn names_of<'t>(
     syntax: &'t Syntax<'_>,
     statement: NodeId,
 ) -> impl Iterator<Item = (NodeId, NodeId, Option<NodeId>)> + 't {
-    syntax
-        .children(statement)
-        .filter(|child| syntax.field(*child) == Field::Name)
-        .map(|name| {
-            let (path, alias) = imported(syntax, name);
-            (name, path, alias)
-        })
+    syntax.children(statement).filter(|child| syntax.field(*child) == Field::Name).map(|name| {
+        let (path, alias) = imported(syntax, name);
+        (name, path, alias)
+    })
 }

@@ -65,22 +65,10 @@ pub fn downlevel(path: &str, source: &str, target: Target) -> Result<Outcome, Re
     let body = source.strip_prefix(BYTE_ORDER_MARK).unwrap_or(source);
     let lines = Lines::new(body);
     let refuse = |offset, construct: &str, reason: &str, hint| {
-        Refusals::check(vec![refusal_at(
-            path,
-            &lines,
-            offset,
-            construct,
-            reason.to_owned(),
-            hint,
-        )])
+        Refusals::check(vec![refusal_at(path, &lines, offset, construct, reason.to_owned(), hint)])
     };
     if let Some((offset, encoding)) = text::foreign_encoding(body) {
-        refuse(
-            offset,
-            encoding,
-            "is an encoding other than UTF-8",
-            Some("convert the file"),
-        )?;
+        refuse(offset, encoding, "is an encoding other than UTF-8", Some("convert the file"))?;
     }
     let syntax = match Syntax::parse(body) {
         Ok(syntax) => syntax,
@@ -94,12 +82,7 @@ pub fn downlevel(path: &str, source: &str, target: Target) -> Result<Outcome, Re
         }
         Err(Unparsed::Error(offset)) => {
             Refusals::check(proof::explain(path, body, &lines, target))?;
-            refuse(
-                offset,
-                line_of(body, &lines, offset),
-                "cannot be parsed",
-                None,
-            )?;
+            refuse(offset, line_of(body, &lines, offset), "cannot be parsed", None)?;
             return Ok(Outcome::default());
         }
     };
@@ -107,10 +90,7 @@ pub fn downlevel(path: &str, source: &str, target: Target) -> Result<Outcome, Re
     let result = outcome.text.as_deref().unwrap_or(body);
     if let Err(violations) = proof::prove_shallow(result, target) {
         let lines = Lines::new(result);
-        let refusals = violations
-            .into_iter()
-            .map(|violation| violation.refusal(path, &lines))
-            .collect();
+        let refusals = violations.into_iter().map(|violation| violation.refusal(path, &lines)).collect();
         Refusals::check(refusals)?;
     }
     if let Some(text) = &mut outcome.text {
@@ -122,23 +102,14 @@ pub fn downlevel(path: &str, source: &str, target: Target) -> Result<Outcome, Re
     Ok(outcome)
 }
 
-fn rewrite(
-    path: &str,
-    syntax: &Syntax<'_>,
-    lines: &Lines<'_>,
-    target: Target,
-) -> Result<Outcome, Refusals> {
+fn rewrite(path: &str, syntax: &Syntax<'_>, lines: &Lines<'_>, target: Target) -> Result<Outcome, Refusals> {
     let scopes = Scopes::new(syntax);
     let mut work = Work {
         path,
         target,
         syntax,
         scopes: &scopes,
-        guards: Guards {
-            syntax,
-            scopes: &scopes,
-            target,
-        },
+        guards: Guards { syntax, scopes: &scopes, target },
         lines,
         imports: Imports::new(syntax, &scopes),
         edits: Edits::default(),
@@ -167,25 +138,11 @@ fn rewrite(
         Ok(variables) => alias::rewrite(&mut work, &variables),
         Err(meeting) => overlap(meeting)?,
     }
-    let Work {
-        imports,
-        mut edits,
-        mut findings,
-        mut refusals,
-        packages,
-        ..
-    } = work;
+    let Work { imports, mut edits, mut findings, mut refusals, packages, .. } = work;
     imports.write(lines, &mut edits);
     if !edits.is_empty() && text::has_lone_carriage_return(syntax.source) {
         let reason = "ends a line on its own, which is not supported in a file that has to change";
-        refusals.push(refusal_at(
-            path,
-            lines,
-            0,
-            "carriage return",
-            reason.to_owned(),
-            Some("convert the line ends"),
-        ));
+        refusals.push(refusal_at(path, lines, 0, "carriage return", reason.to_owned(), Some("convert the line ends")));
     }
     Refusals::check(refusals)?;
     if edits.is_empty() {
@@ -193,12 +150,7 @@ fn rewrite(
     }
     findings.sort_by_key(|finding| finding.line);
     match edits.apply(syntax.source) {
-        Ok(text) => Ok(Outcome {
-            text: Some(text),
-            findings,
-            packages,
-            first_moved_line: None,
-        }),
+        Ok(text) => Ok(Outcome { text: Some(text), findings, packages, first_moved_line: None }),
         Err(meeting) => {
             overlap(meeting)?;
             Ok(Outcome::default())
@@ -217,7 +169,7 @@ fn first_moved_line(lines: &Lines<'_>, before: &str, after: &str) -> Option<usiz
         return None;
     }
     // Whole lines are only ever put in front of the first statement.
-    let same = (1..=lines.count().min(moved.count()))
-        .find(|line| before[lines.range(*line)] != after[moved.range(*line)]);
+    let same =
+        (1..=lines.count().min(moved.count())).find(|line| before[lines.range(*line)] != after[moved.range(*line)]);
     Some(same.unwrap_or(lines.count()))
 }

@@ -41,15 +41,12 @@ fn companions(work: &Work<'_, '_>) -> Companions {
     for id in syntax.ids() {
         match syntax.kind(id) {
             Kind::ClassDefinition if syntax.child(id, Field::TypeParameters).is_some() => {
-                companions.named_tuple |=
-                    syntax.child(id, Field::Superclasses).is_some_and(|bases| {
-                        syntax
-                            .named_children(bases)
-                            .any(|base| scopes.is_any(base, &[GENERIC_NAMED_TUPLE.0]))
-                    });
+                companions.named_tuple |= syntax.child(id, Field::Superclasses).is_some_and(|bases| {
+                    syntax.named_children(bases).any(|base| scopes.is_any(base, &[GENERIC_NAMED_TUPLE.0]))
+                });
             }
             Kind::Identifier if matches!(syntax.text(id), "get_overloads" | "clear_overloads") => {
-                companions.overload = true
+                companions.overload = true;
             }
             _ => {}
         }
@@ -60,11 +57,7 @@ fn companions(work: &Work<'_, '_>) -> Companions {
 }
 
 fn lookup(work: &Work<'_, '_>, full_name: &str, companions: &Companions) -> Option<Newcomer> {
-    let backport = |name| Newcomer::Backport {
-        module: "typing_extensions",
-        name,
-        package: Package::TypingExtensions,
-    };
+    let backport = |name| Newcomer::Backport { module: "typing_extensions", name, package: Package::TypingExtensions };
     if companions.named_tuple && full_name == GENERIC_NAMED_TUPLE.0 {
         return Some(backport("NamedTuple"));
     }
@@ -82,23 +75,13 @@ fn modules(work: &mut Work<'_, '_>, statement: NodeId) {
         let Some(newcomer) = newcomers::module_newcomer(work.target, &module) else {
             continue;
         };
-        let reach = work
-            .guards
-            .reach(statement, &["ImportError", "ModuleNotFoundError"]);
+        let reach = work.guards.reach(statement, &["ImportError", "ModuleNotFoundError"]);
         if matches!(reach, Reach::Never | Reach::Caught) {
             continue;
         }
         match newcomer {
-            Newcomer::Backport {
-                module: stand_in,
-                package,
-                ..
-            } => {
-                let text = if alias.is_some() {
-                    stand_in.to_owned()
-                } else {
-                    format!("{stand_in} as {module}")
-                };
+            Newcomer::Backport { module: stand_in, package, .. } => {
+                let text = if alias.is_some() { stand_in.to_owned() } else { format!("{stand_in} as {module}") };
                 work.edits.replace(syntax.range(path), text);
                 work.found(Construct::Import, statement, module, stand_in);
                 require(work, package, reach);
@@ -111,27 +94,16 @@ fn modules(work: &mut Work<'_, '_>, statement: NodeId) {
 /// `from typing import Self`
 fn members(work: &mut Work<'_, '_>, statement: NodeId, companions: &Companions) {
     let syntax = work.syntax;
-    let Some(from) = syntax
-        .child(statement, Field::ModuleName)
-        .filter(|from| syntax.kind(*from) == Kind::DottedName)
+    let Some(from) = syntax.child(statement, Field::ModuleName).filter(|from| syntax.kind(*from) == Kind::DottedName)
     else {
         return;
     };
     let module = dotted(syntax, from);
     if let Some(newcomer) = newcomers::module_newcomer(work.target, &module) {
-        let reach = work
-            .guards
-            .reach(statement, &["ImportError", "ModuleNotFoundError"]);
+        let reach = work.guards.reach(statement, &["ImportError", "ModuleNotFoundError"]);
         match (reach, newcomer) {
             (Reach::Never | Reach::Caught, _) => {}
-            (
-                _,
-                Newcomer::Backport {
-                    module: stand_in,
-                    package,
-                    ..
-                },
-            ) => {
+            (_, Newcomer::Backport { module: stand_in, package, .. }) => {
                 work.edits.replace(syntax.range(from), stand_in);
                 work.found(Construct::Import, statement, module, stand_in);
                 require(work, package, reach);
@@ -140,12 +112,7 @@ fn members(work: &mut Work<'_, '_>, statement: NodeId, companions: &Companions) 
         }
         return;
     }
-    let mut split = Split {
-        statement,
-        moved: Vec::new(),
-        from: BTreeMap::new(),
-        statements: Vec::new(),
-    };
+    let mut split = Split { statement, moved: Vec::new(), from: BTreeMap::new(), statements: Vec::new() };
     for (node, path, alias) in names_of(syntax, statement) {
         let full = format!("{module}.{}", dotted(syntax, path));
         let Some(newcomer) = lookup(work, &full, companions) else {
@@ -156,15 +123,8 @@ fn members(work: &mut Work<'_, '_>, statement: NodeId, companions: &Companions) 
             continue;
         }
         match newcomer {
-            Newcomer::Backport {
-                module: stand_in,
-                name,
-                package,
-            } => {
-                let item = alias.map_or_else(
-                    || name.to_owned(),
-                    |alias| format!("{name} as {}", syntax.text(alias)),
-                );
+            Newcomer::Backport { module: stand_in, name, package } => {
+                let item = alias.map_or_else(|| name.to_owned(), |alias| format!("{name} as {}", syntax.text(alias)));
                 work.found(Construct::Import, node, full, format!("{stand_in}.{name}"));
                 split.from.entry(stand_in).or_default().push(item);
                 split.moved.push(node);
@@ -187,20 +147,17 @@ fn members(work: &mut Work<'_, '_>, statement: NodeId, companions: &Companions) 
 fn utc(work: &mut Work<'_, '_>, node: NodeId, local: NodeId, split: &mut Split) {
     let syntax = work.syntax;
     let local = syntax.text(local);
-    let beside = names_of(syntax, split.statement)
-        .any(|(_, path, alias)| alias.is_none() && syntax.text(path) == "timezone");
+    let beside =
+        names_of(syntax, split.statement).any(|(_, path, alias)| alias.is_none() && syntax.text(path) == "timezone");
     let timezone = if beside {
         split.moved.push(node);
         "timezone".to_owned()
-    } else if !work.imports.is_taken("timezone")
-        || work.imports.is_imported("timezone", &["datetime.timezone"])
-    {
+    } else if !work.imports.is_taken("timezone") || work.imports.is_imported("timezone", &["datetime.timezone"]) {
         work.edits.replace(syntax.range(node), "timezone");
         "timezone".to_owned()
     } else {
         let name = work.imports.free("timezone");
-        work.edits
-            .replace(syntax.range(node), format!("timezone as {name}"));
+        work.edits.replace(syntax.range(node), format!("timezone as {name}"));
         name
     };
     split.statements.push(format!("{local} = {timezone}.utc"));
@@ -227,14 +184,21 @@ fn attribute(work: &mut Work<'_, '_>, id: NodeId, companions: &Companions) {
     if !newcomers::may_be_newcomer(name) {
         return;
     }
-    let mut found = None;
-    let full_names = work.scopes.qualified(id);
-    for full in full_names.iter().flatten() {
-        let newcomer = lookup(work, full, companions).or_else(|| {
-            newcomers::module_newcomer(work.target, full)
-                .filter(|newcomer| matches!(newcomer, Newcomer::Missing { .. }))
-        });
-        found = found.or(newcomer.map(|newcomer| (full.clone(), newcomer)));
+    let newcomers_of = |full_names: &[Option<String>]| {
+        full_names.iter().flatten().find_map(|full| {
+            let newcomer = lookup(work, full, companions).or_else(|| {
+                newcomers::module_newcomer(work.target, full)
+                    .filter(|newcomer| matches!(newcomer, Newcomer::Missing { .. }))
+            });
+            newcomer.map(|newcomer| (full.clone(), newcomer))
+        })
+    };
+    let mut full_names = work.scopes.qualified(id);
+    let mut found = newcomers_of(&full_names);
+    if found.is_some() && full_names.len() > 1 {
+        // `if sys.version_info >= (3, 11): import asyncio as timeouts`, with something else otherwise.
+        full_names = work.scopes.qualified_by(id, |binding| work.guards.reach(binding.node, &[]) != Reach::Never);
+        found = newcomers_of(&full_names);
     }
     let Some((full, newcomer)) = found else {
         return;
@@ -244,25 +208,15 @@ fn attribute(work: &mut Work<'_, '_>, id: NodeId, companions: &Companions) {
         return;
     }
     // The star of `*a.b` stands inside the tree of the attribute.
-    let start = syntax.start(id) + syntax.text(id).len()
-        - syntax.text(id).trim_start_matches(['*', ' ']).len();
+    let start = syntax.start(id) + syntax.text(id).len() - syntax.text(id).trim_start_matches(['*', ' ']).len();
     let range = start..syntax.end(id);
     if full_names.len() > 1 {
-        let reason =
-            format!("may be `{full}`, but the name before the dot is also bound to something else");
-        work.refuse(
-            id,
-            syntax.text(id),
-            reason,
-            Some("give the two meanings two names"),
-        );
+        let reason = format!("may be `{full}`, but the name before the dot is also bound to something else");
+        work.refuse(id, syntax.text(id), reason, Some("give the two meanings two names"));
         return;
     }
     let assigned = syntax.parent(id).is_some_and(|parent| {
-        matches!(
-            syntax.kind(parent),
-            Kind::Assignment | Kind::AugmentedAssignment
-        ) && syntax.field(id) == Field::Left
+        matches!(syntax.kind(parent), Kind::Assignment | Kind::AugmentedAssignment) && syntax.field(id) == Field::Left
     });
     match newcomer {
         Newcomer::Missing { .. } => missing(work, id, &full, newcomer, reach),
@@ -274,11 +228,7 @@ fn attribute(work: &mut Work<'_, '_>, id: NodeId, companions: &Companions) {
             work.edits.replace(syntax.range(last), "timezone.utc");
             work.found(Construct::Attribute, id, full, "timezone.utc");
         }
-        Newcomer::Backport {
-            module,
-            name,
-            package,
-        } => {
+        Newcomer::Backport { module, name, package } => {
             let text = format!("{}.{name}", work.imports.module(module));
             work.edits.replace(range, text.clone());
             work.found(Construct::Attribute, id, full, text);
@@ -293,15 +243,11 @@ fn note(work: &mut Work<'_, '_>, id: NodeId) {
     let Some(object) = syntax.child(id, Field::Object) else {
         return;
     };
-    if syntax.kind(object) != Kind::Identifier
-        || work.guards.reach(id, &["AttributeError"]) != Reach::Runs
-    {
+    if syntax.kind(object) != Kind::Identifier || work.guards.reach(id, &["AttributeError"]) != Reach::Runs {
         return;
     }
     if let Some((_, bindings)) = work.scopes.resolve(object)
-        && bindings
-            .iter()
-            .any(|binding| binding.bound == Bound::Exception)
+        && bindings.iter().any(|binding| binding.bound == Bound::Exception)
     {
         let reason = work.lacks(11);
         work.refuse(
@@ -316,16 +262,10 @@ fn note(work: &mut Work<'_, '_>, id: NodeId) {
 /// `case http.HTTPMethod.GET:`, where the grammar has no attribute but a chain of names.
 fn pattern(work: &mut Work<'_, '_>, id: NodeId) {
     let syntax = work.syntax;
-    let above = syntax
-        .parent(id)
-        .map_or(Kind::Other, |parent| syntax.kind(parent));
+    let above = syntax.parent(id).map_or(Kind::Other, |parent| syntax.kind(parent));
     if matches!(
         above,
-        Kind::Import
-            | Kind::ImportFrom
-            | Kind::AliasedImport
-            | Kind::FutureImport
-            | Kind::RelativeImport
+        Kind::Import | Kind::ImportFrom | Kind::AliasedImport | Kind::FutureImport | Kind::RelativeImport
     ) {
         return;
     }
@@ -343,8 +283,7 @@ fn pattern(work: &mut Work<'_, '_>, id: NodeId) {
                 _ if reach == Reach::Never || newcomers::exists(&full) => {}
                 Newcomer::Missing { .. } => missing(work, id, &full, newcomer, reach),
                 _ => {
-                    let reason =
-                        format!("stands for `{full}` in a pattern, which cannot be rewritten");
+                    let reason = format!("stands for `{full}` in a pattern, which cannot be rewritten");
                     work.refuse(id, syntax.text(id), reason, Some("import the name itself"));
                 }
             }
@@ -355,31 +294,21 @@ fn pattern(work: &mut Work<'_, '_>, id: NodeId) {
 /// `shutil.rmtree(path, onexc=…)`
 fn keywords(work: &mut Work<'_, '_>, call: NodeId) {
     let syntax = work.syntax;
-    let (Some(function), Some(arguments)) = (
-        syntax.child(call, Field::Function),
-        syntax.child(call, Field::Arguments),
-    ) else {
+    let (Some(function), Some(arguments)) = (syntax.child(call, Field::Function), syntax.child(call, Field::Arguments))
+    else {
         return;
     };
-    let last = syntax
-        .text(function)
-        .rsplit('.')
-        .next()
-        .unwrap_or("")
-        .trim();
+    let last = syntax.text(function).rsplit('.').next().unwrap_or("").trim();
     let imported = syntax.kind(function) == Kind::Identifier;
-    if syntax.kind(arguments) != Kind::ArgumentList
-        || !(imported || newcomers::may_learn_keywords(last))
-    {
+    if syntax.kind(arguments) != Kind::ArgumentList || !(imported || newcomers::may_learn_keywords(last)) {
         return;
     }
     let [Some(full)] = &work.scopes.qualified(function)[..] else {
         return;
     };
     for argument in syntax.named_children(arguments) {
-        let Some(keyword) = syntax
-            .child(argument, Field::Name)
-            .filter(|_| syntax.kind(argument) == Kind::KeywordArgument)
+        let Some(keyword) =
+            syntax.child(argument, Field::Name).filter(|_| syntax.kind(argument) == Kind::KeywordArgument)
         else {
             continue;
         };
@@ -402,10 +331,8 @@ fn name(work: &mut Work<'_, '_>, id: NodeId) {
     }
     for module in &work.scopes.wildcards {
         if newcomers::newcomer(work.target, &format!("{module}.{name}")).is_some() {
-            let reason = format!(
-                "comes out of `from {module} import *`, which does not bring it on Python {}",
-                work.target
-            );
+            let reason =
+                format!("comes out of `from {module} import *`, which does not bring it on Python {}", work.target);
             work.refuse(id, name, reason, Some("import the name itself"));
             return;
         }
@@ -418,11 +345,7 @@ fn name(work: &mut Work<'_, '_>, id: NodeId) {
         return;
     }
     match newcomer {
-        Newcomer::Backport {
-            module,
-            name: member,
-            package,
-        } => {
+        Newcomer::Backport { module, name: member, package } => {
             let local = work.imports.builtin(module, member);
             if local != name {
                 work.edits.replace(syntax.range(id), local);

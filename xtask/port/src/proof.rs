@@ -39,33 +39,14 @@ pub struct Violation {
 }
 
 impl Violation {
-    fn new(
-        lines: &Lines<'_>,
-        source: &str,
-        offset: usize,
-        construct: Option<String>,
-        reason: String,
-    ) -> Self {
+    fn new(lines: &Lines<'_>, source: &str, offset: usize, construct: Option<String>, reason: String) -> Self {
         let line = lines.line(offset);
         let construct = construct.unwrap_or_else(|| source[lines.range(line)].trim().to_owned());
-        Self {
-            line,
-            column: lines.column(offset),
-            construct,
-            reason,
-            offset,
-        }
+        Self { line, column: lines.column(offset), construct, reason, offset }
     }
 
     pub(crate) fn refusal(self, path: &str, lines: &Lines<'_>) -> Refusal {
-        refusal_at(
-            path,
-            lines,
-            self.offset,
-            &self.construct,
-            format!("failed the proof: {}", self.reason),
-            None,
-        )
+        refusal_at(path, lines, self.offset, &self.construct, format!("failed the proof: {}", self.reason), None)
     }
 }
 
@@ -79,13 +60,7 @@ pub fn prove(source: &str, target: Target) -> Result<(), Vec<Violation>> {
     // The second parser's tree is walked with recursion, so its depth has to be known before.
     let lines = Lines::new(source);
     let violation = |offset, construct: &str, reason: &str| {
-        Err(vec![Violation::new(
-            &lines,
-            source,
-            offset,
-            Some(construct.to_owned()),
-            reason.to_owned(),
-        )])
+        Err(vec![Violation::new(&lines, source, offset, Some(construct.to_owned()), reason.to_owned())])
     };
     match Syntax::parse(source) {
         Ok(_) => {}
@@ -113,22 +88,12 @@ fn prove_on_this_stack(source: &str, target: Target) -> Result<(), Vec<Violation
     let mut violations = syntax_violations(&parsed, source, &lines);
     if let Some(module) = parsed.try_into_module() {
         for found in scan::scan(module.suite(), target) {
-            violations.push(Violation::new(
-                &lines,
-                source,
-                found.offset,
-                Some(found.construct),
-                found.reason,
-            ));
+            violations.push(Violation::new(&lines, source, found.offset, Some(found.construct), found.reason));
         }
     }
     violations.sort_by_key(|violation| violation.offset);
     violations.dedup();
-    if violations.is_empty() {
-        Ok(())
-    } else {
-        Err(violations)
-    }
+    if violations.is_empty() { Ok(()) } else { Err(violations) }
 }
 
 /// What the second parser says about a text that the first one cannot read.
@@ -137,17 +102,10 @@ pub(crate) fn explain(path: &str, source: &str, lines: &Lines<'_>, target: Targe
     if source.len() > EXPLAINED {
         return Vec::new();
     }
-    stacker::maybe_grow(DEEP_STACK / 2, DEEP_STACK, || {
-        explain_on_this_stack(path, source, lines, target)
-    })
+    stacker::maybe_grow(DEEP_STACK / 2, DEEP_STACK, || explain_on_this_stack(path, source, lines, target))
 }
 
-fn explain_on_this_stack(
-    path: &str,
-    source: &str,
-    lines: &Lines<'_>,
-    target: Target,
-) -> Vec<Refusal> {
+fn explain_on_this_stack(path: &str, source: &str, lines: &Lines<'_>, target: Target) -> Vec<Refusal> {
     let parsed = parse_unchecked(source, options(target));
     let mut violations = syntax_violations(&parsed, source, lines);
     // What the rules would have rewritten does not explain why the first parser failed.
@@ -157,54 +115,30 @@ fn explain_on_this_stack(
         .filter(|error| {
             matches!(
                 error.kind,
-                UnsupportedSyntaxErrorKind::TypeParameterList
-                    | UnsupportedSyntaxErrorKind::TypeAliasStatement
+                UnsupportedSyntaxErrorKind::TypeParameterList | UnsupportedSyntaxErrorKind::TypeAliasStatement
             )
         })
         .map(|error| error.to_string())
         .collect();
-    if violations
-        .iter()
-        .any(|violation| !rewritable.contains(&violation.reason))
-    {
+    if violations.iter().any(|violation| !rewritable.contains(&violation.reason)) {
         violations.retain(|violation| !rewritable.contains(&violation.reason));
     }
     violations
         .into_iter()
         .map(|found| {
-            refusal_at(
-                path,
-                lines,
-                found.offset,
-                &found.construct,
-                format!("cannot be parsed: {}", found.reason),
-                None,
-            )
+            refusal_at(path, lines, found.offset, &found.construct, format!("cannot be parsed: {}", found.reason), None)
         })
         .collect()
 }
 
 fn options(target: Target) -> ParseOptions {
-    let version = PythonVersion {
-        major: target.major(),
-        minor: target.minor(),
-    };
+    let version = PythonVersion { major: target.major(), minor: target.minor() };
     ParseOptions::from(Mode::Module).with_target_version(version)
 }
 
-fn syntax_violations<T>(
-    parsed: &ruff_python_parser::Parsed<T>,
-    source: &str,
-    lines: &Lines<'_>,
-) -> Vec<Violation> {
-    let errors = parsed
-        .errors()
-        .iter()
-        .map(|error| (error.location.start(), error.error.to_string()));
-    let unsupported = parsed
-        .unsupported_syntax_errors()
-        .iter()
-        .map(|error| (error.start(), error.to_string()));
+fn syntax_violations<T>(parsed: &ruff_python_parser::Parsed<T>, source: &str, lines: &Lines<'_>) -> Vec<Violation> {
+    let errors = parsed.errors().iter().map(|error| (error.location.start(), error.error.to_string()));
+    let unsupported = parsed.unsupported_syntax_errors().iter().map(|error| (error.start(), error.to_string()));
     errors
         .chain(unsupported)
         .map(|(offset, reason)| Violation::new(lines, source, offset.to_usize(), None, reason))
@@ -217,18 +151,12 @@ mod tests {
 
     fn violations(source: &str) -> Vec<(usize, String)> {
         let found = prove(source, Target::PYTHON_3_10).err().unwrap_or_default();
-        found
-            .into_iter()
-            .map(|violation| (violation.line, violation.construct))
-            .collect()
+        found.into_iter().map(|violation| (violation.line, violation.construct)).collect()
     }
 
     #[test]
     fn newer_syntax_is_found() {
-        assert_eq!(
-            violations("x = 1\ntype X = int\n"),
-            [(2, "type X = int".to_owned())]
-        );
+        assert_eq!(violations("x = 1\ntype X = int\n"), [(2, "type X = int".to_owned())]);
         assert_eq!(violations("def f[T](x: T): ...\n").len(), 1);
         assert_eq!(violations("x = f\"{a[\"b\"]}\"\n").len(), 1);
         assert_eq!(violations("try: pass\nexcept* E: pass\n").len(), 1);
@@ -236,23 +164,14 @@ mod tests {
 
     #[test]
     fn newer_names_are_found_through_aliases() {
-        assert_eq!(
-            violations("from typing import Self as S\n"),
-            [(1, "typing.Self".to_owned())]
-        );
-        assert_eq!(
-            violations("import asyncio as a\na.TaskGroup()\n"),
-            [(2, "asyncio.TaskGroup".to_owned())]
-        );
+        assert_eq!(violations("from typing import Self as S\n"), [(1, "typing.Self".to_owned())]);
+        assert_eq!(violations("import asyncio as a\na.TaskGroup()\n"), [(2, "asyncio.TaskGroup".to_owned())]);
         assert_eq!(violations("import tomllib\n"), [(1, "tomllib".to_owned())]);
         assert_eq!(
             violations("def f():\n    raise ExceptionGroup('', [])\n"),
             [(2, "builtins.ExceptionGroup".to_owned())]
         );
-        assert_eq!(
-            violations("from pathlib import Path\nPath.walk\n"),
-            [(2, "pathlib.Path.walk".to_owned())]
-        );
+        assert_eq!(violations("from pathlib import Path\nPath.walk\n"), [(2, "pathlib.Path.walk".to_owned())]);
     }
 
     #[test]

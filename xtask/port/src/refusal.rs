@@ -21,14 +21,7 @@ pub struct Refusal {
 
 impl fmt::Display for Refusal {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            path,
-            line,
-            construct,
-            reason,
-            hint,
-            ..
-        } = self;
+        let Self { path, line, construct, reason, hint, .. } = self;
         write!(formatter, "{path}:{line}: `{construct}` {reason}")?;
         match hint {
             Some(hint) => write!(formatter, "; hint: {hint}"),

@@ -117,6 +117,11 @@ impl<'t, 's> Scopes<'t, 's> {
     ///
     /// `None` among them means that the root is also bound to something else.
     pub(crate) fn qualified(&self, node: NodeId) -> Vec<Option<String>> {
+        self.qualified_by(node, |_| true)
+    }
+
+    /// The same as [`Self::qualified`], going by some of the bindings of the root only.
+    pub(crate) fn qualified_by(&self, node: NodeId, counts: impl Fn(&Binding) -> bool) -> Vec<Option<String>> {
         let syntax = self.syntax;
         let mut path = Vec::new();
         let mut current = node;
@@ -124,10 +129,9 @@ impl<'t, 's> Scopes<'t, 's> {
             match syntax.kind(current) {
                 Kind::Identifier => break current,
                 Kind::Attribute => {
-                    let (Some(object), Some(attribute)) = (
-                        syntax.child(current, Field::Object),
-                        syntax.child(current, Field::Attribute),
-                    ) else {
+                    let (Some(object), Some(attribute)) =
+                        (syntax.child(current, Field::Object), syntax.child(current, Field::Attribute))
+                    else {
                         return Vec::new();
                     };
                     path.push(syntax.text(attribute));
@@ -144,12 +148,10 @@ impl<'t, 's> Scopes<'t, 's> {
                     break first;
                 }
                 // The grammar binds the star of `*a.b` to `a`.
-                Kind::Type | Kind::Parenthesized | Kind::ListSplat => {
-                    match syntax.named_children(current).next() {
-                        Some(inner) => current = inner,
-                        None => return Vec::new(),
-                    }
-                }
+                Kind::Type | Kind::Parenthesized | Kind::ListSplat => match syntax.named_children(current).next() {
+                    Some(inner) => current = inner,
+                    None => return Vec::new(),
+                },
                 _ => return Vec::new(),
             }
         };
@@ -157,7 +159,7 @@ impl<'t, 's> Scopes<'t, 's> {
             return Vec::new();
         };
         let mut names = Vec::new();
-        for binding in bindings {
+        for binding in bindings.iter().filter(|binding| counts(binding)) {
             let name = match &binding.bound {
                 Bound::Import(name) => {
                     let mut name = name.clone();
@@ -179,11 +181,7 @@ impl<'t, 's> Scopes<'t, 's> {
     /// Whether an expression certainly stands for one of these full names.
     pub(crate) fn is_any(&self, node: NodeId, full_names: &[&str]) -> bool {
         let names = self.qualified(node);
-        !names.is_empty()
-            && names.iter().all(|name| {
-                name.as_deref()
-                    .is_some_and(|name| full_names.contains(&name))
-            })
+        !names.is_empty() && names.iter().all(|name| name.as_deref().is_some_and(|name| full_names.contains(&name)))
     }
 
     pub(crate) fn scope(&self, node: NodeId) -> ScopeId {
@@ -203,18 +201,12 @@ impl<'t, 's> Scopes<'t, 's> {
 
     /// The bindings of a name in one scope.
     pub(crate) fn own(&self, scope: ScopeId, name: &str) -> Option<(ScopeId, &[Binding])> {
-        self.get(scope)
-            .names
-            .get(name)
-            .map(|bindings| (scope, bindings.as_slice()))
+        self.get(scope).names.get(name).map(|bindings| (scope, bindings.as_slice()))
     }
 
     /// In how many scopes a name is bound.
     pub(crate) fn scopes_that_bind(&self, name: &str) -> usize {
-        self.scopes
-            .iter()
-            .filter(|scope| scope.names.contains_key(name))
-            .count()
+        self.scopes.iter().filter(|scope| scope.names.contains_key(name)).count()
     }
 
     /// The scope that holds the type parameters of a definition.
@@ -224,11 +216,7 @@ impl<'t, 's> Scopes<'t, 's> {
 
     /// Every name that is bound anywhere to something other than a type parameter.
     pub(crate) fn bound_names(&self) -> HashSet<&'s str> {
-        let other = |bindings: &[Binding]| {
-            bindings
-                .iter()
-                .any(|binding| binding.bound != Bound::TypeParameter)
-        };
+        let other = |bindings: &[Binding]| bindings.iter().any(|binding| binding.bound != Bound::TypeParameter);
         self.scopes
             .iter()
             .flat_map(|scope| scope.names.iter())
@@ -266,9 +254,7 @@ pub(crate) fn type_parameters(syntax: &Syntax<'_>, definition: NodeId) -> Option
     if syntax.kind(generic) != Kind::GenericType {
         return None;
     }
-    syntax
-        .named_children(generic)
-        .find(|child| syntax.kind(*child) == Kind::TypeParameter)
+    syntax.named_children(generic).find(|child| syntax.kind(*child) == Kind::TypeParameter)
 }
 
 /// The identifier that a type parameter declares.
@@ -277,9 +263,7 @@ pub(crate) fn type_parameter_name(syntax: &Syntax<'_>, parameter: NodeId) -> Opt
     loop {
         current = match syntax.kind(current) {
             Kind::Identifier => return Some(current),
-            Kind::Type | Kind::ConstrainedType | Kind::SplatType => {
-                syntax.named_children(current).next()?
-            }
+            Kind::Type | Kind::ConstrainedType | Kind::SplatType => syntax.named_children(current).next()?,
             _ => return None,
         };
     }
@@ -288,19 +272,13 @@ pub(crate) fn type_parameter_name(syntax: &Syntax<'_>, parameter: NodeId) -> Opt
 /// The path and the alias of one name of an import statement.
 pub(crate) fn imported(syntax: &Syntax<'_>, name: NodeId) -> (NodeId, Option<NodeId>) {
     match syntax.kind(name) {
-        Kind::AliasedImport => (
-            syntax.child(name, Field::Name).unwrap_or(name),
-            syntax.child(name, Field::Alias),
-        ),
+        Kind::AliasedImport => (syntax.child(name, Field::Name).unwrap_or(name), syntax.child(name, Field::Alias)),
         _ => (name, None),
     }
 }
 
 /// A dotted name without the blanks that may stand in it.
 pub(crate) fn dotted(syntax: &Syntax<'_>, name: NodeId) -> String {
-    let parts: Vec<_> = syntax
-        .named_children(name)
-        .map(|part| syntax.text(part))
-        .collect();
+    let parts: Vec<_> = syntax.named_children(name).map(|part| syntax.text(part)).collect();
     parts.join(".")
 }

@@ -42,9 +42,7 @@ fn whole(work: &Work<'_, '_>, splat: NodeId) -> NodeId {
     while let Some(parent) = syntax.parent(whole)
         && matches!(
             (syntax.kind(parent), syntax.field(whole)),
-            (Kind::Subscript, Field::Value)
-                | (Kind::Attribute, Field::Object)
-                | (Kind::Call, Field::Function)
+            (Kind::Subscript, Field::Value) | (Kind::Attribute, Field::Object) | (Kind::Call, Field::Function)
         )
     {
         whole = parent;
@@ -61,13 +59,8 @@ fn is_annotation_part(work: &Work<'_, '_>, node: NodeId) -> bool {
     match syntax.kind(parent) {
         Kind::TypedParameter => true,
         Kind::TypeParameter => syntax.parent(parent).is_some_and(|generic| {
-            let declares = syntax
-                .ancestors(generic)
-                .nth(1)
-                .is_some_and(|alias| syntax.kind(alias) == Kind::TypeAlias)
-                && syntax
-                    .parent(generic)
-                    .is_some_and(|left| syntax.field(left) == Field::Left);
+            let declares = syntax.ancestors(generic).nth(1).is_some_and(|alias| syntax.kind(alias) == Kind::TypeAlias)
+                && syntax.parent(generic).is_some_and(|left| syntax.field(left) == Field::Left);
             syntax.kind(generic) == Kind::GenericType && !declares
         }),
         _ => false,
@@ -82,9 +75,7 @@ fn is_type(work: &Work<'_, '_>, splat: NodeId) -> bool {
     if let Some(starred) = starred
         && syntax.kind(starred) == Kind::Identifier
         && let Some((_, bindings)) = work.scopes.resolve(starred)
-        && bindings
-            .iter()
-            .any(|binding| binding.bound == Bound::TypeParameter)
+        && bindings.iter().any(|binding| binding.bound == Bound::TypeParameter)
     {
         return true;
     }
@@ -124,41 +115,20 @@ fn in_type(work: &mut Work<'_, '_>, splat: NodeId, whole: NodeId) {
 /// `a[*b, c]` has always been `a[(*b, c)]`.
 fn in_index(work: &mut Work<'_, '_>, subscript: NodeId) {
     let syntax = work.syntax;
-    let elements: Vec<_> = syntax
-        .children(subscript)
-        .filter(|child| syntax.field(*child) == Field::Subscript)
-        .collect();
-    let elements: Vec<_> = elements
-        .into_iter()
-        .filter(|child| syntax.is_named(*child))
-        .collect();
-    let (Some(first), Some(last), Some(close)) = (
-        elements.first(),
-        elements.last(),
-        syntax.token(subscript, "]"),
-    ) else {
+    let elements: Vec<_> =
+        syntax.children(subscript).filter(|child| syntax.field(*child) == Field::Subscript).collect();
+    let elements: Vec<_> = elements.into_iter().filter(|child| syntax.is_named(*child)).collect();
+    let (Some(first), Some(last), Some(close)) = (elements.first(), elements.last(), syntax.token(subscript, "]"))
+    else {
         return;
     };
-    if elements
-        .iter()
-        .any(|element| syntax.kind(*element) == Kind::Slice)
-    {
-        let reason = format!(
-            "stars an index beside a slice, which has no form in Python {}",
-            work.target
-        );
-        work.refuse(
-            subscript,
-            syntax.text(subscript),
-            reason,
-            Some("build the tuple of the index with `slice(…)`"),
-        );
+    if elements.iter().any(|element| syntax.kind(*element) == Kind::Slice) {
+        let reason = format!("stars an index beside a slice, which has no form in Python {}", work.target);
+        work.refuse(subscript, syntax.text(subscript), reason, Some("build the tuple of the index with `slice(…)`"));
         return;
     }
     work.edits.insert(syntax.start(*first), "(");
-    let trailing = syntax
-        .children(subscript)
-        .any(|child| child > *last && syntax.text(child) == ",");
+    let trailing = syntax.children(subscript).any(|child| child > *last && syntax.text(child) == ",");
     if elements.len() == 1 && !trailing {
         work.edits.insert(syntax.end(*last), ",");
     }

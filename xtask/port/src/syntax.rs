@@ -83,21 +83,13 @@ impl<'s> Syntax<'s> {
         if tree.root_node().has_error() {
             return Err(Unparsed::Error(first_error(&tree)));
         }
-        let mut syntax = Self {
-            source,
-            nodes: Vec::with_capacity(source.len() / 2),
-        };
+        let mut syntax = Self { source, nodes: Vec::with_capacity(source.len() / 2) };
         syntax.read(&mut tree.walk(), None, 0)?;
         Ok(syntax)
     }
 
     /// Appends a tree, as a child of `parent` when there is one.
-    fn read(
-        &mut self,
-        cursor: &mut TreeCursor<'_>,
-        parent: Option<NodeId>,
-        depth: usize,
-    ) -> Result<(), Unparsed> {
+    fn read(&mut self, cursor: &mut TreeCursor<'_>, parent: Option<NodeId>, depth: usize) -> Result<(), Unparsed> {
         let grammar = &*GRAMMAR;
         let mut open: Vec<usize> = Vec::new();
         loop {
@@ -106,17 +98,9 @@ impl<'s> Syntax<'s> {
             if depth + open.len() > MAX_DEPTH {
                 return Err(Unparsed::TooDeep(node.start_byte()));
             }
-            let above = open
-                .last()
-                .map(|index| NodeId(*index as u32))
-                .or(parent)
-                .unwrap_or(NodeId(0));
+            let above = open.last().map(|index| NodeId(*index as u32)).or(parent).unwrap_or(NodeId(0));
             self.nodes.push(Node {
-                kind: grammar
-                    .kinds
-                    .get(usize::from(node.kind_id()))
-                    .copied()
-                    .unwrap_or(Kind::Other),
+                kind: grammar.kinds.get(usize::from(node.kind_id())).copied().unwrap_or(Kind::Other),
                 field: cursor
                     .field_id()
                     .and_then(|field| grammar.fields.get(usize::from(field.get())).copied())
@@ -178,9 +162,7 @@ impl<'s> Syntax<'s> {
         // Text that is no expression, such as the choices of a `Literal` spelt elsewhere, stays a string.
         if root.has_error()
             || root.named_child_count() != 1
-            || root
-                .named_child(0)
-                .is_none_or(|node| node.kind() != "expression_statement")
+            || root.named_child(0).is_none_or(|node| node.kind() != "expression_statement")
         {
             return Ok(());
         }
@@ -195,18 +177,13 @@ impl<'s> Syntax<'s> {
         let mut below = string;
         for node in self.ancestors(string) {
             match self.kind(node) {
-                Kind::Call
-                | Kind::Lambda
-                | Kind::ComparisonOperator
-                | Kind::ConcatenatedString
-                | Kind::Block => return false,
+                Kind::Call | Kind::Lambda | Kind::ComparisonOperator | Kind::ConcatenatedString | Kind::Block => {
+                    return false;
+                }
                 Kind::Subscript | Kind::GenericType | Kind::TypeParameter => {
                     let (base, first) = match self.kind(node) {
                         Kind::TypeParameter => (None, self.named_children(node).next()),
-                        Kind::Subscript => (
-                            self.child(node, Field::Value),
-                            self.child(node, Field::Subscript),
-                        ),
+                        Kind::Subscript => (self.child(node, Field::Value), self.child(node, Field::Subscript)),
                         _ => (self.named_children(node).next(), None),
                     };
                     let base = base.or_else(|| {
@@ -217,16 +194,12 @@ impl<'s> Syntax<'s> {
                     let name = base.map_or("", |base| self.text(base));
                     let name = name.rsplit('.').next().unwrap_or(name);
                     // The rest of an `Annotated` is data for libraries.
-                    if name == "Literal"
-                        || (name == "Annotated" && first.is_some_and(|first| first != below))
-                    {
+                    if name == "Literal" || (name == "Annotated" && first.is_some_and(|first| first != below)) {
                         return false;
                     }
                 }
                 Kind::Type => {
-                    let above = self
-                        .parent(node)
-                        .map_or(Kind::Other, |parent| self.kind(parent));
+                    let above = self.parent(node).map_or(Kind::Other, |parent| self.kind(parent));
                     if above != Kind::TypeParameter {
                         return true;
                     }
@@ -295,8 +268,7 @@ impl<'s> Syntax<'s> {
     /// The children that are more than punctuation and comments.
     pub(crate) fn named_children(&self, id: NodeId) -> impl Iterator<Item = NodeId> {
         self.children(id).filter(|child| {
-            self.is_named(*child)
-                && !matches!(self.kind(*child), Kind::Comment | Kind::LineContinuation)
+            self.is_named(*child) && !matches!(self.kind(*child), Kind::Comment | Kind::LineContinuation)
         })
     }
 
@@ -306,14 +278,12 @@ impl<'s> Syntax<'s> {
     }
 
     pub(crate) fn child(&self, id: NodeId, field: Field) -> Option<NodeId> {
-        self.children(id)
-            .find(|child| self.field(*child) == field && self.is_named(*child))
+        self.children(id).find(|child| self.field(*child) == field && self.is_named(*child))
     }
 
     /// The child that is exactly this punctuation or keyword.
     pub(crate) fn token(&self, id: NodeId, text: &str) -> Option<NodeId> {
-        self.children(id)
-            .find(|child| !self.is_named(*child) && self.text(*child) == text)
+        self.children(id).find(|child| !self.is_named(*child) && self.text(*child) == text)
     }
 
     /// Whether `inner` is `outer` or lies below it.

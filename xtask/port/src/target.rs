@@ -13,9 +13,7 @@ pub struct Target {
 
 /// A version that [`Target::parse`] does not know.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "`{0}` is not a Python that source can be rewritten for\nhint: the known ones are 3.10 and 3.11"
-)]
+#[error("`{0}` is not a Python that source can be rewritten for\nhint: the known ones are 3.10 and 3.11")]
 pub struct UnknownTarget(String);
 
 impl Target {

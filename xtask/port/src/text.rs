@@ -30,10 +30,7 @@ impl<'s> Lines<'s> {
     pub(crate) fn column(&self, offset: usize) -> usize {
         let start = self.starts[self.line(offset) - 1];
         // A second parser may report an offset inside a character; count what is whole before it.
-        let before = self
-            .source
-            .get(start..offset)
-            .map_or(0, |text| text.chars().count());
+        let before = self.source.get(start..offset).map_or(0, |text| text.chars().count());
         before + 1
     }
 
@@ -61,10 +58,7 @@ pub(crate) fn newline(source: &str) -> &'static str {
 /// Whether a carriage return ends a line on its own somewhere in the text.
 pub(crate) fn has_lone_carriage_return(source: &str) -> bool {
     let bytes = source.as_bytes();
-    bytes
-        .iter()
-        .enumerate()
-        .any(|(index, byte)| *byte == b'\r' && bytes.get(index + 1) != Some(&b'\n'))
+    bytes.iter().enumerate().any(|(index, byte)| *byte == b'\r' && bytes.get(index + 1) != Some(&b'\n'))
 }
 
 /// The encoding that the text declares, with its byte offset, unless that is UTF-8.
@@ -75,9 +69,7 @@ pub(crate) fn has_lone_carriage_return(source: &str) -> bool {
 pub(crate) fn foreign_encoding(source: &str) -> Option<(usize, &str)> {
     let mut offset = 0;
     for line in source.split_inclusive('\n').take(2) {
-        let content = line
-            .trim_start_matches([' ', '\t', '\x0c'])
-            .trim_end_matches(['\r', '\n']);
+        let content = line.trim_start_matches([' ', '\t', '\x0c']).trim_end_matches(['\r', '\n']);
         if content.starts_with('#') {
             if let Some(encoding) = declared_encoding(content) {
                 return (!is_utf8_name(encoding)).then_some((offset, encoding));
@@ -93,12 +85,8 @@ pub(crate) fn foreign_encoding(source: &str) -> Option<(usize, &str)> {
 /// Whether a comment line is an encoding declaration.
 pub(crate) fn declared_encoding(comment: &str) -> Option<&str> {
     comment.match_indices("coding").find_map(|(index, found)| {
-        let rest = comment[index + found.len()..]
-            .strip_prefix([':', '='])?
-            .trim_start_matches([' ', '\t']);
-        let end = rest
-            .find(|c: char| !(c.is_alphanumeric() || matches!(c, '-' | '_' | '.')))
-            .unwrap_or(rest.len());
+        let rest = comment[index + found.len()..].strip_prefix([':', '='])?.trim_start_matches([' ', '\t']);
+        let end = rest.find(|c: char| !(c.is_alphanumeric() || matches!(c, '-' | '_' | '.'))).unwrap_or(rest.len());
         (end > 0).then(|| &rest[..end])
     })
 }
@@ -106,10 +94,7 @@ pub(crate) fn declared_encoding(comment: &str) -> Option<&str> {
 fn is_utf8_name(encoding: &str) -> bool {
     let name = encoding.to_ascii_lowercase().replace('_', "-");
     // CPython takes `utf-8-unix` and the like for UTF-8 too; ASCII is a part of it.
-    matches!(
-        name.as_str(),
-        "utf-8" | "utf8" | "u8" | "utf-8-sig" | "ascii" | "us-ascii"
-    ) || name.starts_with("utf-8-")
+    matches!(name.as_str(), "utf-8" | "utf8" | "u8" | "utf-8-sig" | "ascii" | "us-ascii") || name.starts_with("utf-8-")
 }
 
 /// A Python string literal whose value is the given text, on one line.
@@ -130,18 +115,9 @@ mod tests {
 
     #[test]
     fn an_encoding_cookie_counts_only_where_python_reads_it() {
-        assert_eq!(
-            foreign_encoding("# -*- coding: latin-1 -*-\n"),
-            Some((0, "latin-1"))
-        );
-        assert_eq!(
-            foreign_encoding("#!/bin/sh\n# vim: set fileencoding=cp1252 :\n").map(|e| e.1),
-            Some("cp1252")
-        );
-        assert_eq!(
-            foreign_encoding("# coding: utf_8\n# coding: latin-1\n"),
-            None
-        );
+        assert_eq!(foreign_encoding("# -*- coding: latin-1 -*-\n"), Some((0, "latin-1")));
+        assert_eq!(foreign_encoding("#!/bin/sh\n# vim: set fileencoding=cp1252 :\n").map(|e| e.1), Some("cp1252"));
+        assert_eq!(foreign_encoding("# coding: utf_8\n# coding: latin-1\n"), None);
         assert_eq!(foreign_encoding("x = 1\n# coding: latin-1\n"), None);
         assert_eq!(foreign_encoding("\n\n# coding: latin-1\n"), None);
     }

@@ -11,12 +11,7 @@ use crate::syntax::{Field, Kind, NodeId};
 use crate::work::Work;
 
 /// Functions that raise either of the two on Python 3.10.
-const RAISING: &[&str] = &[
-    "asyncio.timeout",
-    "asyncio.timeout_at",
-    "asyncio.wait_for",
-    "asyncio.as_completed",
-];
+const RAISING: &[&str] = &["asyncio.timeout", "asyncio.timeout_at", "asyncio.wait_for", "asyncio.as_completed"];
 const OWN: &[&str] = &["asyncio.TimeoutError", "asyncio.exceptions.TimeoutError"];
 
 pub(crate) fn rewrite(work: &mut Work<'_, '_>) {
@@ -27,20 +22,13 @@ pub(crate) fn rewrite(work: &mut Work<'_, '_>) {
     let raises = syntax.ids().any(|id| {
         matches!(syntax.kind(id), Kind::Call)
             && syntax.child(id, Field::Function).is_some_and(|function| {
-                scopes
-                    .qualified(function)
-                    .iter()
-                    .flatten()
-                    .any(|name| RAISING.contains(&name.as_str()))
+                scopes.qualified(function).iter().flatten().any(|name| RAISING.contains(&name.as_str()))
             })
     });
     if !raises {
         return;
     }
-    for clause in syntax
-        .ids()
-        .filter(|id| syntax.kind(*id) == Kind::ExceptClause)
-    {
+    for clause in syntax.ids().filter(|id| syntax.kind(*id) == Kind::ExceptClause) {
         let Some(value) = syntax.child(clause, Field::Value) else {
             continue;
         };
@@ -57,13 +45,8 @@ pub(crate) fn rewrite(work: &mut Work<'_, '_>) {
 fn handler(work: &mut Work<'_, '_>, clause: NodeId, value: NodeId) {
     let (syntax, scopes) = (work.syntax, work.scopes);
     let is_tuple = syntax.kind(value) == Kind::Tuple;
-    let caught: Vec<_> = if is_tuple {
-        syntax.named_children(value).collect()
-    } else {
-        vec![value]
-    };
-    let is_builtin =
-        |node: &NodeId| syntax.text(*node) == "TimeoutError" && scopes.resolve(*node).is_none();
+    let caught: Vec<_> = if is_tuple { syntax.named_children(value).collect() } else { vec![value] };
+    let is_builtin = |node: &NodeId| syntax.text(*node) == "TimeoutError" && scopes.resolve(*node).is_none();
     let builtin = caught.iter().any(is_builtin);
     let own = caught.iter().any(|node| scopes.is_any(*node, OWN));
     if builtin == own {
@@ -71,11 +54,7 @@ fn handler(work: &mut Work<'_, '_>, clause: NodeId, value: NodeId) {
     }
     let other = if !own {
         format!("{}.TimeoutError", work.imports.module("asyncio"))
-    } else if work
-        .scopes
-        .lookup("TimeoutError", scopes.scope(clause))
-        .is_none()
-    {
+    } else if work.scopes.lookup("TimeoutError", scopes.scope(clause)).is_none() {
         "TimeoutError".to_owned()
     } else {
         format!("{}.TimeoutError", work.imports.module("builtins"))

@@ -4,6 +4,8 @@
 //! with the imports, long before what their bounds name: that is why bounds are written in quotes. A bound
 //! may also name what is only imported for type checkers.
 
+mod bound;
+
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
@@ -11,7 +13,6 @@ use crate::edit::{Edits, Overlap};
 use crate::finding::{Construct, Package};
 use crate::scope::{Bound, ScopeId, type_parameter_name, type_parameters};
 use crate::syntax::{Field, Kind, NodeId, Syntax};
-use crate::text::quoted;
 use crate::work::Work;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -47,12 +48,7 @@ pub(crate) fn rewrite(work: &mut Work<'_, '_>) -> Result<Variables, Overlap> {
     let mut variables = Variables::new();
     let definitions: Vec<_> = syntax
         .ids()
-        .filter(|id| {
-            matches!(
-                syntax.kind(*id),
-                Kind::ClassDefinition | Kind::FunctionDefinition | Kind::TypeAlias
-            )
-        })
+        .filter(|id| matches!(syntax.kind(*id), Kind::ClassDefinition | Kind::FunctionDefinition | Kind::TypeAlias))
         .filter_map(|id| type_parameters(syntax, id).map(|list| (id, list)))
         .collect();
     if definitions.is_empty() {
@@ -76,11 +72,7 @@ fn registry(work: &Work<'_, '_>, definitions: &[(NodeId, NodeId)]) -> Registry {
         .map(|name| syntax.text(name))
         .collect();
     let mut readers: HashMap<_, Vec<_>> = HashMap::new();
-    let mut occupied: HashSet<_> = scopes
-        .bound_names()
-        .into_iter()
-        .map(str::to_owned)
-        .collect();
+    let mut occupied: HashSet<_> = scopes.bound_names().into_iter().map(str::to_owned).collect();
     for id in &scopes.uses {
         let name = syntax.text(*id);
         if !names.contains(name) {
@@ -88,15 +80,8 @@ fn registry(work: &Work<'_, '_>, definitions: &[(NodeId, NodeId)]) -> Registry {
             continue;
         }
         match scopes.resolve(*id) {
-            Some((scope, bindings))
-                if bindings
-                    .iter()
-                    .any(|binding| binding.bound == Bound::TypeParameter) =>
-            {
-                readers
-                    .entry((scope, name.to_owned()))
-                    .or_default()
-                    .push(*id);
+            Some((scope, bindings)) if bindings.iter().any(|binding| binding.bound == Bound::TypeParameter) => {
+                readers.entry((scope, name.to_owned())).or_default().push(*id);
             }
             // A global of another module, or a builtin: a new variable would hide it.
             _ => {
@@ -104,12 +89,7 @@ fn registry(work: &Work<'_, '_>, definitions: &[(NodeId, NodeId)]) -> Registry {
             }
         }
     }
-    Registry {
-        variables: HashMap::new(),
-        readers,
-        given: HashMap::new(),
-        occupied,
-    }
+    Registry { variables: HashMap::new(), readers, given: HashMap::new(), occupied }
 }
 
 fn rewrite_definition(
@@ -130,13 +110,8 @@ fn rewrite_definition(
     // What was rewritten inside the list lives on in the bounds; the list itself goes, and leaves its line
     // ends and comments behind.
     let left_over = left_over(syntax, list, syntax.range(list));
-    work.edits
-        .take(syntax.source, syntax.range(list), Edits::default())?;
-    let list_text = syntax
-        .text(list)
-        .split_whitespace()
-        .collect::<Vec<_>>()
-        .join(" ");
+    work.edits.take(syntax.source, syntax.range(list), Edits::default())?;
+    let list_text = syntax.text(list).split_whitespace().collect::<Vec<_>>().join(" ");
     let head = format!("{}{list_text}", definition_name(syntax, definition));
     match syntax.kind(definition) {
         Kind::ClassDefinition => {
@@ -155,11 +130,7 @@ fn rewrite_definition(
             {
                 work.edits.insert(syntax.start(parameters) + 1, left_over);
             }
-            let written = names
-                .iter()
-                .map(|(name, _)| name.as_str())
-                .collect::<Vec<_>>()
-                .join(", ");
+            let written = names.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
             work.found(Construct::GenericFunction, definition, head, written);
         }
         // The alias writes its own list, see `alias`.
@@ -177,15 +148,10 @@ fn declare(
 ) -> Result<Option<(String, Variable)>, Overlap> {
     let syntax = work.syntax;
     let Some(node) = type_parameter_name(syntax, parameter) else {
-        work.refuse(
-            parameter,
-            syntax.text(parameter),
-            "is a type parameter of an unknown form",
-            None,
-        );
+        work.refuse(parameter, syntax.text(parameter), "is a type parameter of an unknown form", None);
         return Ok(None);
     };
-    let Some(arguments) = arguments(work, parameter)? else {
+    let Some(arguments) = bound::arguments(work, parameter)? else {
         return Ok(None);
     };
     let variable = match syntax.text(parameter) {
@@ -201,47 +167,23 @@ fn declare(
         .flatten()
         .cloned()
         .collect();
-    let signature = Signature {
-        variable,
-        arguments,
-    };
+    let signature = Signature { variable, arguments };
     let unshared = refers_forward(work, definition, parameter);
     let name = choose(work, registry, original, &signature, &around, unshared);
-    registry
-        .given
-        .entry(definition)
-        .or_default()
-        .push(name.clone());
+    registry.given.entry(definition).or_default().push(name.clone());
     if !registry.variables.contains_key(&name) {
         let constructor = constructor(work, variable);
-        let arguments = signature
-            .arguments
-            .as_ref()
-            .map_or_else(String::new, |arguments| format!(", {arguments}"));
+        let arguments = signature.arguments.as_ref().map_or_else(String::new, |arguments| format!(", {arguments}"));
         work.imports.take(&name);
-        work.imports
-            .define(format!("{name} = {constructor}(\"{name}\"{arguments})"));
+        work.imports.define(format!("{name} = {constructor}(\"{name}\"{arguments})"));
         registry.variables.insert(name.clone(), signature);
     }
     if name != original {
-        let scope = work
-            .scopes
-            .type_parameter_scope(definition)
-            .unwrap_or_else(|| work.scopes.module());
-        for reader in registry
-            .readers
-            .get(&(scope, original.to_owned()))
-            .into_iter()
-            .flatten()
-        {
+        let scope = work.scopes.type_parameter_scope(definition).unwrap_or_else(|| work.scopes.module());
+        for reader in registry.readers.get(&(scope, original.to_owned())).into_iter().flatten() {
             work.edits.replace(syntax.range(*reader), name.clone());
         }
-        work.found(
-            Construct::RenamedTypeParameter,
-            node,
-            original,
-            name.clone(),
-        );
+        work.found(Construct::RenamedTypeParameter, node, original, name.clone());
     }
     Ok(Some((name, variable)))
 }
@@ -250,16 +192,13 @@ fn declare(
 /// settled yet.
 fn refers_forward(work: &Work<'_, '_>, definition: NodeId, parameter: NodeId) -> bool {
     let (syntax, scope) = (work.syntax, work.scopes.type_parameter_scope(definition));
-    syntax
-        .descendants(parameter)
-        .filter(|node| syntax.kind(*node) == Kind::Identifier)
-        .any(|node| {
-            scope.is_some_and(|scope| {
-                work.scopes
-                    .own(scope, syntax.text(node))
-                    .is_some_and(|(_, bindings)| bindings.iter().any(|binding| binding.node > node))
-            })
+    syntax.descendants(parameter).filter(|node| syntax.kind(*node) == Kind::Identifier).any(|node| {
+        scope.is_some_and(|scope| {
+            work.scopes
+                .own(scope, syntax.text(node))
+                .is_some_and(|(_, bindings)| bindings.iter().any(|binding| binding.node > node))
         })
+    })
 }
 
 /// The name itself, or the first numbered one that is free or already means the same.
@@ -272,120 +211,14 @@ fn choose(
     unshared: bool,
 ) -> String {
     // A name of two underscores is another one inside each class.
-    let base = if original.starts_with("__") {
-        format!("_{}", original.trim_start_matches('_'))
-    } else {
-        original.to_owned()
-    };
+    let base =
+        if original.starts_with("__") { format!("_{}", original.trim_start_matches('_')) } else { original.to_owned() };
     let numbered = (2..).map(|number| format!("{base}{number}"));
     let fits = |name: &String| match registry.variables.get(name) {
         Some(known) => known == signature && !unshared && !around.contains(name),
-        None => {
-            !registry.occupied.contains(name) && (name == original || !work.imports.is_taken(name))
-        }
+        None => !registry.occupied.contains(name) && (name == original || !work.imports.is_taken(name)),
     };
-    std::iter::once(base.clone())
-        .chain(numbered)
-        .find(fits)
-        .unwrap_or(base)
-}
-
-/// The arguments of the variable: a bound or constraints, in quotes.
-fn arguments(
-    work: &mut Work<'_, '_>,
-    parameter: NodeId,
-) -> Result<Option<Option<String>>, Overlap> {
-    let syntax = work.syntax;
-    let constrained = syntax
-        .descendants(parameter)
-        .find(|node| syntax.kind(*node) == Kind::ConstrainedType);
-    let Some(bound) = constrained.and_then(|node| syntax.named_children(node).nth(1)) else {
-        return Ok(Some(None));
-    };
-    let value = syntax.named_children(bound).next().unwrap_or(bound);
-    if syntax.kind(value) != Kind::Tuple {
-        return Ok(written(work, bound)?.map(|text| Some(format!("bound={}", quoted(&text)))));
-    }
-    let mut constraints = Vec::new();
-    for constraint in syntax.named_children(value) {
-        let Some(text) = written(work, constraint)? else {
-            return Ok(None);
-        };
-        constraints.push(quoted(&text));
-    }
-    if constraints.len() < 2 {
-        // CPython compiles it and fails when the constraints are asked for; `TypeVar` fails at once.
-        work.refuse(
-            parameter,
-            syntax.text(parameter),
-            "has fewer than two constraints",
-            None,
-        );
-        return Ok(None);
-    }
-    Ok(Some(Some(constraints.join(", "))))
-}
-
-/// The text of an expression as it is rewritten, on one line.
-fn written(work: &mut Work<'_, '_>, node: NodeId) -> Result<Option<String>, Overlap> {
-    let syntax = work.syntax;
-    // A bound that is a string already means what is in it.
-    let inner = syntax
-        .descendants(node)
-        .find(|child| syntax.kind(*child) == Kind::StringAnnotation)
-        .filter(|_| {
-            std::iter::once(node)
-                .chain(syntax.descendants(node))
-                .find(|child| syntax.kind(*child) != Kind::Type)
-                .is_some_and(|child| syntax.kind(child) == Kind::String)
-        });
-    let node = inner.unwrap_or(node);
-    let Some(flat) = flatten(syntax, node) else {
-        work.refuse(
-            node,
-            syntax.text(node),
-            "is a bound that spreads a string over several lines",
-            None,
-        );
-        return Ok(None);
-    };
-    work.edits
-        .preview(syntax.source, syntax.range(node), flat)
-        .map(Some)
-}
-
-/// Edits that put the tokens of an expression on one line, without comments.
-fn flatten(syntax: &Syntax<'_>, node: NodeId) -> Option<Edits> {
-    let mut edits = Edits::default();
-    if !syntax.text(node).contains(['\n', '\r', '#', '\\']) {
-        return Some(edits);
-    }
-    let mut end: Option<usize> = None;
-    let mut skipped: Option<NodeId> = None;
-    for token in std::iter::once(node).chain(syntax.descendants(node)) {
-        if skipped.is_some_and(|string| syntax.contains(string, token)) {
-            continue;
-        }
-        let kind = syntax.kind(token);
-        if kind == Kind::String {
-            skipped = Some(token);
-            if syntax.text(token).contains(['\n', '\r']) {
-                return None;
-            }
-        } else if syntax.children(token).next().is_some()
-            || matches!(kind, Kind::Comment | Kind::LineContinuation)
-        {
-            continue;
-        }
-        let start = syntax.start(token);
-        if let Some(end) =
-            end.filter(|end| syntax.source[*end..start].contains(['\n', '\r', '#', '\\']))
-        {
-            edits.replace(end..start, " ");
-        }
-        end = Some(syntax.end(token));
-    }
-    Some(edits)
+    std::iter::once(base.clone()).chain(numbered).find(fits).unwrap_or(base)
 }
 
 /// The line ends and comments of a range that goes.
@@ -409,9 +242,7 @@ pub(crate) fn left_over(syntax: &Syntax<'_>, node: NodeId, range: Range<usize>) 
 }
 
 fn definition_name<'s>(syntax: &Syntax<'s>, definition: NodeId) -> &'s str {
-    syntax
-        .child(definition, Field::Name)
-        .map_or("", |name| syntax.text(name))
+    syntax.child(definition, Field::Name).map_or("", |name| syntax.text(name))
 }
 
 fn constructor(work: &mut Work<'_, '_>, variable: Variable) -> String {
@@ -437,82 +268,44 @@ pub(crate) fn backported(work: &mut Work<'_, '_>, name: &'static str, since: u8)
 }
 
 /// Adds `Generic[…]` behind the bases, or the arguments to a bare `Protocol`; says what was written.
-fn bases(
-    work: &mut Work<'_, '_>,
-    definition: NodeId,
-    list: NodeId,
-    arguments: &str,
-    left_over: &str,
-) -> String {
+fn bases(work: &mut Work<'_, '_>, definition: NodeId, list: NodeId, arguments: &str, left_over: &str) -> String {
     const PROTOCOL: &[&str] = &["typing.Protocol", "typing_extensions.Protocol"];
-    const GENERIC: &[&str] = &[
-        "typing.Protocol",
-        "typing_extensions.Protocol",
-        "typing.Generic",
-        "typing_extensions.Generic",
-    ];
+    const GENERIC: &[&str] =
+        &["typing.Protocol", "typing_extensions.Protocol", "typing.Generic", "typing_extensions.Generic"];
     let syntax = work.syntax;
     let Some(bases) = syntax.child(definition, Field::Superclasses) else {
         let generic = format!("{}[{arguments}]", work.imports.member("typing", "Generic"));
-        work.edits
-            .replace(syntax.range(list), format!("({generic}{left_over})"));
+        work.edits.replace(syntax.range(list), format!("({generic}{left_over})"));
         return generic;
     };
     work.edits.replace(syntax.range(list), "");
     if !left_over.is_empty() {
         work.edits.insert(syntax.start(bases) + 1, left_over);
     }
-    let is_keyword = |child: &NodeId| {
-        matches!(
-            syntax.kind(*child),
-            Kind::KeywordArgument | Kind::DictionarySplat
-        )
-    };
-    let (keywords, positional): (Vec<_>, Vec<_>) =
-        syntax.named_children(bases).partition(is_keyword);
+    let is_keyword = |child: &NodeId| matches!(syntax.kind(*child), Kind::KeywordArgument | Kind::DictionarySplat);
+    let (keywords, positional): (Vec<_>, Vec<_>) = syntax.named_children(bases).partition(is_keyword);
     if syntax.kind(bases) != Kind::ArgumentList
-        || positional
-            .last()
-            .zip(keywords.first())
-            .is_some_and(|(last, first)| first < last)
+        || positional.last().zip(keywords.first()).is_some_and(|(last, first)| first < last)
     {
-        work.refuse(
-            bases,
-            syntax.text(bases),
-            "has no place for `Generic` behind the bases",
-            None,
-        );
+        work.refuse(bases, syntax.text(bases), "has no place for `Generic` behind the bases", None);
         return String::new();
     }
-    if let Some(protocol) = positional
-        .iter()
-        .find(|base| work.scopes.is_any(**base, PROTOCOL))
-    {
-        work.edits
-            .insert(syntax.end(*protocol), format!("[{arguments}]"));
+    if let Some(protocol) = positional.iter().find(|base| work.scopes.is_any(**base, PROTOCOL)) {
+        work.edits.insert(syntax.end(*protocol), format!("[{arguments}]"));
         return format!("{}[{arguments}]", syntax.text(*protocol));
     }
     let subscripted = positional.iter().find(|base| {
         syntax.kind(**base) == Kind::Subscript
-            && syntax
-                .child(**base, Field::Value)
-                .is_some_and(|value| work.scopes.is_any(value, GENERIC))
+            && syntax.child(**base, Field::Value).is_some_and(|value| work.scopes.is_any(value, GENERIC))
     });
     if let Some(base) = subscripted {
-        work.refuse(
-            *base,
-            syntax.text(*base),
-            "stands beside type parameters, which Python 3.12 rejects too",
-            None,
-        );
+        work.refuse(*base, syntax.text(*base), "stands beside type parameters, which Python 3.12 rejects too", None);
         return String::new();
     }
     let generic = format!("{}[{arguments}]", work.imports.member("typing", "Generic"));
     match (positional.last(), keywords.first()) {
         (Some(last), _) => work.edits.insert(syntax.end(*last), format!(", {generic}")),
-        (None, Some(_)) => work
-            .edits
-            .insert(syntax.start(bases) + 1, format!("{generic}, ")),
+        (None, Some(_)) => work.edits.insert(syntax.start(bases) + 1, format!("{generic}, ")),
         (None, None) => work.edits.insert(syntax.start(bases) + 1, generic.clone()),
     }
     generic

@@ -13,20 +13,10 @@ pub(crate) fn refuse(work: &mut Work<'_, '_>) {
                 work.refuse(id, "except*", reason, Some(hint));
             }
             Kind::ListComprehension | Kind::SetComprehension | Kind::DictionaryComprehension
-                if !work.target.has(11)
-                    && is_asynchronous(work, id)
-                    && stands_in_synchronous(work, id) =>
+                if !work.target.has(11) && is_asynchronous(work, id) && stands_in_synchronous(work, id) =>
             {
-                let reason = format!(
-                    "stands inside a synchronous one, which Python {} rejects",
-                    work.target
-                );
-                work.refuse(
-                    id,
-                    "asynchronous comprehension",
-                    reason,
-                    Some("write the outer one as a loop"),
-                );
+                let reason = format!("stands inside a synchronous one, which Python {} rejects", work.target);
+                work.refuse(id, "asynchronous comprehension", reason, Some("write the outer one as a loop"));
             }
             _ => {}
         }
@@ -36,49 +26,37 @@ pub(crate) fn refuse(work: &mut Work<'_, '_>) {
 fn is_comprehension(kind: Kind) -> bool {
     matches!(
         kind,
-        Kind::ListComprehension
-            | Kind::SetComprehension
-            | Kind::DictionaryComprehension
-            | Kind::GeneratorExpression
+        Kind::ListComprehension | Kind::SetComprehension | Kind::DictionaryComprehension | Kind::GeneratorExpression
     )
 }
 
 /// Whether a comprehension has an `async for` or an `await` of its own.
 fn is_asynchronous(work: &Work<'_, '_>, comprehension: NodeId) -> bool {
     let syntax = work.syntax;
-    syntax
-        .descendants(comprehension)
-        .any(|node| match syntax.kind(node) {
-            Kind::ForInClause => {
-                syntax.parent(node) == Some(comprehension) && syntax.token(node, "async").is_some()
-            }
-            Kind::Await => scope_around(work, node) == Some(comprehension),
-            _ => false,
-        })
+    syntax.descendants(comprehension).any(|node| match syntax.kind(node) {
+        Kind::ForInClause => syntax.parent(node) == Some(comprehension) && syntax.token(node, "async").is_some(),
+        Kind::Await => scope_around(work, node) == Some(comprehension),
+        _ => false,
+    })
 }
 
 /// Whether the scope right around a comprehension is that of another one without anything asynchronous.
 fn stands_in_synchronous(work: &Work<'_, '_>, comprehension: NodeId) -> bool {
-    scope_around(work, comprehension).is_some_and(|outer| {
-        is_comprehension(work.syntax.kind(outer)) && !is_asynchronous(work, outer)
-    })
+    scope_around(work, comprehension)
+        .is_some_and(|outer| is_comprehension(work.syntax.kind(outer)) && !is_asynchronous(work, outer))
 }
 
 /// The comprehension or function whose scope a node is evaluated in.
 fn scope_around(work: &Work<'_, '_>, node: NodeId) -> Option<NodeId> {
     let syntax = work.syntax;
-    syntax
-        .ancestors(node)
-        .find(|above| match syntax.kind(*above) {
-            Kind::Lambda | Kind::FunctionDefinition | Kind::ClassDefinition => true,
-            kind if is_comprehension(kind) => {
-                // What the first `for` goes over is evaluated outside.
-                let first = syntax
-                    .children(*above)
-                    .find(|child| syntax.kind(*child) == Kind::ForInClause);
-                let iterable = first.and_then(|clause| syntax.child(clause, Field::Right));
-                !iterable.is_some_and(|iterable| syntax.contains(iterable, node))
-            }
-            _ => false,
-        })
+    syntax.ancestors(node).find(|above| match syntax.kind(*above) {
+        Kind::Lambda | Kind::FunctionDefinition | Kind::ClassDefinition => true,
+        kind if is_comprehension(kind) => {
+            // What the first `for` goes over is evaluated outside.
+            let first = syntax.children(*above).find(|child| syntax.kind(*child) == Kind::ForInClause);
+            let iterable = first.and_then(|clause| syntax.child(clause, Field::Right));
+            !iterable.is_some_and(|iterable| syntax.contains(iterable, node))
+        }
+        _ => false,
+    })
 }

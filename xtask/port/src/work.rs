@@ -36,38 +36,17 @@ impl Work<'_, '_> {
         replacement: impl Into<String>,
     ) {
         let line = self.lines.line(self.syntax.start(node));
-        self.findings.push(Finding {
-            construct,
-            subject: subject.into(),
-            line,
-            replacement: replacement.into(),
-        });
+        self.findings.push(Finding { construct, subject: subject.into(), line, replacement: replacement.into() });
     }
 
-    pub(crate) fn refuse(
-        &mut self,
-        node: NodeId,
-        construct: &str,
-        reason: impl Into<String>,
-        hint: Option<&str>,
-    ) {
-        let refusal = refusal_at(
-            self.path,
-            self.lines,
-            self.syntax.start(node),
-            construct,
-            reason.into(),
-            hint,
-        );
+    pub(crate) fn refuse(&mut self, node: NodeId, construct: &str, reason: impl Into<String>, hint: Option<&str>) {
+        let refusal = refusal_at(self.path, self.lines, self.syntax.start(node), construct, reason.into(), hint);
         self.refusals.push(refusal);
     }
 
     /// The reason for something that appeared later than the target.
     pub(crate) fn lacks(&self, since: u8) -> String {
-        format!(
-            "appeared in Python 3.{since} and has no form in Python {}",
-            self.target
-        )
+        format!("appeared in Python 3.{since} and has no form in Python {}", self.target)
     }
 }
 

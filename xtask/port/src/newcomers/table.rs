@@ -24,30 +24,19 @@ pub(super) const MODULES: &[(u8, &str)] = &[
 ];
 
 /// Names of the builtins that appeared in the given minor of Python 3.
-pub(super) const BUILTINS: &[(u8, &str)] = &[
-    (11, "BaseExceptionGroup"),
-    (11, "ExceptionGroup"),
-    (13, "PythonFinalizationError"),
-];
+pub(super) const BUILTINS: &[(u8, &str)] =
+    &[(11, "BaseExceptionGroup"), (11, "ExceptionGroup"), (13, "PythonFinalizationError")];
 
 /// Attributes whose name is so particular that it means one thing on any object.
-pub(super) const ATTRIBUTES: &[(u8, &str)] = &[
-    (11, "__notes__"),
-    (12, "__type_params__"),
-    (13, "__firstlineno__"),
-    (13, "__static_attributes__"),
-];
+pub(super) const ATTRIBUTES: &[(u8, &str)] =
+    &[(11, "__notes__"), (12, "__type_params__"), (13, "__firstlineno__"), (13, "__static_attributes__")];
 
 /// Keyword arguments that a callable learnt in the given minor of Python 3.
 pub(super) const KEYWORDS: &[(u8, &str, &[&str])] = &[
     (11, "asyncio.create_task", &["context"]),
     (12, "asyncio.run", &["loop_factory"]),
     (11, "binascii.a2b_base64", &["strict_mode"]),
-    (
-        11,
-        "concurrent.futures.ProcessPoolExecutor",
-        &["max_tasks_per_child"],
-    ),
+    (11, "concurrent.futures.ProcessPoolExecutor", &["max_tasks_per_child"]),
     (11, "dataclasses.dataclass", &["weakref_slot"]),
     (11, "dataclasses.make_dataclass", &["weakref_slot"]),
     (12, "dataclasses.make_dataclass", &["module"]),
@@ -68,11 +57,7 @@ pub(super) const KEYWORDS: &[(u8, &str, &[&str])] = &[
     (12, "tempfile.NamedTemporaryFile", &["delete_on_close"]),
     (12, "tempfile.TemporaryDirectory", &["delete"]),
     (12, "unittest.main", &["durations"]),
-    (
-        11,
-        "warnings.catch_warnings",
-        &["action", "append", "category", "lineno"],
-    ),
+    (11, "warnings.catch_warnings", &["action", "append", "category", "lineno"]),
     (11, "zipfile.ZipFile", &["metadata_encoding"]),
     (11, "zlib.compress", &["wbits"]),
     (13, "marshal.dumps", &["allow_code"]),

@@ -4,12 +4,13 @@ use std::collections::{HashMap, HashSet};
 
 use ruff_python_ast::visitor::{Visitor, walk_except_handler, walk_expr, walk_pattern, walk_stmt};
 use ruff_python_ast::{ExceptHandler, Expr, ExprContext, Parameters, Pattern, Stmt};
+use ruff_text_size::{Ranged, TextSize};
 
 /// What one binding makes of a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Origin {
-    /// The full name of something imported.
-    Import(String),
+    /// The full name of something imported, and where the import stands.
+    Import(String, TextSize),
     Exception,
     Other,
 }
@@ -24,9 +25,7 @@ pub(super) struct Names<'a> {
 
 impl<'a> Names<'a> {
     pub(super) fn of_body(body: &'a [Stmt]) -> Self {
-        let mut collector = Collector {
-            names: Self::default(),
-        };
+        let mut collector = Collector { names: Self::default() };
         for statement in body {
             collector.visit_stmt(statement);
         }
@@ -34,9 +33,7 @@ impl<'a> Names<'a> {
     }
 
     pub(super) fn of_expression(target: &'a Expr) -> Self {
-        let mut collector = Collector {
-            names: Self::default(),
-        };
+        let mut collector = Collector { names: Self::default() };
         collector.visit_expr(target);
         collector.names
     }
@@ -65,12 +62,10 @@ impl<'a> Visitor<'a> for Collector<'a> {
                 for alias in &import.names {
                     let full = alias.name.as_str();
                     match &alias.asname {
-                        Some(local) => self
-                            .names
-                            .bind(local.as_str(), Origin::Import(full.to_owned())),
+                        Some(local) => self.names.bind(local.as_str(), Origin::Import(full.to_owned(), alias.start())),
                         None => {
                             let root = full.split('.').next().unwrap_or(full);
-                            self.names.bind(root, Origin::Import(root.to_owned()));
+                            self.names.bind(root, Origin::Import(root.to_owned(), alias.start()));
                         }
                     }
                 }
@@ -80,17 +75,14 @@ impl<'a> Visitor<'a> for Collector<'a> {
                     let local = alias.asname.as_ref().unwrap_or(&alias.name);
                     let origin = match &import.module {
                         Some(module) if import.level == 0 => {
-                            Origin::Import(format!("{module}.{}", alias.name))
+                            Origin::Import(format!("{module}.{}", alias.name), alias.start())
                         }
                         _ => Origin::Other,
                     };
                     self.names.bind(local.as_str(), origin);
                 }
             }
-            Stmt::Global(global) => self
-                .names
-                .globals
-                .extend(global.names.iter().map(|name| name.as_str())),
+            Stmt::Global(global) => self.names.globals.extend(global.names.iter().map(|name| name.as_str())),
             _ => walk_stmt(self, statement),
         }
     }
@@ -98,14 +90,10 @@ impl<'a> Visitor<'a> for Collector<'a> {
     fn visit_expr(&mut self, expression: &'a Expr) {
         match expression {
             Expr::Name(name) if !matches!(name.ctx, ExprContext::Load) => {
-                self.names.bind(name.id.as_str(), Origin::Other)
+                self.names.bind(name.id.as_str(), Origin::Other);
             }
             // These have scopes of their own.
-            Expr::Lambda(_)
-            | Expr::ListComp(_)
-            | Expr::SetComp(_)
-            | Expr::DictComp(_)
-            | Expr::Generator(_) => {}
+            Expr::Lambda(_) | Expr::ListComp(_) | Expr::SetComp(_) | Expr::DictComp(_) | Expr::Generator(_) => {}
             _ => walk_expr(self, expression),
         }
     }

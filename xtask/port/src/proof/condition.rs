@@ -24,15 +24,9 @@ impl Scan<'_> {
                 _ => Truth::Unknown,
             },
             Expr::Name(name) if name.id.as_str() == "TYPE_CHECKING" => Truth::TypeChecking,
-            Expr::Attribute(attribute) if attribute.attr.as_str() == "TYPE_CHECKING" => {
-                Truth::TypeChecking
-            }
+            Expr::Attribute(attribute) if attribute.attr.as_str() == "TYPE_CHECKING" => Truth::TypeChecking,
             Expr::Name(name) => self.constant(name.id.as_str()),
-            Expr::Compare(comparison) => match (
-                &*comparison.left,
-                &*comparison.ops,
-                &*comparison.comparators,
-            ) {
+            Expr::Compare(comparison) => match (&*comparison.left, &*comparison.ops, &*comparison.comparators) {
                 (left, [operator], [right]) => self.comparison(left, *operator, right),
                 _ => Truth::Unknown,
             },
@@ -42,14 +36,9 @@ impl Scan<'_> {
 
     /// A name of the module that is bound once, to a version check: `PY311 = sys.version_info >= (3, 11)`.
     fn constant(&self, name: &str) -> Truth {
-        let module = self
-            .scopes
-            .first()
-            .and_then(|module| module.origins.get(name));
+        let module = self.scopes.first().and_then(|module| module.origins.get(name));
         match (self.constants.get(name), module.map(Vec::len)) {
-            (Some(test), Some(1)) if self.resolve(name) == module.map(Vec::as_slice) => {
-                self.truth(test)
-            }
+            (Some(test), Some(1)) if self.resolve(name) == module.map(Vec::as_slice) => self.truth(test),
             _ => Truth::Unknown,
         }
     }
@@ -57,10 +46,9 @@ impl Scan<'_> {
     fn comparison(&self, left: &Expr, operator: CmpOp, right: &Expr) -> Truth {
         let (left, length) = match left {
             Expr::Subscript(subscript) => match &*subscript.slice {
-                Expr::Slice(slice) => (
-                    &*subscript.value,
-                    slice.upper.as_deref().and_then(number).map(|n| n as usize),
-                ),
+                Expr::Slice(slice) if slice.lower.is_none() && slice.step.is_none() => {
+                    (&*subscript.value, slice.upper.as_deref().and_then(number).map(|n| n as usize))
+                }
                 index if number(index) == Some(0) => (&*subscript.value, Some(1)),
                 _ => return Truth::Unknown,
             },
@@ -84,18 +72,14 @@ impl Scan<'_> {
             _ => return Truth::Unknown,
         };
         let length = if major { Some(1) } else { length };
-        wanted.map_or(Truth::Unknown, |wanted| {
-            compare_version(self.target, operator, &wanted, length)
-        })
+        wanted.map_or(Truth::Unknown, |wanted| compare_version(self.target, operator, &wanted, length))
     }
 }
 
 fn number(expression: &Expr) -> Option<u32> {
     match expression {
         Expr::NumberLiteral(literal) => match &literal.value {
-            ruff_python_ast::Number::Int(number) => number
-                .as_u64()
-                .and_then(|number| u32::try_from(number).ok()),
+            ruff_python_ast::Number::Int(number) => number.as_u64().and_then(|number| u32::try_from(number).ok()),
             _ => None,
         },
         _ => None,

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use ruff_python_ast::visitor::{Visitor, walk_expr, walk_stmt};
 use ruff_python_ast::{BoolOp, Comprehension, ExceptHandler, Expr, Stmt, StmtTry};
-use ruff_text_size::Ranged;
+use ruff_text_size::{Ranged, TextRange};
 
 use super::bindings::{Names, Origin};
 use crate::guard::Truth;
@@ -27,6 +27,7 @@ pub(super) fn scan(module: &[Stmt], target: Target) -> Vec<Found> {
         scopes: vec![Names::of_body(module)],
         constants: module.iter().filter_map(constant).collect(),
         caught: Vec::new(),
+        dead: Vec::new(),
         depth: 0,
         found: Vec::new(),
     };
@@ -51,33 +52,26 @@ pub(super) struct Scan<'a> {
     pub(super) constants: HashMap<&'a str, &'a Expr>,
     /// The names of the exceptions that statements around catch, and whether one statement alone is inside.
     caught: Vec<(&'a str, bool)>,
+    /// The branches found so far that never run at the target.
+    dead: Vec<TextRange>,
     depth: usize,
     found: Vec<Found>,
 }
 
 impl<'a> Scan<'a> {
     fn report(&mut self, node: &impl Ranged, construct: &str, reason: String) {
-        self.found.push(Found {
-            offset: node.start().to_usize(),
-            construct: construct.to_owned(),
-            reason,
-        });
+        self.found.push(Found { offset: node.start().to_usize(), construct: construct.to_owned(), reason });
     }
 
     fn missing(&mut self, node: &impl Ranged, full: &str) {
-        let reason = format!(
-            "Python {} has no such name, or not as it is needed",
-            self.target
-        );
+        let reason = format!("Python {} has no such name, or not as it is needed", self.target);
         self.report(node, full, reason);
     }
 
     fn catches(&self, names: &[&str]) -> bool {
         // Only an import that fails has one possible cause; see the guards of the rules.
         let imports = names.contains(&"ImportError");
-        self.caught
-            .iter()
-            .any(|(caught, alone)| names.contains(caught) && (imports || *alone))
+        self.caught.iter().any(|(caught, alone)| names.contains(caught) && (imports || *alone))
     }
 
     pub(super) fn resolve(&self, name: &str) -> Option<&[Origin]> {
@@ -86,16 +80,8 @@ impl<'a> Scan<'a> {
             return module.origins.get(name).map(Vec::as_slice);
         }
         let last = self.scopes.len() - 1;
-        let visible = self
-            .scopes
-            .iter()
-            .enumerate()
-            .rev()
-            .filter(|(index, scope)| *index == last || !scope.is_class);
-        visible
-            .map(|(_, scope)| scope)
-            .find_map(|scope| scope.origins.get(name))
-            .map(Vec::as_slice)
+        let visible = self.scopes.iter().enumerate().rev().filter(|(index, scope)| *index == last || !scope.is_class);
+        visible.map(|(_, scope)| scope).find_map(|scope| scope.origins.get(name)).map(Vec::as_slice)
     }
 
     /// The full names that an expression may stand for.
@@ -115,30 +101,35 @@ impl<'a> Scan<'a> {
         path.reverse();
         let origins = self.resolve(root).unwrap_or_default().iter();
         let imports = origins.filter_map(|origin| match origin {
-            Origin::Import(full) => Some(full.as_str()),
+            Origin::Import(full, offset) => {
+                (!self.dead.iter().any(|range| range.contains(*offset))).then_some(full.as_str())
+            }
             Origin::Exception | Origin::Other => None,
         });
-        imports
-            .map(|full| {
-                std::iter::once(full)
-                    .chain(path.iter().copied())
-                    .collect::<Vec<_>>()
-                    .join(".")
-            })
-            .collect()
+        imports.map(|full| std::iter::once(full).chain(path.iter().copied()).collect::<Vec<_>>().join(".")).collect()
     }
 
     pub(super) fn is(&self, expression: &Expr, full_names: &[&str]) -> bool {
-        self.qualified(expression)
-            .iter()
-            .any(|name| full_names.contains(&name.as_str()))
+        self.qualified(expression).iter().any(|name| full_names.contains(&name.as_str()))
     }
 
     fn member(&mut self, node: &impl Ranged, full: &str, excuses: &[&str]) {
-        let newcomer = newcomers::newcomer(self.target, full).is_some()
-            || newcomers::module_newcomer(self.target, full).is_some();
+        let newcomer =
+            newcomers::newcomer(self.target, full).is_some() || newcomers::module_newcomer(self.target, full).is_some();
         if newcomer && (newcomers::exists(full) || !self.catches(excuses)) {
             self.missing(node, full);
+        }
+    }
+
+    fn branch(&mut self, truth: Truth, body: &'a [Stmt]) {
+        match truth {
+            Truth::Yes | Truth::Unknown => self.visit_body(body),
+            Truth::TypeChecking => {}
+            Truth::No => {
+                if let (Some(first), Some(last)) = (body.first(), body.last()) {
+                    self.dead.push(TextRange::new(first.start(), last.end()));
+                }
+            }
         }
     }
 
@@ -151,8 +142,7 @@ impl<'a> Scan<'a> {
                 Some(Expr::Tuple(tuple)) => tuple.elts.as_slice(),
                 Some(single) => std::slice::from_ref(single),
             };
-            self.caught
-                .extend(types.iter().filter_map(name_of).map(|name| (name, alone)));
+            self.caught.extend(types.iter().filter_map(name_of).map(|name| (name, alone)));
         }
         self.visit_body(&statement.body);
         self.caught.truncate(before);
@@ -175,9 +165,7 @@ impl<'a> Scan<'a> {
     fn comprehension(&mut self, generators: &'a [Comprehension], results: &[&'a Expr]) {
         let mut names = Names::default();
         for generator in generators {
-            names
-                .origins
-                .extend(Names::of_expression(&generator.target).origins);
+            names.origins.extend(Names::of_expression(&generator.target).origins);
         }
         if let Some(first) = generators.first() {
             self.visit_expr(&first.iter);
@@ -242,20 +230,13 @@ impl<'a> Visitor<'a> for Scan<'a> {
             Stmt::If(conditional) => {
                 self.visit_expr(&conditional.test);
                 let mut before = self.truth(&conditional.test);
-                if runs(before) {
-                    self.visit_body(&conditional.body);
-                }
+                self.branch(before, &conditional.body);
                 for clause in &conditional.elif_else_clauses {
-                    let own = clause
-                        .test
-                        .as_ref()
-                        .map_or(Truth::Yes, |test| self.truth(test));
+                    let own = clause.test.as_ref().map_or(Truth::Yes, |test| self.truth(test));
                     if let Some(test) = &clause.test {
                         self.visit_expr(test);
                     }
-                    if runs(before.not()) && runs(own) {
-                        self.visit_body(&clause.body);
-                    }
+                    self.branch(before.not().and(own), &clause.body);
                     before = before.or(own);
                 }
             }
@@ -268,13 +249,7 @@ impl<'a> Visitor<'a> for Scan<'a> {
                         && self.is(&call.func, &["contextlib.suppress"])
                     {
                         let alone = with.body.len() == 1;
-                        self.caught.extend(
-                            call.arguments
-                                .args
-                                .iter()
-                                .filter_map(name_of)
-                                .map(|name| (name, alone)),
-                        );
+                        self.caught.extend(call.arguments.args.iter().filter_map(name_of).map(|name| (name, alone)));
                     }
                 }
                 self.visit_body(&with.body);
@@ -340,12 +315,7 @@ impl<'a> Visitor<'a> for Scan<'a> {
             }
             Expr::Call(call) => {
                 for full in self.qualified(&call.func) {
-                    for keyword in call
-                        .arguments
-                        .keywords
-                        .iter()
-                        .filter_map(|keyword| keyword.arg.as_ref())
-                    {
+                    for keyword in call.arguments.keywords.iter().filter_map(|keyword| keyword.arg.as_ref()) {
                         if newcomers::keyword_since(self.target, &full, keyword).is_some()
                             && !self.catches(&["TypeError"])
                         {
@@ -389,7 +359,7 @@ impl<'a> Visitor<'a> for Scan<'a> {
             Expr::ListComp(list) => self.comprehension(&list.generators, &[&list.elt]),
             Expr::SetComp(set) => self.comprehension(&set.generators, &[&set.elt]),
             Expr::Generator(generator) => {
-                self.comprehension(&generator.generators, &[&generator.elt])
+                self.comprehension(&generator.generators, &[&generator.elt]);
             }
             Expr::DictComp(dict) => {
                 let mut results: Vec<&'a Expr> = vec![&dict.value];

@@ -1,8 +1,7 @@
 //! What opens scopes, and what binds names in them.
 
 use super::{
-    Binding, Bound, MODULE, Opened, ScopeId, ScopeKind, Scopes, dotted, imported,
-    type_parameter_name, type_parameters,
+    Binding, Bound, MODULE, Opened, ScopeId, ScopeKind, Scopes, dotted, imported, type_parameter_name, type_parameters,
 };
 use crate::syntax::{Field, Kind, NodeId};
 
@@ -17,8 +16,7 @@ impl Scopes<'_, '_> {
         if let Some(opened) = self.opened.get(&parent) {
             return match (syntax.kind(parent), syntax.field(id)) {
                 (_, Field::Body) => opened.body,
-                (Kind::Lambda, _)
-                | (Kind::FunctionDefinition | Kind::ClassDefinition, Field::Name) => opened.outer,
+                (Kind::Lambda, _) | (Kind::FunctionDefinition | Kind::ClassDefinition, Field::Name) => opened.outer,
                 (Kind::FunctionDefinition | Kind::ClassDefinition, _) => opened.annotation,
                 (Kind::TypeAlias, Field::Left) => opened.outer,
                 (Kind::TypeAlias, _) => opened.annotation,
@@ -31,10 +29,7 @@ impl Scopes<'_, '_> {
             && syntax.field(id) == Field::Right
             && let Some(comprehension) = syntax.parent(parent)
             && let Some(opened) = self.opened.get(&comprehension)
-            && syntax
-                .children(comprehension)
-                .find(|child| syntax.kind(*child) == Kind::ForInClause)
-                == Some(parent)
+            && syntax.children(comprehension).find(|child| syntax.kind(*child) == Kind::ForInClause) == Some(parent)
         {
             return opened.outer;
         }
@@ -56,18 +51,8 @@ impl Scopes<'_, '_> {
                     Kind::ClassDefinition => self.open(ScopeKind::Class, Some(annotation)),
                     _ => annotation,
                 };
-                self.opened.insert(
-                    id,
-                    Opened {
-                        outer: scope,
-                        annotation,
-                        body,
-                    },
-                );
-                for parameter in parameters
-                    .into_iter()
-                    .flat_map(|list| syntax.named_children(list))
-                {
+                self.opened.insert(id, Opened { outer: scope, annotation, body });
+                for parameter in parameters.into_iter().flat_map(|list| syntax.named_children(list)) {
                     if let Some(name) = type_parameter_name(syntax, parameter) {
                         self.bind(annotation, name, Bound::TypeParameter);
                     }
@@ -75,28 +60,14 @@ impl Scopes<'_, '_> {
             }
             Kind::Lambda => {
                 let body = self.open(ScopeKind::Function, Some(scope));
-                self.opened.insert(
-                    id,
-                    Opened {
-                        outer: scope,
-                        annotation: scope,
-                        body,
-                    },
-                );
+                self.opened.insert(id, Opened { outer: scope, annotation: scope, body });
             }
             Kind::ListComprehension
             | Kind::SetComprehension
             | Kind::DictionaryComprehension
             | Kind::GeneratorExpression => {
                 let body = self.open(ScopeKind::Comprehension, Some(scope));
-                self.opened.insert(
-                    id,
-                    Opened {
-                        outer: scope,
-                        annotation: body,
-                        body,
-                    },
-                );
+                self.opened.insert(id, Opened { outer: scope, annotation: body, body });
             }
             Kind::Import | Kind::ImportFrom => self.import(id, scope),
             Kind::Global => {
@@ -118,41 +89,26 @@ impl Scopes<'_, '_> {
 
     fn bind(&mut self, scope: ScopeId, node: NodeId, bound: Bound) {
         let name = self.syntax.text(node);
-        let scope = if self.get(scope).globals.contains(name) {
-            MODULE
-        } else {
-            scope
-        };
-        self.scopes[scope.0 as usize]
-            .names
-            .entry(name)
-            .or_default()
-            .push(Binding { node, bound });
+        let scope = if self.get(scope).globals.contains(name) { MODULE } else { scope };
+        self.scopes[scope.0 as usize].names.entry(name).or_default().push(Binding { node, bound });
     }
 
     fn import(&mut self, id: NodeId, scope: ScopeId) {
         let syntax = self.syntax;
         let module = match syntax.kind(id) {
             Kind::ImportFrom => match syntax.child(id, Field::ModuleName) {
-                Some(module) if syntax.kind(module) == Kind::DottedName => {
-                    Some(dotted(syntax, module))
-                }
+                Some(module) if syntax.kind(module) == Kind::DottedName => Some(dotted(syntax, module)),
                 // A relative import can bring in anything, but nothing of the standard library.
                 _ => None,
             },
             _ => Some(String::new()),
         };
         if let Some(module) = &module
-            && syntax
-                .named_children(id)
-                .any(|child| syntax.kind(child) == Kind::Wildcard)
+            && syntax.named_children(id).any(|child| syntax.kind(child) == Kind::Wildcard)
         {
             self.wildcards.push(module.clone());
         }
-        for name in syntax
-            .children(id)
-            .filter(|child| syntax.field(*child) == Field::Name)
-        {
+        for name in syntax.children(id).filter(|child| syntax.field(*child) == Field::Name) {
             let (path, alias) = imported(syntax, name);
             let first = syntax.named_children(path).next();
             let Some(node) = alias.or(first) else {
@@ -185,7 +141,7 @@ impl Scopes<'_, '_> {
             Kind::KeywordPattern | Kind::Global | Kind::Nonlocal | Kind::AliasedImport => {}
             Kind::Parameters | Kind::LambdaParameters => self.parameter(id, parent),
             Kind::DefaultParameter | Kind::TypedDefaultParameter if field == Field::Name => {
-                self.parameter(id, parent)
+                self.parameter(id, parent);
             }
             Kind::TypedParameter if field == Field::Other => self.parameter(id, parent),
             Kind::ListSplatPattern | Kind::DictionarySplatPattern if self.is_parameter(parent) => {
@@ -194,9 +150,7 @@ impl Scopes<'_, '_> {
             Kind::DottedName => self.dotted_part(id, parent, scope),
             Kind::SplatPattern => self.bind_in_function(scope, id),
             Kind::AsPattern
-                if syntax
-                    .parent(parent)
-                    .is_some_and(|above| syntax.kind(above) == Kind::CasePattern)
+                if syntax.parent(parent).is_some_and(|above| syntax.kind(above) == Kind::CasePattern)
                     && syntax.named_children(parent).last() == Some(id) =>
             {
                 self.bind_in_function(scope, id);
@@ -223,13 +177,9 @@ impl Scopes<'_, '_> {
 
     fn parameter(&mut self, id: NodeId, parent: NodeId) {
         let syntax = self.syntax;
-        let owner = std::iter::once(parent)
-            .chain(syntax.ancestors(parent))
-            .find_map(|node| {
-                self.opened.get(&node).filter(|_| {
-                    matches!(syntax.kind(node), Kind::FunctionDefinition | Kind::Lambda)
-                })
-            });
+        let owner = std::iter::once(parent).chain(syntax.ancestors(parent)).find_map(|node| {
+            self.opened.get(&node).filter(|_| matches!(syntax.kind(node), Kind::FunctionDefinition | Kind::Lambda))
+        });
         if let Some(opened) = owner.copied() {
             self.bind(opened.body, id, Bound::Other);
         }
@@ -237,26 +187,17 @@ impl Scopes<'_, '_> {
 
     fn is_parameter(&self, splat: NodeId) -> bool {
         self.syntax.parent(splat).is_some_and(|above| {
-            matches!(
-                self.syntax.kind(above),
-                Kind::Parameters | Kind::LambdaParameters | Kind::TypedParameter
-            )
+            matches!(self.syntax.kind(above), Kind::Parameters | Kind::LambdaParameters | Kind::TypedParameter)
         })
     }
 
     fn dotted_part(&mut self, id: NodeId, dotted: NodeId, scope: ScopeId) {
         let syntax = self.syntax;
-        let above = syntax
-            .parent(dotted)
-            .map_or(Kind::Other, |above| syntax.kind(above));
+        let above = syntax.parent(dotted).map_or(Kind::Other, |above| syntax.kind(above));
         let mut names = syntax.named_children(dotted);
         let (first, second) = (names.next(), names.next());
         match above {
-            Kind::Import
-            | Kind::ImportFrom
-            | Kind::AliasedImport
-            | Kind::FutureImport
-            | Kind::RelativeImport => {}
+            Kind::Import | Kind::ImportFrom | Kind::AliasedImport | Kind::FutureImport | Kind::RelativeImport => {}
             _ if first != Some(id) => {}
             Kind::ClassPattern => self.uses.push(id),
             _ if second.is_some() => self.uses.push(id),
@@ -280,28 +221,19 @@ impl Scopes<'_, '_> {
                 | Kind::ListSplatPattern
                 | Kind::ListSplat
                 | Kind::ExpressionList => below = node,
-                Kind::Assignment
-                | Kind::AugmentedAssignment
-                | Kind::ForStatement
-                | Kind::ForInClause => {
+                Kind::Assignment | Kind::AugmentedAssignment | Kind::ForStatement | Kind::ForInClause => {
                     return (field == Field::Left).then_some(Bound::Other);
                 }
                 Kind::DeleteStatement => return Some(Bound::Other),
                 Kind::AsPatternTarget => {
-                    let handler = syntax
-                        .ancestors(node)
-                        .nth(1)
-                        .is_some_and(|above| syntax.kind(above) == Kind::ExceptClause);
-                    return Some(if handler {
-                        Bound::Exception
-                    } else {
-                        Bound::Other
-                    });
+                    let handler =
+                        syntax.ancestors(node).nth(1).is_some_and(|above| syntax.kind(above) == Kind::ExceptClause);
+                    return Some(if handler { Bound::Exception } else { Bound::Other });
                 }
                 // The name of a `type` alias.
                 Kind::Type if field == Field::Other => below = node,
                 Kind::GenericType if syntax.named_children(node).next() == Some(below) => {
-                    below = node
+                    below = node;
                 }
                 Kind::TypeAlias => return (field == Field::Left).then_some(Bound::Other),
                 _ => return None,
@@ -313,12 +245,9 @@ impl Scopes<'_, '_> {
     /// Whether an identifier is the declaration of a type parameter.
     fn is_binder(&self, id: NodeId) -> bool {
         let name = self.syntax.text(id);
-        self.syntax
-            .ancestors(id)
-            .find_map(|above| self.opened.get(&above))
-            .is_some_and(|opened| {
-                self.own(opened.annotation, name)
-                    .is_some_and(|(_, bindings)| bindings.iter().any(|binding| binding.node == id))
-            })
+        self.syntax.ancestors(id).find_map(|above| self.opened.get(&above)).is_some_and(|opened| {
+            self.own(opened.annotation, name)
+                .is_some_and(|(_, bindings)| bindings.iter().any(|binding| binding.node == id))
+        })
     }
 }

@@ -163,16 +163,6 @@ pub(super) static GRAMMAR: LazyLock<Grammar> = LazyLock::new(|| {
         })
         .collect();
     let count = u16::try_from(language.field_count()).unwrap_or(u16::MAX);
-    let fields = (0..=count)
-        .map(|id| {
-            language
-                .field_name_for_id(id)
-                .map_or(Field::Other, Field::named)
-        })
-        .collect();
-    Grammar {
-        language,
-        kinds,
-        fields,
-    }
+    let fields = (0..=count).map(|id| language.field_name_for_id(id).map_or(Field::Other, Field::named)).collect();
+    Grammar { language, kinds, fields }
 });
