@@ -86,11 +86,16 @@ impl LauncherInput {
 
 fn rustc(arguments: &[&str]) -> Result<String> {
     let compiler = host::variable("RUSTC").unwrap_or_else(|| "rustc".to_owned());
-    let output = Command::new(&compiler).args(arguments).output().with_context(|| format!("cannot run `{compiler}`"))?;
+    let output =
+        Command::new(&compiler).args(arguments).output().with_context(|| format!("cannot run `{compiler}`"))?;
     if !output.status.success() {
         bail!(Failure::new(
             Exit::Unavailable,
-            format!("`{compiler} {}` failed:\n{}", arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim_end())
+            format!(
+                "`{compiler} {}` failed:\n{}",
+                arguments.join(" "),
+                String::from_utf8_lossy(&output.stderr).trim_end()
+            )
         ));
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
@@ -101,7 +106,7 @@ fn build(root: &Utf8Path, target: &Target) -> Result<Utf8PathBuf> {
     let cross = target.triple != host::triple();
     let directory = root.join("target/launcher");
     let mut command = Command::new(&cargo);
-    if cross && target.triple.contains("linux") || cross && target.triple.contains("apple") {
+    if cross && ["linux", "apple"].iter().any(|system| target.triple.contains(system)) {
         // rustc alone has no linker for another system; zig has one for all of them.
         command.arg("zigbuild");
     } else {

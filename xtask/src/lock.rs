@@ -87,12 +87,7 @@ pub fn file_name(minor: &str, target: &str, accelerator: Accelerator) -> String 
 
 impl Lock {
     /// Reads the lock of a combination from the directory of locks.
-    pub fn load(
-        directory: &Utf8Path,
-        minor: &str,
-        target: &Target,
-        accelerator: Accelerator,
-    ) -> Result<Self> {
+    pub fn load(directory: &Utf8Path, minor: &str, target: &Target, accelerator: Accelerator) -> Result<Self> {
         let path = directory.join(file_name(minor, &target.triple, accelerator));
         if !path.is_file() {
             let reason = target
@@ -113,8 +108,7 @@ impl Lock {
     }
 
     fn parse(path: &Utf8Path, text: &str) -> Result<Self> {
-        let refuse =
-            |what: String| Failure::new(Exit::Data, format!("the lock `{path}` cannot be used: {what}"));
+        let refuse = |what: String| Failure::new(Exit::Data, format!("the lock `{path}` cannot be used: {what}"));
         let document: Document = toml::from_str(text).map_err(|error| refuse(error.to_string()))?;
         // PEP 751: "If a tool doesn't support a major version, it MUST raise an error."
         if document.lock_version != "1.0" {

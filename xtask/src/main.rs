@@ -42,12 +42,14 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Quickstart(commands::quickstart::Arguments),
     Provision(commands::provision::Arguments),
     Lock(commands::lock::Arguments),
     Verify(commands::verify::Arguments),
     Smoke(commands::smoke::Arguments),
     #[command(subcommand)]
     Cache(commands::cache::Command),
+    Ci(commands::ci::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -72,10 +74,12 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
     let root = Utf8Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask/ lies in the root");
     let manifests = cli.manifests.clone().unwrap_or_else(|| root.join("manifests"));
     match &cli.command {
+        Command::Quickstart(arguments) => commands::quickstart::run(arguments, root, &manifests),
         Command::Provision(arguments) => commands::provision::run(arguments, root, &manifests),
         Command::Lock(arguments) => commands::lock::run(arguments, root, &manifests),
         Command::Verify(arguments) => commands::verify::run(arguments),
         Command::Smoke(arguments) => commands::smoke::run(arguments),
         Command::Cache(command) => commands::cache::run(command),
+        Command::Ci(arguments) => commands::ci::run(arguments, root),
     }
 }

@@ -47,9 +47,8 @@ impl Manifests {
 
 fn read<T: DeserializeOwned>(path: &Utf8Path) -> Result<T> {
     let text = fs_err::read_to_string(path)?;
-    toml::from_str(&text).map_err(|error| {
-        Failure::new(Exit::Data, format!("`{path}` is not as it has to be: {error}")).into()
-    })
+    toml::from_str(&text)
+        .map_err(|error| Failure::new(Exit::Data, format!("`{path}` is not as it has to be: {error}")).into())
 }
 
 /// `python.toml`
@@ -71,6 +70,7 @@ pub struct PythonRelease {
     /// Full version.
     pub version: String,
     /// Tag of python-build-standalone.
+    #[expect(dead_code, reason = "for people: it is a part of each URL")]
     pub build: String,
     /// By target triple.
     pub archives: BTreeMap<String, PythonArchive>,
@@ -103,8 +103,7 @@ impl PythonManifest {
     /// The release that `--python WANTED` takes: a minor version or a full one.
     pub fn release(&self, wanted: &str) -> Result<&PythonRelease> {
         self.release.iter().find(|one| one.minor() == wanted || one.version == wanted).ok_or_else(|| {
-            let known =
-                self.release.iter().map(|one| one.version.as_str()).collect::<Vec<_>>().join(", ");
+            let known = self.release.iter().map(|one| one.version.as_str()).collect::<Vec<_>>().join(", ");
             Failure::new(Exit::Usage, format!("no CPython `{wanted}` is pinned"))
                 .hint(format!("there are {known}; a minor version such as `3.12` takes its newest"))
                 .into()
@@ -244,8 +243,7 @@ impl ModelsManifest {
                 .split(',')
                 .map(|id| {
                     self.model.iter().find(|model| model.id == id).ok_or_else(|| {
-                        let known =
-                            self.model.iter().map(|model| model.id.as_str()).collect::<Vec<_>>().join(", ");
+                        let known = self.model.iter().map(|model| model.id.as_str()).collect::<Vec<_>>().join(", ");
                         Failure::new(Exit::Usage, format!("there is no model `{id}` in `models.toml`"))
                             .hint(format!("`default`, `none`, or some of {known}"))
                             .into()

@@ -223,7 +223,11 @@ impl Plan {
             self.accelerator,
             self.python.version()
         );
-        let _ = writeln!(text, "with {}", if self.groups.is_empty() { "no optional parts".to_owned() } else { self.groups.join(" and ") });
+        let _ = writeln!(
+            text,
+            "with {}",
+            if self.groups.is_empty() { "no optional parts".to_owned() } else { self.groups.join(" and ") }
+        );
         let width = lines.iter().map(|line| line.name.len()).max().unwrap_or(0).min(60);
         for line in &lines {
             let size = line.size.map_or_else(|| "-".to_owned(), human_size);

@@ -42,7 +42,8 @@ pub struct Terminal;
 
 impl Progress for Terminal {
     fn step(&self, text: &str) -> Box<dyn Bar> {
-        let bar = ProgressBar::new_spinner().with_message(text.to_owned()).with_style(style("{spinner} {msg} ({elapsed})"));
+        let bar =
+            ProgressBar::new_spinner().with_message(text.to_owned()).with_style(style("{spinner} {msg} ({elapsed})"));
         Box::new(started(bar))
     }
 

@@ -13,6 +13,7 @@ use crate::interrupt::WorkDirectory;
 use crate::lock::LockedWheel;
 use crate::manifest::SpeachesManifest;
 use crate::model::FileSource;
+use crate::model::hub::Resolutions;
 use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::python::PythonInput;
@@ -157,7 +158,8 @@ impl Provision<'_> {
 
     /// An interpreter for uv to ask: one of this machine, or that of the runtime when it runs here.
     fn uv(&self, compiler: Option<&Compiler>) -> Result<Uv> {
-        let python = host::pythons(&[]).into_iter().next().or_else(|| compiler.map(|compiler| compiler.executable.clone()));
+        let python =
+            host::pythons(&[]).into_iter().next().or_else(|| compiler.map(|compiler| compiler.executable.clone()));
         let Some(python) = python else {
             bail!(
                 Failure::new(Exit::Unavailable, "uv needs a Python to find wheels, and there is none on this machine")
@@ -222,12 +224,10 @@ impl Provision<'_> {
             })
             .collect::<Vec<_>>();
         self.fetch(&downloads)?;
+        Resolutions::load(self.store).remember(self.store, &plan.models)?;
         let step = self.progress.step("Laying out models");
-        let trees = plan
-            .models
-            .iter()
-            .map(|model| Ok((model.id.clone(), model.tree(self.store)?)))
-            .collect::<Result<_>>()?;
+        let trees =
+            plan.models.iter().map(|model| Ok((model.id.clone(), model.tree(self.store)?))).collect::<Result<_>>()?;
         step.finish();
         Ok(trees)
     }
@@ -297,8 +297,9 @@ fn contents(plan: &Plan, trees: &[Placed]) -> Result<Contents> {
             })
         })?;
         if matches!(place, Place::Wheel) {
-            let licences =
-                unpack::licences(tree.entries.iter()).map(|(path, to)| (path.clone(), to)).collect::<std::collections::BTreeMap<_, _>>();
+            let licences = unpack::licences(tree.entries.iter())
+                .map(|(path, to)| (path.clone(), to))
+                .collect::<std::collections::BTreeMap<_, _>>();
             contents.add(owner, tree, |path| {
                 RelativePath::new(format!("{}/{}", layout::LICENSES, licences.get(path)?)).ok()
             })?;
@@ -307,7 +308,9 @@ fn contents(plan: &Plan, trees: &[Placed]) -> Result<Contents> {
     // CPython's own licence lies in its standard library.
     let (owner, python, _) = &trees[0];
     contents.add(owner, python, |path| {
-        path.as_str().ends_with("LICENSE.txt").then(|| RelativePath::new(format!("{}/CPython/LICENSE.txt", layout::LICENSES)).ok())?
+        path.as_str()
+            .ends_with("LICENSE.txt")
+            .then(|| RelativePath::new(format!("{}/CPython/LICENSE.txt", layout::LICENSES)).ok())?
     })?;
     Ok(contents)
 }
@@ -369,6 +372,7 @@ fn head(plan: &Plan, python: &Tree) -> Head {
             .map(|model| description::Model {
                 id: model.id.clone(),
                 task: model.task.clone(),
+                license: model.license.clone(),
                 revision: model.revision.clone(),
                 voice: model.voice.clone(),
             })
@@ -384,7 +388,8 @@ fn remove_leftovers(parent: &Utf8Path, own: &Utf8Path) {
     const OLD: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
     for entry in parent.read_dir_utf8().into_iter().flatten().flatten() {
         let path: Utf8PathBuf = entry.path().to_owned();
-        let age = entry.metadata().ok().and_then(|metadata| metadata.modified().ok()).and_then(|time| time.elapsed().ok());
+        let age =
+            entry.metadata().ok().and_then(|metadata| metadata.modified().ok()).and_then(|time| time.elapsed().ok());
         if entry.file_name().starts_with(crate::interrupt::PREFIX) && path != own && age.is_some_and(|age| age > OLD) {
             let _ = fs_err::remove_dir_all(&path);
         }

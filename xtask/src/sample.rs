@@ -57,7 +57,8 @@ pub fn pin(root: &Utf8Path, directory: &Utf8Path) -> Result<()> {
         }
         let _ = writeln!(models, "default = true\nrevision = \"{revision}\"");
         let snapshot = repository.join("snapshots").join(&revision);
-        let mut names = snapshot.read_dir_utf8()?.map(|entry| Ok(entry?.file_name().to_owned())).collect::<Result<Vec<_>>>()?;
+        let mut names =
+            snapshot.read_dir_utf8()?.map(|entry| Ok(entry?.file_name().to_owned())).collect::<Result<Vec<_>>>()?;
         names.sort();
         for name in names {
             let bytes = fs_err::read(snapshot.join(&name))?;

@@ -103,13 +103,11 @@ impl Target {
         if let Some(found) = self.entry.accelerators.iter().find(|one| one.to_string() == wanted) {
             return Ok(*found);
         }
-        let offered =
-            self.entry.accelerators.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let offered = self.entry.accelerators.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         let failure = match self.entry.unavailable.get(wanted) {
-            Some(reason) => Failure::new(
-                Exit::Config,
-                format!("there is no `{wanted}` runtime for {}: {reason}", self.triple),
-            ),
+            Some(reason) => {
+                Failure::new(Exit::Config, format!("there is no `{wanted}` runtime for {}: {reason}", self.triple))
+            }
             None => Failure::new(Exit::Usage, format!("there is no accelerator `{wanted}`")),
         };
         bail!(failure.hint(format!("{} has {offered}", self.triple)));

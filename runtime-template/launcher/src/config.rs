@@ -140,7 +140,10 @@ impl Sources<'_> {
         for &name in names {
             let Some(text) = (self.variable)(name).filter(|text| !text.is_empty()) else { continue };
             let value = parse(&text).map_err(|expected| {
-                Failure::new(Exit::Config, format!("the environment variable {name} is `{text}`, which is not {expected}"))
+                Failure::new(
+                    Exit::Config,
+                    format!("the environment variable {name} is `{text}`, which is not {expected}"),
+                )
             })?;
             return Ok(Some(Setting { value, origin: Origin::Environment(name) }));
         }
@@ -188,7 +191,8 @@ impl Config {
             ),
             port: layered.strongest(flags.port, port, own.port.or(native_port), || PORT),
             log_level: layered.strongest(flags.log_level.clone(), level, own.log_level, || "info".to_owned()),
-            state_directory: layered.strongest(flags.state_dir.clone(), state, own.state_dir, || default_state_directory(sources)),
+            state_directory: layered
+                .strongest(flags.state_dir.clone(), state, own.state_dir, || default_state_directory(sources)),
             user_interface: layered.strongest(flags.no_ui.then_some(false), ui, own.ui, || true),
         };
         if !LOG_LEVELS.contains(&config.log_level.value.as_str()) {
@@ -269,10 +273,10 @@ mod tests {
         fs_err::create_dir_all(&directory).unwrap();
         let contract = directory.join("speaches_native.yml");
         fs_err::write(&contract, yaml).unwrap();
-        let variable = |name: &str| {
-            environment.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
-        };
-        let result = Config::resolve(flags, &Sources { variable: &variable, contract }).map_err(|failure| failure.to_string());
+        let variable =
+            |name: &str| environment.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+        let result =
+            Config::resolve(flags, &Sources { variable: &variable, contract }).map_err(|failure| failure.to_string());
         fs_err::remove_dir_all(&directory).unwrap();
         result
     }
@@ -291,10 +295,7 @@ mod tests {
         assert_eq!(port(&none, &[("UVICORN_PORT", "")], yaml).0, 3);
         assert_eq!(port(&none, &[], "services: {speaches: {x-harbor-native: {port: 4}}}").0, 4);
         assert_eq!(port(&none, &[], "{}"), (34331, "default".into()));
-        assert_eq!(
-            port(&none, &[("HARBOR_SPEACHES_HOST_PORT", "5"), ("UVICORN_PORT", "2")], yaml).0,
-            5
-        );
+        assert_eq!(port(&none, &[("HARBOR_SPEACHES_HOST_PORT", "5"), ("UVICORN_PORT", "2")], yaml).0, 5);
         let hosts = resolve(&none, &[("HARBOR_SPEACHES_HOST", "0.0.0.0")], yaml).unwrap().hosts;
         assert_eq!(hosts.value, ["0.0.0.0".parse::<IpAddr>().unwrap()]);
     }

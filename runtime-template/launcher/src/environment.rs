@@ -20,12 +20,7 @@ pub type Change = (&'static str, Option<String>);
 
 /// What has to change in the environment. `variable` is the environment as it is.
 #[must_use]
-pub fn changes(
-    runtime: &Path,
-    head: &Head,
-    config: &Config,
-    variable: &dyn Fn(&str) -> Option<String>,
-) -> Vec<Change> {
+pub fn changes(runtime: &Path, head: &Head, config: &Config, variable: &dyn Fn(&str) -> Option<String>) -> Vec<Change> {
     let set = |name: &str| variable(name).filter(|text| !text.is_empty());
     let mut changes: Vec<Change> = QUIET
         .iter()

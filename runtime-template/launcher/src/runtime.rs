@@ -63,6 +63,8 @@ pub struct Model {
     pub task: String,
     /// Commit of the repository, 40 hexadecimal digits.
     pub revision: String,
+    /// SPDX identifier of its licence.
+    pub license: String,
     /// A voice that a text-to-speech model has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub voice: Option<String>,

@@ -88,11 +88,8 @@ pub fn run(flags: &Flags) -> Result<Exit, Failure> {
 }
 
 fn settings(runtime: &Path, head: &Head, config: &Config) -> serde_json::Value {
-    let models = head
-        .models
-        .iter()
-        .map(|model| serde_json::json!({ "id": model.id, "task": model.task }))
-        .collect::<Vec<_>>();
+    let models =
+        head.models.iter().map(|model| serde_json::json!({ "id": model.id, "task": model.task })).collect::<Vec<_>>();
     serde_json::json!({
         "runtime": runtime,
         "addresses": config.hosts.value,
@@ -109,11 +106,8 @@ fn settings(runtime: &Path, head: &Head, config: &Config) -> serde_json::Value {
 fn become_(mut command: Command) -> Result<Exit, Failure> {
     use std::os::unix::process::CommandExt as _;
     let error = command.exec();
-    Err(Failure::new(
-        Exit::Unavailable,
-        format!("cannot start `{}`: {error}", command.get_program().to_string_lossy()),
-    )
-    .hint("is this runtime for this system? `runtime.json` names its target"))
+    Err(Failure::new(Exit::Unavailable, format!("cannot start `{}`: {error}", command.get_program().to_string_lossy()))
+        .hint("is this runtime for this system? `runtime.json` names its target"))
 }
 
 #[cfg(not(unix))]

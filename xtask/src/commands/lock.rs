@@ -131,10 +131,7 @@ pub fn run(arguments: &Arguments, root: &Utf8Path, manifest_directory: &Utf8Path
     let accelerator = target.accelerator(arguments.accelerator.as_deref())?;
     let from = arguments.speaches_from.as_ref().context("clap requires it")?;
     let source = Source::read(from, &manifests.speaches, false)?;
-    let groups = GROUPS
-        .into_iter()
-        .filter(|group| !target.entry.unavailable.contains_key(*group))
-        .collect::<Vec<_>>();
+    let groups = GROUPS.into_iter().filter(|group| !target.entry.unavailable.contains_key(*group)).collect::<Vec<_>>();
     let exported = resolver.resolve(&source, accelerator, &groups)?;
     for minor in MINORS {
         let wheels = resolver.select(&exported, &source, minor, &target, accelerator)?;
@@ -264,11 +261,18 @@ impl Resolver<'_> {
     }
 
     /// Why a package is not at upstream's version, if it is not.
-    fn reason(&self, name: &WheelName, upstream: Option<&BTreeSet<String>>, minor: &str, substituted: bool) -> Option<String> {
+    fn reason(
+        &self,
+        name: &WheelName,
+        upstream: Option<&BTreeSet<String>>,
+        minor: &str,
+        substituted: bool,
+    ) -> Option<String> {
         if !substituted && upstream.is_some_and(|versions| versions.contains(&name.version)) {
             return None;
         }
-        let before = upstream.map_or("nothing".to_owned(), |versions| versions.iter().cloned().collect::<Vec<_>>().join(", "));
+        let before =
+            upstream.map_or("nothing".to_owned(), |versions| versions.iter().cloned().collect::<Vec<_>>().join(", "));
         let constraint = self.departures.constraint.iter().find(|one| {
             normalize(one.requirement.split(['<', '>', '=', '!']).next().unwrap_or_default()) == name.distribution
         });
@@ -309,7 +313,9 @@ impl Resolver<'_> {
 
 fn subsets<'a>(groups: &[&'a str]) -> Vec<Vec<&'a str>> {
     (0..1_usize << groups.len())
-        .map(|bits| groups.iter().enumerate().filter(|(index, _)| bits >> index & 1 == 1).map(|(_, group)| *group).collect())
+        .map(|bits| {
+            groups.iter().enumerate().filter(|(index, _)| bits >> index & 1 == 1).map(|(_, group)| *group).collect()
+        })
         .collect()
 }
 
@@ -365,7 +371,10 @@ fn write(
         if let Some(reason) = &wheel.reason {
             text.push_str(&format!("# {reason}\n"));
         }
-        text.push_str(&format!("[[packages]]\nname = \"{}\"\nversion = \"{}\"\n", wheel.name.distribution, wheel.name.version));
+        text.push_str(&format!(
+            "[[packages]]\nname = \"{}\"\nversion = \"{}\"\n",
+            wheel.name.distribution, wheel.name.version
+        ));
         if let Some(marker) = lock::marker_of_groups(&wheel.groups) {
             text.push_str(&format!("marker = \"{marker}\"\n"));
         }

@@ -9,6 +9,7 @@ use crate::host;
 use crate::launcher::LauncherInput;
 use crate::lock::{self, Lock};
 use crate::manifest::{Manifests, minor_of};
+use crate::model::hub::Resolutions;
 use crate::model::{self, ModelInput};
 use crate::plan::{self, Plan};
 use crate::progress;
@@ -81,7 +82,8 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Result<()> {
     if arguments.dry_run {
         let store = Store::locate()?;
-        let plan = make_plan(arguments, root, &Manifests::load(manifests, arguments.sample)?, &store, &Digests::load(&store))?;
+        let plan =
+            make_plan(arguments, root, &Manifests::load(manifests, arguments.sample)?, &store, &Digests::load(&store))?;
         let text = if arguments.json { plan.json(&store)? } else { plan.text(&store) };
         println!("{text}");
         return Ok(());
@@ -133,7 +135,10 @@ pub fn provision(arguments: &Arguments, root: &Utf8Path, manifest_directory: &Ut
 fn notes(plan: &Plan, store: &Store) -> Vec<String> {
     let mut notes = Vec::new();
     if plan.sample {
-        notes.push("note: this is the SAMPLE: it shows how provisioning works, and understands nothing but its own tones".to_owned());
+        notes.push(
+            "note: this is the SAMPLE: it shows how provisioning works, and understands nothing but its own tones"
+                .to_owned(),
+        );
     } else if plan.python.minor() == "3.10" {
         notes.push("note: CPython 3.10 has been past its end of life since October 2026; `--python 3.12` makes a runtime with a maintained one".to_owned());
     }
@@ -172,21 +177,34 @@ pub fn make_plan(
     if let Some(wheel) = wheels.iter().find(|wheel| !wheel.name.fits(python.minor(), &target)) {
         bail!(Failure::new(
             Exit::Data,
-            format!("the lock `{}` names `{}`, which does not run on {} with Python {}", lock.path, wheel.name, target.triple, python.minor())
+            format!(
+                "the lock `{}` names `{}`, which does not run on {} with Python {}",
+                lock.path,
+                wheel.name,
+                target.triple,
+                python.minor()
+            )
         ));
     }
 
     let speaches = &manifests.speaches;
-    let from = arguments.speaches_from.clone().or_else(|| speaches.directory.as_ref().map(|directory| root.join(directory)));
+    let from =
+        arguments.speaches_from.clone().or_else(|| speaches.directory.as_ref().map(|directory| root.join(directory)));
     let source = from.map(|from| Source::read(&from, speaches, arguments.allow_unpinned)).transpose()?;
-    let models = models(arguments, root, manifests, digests)?;
+    let models = models(arguments, root, manifests, store, digests)?;
     let version = match &source {
         Some(source) if !source.pinned => format!("unpinned-{}", &source.tree[..12]),
         _ => speaches.version.clone(),
     };
     let output = match &arguments.out {
         Some(output) => camino::absolute_utf8(output)?,
-        None => root.join("dist").join(plan::directory_name(&version, python.minor(), &target.triple, accelerator, manifests.sample)),
+        None => root.join("dist").join(plan::directory_name(
+            &version,
+            python.minor(),
+            &target.triple,
+            accelerator,
+            manifests.sample,
+        )),
     };
     stage::check_output(&output)?;
     let bundled = models.iter().map(|model| (model.id.clone(), model.task.clone())).collect();
@@ -245,7 +263,7 @@ fn python_choice(
     if !manifests.sample || arguments.python_from.is_some() {
         let wanted = match (&arguments.python, &arguments.python_from) {
             (Some(wanted), _) => wanted.clone(),
-            (None, Some(from)) if manifests.sample => minor_of(&Interpreter::inspect(from)?.version).to_owned(),
+            (None, Some(from)) if manifests.sample => minor_of(&crate::python::version_at(from)?).to_owned(),
             (None, _) => manifests.python.default.clone(),
         };
         return Ok((wanted, arguments.python_from.clone()));
@@ -263,8 +281,11 @@ fn python_choice(
     }
     let seen = if seen.is_empty() { "none was found".to_owned() } else { format!("found were {}", seen.join(", ")) };
     bail!(
-        Failure::new(Exit::Unavailable, format!("the sample needs a CPython of this machine that it has wheels for, and {seen}"))
-            .hint("install CPython 3.10 to 3.13, or name one with `--python-from`")
+        Failure::new(
+            Exit::Unavailable,
+            format!("the sample needs a CPython of this machine that it has wheels for, and {seen}")
+        )
+        .hint("install CPython 3.10 to 3.13, or name one with `--python-from`")
     );
 }
 
@@ -272,15 +293,20 @@ fn models(
     arguments: &Arguments,
     root: &Utf8Path,
     manifests: &Manifests,
+    store: &Store,
     digests: &Digests,
 ) -> Result<Vec<ModelInput>> {
+    let resolutions = Resolutions::load(store);
     let wanted = manifests.models.select(&arguments.models)?;
-    let from = arguments.models_from.clone().or_else(|| manifests.models.directory.as_ref().map(|directory| root.join(directory)));
+    let from = arguments
+        .models_from
+        .clone()
+        .or_else(|| manifests.models.directory.as_ref().map(|directory| root.join(directory)));
     wanted
         .into_iter()
         .map(|entry| match &from {
             Some(cache) => model::cache::find(cache, entry, digests),
-            None => model::hub::resolve(entry),
+            None => resolutions.resolve(entry, arguments.offline),
         })
         .collect()
 }

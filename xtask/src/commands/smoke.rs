@@ -69,7 +69,8 @@ pub fn smoke(runtime: &Utf8Path, sentence: &str) -> Result<Outcome> {
 
     let client = http::loopback()?;
     let models: Value = get(&client, &format!("{base}/v1/models"))?.json()?;
-    let listed = models["data"].as_array().into_iter().flatten().filter_map(|model| model["id"].as_str()).collect::<Vec<_>>();
+    let listed =
+        models["data"].as_array().into_iter().flatten().filter_map(|model| model["id"].as_str()).collect::<Vec<_>>();
     for model in &head.models {
         if !listed.contains(&model.id.as_str()) {
             bail!(broken(&format!("`/v1/models` does not list the bundled model `{}`, only {listed:?}", model.id)));
@@ -138,9 +139,12 @@ fn expect_success(response: reqwest::blocking::Response) -> Result<reqwest::bloc
 fn check_audio(format: &str, bytes: &[u8]) -> Result<()> {
     let right = match format {
         "wav" => bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(b"WAVE"),
-        "mp3" => bytes.starts_with(b"ID3") || (bytes.first() == Some(&0xff) && bytes.get(1).is_some_and(|byte| byte & 0xe0 == 0xe0)),
+        "mp3" => {
+            bytes.starts_with(b"ID3")
+                || (bytes.first() == Some(&0xff) && bytes.get(1).is_some_and(|byte| byte & 0xe0 == 0xe0))
+        }
         // 16-bit samples, not all of them silence.
-        _ => bytes.len() % 2 == 0 && bytes.iter().any(|byte| *byte != 0),
+        _ => bytes.len().is_multiple_of(2) && bytes.iter().any(|byte| *byte != 0),
     };
     if !right || bytes.len() < 1000 {
         bail!(broken(&format!("the speech is no {format}: {} bytes", bytes.len())));
@@ -177,7 +181,10 @@ impl Service {
         let started = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait()? {
-                bail!(Failure::new(Exit::Unavailable, format!("the service ended with {status} before it answered:\n{}", self.log())));
+                bail!(Failure::new(
+                    Exit::Unavailable,
+                    format!("the service ended with {status} before it answered:\n{}", self.log())
+                ));
             }
             if let Some(base) = self.address()
                 && client.get(format!("{base}/health")).send().is_ok_and(|response| response.status().is_success())
@@ -186,7 +193,10 @@ impl Service {
             }
             if started.elapsed() > START {
                 let _ = self.child.kill();
-                bail!(Failure::new(Exit::Unavailable, format!("the service does not answer after {START:?}:\n{}", self.log())));
+                bail!(Failure::new(
+                    Exit::Unavailable,
+                    format!("the service does not answer after {START:?}:\n{}", self.log())
+                ));
             }
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -213,7 +223,10 @@ impl Service {
             if let Some(status) = self.child.try_wait()? {
                 // Windows has no way to ask, so there it was ended.
                 if cfg!(unix) && status.code() != Some(0) {
-                    bail!(Failure::new(Exit::Unavailable, format!("the service ended with {status} when asked to stop:\n{}", self.log())));
+                    bail!(Failure::new(
+                        Exit::Unavailable,
+                        format!("the service ended with {status} when asked to stop:\n{}", self.log())
+                    ));
                 }
                 return Ok(());
             }

@@ -72,6 +72,7 @@ pub fn find(cache: &Utf8Path, entry: &ModelEntry, digests: &Digests) -> Result<M
         id: entry.id.clone(),
         task: entry.task.clone(),
         voice: entry.voice.clone(),
+        license: entry.license.clone(),
         revision,
         pinned: all_pinned,
         origin: "a Hugging Face cache".to_owned(),

@@ -16,6 +16,8 @@ pub struct ModelInput {
     pub task: String,
     /// A voice that it has.
     pub voice: Option<String>,
+    /// SPDX identifier.
+    pub license: String,
     /// Commit, 40 hexadecimal digits.
     pub revision: String,
     /// Whether the manifest pins all of it.
@@ -53,6 +55,11 @@ impl ModelInput {
     pub fn sha256(&self) -> Sha256 {
         let files = self.files.iter().map(|file| (&file.path, file.size, file.sha256)).collect::<Vec<_>>();
         Sha256::of_json(&(&self.id, &self.revision, files))
+    }
+
+    /// Whether it has to be fetched from servers.
+    pub fn is_remote(&self) -> bool {
+        self.files.iter().any(|file| matches!(file.source, FileSource::Remote(_)))
     }
 
     /// Sum of the sizes of its files, in bytes.

@@ -40,9 +40,9 @@ pub fn version(path: &Utf8Path) -> Result<String> {
         if entry.path()?.ends_with("patchlevel.h") {
             let mut text = String::new();
             entry.read_to_string(&mut text)?;
-            let version = text.lines().find_map(|line| {
-                line.strip_prefix("#define PY_VERSION")?.trim().strip_prefix('"')?.strip_suffix('"')
-            });
+            let version = text
+                .lines()
+                .find_map(|line| line.strip_prefix("#define PY_VERSION")?.trim().strip_prefix('"')?.strip_suffix('"'));
             if let Some(version) = version {
                 return Ok(version.trim_end_matches('+').to_owned());
             }

@@ -76,11 +76,9 @@ impl Interpreter {
     /// Runs an interpreter and finds out what belongs to it.
     pub fn inspect(path: &Utf8Path) -> Result<Self> {
         let describe = |path: &Utf8Path| {
-            Command::new(path)
-                .args(["-I", "-B", "-c", DESCRIBE])
-                .stdin(std::process::Stdio::null())
-                .output()
-                .map_err(|error| Failure::new(Exit::Data, format!("`{path}` cannot be run as a Python interpreter: {error}")))
+            Command::new(path).args(["-I", "-B", "-c", DESCRIBE]).stdin(std::process::Stdio::null()).output().map_err(
+                |error| Failure::new(Exit::Data, format!("`{path}` cannot be run as a Python interpreter: {error}")),
+            )
         };
         let mut output = describe(path)?;
         if !output.status.success()
@@ -135,7 +133,11 @@ impl Interpreter {
         }
         if !self.described.finds_site_packages {
             let library = Family::of(host::triple()).standard_library(minor_of(&self.version));
-            writer.add(RelativePath::new(format!("{library}/sitecustomize.py"))?, &mut SITE_CUSTOMIZE.as_bytes(), false)?;
+            writer.add(
+                RelativePath::new(format!("{library}/sitecustomize.py"))?,
+                &mut SITE_CUSTOMIZE.as_bytes(),
+                false,
+            )?;
         }
         if Family::of(host::triple()) == Family::Unix {
             let interpreter = format!("python{}", minor_of(&self.version));
@@ -207,11 +209,7 @@ fn list(described: &Described) -> Result<Vec<Source>> {
 }
 
 /// Files below a directory, links followed: a runtime has no use for the links of a distribution.
-fn walk(
-    directory: &Utf8Path,
-    to: &str,
-    add: &mut dyn FnMut(&Utf8Path, String, bool) -> Result<()>,
-) -> Result<()> {
+fn walk(directory: &Utf8Path, to: &str, add: &mut dyn FnMut(&Utf8Path, String, bool) -> Result<()>) -> Result<()> {
     let entries = WalkDir::new(directory).follow_links(true).into_iter().filter_entry(|entry| {
         // Directories are tested as if they held something, so that whole packages are not even read.
         let below = entry.path().strip_prefix(directory).unwrap_or(entry.path());
@@ -228,8 +226,8 @@ fn walk(
         if !entry.file_type().is_file() {
             continue;
         }
-        let from = Utf8Path::from_path(entry.path())
-            .with_context(|| format!("`{}` is not UTF-8", entry.path().display()))?;
+        let from =
+            Utf8Path::from_path(entry.path()).with_context(|| format!("`{}` is not UTF-8", entry.path().display()))?;
         let below = from.strip_prefix(directory)?.as_str().replace('\\', "/");
         let executable = [".so", ".dylib", ".pyd", ".dll"].iter().any(|end| below.ends_with(end));
         add(from, format!("{to}/{below}"), executable)?;

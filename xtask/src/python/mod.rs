@@ -142,6 +142,15 @@ impl PythonInput {
     }
 }
 
+/// The version of the CPython at a path, whichever of the two kinds it is.
+pub fn version_at(path: &Utf8Path) -> Result<String> {
+    if path.is_file() && archive::is_archive(path)? {
+        archive::version(path)
+    } else {
+        Ok(harvest::Interpreter::inspect(path)?.version)
+    }
+}
+
 fn expect_minor(version: &str, wanted: &str, from: &Utf8Path) -> Result<()> {
     if minor_of(version) != minor_of(wanted) {
         bail!(

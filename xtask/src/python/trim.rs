@@ -23,12 +23,20 @@ pub fn left_out(path: &str) -> bool {
         _ => false,
     };
     const DIRECTORIES: [&str; 11] = [
-        "test", "tests", "idlelib", "idle_test", "turtledemo", "tkinter", "ensurepip", "site-packages",
-        "dist-packages", "__pycache__", "pkgconfig",
+        "test",
+        "tests",
+        "idlelib",
+        "idle_test",
+        "turtledemo",
+        "tkinter",
+        "ensurepip",
+        "site-packages",
+        "dist-packages",
+        "__pycache__",
+        "pkgconfig",
     ];
-    let directory_left_out = parts[..parts.len() - 1]
-        .iter()
-        .any(|part| DIRECTORIES.contains(part) || part.starts_with("config-3."));
+    let directory_left_out =
+        parts[..parts.len() - 1].iter().any(|part| DIRECTORIES.contains(part) || part.starts_with("config-3."));
     const MODULES: [&str; 7] =
         ["_tkinter", "_test", "_ctypes_test", "_xxtestfuzz", "_xxsubinterpreters_test", "xxlimited", "xxsubtype"];
     let extension = [".so", ".pyd", ".dll"].iter().any(|suffix| file.ends_with(suffix));
@@ -52,19 +60,40 @@ mod tests {
     #[test]
     fn the_library_stays_and_the_rest_goes() {
         for kept in [
-            "bin/python3", "bin/python3.12", "lib/libpython3.12.so.1.0", "lib/python3.12/os.py",
-            "lib/python3.12/lib-dynload/_ssl.cpython-312-x86_64-linux-gnu.so", "lib/python3.12/unittest/case.py",
-            "lib/python3.12/LICENSE.txt", "python.exe", "python312.dll", "Lib/os.py", "DLLs/_ssl.pyd", "LICENSE.txt",
+            "bin/python3",
+            "bin/python3.12",
+            "lib/libpython3.12.so.1.0",
+            "lib/python3.12/os.py",
+            "lib/python3.12/lib-dynload/_ssl.cpython-312-x86_64-linux-gnu.so",
+            "lib/python3.12/unittest/case.py",
+            "lib/python3.12/LICENSE.txt",
+            "python.exe",
+            "python312.dll",
+            "Lib/os.py",
+            "DLLs/_ssl.pyd",
+            "LICENSE.txt",
         ] {
             assert!(!left_out(kept), "{kept}");
         }
         for gone in [
-            "bin/pip3", "bin/python3.12-config", "bin/2to3", "include/python3.12/Python.h", "share/man/man1/a.1",
-            "lib/pkgconfig/python3.pc", "lib/libtcl8.6.so", "lib/tcl8.6/init.tcl", "lib/python3.12/test/test_os.py",
-            "lib/python3.12/unittest/test/a.py", "lib/python3.12/site-packages/pip/__init__.py",
-            "lib/python3.12/__pycache__/os.cpython-312.pyc", "lib/python3.12/config-3.12-x86_64-linux-gnu/Makefile",
-            "lib/python3.12/lib-dynload/_testcapi.cpython-312-x86_64-linux-gnu.so", "lib/python3.12/tkinter/ttk.py",
-            "lib/python3.12/lib-dynload/_tkinter.cpython-312-x86_64-linux-gnu.so", "Lib/test/a.py", "libs/python312.lib",
+            "bin/pip3",
+            "bin/python3.12-config",
+            "bin/2to3",
+            "include/python3.12/Python.h",
+            "share/man/man1/a.1",
+            "lib/pkgconfig/python3.pc",
+            "lib/libtcl8.6.so",
+            "lib/tcl8.6/init.tcl",
+            "lib/python3.12/test/test_os.py",
+            "lib/python3.12/unittest/test/a.py",
+            "lib/python3.12/site-packages/pip/__init__.py",
+            "lib/python3.12/__pycache__/os.cpython-312.pyc",
+            "lib/python3.12/config-3.12-x86_64-linux-gnu/Makefile",
+            "lib/python3.12/lib-dynload/_testcapi.cpython-312-x86_64-linux-gnu.so",
+            "lib/python3.12/tkinter/ttk.py",
+            "lib/python3.12/lib-dynload/_tkinter.cpython-312-x86_64-linux-gnu.so",
+            "Lib/test/a.py",
+            "libs/python312.lib",
         ] {
             assert!(left_out(gone), "{gone}");
         }

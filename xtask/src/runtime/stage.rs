@@ -33,7 +33,12 @@ impl Contents {
     /// Adds every file of a tree for which `place` names a place.
     ///
     /// A file has one owner, unless all who bring it bring the same bytes.
-    pub fn add(&mut self, owner: &str, tree: &Tree, place: impl Fn(&RelativePath) -> Option<RelativePath>) -> Result<()> {
+    pub fn add(
+        &mut self,
+        owner: &str,
+        tree: &Tree,
+        place: impl Fn(&RelativePath) -> Option<RelativePath>,
+    ) -> Result<()> {
         for (path, entry) in &tree.entries {
             let Some(place) = place(path) else { continue };
             let placed =

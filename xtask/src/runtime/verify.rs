@@ -44,8 +44,11 @@ pub fn read(runtime: &Utf8Path) -> Result<Description> {
     let path = runtime.join(layout::DESCRIPTION);
     if !path.is_file() {
         bail!(
-            Failure::new(Exit::NoInput, format!("`{runtime}` is no runtime: there is no `{}` in it", layout::DESCRIPTION))
-                .hint("`cargo xtask provision` makes one and prints its path")
+            Failure::new(
+                Exit::NoInput,
+                format!("`{runtime}` is no runtime: there is no `{}` in it", layout::DESCRIPTION)
+            )
+            .hint("`cargo xtask provision` makes one and prints its path")
         );
     }
     let description: Description = serde_json::from_slice(&fs_err::read(&path)?)
@@ -61,8 +64,7 @@ pub fn read(runtime: &Utf8Path) -> Result<Description> {
 
 /// Hashes every file of a runtime.
 pub fn verify(runtime: &Utf8Path, description: &Description) -> Result<Differences> {
-    let described =
-        description.files.iter().map(|file| (file.path.as_str(), file)).collect::<BTreeMap<_, _>>();
+    let described = description.files.iter().map(|file| (file.path.as_str(), file)).collect::<BTreeMap<_, _>>();
     let mut differences = Differences::default();
     let states = description
         .files
@@ -101,7 +103,8 @@ fn state(path: &Utf8PathBuf, file: &File) -> Result<State> {
         return Ok(State::Missing);
     };
     let same = if file.mode == "link" {
-        metadata.is_symlink() && Sha256::of(fs_err::read_link(path)?.to_string_lossy().as_bytes()).to_string() == file.sha256
+        metadata.is_symlink()
+            && Sha256::of(fs_err::read_link(path)?.to_string_lossy().as_bytes()).to_string() == file.sha256
     } else {
         metadata.is_file()
             && metadata.len() == file.size

@@ -64,7 +64,11 @@ impl Recipe {
         let version = format!("{}+g{}", project.version, &source.tree_or_commit(manifest)[..7]);
         let own = format!("speaches-{version}.dist-info");
         add(writer, &format!("{own}/METADATA"), project.metadata(&version, source, manifest).as_bytes())?;
-        add(writer, &format!("{own}/WHEEL"), b"Wheel-Version: 1.0\nGenerator: speaches-native\nRoot-Is-Purelib: true\nTag: py3-none-any\n")?;
+        add(
+            writer,
+            &format!("{own}/WHEEL"),
+            b"Wheel-Version: 1.0\nGenerator: speaches-native\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        )?;
         add(writer, &format!("{own}/INSTALLER"), b"speaches-native\n")?;
         if source.pinned && !manifest.commit.is_empty() {
             // PEP 610: "direct_url.json […] MUST be created by installers when installing from a VCS URL".
@@ -154,10 +158,20 @@ impl Project {
         let table: toml::Table = toml::from_str(pyproject)?;
         let project = table.get("project").and_then(toml::Value::as_table).context("no `[project]`")?;
         let text = |key: &str| {
-            project.get(key).and_then(toml::Value::as_str).map(str::to_owned).with_context(|| format!("no `project.{key}`"))
+            project
+                .get(key)
+                .and_then(toml::Value::as_str)
+                .map(str::to_owned)
+                .with_context(|| format!("no `project.{key}`"))
         };
         let strings = |value: &toml::Value| {
-            value.as_array().into_iter().flatten().filter_map(toml::Value::as_str).map(str::to_owned).collect::<Vec<_>>()
+            value
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(toml::Value::as_str)
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
         };
         let optional = project.get("optional-dependencies").and_then(toml::Value::as_table);
         Ok(Self {

@@ -54,16 +54,16 @@ fn overrides(accelerator: Accelerator) -> [Replacement; 2] {
 pub fn edit(text: &str, accelerator: Accelerator) -> Result<(String, Vec<String>)> {
     let mut document: DocumentMut = text.parse().context("`pyproject.toml` of speaches is malformed")?;
     let mut done = Vec::new();
-    let project = document
-        .get_mut("project")
-        .and_then(Item::as_table_mut)
-        .context("`pyproject.toml` has no `[project]`")?;
+    let project =
+        document.get_mut("project").and_then(Item::as_table_mut).context("`pyproject.toml` has no `[project]`")?;
 
     let requires = project.get_mut("requires-python").context("there is no `requires-python`")?;
     match requires.as_str() {
         Some("==3.12.*") => {
             set_string(requires, REQUIRES_PYTHON);
-            done.push(format!("requires-python: `==3.12.*` becomes `{REQUIRES_PYTHON}`: the ported source runs on all of these"));
+            done.push(format!(
+                "requires-python: `==3.12.*` becomes `{REQUIRES_PYTHON}`: the ported source runs on all of these"
+            ));
         }
         Some(found) if found == REQUIRES_PYTHON => {}
         found => bail!(unexpected("requires-python", found.unwrap_or("no text"))),
@@ -100,7 +100,8 @@ pub fn edit(text: &str, accelerator: Accelerator) -> Result<(String, Vec<String>
         groups.insert(group, Item::Value(Value::Array(Array::from_iter([requirement]))));
     }
     for (group, requirement) in OPTIONAL {
-        let found = groups.get(group).and_then(Item::as_array).is_some_and(|array| position(array, requirement).is_some());
+        let found =
+            groups.get(group).and_then(Item::as_array).is_some_and(|array| position(array, requirement).is_some());
         if !found {
             bail!(unexpected("dependencies", &format!("no `{requirement}`")));
         }
@@ -119,7 +120,10 @@ pub fn edit(text: &str, accelerator: Accelerator) -> Result<(String, Vec<String>
         replace(overrides, "override-dependencies", replacement, &mut done)?;
     }
     if uv.remove("workspace").is_some() {
-        done.push("[tool.uv.workspace] goes: the command line client needs Python 3.12 and is not part of a runtime".to_owned());
+        done.push(
+            "[tool.uv.workspace] goes: the command line client needs Python 3.12 and is not part of a runtime"
+                .to_owned(),
+        );
     }
     Ok((document.to_string(), done))
 }
@@ -156,7 +160,8 @@ fn replace(array: &mut Array, place: &str, (from, to, why): Replacement, done: &
         (None, Some(_)) => Ok(()),
         _ => {
             let name = from.split(['>', '[', '=', ' ']).next().unwrap_or(from);
-            let found = array.iter().filter_map(Value::as_str).filter(|text| text.starts_with(name)).collect::<Vec<_>>();
+            let found =
+                array.iter().filter_map(Value::as_str).filter(|text| text.starts_with(name)).collect::<Vec<_>>();
             bail!(unexpected(place, &format!("`{}` where `{from}` was", found.join("`, `"))))
         }
     }

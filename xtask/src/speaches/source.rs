@@ -188,7 +188,10 @@ fn differences(files: &BTreeMap<String, Vec<u8>>, pinned: &[PinnedFile]) -> Vec<
         }
     }
     differences.extend(
-        files.keys().filter(|path| is_taken(path) && !known.contains(path.as_str())).map(|path| format!("unknown:  {path}")),
+        files
+            .keys()
+            .filter(|path| is_taken(path) && !known.contains(path.as_str()))
+            .map(|path| format!("unknown:  {path}")),
     );
     differences
 }

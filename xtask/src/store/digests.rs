@@ -59,10 +59,8 @@ impl Digests {
     /// What earlier runs found out. A damaged memory is an empty one.
     pub fn load(store: &Store) -> Self {
         let file = store.root().join("digests.json");
-        let digests = fs_err::read(&file)
-            .ok()
-            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-            .unwrap_or_default();
+        let digests =
+            fs_err::read(&file).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
         Self { known: Mutex::new(Known { digests, changed: false }), file }
     }
 
@@ -88,10 +86,7 @@ impl Digests {
             return Ok(());
         }
         known.digests.retain(|path, _| path.exists());
-        let work = crate::interrupt::WorkDirectory::new_in(&store.work())?;
-        let new = work.path().join("digests.json");
-        fs_err::write(&new, serde_json::to_vec(&known.digests)?)?;
-        fs_err::rename(new, &self.file)?;
+        store.replace(&self.file, &serde_json::to_vec(&known.digests)?)?;
         known.changed = false;
         Ok(())
     }

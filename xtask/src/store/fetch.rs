@@ -32,8 +32,7 @@ pub struct Download {
 impl Store {
     /// Fetches what is not there yet, several at a time.
     pub fn fetch_all(&self, downloads: &[Download], progress: &dyn Progress) -> Result<()> {
-        let missing =
-            downloads.iter().filter(|one| !self.file(one.sha256).exists()).collect::<Vec<_>>();
+        let missing = downloads.iter().filter(|one| !self.file(one.sha256).exists()).collect::<Vec<_>>();
         if missing.is_empty() {
             return Ok(());
         }
@@ -104,12 +103,7 @@ fn transfer(url: &str, download: &Download, path: &Utf8PathBuf, bar: &dyn Bar) -
 }
 
 /// What to say about bytes that are not those of a pin.
-pub fn mismatch(
-    label: &str,
-    origin: &str,
-    wanted: (Option<u64>, Sha256),
-    found: (u64, Sha256),
-) -> Failure {
+pub fn mismatch(label: &str, origin: &str, wanted: (Option<u64>, Sha256), found: (u64, Sha256)) -> Failure {
     let size = wanted.0.map_or(String::new(), |size| format!("{size} bytes, "));
     Failure::new(
         Exit::Data,

@@ -19,11 +19,7 @@ impl Store {
         let directory = self.locks();
         fs_err::create_dir_all(&directory)?;
         let name = Sha256::of(path.as_str().as_bytes()).to_string();
-        let file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(directory.join(name))?;
+        let file = OpenOptions::new().create(true).truncate(false).write(true).open(directory.join(name))?;
         file.file().lock().with_context(|| format!("cannot lock `{path}`"))?;
         Ok(Guard { _file: file })
     }
@@ -51,6 +47,15 @@ impl Store {
             fs_err::create_dir_all(parent)?;
         }
         fs_err::rename(made, destination)?;
+        Ok(())
+    }
+
+    /// Puts a file of the store's own in the place of an older one.
+    pub fn replace(&self, file: &Utf8Path, bytes: &[u8]) -> Result<()> {
+        let work = WorkDirectory::new_in(&self.work())?;
+        let new = work.path().join("new");
+        fs_err::write(&new, bytes)?;
+        fs_err::rename(new, file)?;
         Ok(())
     }
 }

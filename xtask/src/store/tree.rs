@@ -154,12 +154,7 @@ pub fn set_mode(path: &Utf8Path, executable: bool) -> io::Result<()> {
 
 impl Store {
     /// The tree of this kind and key, made by `fill` when it is not there yet.
-    pub fn make_tree(
-        &self,
-        kind: &str,
-        key: Sha256,
-        fill: impl FnOnce(&mut TreeWriter) -> Result<()>,
-    ) -> Result<Tree> {
+    pub fn make_tree(&self, kind: &str, key: Sha256, fill: impl FnOnce(&mut TreeWriter) -> Result<()>) -> Result<Tree> {
         let destination = self.tree(kind, key);
         self.publish(&destination, |work| {
             let made = work.join("tree");
@@ -190,11 +185,6 @@ impl Tree {
     /// sha256 of the sorted list of files: the identity of the content.
     pub fn sha256(&self) -> Sha256 {
         Sha256::of_json(&self.entries)
-    }
-
-    /// Sum of the sizes of its files, in bytes.
-    pub fn size(&self) -> u64 {
-        self.entries.values().map(|entry| if let Entry::File { size, .. } = entry { *size } else { 0 }).sum()
     }
 }
 

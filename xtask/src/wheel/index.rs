@@ -111,8 +111,7 @@ fn compile(
         command.env("MACOSX_DEPLOYMENT_TARGET", version);
     }
     uv.run(&mut command, "find the wheels on your package index")?;
-    let answer: Answer =
-        toml::from_str(&fs_err::read_to_string(&answer)?).context("uv's answer is not understood")?;
+    let answer: Answer = toml::from_str(&fs_err::read_to_string(&answer)?).context("uv's answer is not understood")?;
     Ok(answer.packages.into_iter().flat_map(|package| package.wheels).collect())
 }
 
@@ -124,10 +123,8 @@ pub fn locate(
     minor: &str,
     target: &Target,
 ) -> Result<BTreeMap<Sha256, String>> {
-    let requirements = wheels
-        .iter()
-        .map(|wheel| format!("{}=={}", wheel.name.distribution, wheel.name.version))
-        .collect::<Vec<_>>();
+    let requirements =
+        wheels.iter().map(|wheel| format!("{}=={}", wheel.name.distribution, wheel.name.version)).collect::<Vec<_>>();
     let found = ask(uv, store, &requirements, minor, target)?
         .into_iter()
         .filter_map(|candidate| Some((candidate.sha256(), candidate.source()?.to_owned())))

@@ -34,14 +34,13 @@ impl WheelName {
         let stem = file.strip_suffix(".whl").ok_or_else(refuse)?;
         let fields = stem.split('-').collect::<Vec<_>>();
         let allowed = |field: &&str| {
-            !field.is_empty()
-                && field.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '+' | '!'))
+            !field.is_empty() && field.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '+' | '!'))
         };
         if !matches!(fields.len(), 5 | 6) || !fields.iter().all(allowed) {
             return Err(refuse());
         }
-        let [python, abi, platform] = [fields.len() - 3, fields.len() - 2, fields.len() - 1]
-            .map(|index| fields[index].to_owned());
+        let [python, abi, platform] =
+            [fields.len() - 3, fields.len() - 2, fields.len() - 1].map(|index| fields[index].to_owned());
         Ok(Self {
             file: file.to_owned(),
             distribution: normalize(fields[0]),

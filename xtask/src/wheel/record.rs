@@ -52,7 +52,7 @@ pub fn parse(text: &[u8]) -> Result<BTreeMap<String, Row>> {
 
 /// Writes a `RECORD` file, sorted; `own` is the path of the file itself.
 pub fn write<'a>(files: impl Iterator<Item = (&'a str, Sha256, u64)>, own: &str) -> Result<Vec<u8>> {
-    let mut rows = files.map(|(path, sha256, size)| (path, sha256, size)).collect::<Vec<_>>();
+    let mut rows = files.collect::<Vec<_>>();
     rows.sort_by_key(|row| row.0);
     let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
     for (path, sha256, size) in rows {
@@ -79,11 +79,10 @@ mod tests {
     fn rows_round_trip() {
         let digest = Sha256::of(b"abc");
         let text = write([("a,b.py", digest, 3), ("a.py", digest, 3)].into_iter(), "x.dist-info/RECORD").unwrap();
-        assert_eq!(
-            String::from_utf8(text.clone()).unwrap().lines().next_back(),
-            Some("x.dist-info/RECORD,,")
+        assert_eq!(String::from_utf8(text.clone()).unwrap().lines().next_back(), Some("x.dist-info/RECORD,,"));
+        assert!(
+            String::from_utf8_lossy(&text).contains("\"a,b.py\",sha256=ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0,3")
         );
-        assert!(String::from_utf8_lossy(&text).contains("\"a,b.py\",sha256=ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0,3"));
         let rows = parse(&text).unwrap();
         assert_eq!(rows["a,b.py"], Row { sha256: Some(digest), size: Some(3) });
         assert_eq!(rows["x.dist-info/RECORD"], Row { sha256: None, size: None });

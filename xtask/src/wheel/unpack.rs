@@ -77,7 +77,7 @@ pub fn unpack(path: &Utf8Path, name: &WheelName, writer: &mut TreeWriter) -> Res
         let (sha256, size) = writer
             .add(place.clone(), &mut limited, executable)
             .with_context(|| refuse(format!("`{member_name}` cannot be unpacked")).to_string())?;
-        verify(&member_name, row, sha256, size).map_err(|what| refuse(what))?;
+        verify(&member_name, row, sha256, size).map_err(refuse)?;
         if let Some(path) = place.as_str().strip_prefix(SITE_PACKAGES) {
             installed.push((path.trim_start_matches('/').to_owned(), sha256, size));
         } else {
@@ -88,7 +88,8 @@ pub fn unpack(path: &Utf8Path, name: &WheelName, writer: &mut TreeWriter) -> Res
         bail!(refuse(format!("`{missing}` is listed in its RECORD but is not there")));
     }
     // PEP 376: "the RECORD file […] lists all the installed files", which differ from the packed ones.
-    let record = record::write(installed.iter().map(|(path, sha256, size)| (path.as_str(), *sha256, *size)), &record_path)?;
+    let record =
+        record::write(installed.iter().map(|(path, sha256, size)| (path.as_str(), *sha256, *size)), &record_path)?;
     writer.add(RelativePath::new(format!("{SITE_PACKAGES}/{record_path}"))?, &mut record.as_slice(), false)?;
     Ok(())
 }

@@ -45,7 +45,10 @@ impl Uv {
             if version < OLDEST {
                 bail!(Failure::new(
                     Exit::Unavailable,
-                    format!("`UV={executable}` is version {}.{}; {}.{} or newer is needed", version.0, version.1, OLDEST.0, OLDEST.1)
+                    format!(
+                        "`UV={executable}` is version {}.{}; {}.{} or newer is needed",
+                        version.0, version.1, OLDEST.0, OLDEST.1
+                    )
                 ));
             }
             return Ok(Self { executable, python });

@@ -1,0 +1,88 @@
+//! What the documents, the manifests and the two languages promise each other.
+
+mod support;
+
+use std::collections::BTreeMap;
+
+use speaches_launcher::exit::Exit;
+use support::*;
+
+#[test]
+fn the_table_of_exit_codes_is_that_of_the_programs() {
+    let text = fs_err::read_to_string(root().join("docs/exit-codes.md")).unwrap();
+    let documented = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("| ")?.split(" | ").next()?.trim().parse::<u8>().ok())
+        .collect::<Vec<_>>();
+    assert_eq!(documented, Exit::ALL.map(Exit::code));
+
+    // The service manager cannot share the enum, so its numbers are compared.
+    let python = fs_err::read_to_string(root().join("runtime-template/service/speaches_service/exit_codes.py")).unwrap();
+    let codes = python
+        .lines()
+        .filter_map(|line| {
+            let (name, code) = line.trim().split_once(" = ")?;
+            name.chars().all(|c| c.is_ascii_uppercase() || c == '_').then(|| code.parse::<u8>().ok())?
+        })
+        .collect::<Vec<_>>();
+    assert!(codes.len() >= 6, "the enum of the service manager was not found");
+    for code in codes {
+        assert!(documented.contains(&code), "the service manager ends with {code}, which is not documented");
+    }
+}
+
+#[test]
+fn the_readme_opens_with_its_two_commands() {
+    let text = fs_err::read_to_string(root().join("README.md")).unwrap();
+    let commands = text.lines().filter(|line| line.starts_with("cargo xtask")).take(2).collect::<Vec<_>>();
+    assert!(commands[0].starts_with("cargo xtask quickstart"), "{commands:?}");
+    assert!(commands[1].starts_with("cargo xtask ci"), "{commands:?}");
+    let ci = fs_err::read_to_string(root().join(".ci/run")).unwrap();
+    assert!(ci.contains("cargo xtask ci"));
+}
+
+#[test]
+fn documents_mention_no_command_that_does_not_exist() {
+    let help = run(&mut xtask(&["--help"])).expect(0).stdout;
+    let mut documents = vec![root().join("README.md"), root().join("ARCHITECTURE.md")];
+    documents.extend(files(&root().join("docs")).into_iter().map(|file| root().join("docs").join(file)));
+    for document in documents.iter().filter(|document| document.extension() == Some("md")) {
+        let text = fs_err::read_to_string(document).unwrap();
+        for (_, rest) in text.match_indices("cargo xtask ").map(|(at, found)| (at, &text[at + found.len()..])) {
+            let command = rest.split(|c: char| !c.is_ascii_lowercase()).next().unwrap();
+            assert!(command.is_empty() || help.contains(&format!("  {command} ")), "`{document}` mentions `{command}`");
+        }
+    }
+}
+
+#[test]
+fn the_pins_of_the_sample_are_those_of_its_files() {
+    // Reading the sample checks every file against its pins; an edit without `cargo xtask lock --sample` fails here.
+    let scratch = scratch();
+    let mut command = xtask(&["provision", "--sample", "--dry-run"]);
+    run(command.env("SPEACHES_STORE", scratch.path.join("store"))).expect(0);
+}
+
+#[test]
+fn every_archive_of_a_release_is_of_that_release() {
+    let text = fs_err::read_to_string(root().join("manifests/python.toml")).unwrap();
+    let manifest: toml::Table = toml::from_str(&text).unwrap();
+    let mut minors = BTreeMap::new();
+    for release in manifest["release"].as_array().unwrap() {
+        let (version, build) = (release["version"].as_str().unwrap(), release["build"].as_str().unwrap());
+        let archives = release["archives"].as_table().unwrap();
+        for (target, archive) in archives {
+            let name = format!("/{build}/cpython-{version}%2B{build}-{target}-install_only_stripped.tar.gz");
+            assert!(archive["url"].as_str().unwrap().ends_with(&name), "{archive}");
+        }
+        let minor = version.rsplit_once('.').unwrap().0.to_owned();
+        minors.entry(minor).or_insert_with(Vec::new).extend(archives.keys().cloned());
+    }
+    let targets = fs_err::read_to_string(root().join("manifests/targets.toml")).unwrap();
+    let targets: toml::Table = toml::from_str(&targets).unwrap();
+    for (minor, archives) in minors {
+        for target in targets["target"].as_table().unwrap().keys() {
+            assert!(archives.contains(target), "there is no CPython {minor} for {target}");
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! Inputs from servers and archives, through the code that real users run, against servers on this machine.
+
+mod support;
+
+use std::collections::BTreeMap;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use sha2::Digest as _;
+use support::*;
+
+fn sha256(bytes: &[u8]) -> String {
+    sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Manifests that pin an archive of this machine's CPython, and the archive.
+fn pinned_archive(scratch: &Utf8Path) -> (Utf8PathBuf, Utf8PathBuf, String) {
+    let runtime = sample_runtime();
+    let version = json(&runtime.join("runtime.json"))["python"]["version"].as_str().unwrap().to_owned();
+    let target = json(&runtime.join("runtime.json"))["target"].as_str().unwrap().to_owned();
+    let archive = python_archive(runtime, scratch);
+    let manifests = own_manifests(scratch);
+    let digest = sha256(&fs_err::read(&archive).unwrap());
+    let pins = format!(
+        "default = \"3.12\"\nmirrors = []\n[[release]]\nversion = \"{version}\"\nbuild = \"1\"\n\
+         [release.archives.{target}]\nurl = \"http://127.0.0.1:9/releases/download/1/cpython.tar.gz\"\nsha256 = \"{digest}\"\n"
+    );
+    fs_err::write(manifests.join("python.toml"), pins).unwrap();
+    (manifests, archive, version)
+}
+
+#[test]
+fn the_pinned_cpython_comes_from_a_mirror_and_is_checked() {
+    let scratch = scratch();
+    let (manifests, archive, version) = pinned_archive(&scratch.path);
+    let bytes = fs_err::read(&archive).unwrap();
+    let provision = |server: &Server, name: &str| {
+        let out = scratch.path.join(name).join("runtime");
+        let mut command = xtask(&["provision", "--manifests", manifests.as_str(), "--python", &version]);
+        command.args(["--out", out.as_str()]).env("UV_PYTHON_INSTALL_MIRROR", &server.url);
+        (run(&mut command), out)
+    };
+    let wrong = Server::start([("/1/cpython.tar.gz".to_owned(), b"something else".to_vec())].into());
+    let (ended, out) = provision(&wrong, "wrong");
+    ended.expect(65).says("is not what its pin says").says("hint: ");
+    assert_nothing_half_made(out.parent().unwrap());
+
+    let nothing = Server::start(BTreeMap::new());
+    provision(&nothing, "nothing").0.expect(69).says("cannot fetch CPython").says("404");
+
+    let right = Server::start([("/1/cpython.tar.gz".to_owned(), bytes)].into());
+    let (ended, out) = provision(&right, "right");
+    ended.expect(0);
+    assert_eq!(right.requests(), ["/1/cpython.tar.gz"]);
+    let description = json(&out.join("runtime.json"));
+    assert_eq!(description["python"]["harvested"], false);
+    assert!(description["inputs"].as_array().unwrap().iter().all(|input| input["pinned"] == true));
+}
+
+#[test]
+fn an_archive_of_the_user_is_held_to_the_same_pin() {
+    let scratch = scratch();
+    let (manifests, archive, version) = pinned_archive(&scratch.path);
+    let out = scratch.path.join("runtime");
+    let mut command = xtask(&["provision", "--manifests", manifests.as_str(), "--python", &version]);
+    command.args(["--python-from", archive.as_str(), "--locked", "--out", out.as_str()]);
+    run(&mut command).expect(0);
+    assert!(out.join("python/bin/python3").is_symlink(), "links of the archive are kept");
+    assert!(!files(&out).iter().any(|file| file.as_str().contains("python/include")), "headers are left out");
+    // The archive's CPython was shared with this machine's; where it finds its libpython is not tested here.
+    run(&mut xtask(&["verify", out.as_str()])).expect(0);
+}
+
+#[test]
+fn an_archive_that_is_damaged_leaves_nothing() {
+    let scratch = scratch();
+    let archive = python_archive(sample_runtime(), &scratch.path);
+    let whole = fs_err::read(&archive).unwrap();
+    fs_err::write(&archive, &whole[..whole.len() / 2]).unwrap();
+    let out = scratch.path.join("out/runtime");
+    let mut command = xtask(&["provision", "--sample", "--allow-unpinned", "--python-from", archive.as_str()]);
+    run(command.args(["--out", out.as_str()])).expect(65).says("is no archive of a CPython installation");
+    assert_nothing_half_made(&scratch.path.join("out"));
+}
+
+/// What a hub answers about the sample's models, as the real one does: sha256 for large files, git ids for small.
+fn hub(commit: &str) -> BTreeMap<String, Vec<u8>> {
+    let mut answers = BTreeMap::new();
+    let cache = root().join("tests/sample/hub");
+    for repository in cache.read_dir_utf8().unwrap().map(Result::unwrap) {
+        let id = repository.file_name().trim_start_matches("models--").replace("--", "/");
+        let snapshot = repository.path().join("snapshots").read_dir_utf8().unwrap().next().unwrap().unwrap();
+        let mut siblings = Vec::new();
+        for file in files(snapshot.path()) {
+            let bytes = fs_err::read(snapshot.path().join(&file)).unwrap();
+            let mut git = sha1::Sha1::new();
+            git.update(format!("blob {}\0", bytes.len()));
+            git.update(&bytes);
+            let blob = git.finalize().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+            let mut sibling = serde_json::json!({"rfilename": file, "size": bytes.len(), "blobId": blob});
+            if file != "README.md" {
+                sibling["lfs"] = serde_json::json!({"sha256": sha256(&bytes), "size": bytes.len(), "pointerSize": 132});
+            }
+            siblings.push(sibling);
+            answers.insert(format!("/{id}/resolve/{commit}/{file}"), bytes);
+        }
+        let answer = serde_json::json!({"id": id, "sha": commit, "siblings": siblings});
+        answers.insert(format!("/api/models/{id}/revision/main?blobs=true"), answer.to_string().into_bytes());
+    }
+    answers
+}
+
+/// Manifests in which the models are pinned as little as some of the real ones are.
+fn loosely_pinned_models(scratch: &Utf8Path) -> Utf8PathBuf {
+    let manifests = own_manifests(scratch);
+    let models = manifests.join("models.toml");
+    let text = fs_err::read_to_string(&models).unwrap();
+    let loose = text
+        .lines()
+        .filter(|line| !line.starts_with("revision") && !line.starts_with("directory"))
+        .collect::<Vec<_>>()
+        .join("\n");
+    fs_err::write(&models, loose).unwrap();
+    manifests
+}
+
+#[test]
+fn models_come_from_a_hub_once_and_what_was_not_pinned_is_recorded() {
+    let scratch = scratch();
+    let manifests = loosely_pinned_models(&scratch.path);
+    let readme = "path = \"README.md\"";
+    let text = fs_err::read_to_string(manifests.join("models.toml")).unwrap();
+    let without_hash = text.split("\n\n").map(|block| {
+        if block.contains(readme) { block.lines().filter(|line| !line.starts_with("s")).collect::<Vec<_>>().join("\n") } else { block.to_owned() }
+    });
+    fs_err::write(manifests.join("models.toml"), without_hash.collect::<Vec<_>>().join("\n\n")).unwrap();
+    let commit = "0123456789abcdef0123456789abcdef01234567";
+    let server = Server::start(hub(commit));
+    let store = scratch.path.join("store");
+    fs_err::create_dir(&store).unwrap();
+    let minor = json(&sample_runtime().join("runtime.json"))["python"]["minor"].as_str().unwrap().to_owned();
+    edit(&manifests.join("python.toml"), "version = \"3.12.16\"", &format!("version = \"{minor}.16\""));
+    let python = support_python();
+    let provision = |name: &str, more: &[&str]| {
+        let out = scratch.path.join(name);
+        let mut command = xtask(&["provision", "--manifests", manifests.as_str(), "--python", &minor]);
+        command.args(["--python-from", &python, "--out", out.as_str()]).args(more);
+        run(command.env("HF_ENDPOINT", &server.url).env("SPEACHES_STORE", &store)).expect(0);
+        out
+    };
+    let out = provision("runtime", &[]);
+    let description = json(&out.join("runtime.json"));
+    for model in description["models"].as_array().unwrap() {
+        assert_eq!(model["revision"], commit);
+        let id = model["id"].as_str().unwrap().replace('/', "--");
+        let main = fs_err::read_to_string(out.join(format!("models/hub/models--{id}/refs/main"))).unwrap();
+        assert_eq!(main, commit, "without a newline");
+    }
+    let unpinned = description["inputs"].as_array().unwrap().iter().filter(|input| input["pinned"] == false);
+    assert_eq!(unpinned.filter(|input| input["kind"] == "model").count(), 2);
+    run(&mut xtask(&["smoke", out.as_str()])).expect(0);
+
+    let asked = server.requests().len();
+    provision("again", &["--offline"]);
+    assert_eq!(server.requests().len(), asked, "what was resolved and fetched once is not asked for again");
+}
+
+fn support_python() -> String {
+    let output = std::process::Command::new("python3").args(["-c", "import sys; print(sys.executable)"]).output().unwrap();
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+#[test]
+fn a_hub_that_serves_other_bytes_than_it_says_is_not_believed() {
+    let scratch = scratch();
+    let manifests = loosely_pinned_models(&scratch.path);
+    let commit = "0123456789abcdef0123456789abcdef01234567";
+    let mut answers = hub(commit);
+    let key = answers.keys().find(|key| key.contains("tone-speech/resolve") && key.ends_with("model.onnx")).unwrap().clone();
+    answers.insert(key, b"not a model".to_vec());
+    let server = Server::start(answers);
+    let minor = json(&sample_runtime().join("runtime.json"))["python"]["minor"].as_str().unwrap().to_owned();
+    edit(&manifests.join("python.toml"), "version = \"3.12.16\"", &format!("version = \"{minor}.16\""));
+    let out = scratch.path.join("out/runtime");
+    let mut command = xtask(&["provision", "--manifests", manifests.as_str(), "--python", &minor]);
+    command.args(["--python-from", &support_python(), "--out", out.as_str()]);
+    command.env("HF_ENDPOINT", &server.url).env("SPEACHES_STORE", scratch.path.join("store"));
+    run(&mut command).expect(65).says("is not what its pin says");
+    assert_nothing_half_made(&scratch.path.join("out"));
+}
+
+#[test]
+fn a_hub_that_has_nothing_or_gives_nothing_is_explained() {
+    let scratch = scratch();
+    let manifests = loosely_pinned_models(&scratch.path);
+    let minor = json(&sample_runtime().join("runtime.json"))["python"]["minor"].as_str().unwrap().to_owned();
+    edit(&manifests.join("python.toml"), "version = \"3.12.16\"", &format!("version = \"{minor}.16\""));
+    let provision = |endpoint: &str| {
+        let out = scratch.path.join("out/runtime");
+        let mut command = xtask(&["provision", "--manifests", manifests.as_str(), "--python", &minor]);
+        command.args(["--python-from", &support_python(), "--out", out.as_str()]).env("HF_ENDPOINT", endpoint);
+        run(command.env("SPEACHES_STORE", scratch.path.join("empty")))
+    };
+    let server = Server::start(BTreeMap::new());
+    provision(&server.url).expect(69).says("the hub has no");
+    provision("http://127.0.0.1:9").expect(69).says("the hub cannot be reached").says("HF_ENDPOINT");
+}

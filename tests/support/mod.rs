@@ -1,0 +1,213 @@
+//! What the scenarios share: the tool, places to work in, and a server that serves what it is given.
+
+#![allow(dead_code, reason = "each test binary uses a part of this")]
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use serde_json::Value;
+
+/// Root of this repository.
+pub fn root() -> &'static Utf8Path {
+    Utf8Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+/// A store that the tests share, so that every wheel is fetched once.
+pub fn shared_store() -> Utf8PathBuf {
+    Utf8Path::new(env!("CARGO_TARGET_TMPDIR")).join("store")
+}
+
+/// A directory that disappears at the end of a test. It is beside the store, where files can be linked.
+pub fn scratch() -> Scratch {
+    let directory = tempfile::Builder::new().prefix("test-").tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let path = Utf8PathBuf::from_path_buf(directory.path().to_owned()).unwrap();
+    Scratch { _directory: directory, path }
+}
+
+pub struct Scratch {
+    _directory: tempfile::TempDir,
+    pub path: Utf8PathBuf,
+}
+
+/// The tool with the shared store.
+pub fn xtask(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    command.args(arguments).env("SPEACHES_STORE", shared_store()).current_dir(root());
+    command
+}
+
+/// How a program ended, with what it said.
+pub struct Ended {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Ended {
+    pub fn of(output: Output) -> Self {
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Self { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+
+    /// Fails the test, showing everything, unless the program ended with this code.
+    #[track_caller]
+    pub fn expect(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        self
+    }
+
+    /// Fails the test unless standard error has this text.
+    #[track_caller]
+    pub fn says(self, text: &str) -> Self {
+        assert!(self.stderr.contains(text), "`{text}` is not in:\n{}", self.stderr);
+        self
+    }
+}
+
+/// Runs a command to its end.
+pub fn run(command: &mut Command) -> Ended {
+    Ended::of(command.output().unwrap())
+}
+
+/// Makes a runtime of the sample in `out` and returns its path.
+pub fn provision_sample(out: &Utf8Path, more: &[&str]) -> Utf8PathBuf {
+    let ended = run(xtask(&["provision", "--sample", "--out", out.as_str()]).args(more)).expect(0);
+    assert_eq!(ended.stdout.trim_end(), out.as_str(), "the path is all there is on standard output");
+    out.to_owned()
+}
+
+/// A runtime of the sample that tests may look at but not change.
+pub fn sample_runtime() -> &'static Utf8Path {
+    static RUNTIME: OnceLock<Utf8PathBuf> = OnceLock::new();
+    RUNTIME.get_or_init(|| provision_sample(&Utf8Path::new(env!("CARGO_TARGET_TMPDIR")).join("sample-runtime"), &[]))
+}
+
+/// Says aloud that something was not tried, which must never look like a success.
+pub fn not_run(what: &str, why: &str) {
+    println!("NOT RUN: {what}: {why}");
+}
+
+/// Reads a JSON file.
+pub fn json(path: &Utf8Path) -> Value {
+    serde_json::from_slice(&fs_err::read(path).unwrap()).unwrap()
+}
+
+/// Every file below a directory, relative to it, sorted.
+pub fn files(directory: &Utf8Path) -> Vec<Utf8PathBuf> {
+    let mut files = walkdir::WalkDir::new(directory)
+        .into_iter()
+        .map(|entry| entry.unwrap())
+        .filter(|entry| !entry.file_type().is_dir())
+        .map(|entry| Utf8Path::from_path(entry.path()).unwrap().strip_prefix(directory).unwrap().to_owned())
+        .collect::<Vec<_>>();
+    files.sort();
+    files
+}
+
+/// Nothing half made is left in a directory in which a runtime was being made.
+#[track_caller]
+pub fn assert_nothing_half_made(directory: &Utf8Path) {
+    let left = directory.read_dir_utf8().unwrap().map(|entry| entry.unwrap().file_name().to_owned()).collect::<Vec<_>>();
+    assert!(left.is_empty(), "left behind: {left:?}");
+}
+
+/// Manifests like the committed ones, in which a test may change something.
+///
+/// The sample's own pins are put in the place of the real ones, so that a real provision, not `--sample`, goes
+/// through with inputs that are at hand.
+pub fn own_manifests(to: &Utf8Path) -> Utf8PathBuf {
+    let manifests = to.join("manifests");
+    fs_err::create_dir_all(manifests.join("locks")).unwrap();
+    for (from, to) in [(root().join("manifests"), &manifests), (root().join("manifests/sample"), &manifests)] {
+        for entry in from.read_dir_utf8().unwrap().map(Result::unwrap) {
+            if entry.file_type().unwrap().is_file() {
+                fs_err::copy(entry.path(), to.join(entry.file_name())).unwrap();
+            }
+        }
+    }
+    for entry in root().join("manifests/sample/locks").read_dir_utf8().unwrap().map(Result::unwrap) {
+        fs_err::copy(entry.path(), manifests.join("locks").join(entry.file_name())).unwrap();
+    }
+    manifests
+}
+
+/// Replaces text in a file that has to be there.
+#[track_caller]
+pub fn edit(path: &Utf8Path, from: &str, to: &str) {
+    let text = fs_err::read_to_string(path).unwrap();
+    assert!(text.contains(from), "`{from}` is not in `{path}`");
+    fs_err::write(path, text.replacen(from, to, 1)).unwrap();
+}
+
+/// An archive laid out as those of python-build-standalone, made of the CPython of a runtime.
+pub fn python_archive(runtime: &Utf8Path, to: &Utf8Path) -> Utf8PathBuf {
+    let minor = json(&runtime.join("runtime.json"))["python"]["minor"].as_str().unwrap().to_owned();
+    let version = json(&runtime.join("runtime.json"))["python"]["version"].as_str().unwrap().to_owned();
+    let path = to.join("cpython-install_only_stripped.tar.gz");
+    let mut archive = tar::Builder::new(flate2::write::GzEncoder::new(
+        fs_err::File::create(&path).unwrap(),
+        flate2::Compression::fast(),
+    ));
+    archive.follow_symlinks(false);
+    let header = format!("#define PY_VERSION              \"{version}\"\n");
+    let mut entry = tar::Header::new_gnu();
+    entry.set_size(header.len() as u64);
+    entry.set_mode(0o644);
+    entry.set_cksum();
+    archive
+        .append_data(&mut entry, format!("python/include/python{minor}/patchlevel.h"), header.as_bytes())
+        .unwrap();
+    for file in files(&runtime.join("python")) {
+        if !file.as_str().contains("site-packages") {
+            archive.append_path_with_name(runtime.join("python").join(&file), format!("python/{file}")).unwrap();
+        }
+    }
+    archive.into_inner().unwrap().finish().unwrap();
+    path
+}
+
+/// A server on loopback that answers what it was given, and 404 to everything else.
+pub struct Server {
+    pub url: String,
+    requests: std::sync::Arc<std::sync::Mutex<Vec<String>>>,
+}
+
+impl Server {
+    /// Serves until the test ends.
+    pub fn start(answers: BTreeMap<String, Vec<u8>>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let requests = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+        let seen = requests.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let (answers, seen) = (answers.clone(), seen.clone());
+                std::thread::spawn(move || answer(&stream, &answers, &seen));
+            }
+        });
+        Self { url, requests }
+    }
+
+    /// The paths that were asked for, in order.
+    pub fn requests(&self) -> Vec<String> {
+        self.requests.lock().unwrap().clone()
+    }
+}
+
+fn answer(stream: &TcpStream, answers: &BTreeMap<String, Vec<u8>>, seen: &std::sync::Mutex<Vec<String>>) {
+    let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
+    let Some(path) = lines.next().and_then(|line| line.split(' ').nth(1).map(str::to_owned)) else { return };
+    let _headers = lines.take_while(|line| !line.is_empty()).count();
+    seen.lock().unwrap().push(path.clone());
+    let (status, body) = match answers.get(&path) {
+        Some(body) => ("200 OK", body.as_slice()),
+        None => ("404 Not Found", &b"there is nothing here"[..]),
+    };
+    let mut writer = stream;
+    let _ = write!(writer, "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+    let _ = writer.write_all(body);
+}

@@ -1,0 +1,117 @@
+//! `cargo xtask quickstart`: from a fresh clone to a server that has spoken and listened.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use camino::Utf8Path;
+use clap::Args;
+
+use super::provision;
+use super::smoke;
+use crate::http;
+use crate::manifest::Manifests;
+use crate::runtime::verify;
+
+/// How long a server may take to answer before it counts as out of reach.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Provision a runtime for this machine, let it speak and listen, and say what to do next
+#[derive(Args, Debug)]
+#[group(skip)]
+pub struct Arguments {
+    #[command(flatten)]
+    provision: provision::Arguments,
+}
+
+/// Runs the subcommand.
+pub fn run(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Result<()> {
+    let started = Instant::now();
+    let mut wanted = arguments.provision.clone();
+    if !wanted.sample && !wanted.offline {
+        let missing = out_of_reach(&wanted, &Manifests::load(manifests, false)?);
+        if !missing.is_empty() {
+            eprintln!(
+                "This machine cannot reach {}, where speaches and its models are.\n\
+                 Showing the whole way with the SAMPLE instead: it is made of the same parts, but it speaks in tones \
+                 and understands only those.\n",
+                enumerated(&missing)
+            );
+            wanted = provision::Arguments {
+                sample: true,
+                models: "default".to_owned(),
+                python_from: wanted.python_from.clone(),
+                ..provision::Arguments::default()
+            };
+        }
+    }
+    let runtime = provision::provision(&wanted, root, manifests)?;
+    let head = verify::read(&runtime)?.head;
+    let what = if head.sample { "the SAMPLE runtime" } else { "the runtime" };
+    println!("\nTrying {what}:");
+    let outcome = smoke::smoke(&runtime, smoke::SENTENCE)?;
+    if !outcome.speech.is_empty() {
+        let file = runtime.with_file_name("quickstart.wav");
+        fs_err::write(&file, &outcome.speech)?;
+        println!(
+            "\nsaid:   {}\nheard:  {}",
+            smoke::SENTENCE,
+            outcome.heard.as_deref().unwrap_or("(no model to listen with)")
+        );
+        println!("listen: {file}");
+    }
+    println!("\nDone in {:.0} s. {} is in\n    {runtime}", started.elapsed().as_secs_f32(), capitalised(what));
+    println!("Start the server (Ctrl-C stops it):\n    {runtime}/bin/speaches serve");
+    println!("Then, from another terminal:\n    curl http://127.0.0.1:34331/v1/models");
+    if head.sample {
+        println!("Where GitHub and Hugging Face can be reached, `cargo xtask provision` makes the real one.");
+    } else {
+        println!("The directory can be moved anywhere. `cargo xtask provision --help` has the choices.");
+    }
+    Ok(())
+}
+
+/// `a`, `a and b`, `a, b and c`
+fn enumerated(names: &[String]) -> String {
+    match names {
+        [rest @ .., before, last] if rest.is_empty() => format!("{before} and {last}"),
+        [rest @ .., before, last] => format!("{}, {before} and {last}", rest.join(", ")),
+        _ => names.join(""),
+    }
+}
+
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
+/// The hosts that would be needed and do not answer. Inputs that the user brought need none.
+fn out_of_reach(wanted: &provision::Arguments, manifests: &Manifests) -> Vec<String> {
+    let mut urls = Vec::new();
+    if wanted.python_from.is_none()
+        && let Some(archive) = manifests.python.release.first().and_then(|release| release.archives.values().next())
+    {
+        // Any of them will do.
+        urls.push(("the CPython archives", manifests.python.urls(archive)));
+    }
+    if wanted.speaches_from.is_none() {
+        urls.push(("GitHub", vec![manifests.speaches.repository.clone()]));
+    }
+    if wanted.models_from.is_none() && wanted.models != "none" {
+        urls.push(("Hugging Face", vec![crate::model::hub::endpoint()]));
+    }
+    std::thread::scope(|scope| {
+        let probes = urls
+            .into_iter()
+            .map(|(name, urls)| (name, scope.spawn(move || urls.iter().any(|url| answers(url)))))
+            .collect::<Vec<_>>();
+        probes
+            .into_iter()
+            .filter_map(|(name, probe)| (!probe.join().unwrap_or(false)).then(|| name.to_owned()))
+            .collect()
+    })
+}
+
+/// Whether a server answers at all; what it answers does not matter here.
+fn answers(url: &str) -> bool {
+    http::client().is_ok_and(|client| client.head(url).timeout(PATIENCE).send().is_ok())
+}
