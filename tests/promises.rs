@@ -1,4 +1,5 @@
 //! What the documents, the manifests and the two languages promise each other.
+#![allow(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
 
 mod support;
 
@@ -17,7 +18,8 @@ fn the_table_of_exit_codes_is_that_of_the_programs() {
     assert_eq!(documented, Exit::ALL.map(Exit::code));
 
     // The service manager cannot share the enum, so its numbers are compared.
-    let python = fs_err::read_to_string(root().join("runtime-template/service/speaches_service/exit_codes.py")).unwrap();
+    let python =
+        fs_err::read_to_string(root().join("runtime-template/service/speaches_service/exit_codes.py")).unwrap();
     let codes = python
         .lines()
         .filter_map(|line| {

@@ -1,8 +1,8 @@
 //! The whole way: pinned inputs in, a runtime that works anywhere out.
+#![allow(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
 
 mod support;
 
-use camino::Utf8Path;
 use support::*;
 
 #[test]
@@ -65,7 +65,8 @@ fn nothing_in_a_runtime_names_the_machine_it_was_made_on() {
     for file in files(runtime) {
         // Wheels are published bytes, checked against their pins. Some were built under a home directory that is
         // named like one here, such as `/root`.
-        let from_a_wheel = file.as_str().contains("site-packages/") && !file.as_str().contains("site-packages/speaches");
+        let from_a_wheel =
+            file.as_str().contains("site-packages/") && !file.as_str().contains("site-packages/speaches");
         let content = fs_err::read(runtime.join(&file)).unwrap();
         for place in places {
             let found = content.windows(place.len()).any(|window| window == place.as_bytes());
@@ -91,7 +92,8 @@ fn the_copied_cpython_names_its_old_place_in_its_binaries_only() {
         if content.windows(prefix.len()).any(|window| window == prefix.as_bytes()) {
             // The C compiler put it there. The launcher has the loader look into the runtime first, and CPython
             // finds its library beside its executable.
-            let harmless = file == Utf8Path::new(&format!("python/bin/python{minor}"))
+            let harmless = ["python", "python3", &format!("python{minor}")]
+                .contains(&file.file_name().unwrap_or_default())
                 || file.as_str().starts_with("python/lib/libpython")
                 || file.as_str().contains("/lib-dynload/");
             assert!(harmless, "`{prefix}` is in `{file}`");
@@ -159,7 +161,8 @@ fn a_dry_run_prints_the_plan_and_writes_nothing() {
         run(command.args(more).env("SPEACHES_STORE", &store)).expect(0)
     };
     let text = plan(&[]).stdout;
-    for part in ["the SAMPLE of speaches", "CPython 3.", "onnxruntime-", "to fetch", "sample/tone-speech", out.as_str()] {
+    for part in ["the SAMPLE of speaches", "CPython 3.", "onnxruntime-", "to fetch", "sample/tone-speech", out.as_str()]
+    {
         assert!(text.contains(part), "`{part}` is not in:\n{text}");
     }
     let plan: serde_json::Value = serde_json::from_str(&plan(&["--json"]).stdout).unwrap();

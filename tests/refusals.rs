@@ -1,4 +1,5 @@
 //! Bad input ends with one clear message, a hint and a documented exit code, and leaves nothing half made.
+#![allow(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
 
 mod support;
 
@@ -17,13 +18,21 @@ fn refused(arguments: &[&str], code: i32, says: &[&str]) {
         ended = ended.says(text);
     }
     assert!(ended.stdout.is_empty(), "standard output is for results: {}", ended.stdout);
-    assert!(code == 64 && ended.stderr.contains("Usage") || ended.stderr.contains("\nhint: "), "no hint:\n{}", ended.stderr);
+    assert!(
+        code == 64 && ended.stderr.contains("Usage") || ended.stderr.contains("\nhint: "),
+        "no hint:\n{}",
+        ended.stderr
+    );
     assert_nothing_half_made(&scratch.path);
 }
 
 #[test]
 fn unknown_words_on_the_command_line() {
-    refused(&["--target", "riscv64-unknown-linux-gnu"], 64, &["there is no target `riscv64-unknown-linux-gnu`", "x86_64-apple-darwin"]);
+    refused(
+        &["--target", "riscv64-unknown-linux-gnu"],
+        64,
+        &["there is no target `riscv64-unknown-linux-gnu`", "x86_64-apple-darwin"],
+    );
     refused(&["--accelerator", "rocm"], 64, &["there is no accelerator `rocm`"]);
     refused(&["--python", "3.9"], 64, &["no CPython `3.9` is pinned", "3.12"]);
     refused(&["--without", "everything"], 64, &["there is no optional part `everything`", "diarization"]);
@@ -56,7 +65,11 @@ fn a_python_of_another_minor_version() {
     let python = Command::new("python3").args(["-c", "import sys; print(sys.executable)"]).output().unwrap();
     let python = String::from_utf8(python.stdout).unwrap();
     let arguments = [&arguments[..4], &[python.trim()]].concat();
-    refused(&arguments, 78, &[&format!("but a runtime with Python {other} was asked for"), &format!("--python {minor}")]);
+    refused(
+        &arguments,
+        78,
+        &[&format!("but a runtime with Python {other} was asked for"), &format!("--python {minor}")],
+    );
 }
 
 #[test]
@@ -106,7 +119,12 @@ fn a_dirty_speaches_tree_names_the_paths_that_differ() {
     refused(
         &["--sample", "--speaches-from", source.as_str()],
         65,
-        &["modified: LICENSE", "missing:  model_aliases.json", "unknown:  src/speaches/new_module.py", "--allow-unpinned"],
+        &[
+            "modified: LICENSE",
+            "missing:  model_aliases.json",
+            "unknown:  src/speaches/new_module.py",
+            "--allow-unpinned",
+        ],
     );
 }
 
@@ -133,7 +151,11 @@ fn source_that_cannot_be_ported_names_file_line_and_construct() {
     }
     let scratch = scratch();
     let source = copied_source(&scratch.path);
-    fs_err::write(source.join("src/speaches/new_module.py"), "import itertools\n\nprint(list(itertools.batched('abc', 2)))\n").unwrap();
+    fs_err::write(
+        source.join("src/speaches/new_module.py"),
+        "import itertools\n\nprint(list(itertools.batched('abc', 2)))\n",
+    )
+    .unwrap();
     let says = ["src/speaches/new_module.py:3", "itertools.batched"];
     refused(&["--sample", "--speaches-from", source.as_str(), "--allow-unpinned"], 65, &says);
 }
@@ -147,11 +169,7 @@ fn an_archive_with_another_sha256_than_its_pin() {
     let minor = json(&sample_runtime().join("runtime.json"))["python"]["minor"].as_str().unwrap().to_owned();
     edit(&manifests.join("python.toml"), "version = \"3.12.16\"", &format!("version = \"{minor}.99\""));
     let says = ["is not the pinned CPython", "pinned: sha256", "found:  sha256", "--allow-unpinned"];
-    refused(
-        &["--manifests", manifests.as_str(), "--python", &minor, "--python-from", archive.as_str()],
-        65,
-        &says,
-    );
+    refused(&["--manifests", manifests.as_str(), "--python", &minor, "--python-from", archive.as_str()], 65, &says);
 }
 
 #[test]
@@ -165,7 +183,11 @@ fn a_model_file_that_is_not_what_its_pin_says() {
     let model = files(&hub).into_iter().find(|file| file.as_str().ends_with("model.onnx")).unwrap();
     fs_err::write(hub.join(model), "broken").unwrap();
     refused(&["--sample", "--models-from", hub.as_str()], 65, &["is not what its pin says", "model.onnx"]);
-    refused(&["--sample", "--models-from", scratch.path.join("none").as_str()], 66, &["does not have `sample/tone-speech`"]);
+    refused(
+        &["--sample", "--models-from", scratch.path.join("none").as_str()],
+        66,
+        &["does not have `sample/tone-speech`"],
+    );
 }
 
 #[test]
@@ -256,7 +278,8 @@ fn a_read_only_output() {
     sample_runtime();
     let scratch = scratch();
     let tool = env!("CARGO_BIN_EXE_xtask");
-    let script = format!("mount -t tmpfs -o ro tmpfs {0}; exec {tool} provision --sample --out {0}/runtime", scratch.path);
+    let script =
+        format!("mount -t tmpfs -o ro tmpfs {0}; exec {tool} provision --sample --out {0}/runtime", scratch.path);
     let Some(mut command) = in_mount_namespace(&script) else {
         return not_run("a read-only output", "this machine does not let users mount");
     };

@@ -1,5 +1,6 @@
 //! The launcher and the service manager, as people and Harbor use them.
 #![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
 
 mod support;
 
@@ -38,7 +39,8 @@ impl Service {
         let started = Instant::now();
         loop {
             let file = self.state.path.join("status.json");
-            if let Some(state) = fs_err::read(&file).ok().and_then(|text| serde_json::from_slice::<serde_json::Value>(&text).ok())
+            if let Some(state) =
+                fs_err::read(&file).ok().and_then(|text| serde_json::from_slice::<serde_json::Value>(&text).ok())
                 && state["phase"] == phase
             {
                 return state;

@@ -1,4 +1,5 @@
 //! Inputs from servers and archives, through the code that real users run, against servers on this machine.
+#![allow(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
 
 mod support;
 
@@ -130,7 +131,11 @@ fn models_come_from_a_hub_once_and_what_was_not_pinned_is_recorded() {
     let readme = "path = \"README.md\"";
     let text = fs_err::read_to_string(manifests.join("models.toml")).unwrap();
     let without_hash = text.split("\n\n").map(|block| {
-        if block.contains(readme) { block.lines().filter(|line| !line.starts_with("s")).collect::<Vec<_>>().join("\n") } else { block.to_owned() }
+        if block.contains(readme) {
+            block.lines().filter(|line| !line.starts_with("s")).collect::<Vec<_>>().join("\n")
+        } else {
+            block.to_owned()
+        }
     });
     fs_err::write(manifests.join("models.toml"), without_hash.collect::<Vec<_>>().join("\n\n")).unwrap();
     let commit = "0123456789abcdef0123456789abcdef01234567";
@@ -165,7 +170,8 @@ fn models_come_from_a_hub_once_and_what_was_not_pinned_is_recorded() {
 }
 
 fn support_python() -> String {
-    let output = std::process::Command::new("python3").args(["-c", "import sys; print(sys.executable)"]).output().unwrap();
+    let output =
+        std::process::Command::new("python3").args(["-c", "import sys; print(sys.executable)"]).output().unwrap();
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
@@ -175,7 +181,8 @@ fn a_hub_that_serves_other_bytes_than_it_says_is_not_believed() {
     let manifests = loosely_pinned_models(&scratch.path);
     let commit = "0123456789abcdef0123456789abcdef01234567";
     let mut answers = hub(commit);
-    let key = answers.keys().find(|key| key.contains("tone-speech/resolve") && key.ends_with("model.onnx")).unwrap().clone();
+    let key =
+        answers.keys().find(|key| key.contains("tone-speech/resolve") && key.ends_with("model.onnx")).unwrap().clone();
     answers.insert(key, b"not a model".to_vec());
     let server = Server::start(answers);
     let minor = json(&sample_runtime().join("runtime.json"))["python"]["minor"].as_str().unwrap().to_owned();

@@ -111,7 +111,8 @@ pub fn files(directory: &Utf8Path) -> Vec<Utf8PathBuf> {
 /// Nothing half made is left in a directory in which a runtime was being made.
 #[track_caller]
 pub fn assert_nothing_half_made(directory: &Utf8Path) {
-    let left = directory.read_dir_utf8().unwrap().map(|entry| entry.unwrap().file_name().to_owned()).collect::<Vec<_>>();
+    let left =
+        directory.read_dir_utf8().unwrap().map(|entry| entry.unwrap().file_name().to_owned()).collect::<Vec<_>>();
     assert!(left.is_empty(), "left behind: {left:?}");
 }
 
@@ -143,7 +144,8 @@ pub fn edit(path: &Utf8Path, from: &str, to: &str) {
     fs_err::write(path, text.replacen(from, to, 1)).unwrap();
 }
 
-/// An archive laid out as those of python-build-standalone, made of the CPython of a runtime.
+/// An archive laid out as those of python-build-standalone, made of the CPython of a runtime. Each is another one,
+/// so that no test finds what an earlier one put into the shared store.
 pub fn python_archive(runtime: &Utf8Path, to: &Utf8Path) -> Utf8PathBuf {
     let minor = json(&runtime.join("runtime.json"))["python"]["minor"].as_str().unwrap().to_owned();
     let version = json(&runtime.join("runtime.json"))["python"]["version"].as_str().unwrap().to_owned();
@@ -154,13 +156,17 @@ pub fn python_archive(runtime: &Utf8Path, to: &Utf8Path) -> Utf8PathBuf {
     ));
     archive.follow_symlinks(false);
     let header = format!("#define PY_VERSION              \"{version}\"\n");
-    let mut entry = tar::Header::new_gnu();
-    entry.set_size(header.len() as u64);
-    entry.set_mode(0o644);
-    entry.set_cksum();
-    archive
-        .append_data(&mut entry, format!("python/include/python{minor}/patchlevel.h"), header.as_bytes())
-        .unwrap();
+    let unique = format!("MADE_FOR = \"{to}\"\n");
+    for (path, text) in [
+        (format!("python/include/python{minor}/patchlevel.h"), header),
+        (format!("python/lib/python{minor}/made_for_a_test.py"), unique),
+    ] {
+        let mut entry = tar::Header::new_gnu();
+        entry.set_size(text.len() as u64);
+        entry.set_mode(0o644);
+        entry.set_cksum();
+        archive.append_data(&mut entry, path, text.as_bytes()).unwrap();
+    }
     for file in files(&runtime.join("python")) {
         if !file.as_str().contains("site-packages") {
             archive.append_path_with_name(runtime.join("python").join(&file), format!("python/{file}")).unwrap();

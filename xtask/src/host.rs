@@ -96,3 +96,23 @@ pub fn pythons(minors: &[&str]) -> Vec<Utf8PathBuf> {
     }
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_interpreter_behind_a_shim_is_found() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = Utf8Path::from_path(directory.path()).unwrap();
+        for version in ["3.12.1", "3.12.10", "3.1.2", "3.13.0"] {
+            let bin = root.join("versions").join(version).join("bin");
+            fs_err::create_dir_all(&bin).unwrap();
+            fs_err::write(bin.join("python3.12"), "").unwrap();
+        }
+        let found = behind_shim(&root.join("shims/python3.12"));
+        assert_eq!(found, Some(root.join("versions/3.12.10/bin/python3.12")));
+        assert_eq!(behind_shim(&root.join("bin/python3.12")), None);
+        assert_eq!(behind_shim(&root.join("shims/python3")), None);
+    }
+}

@@ -9,11 +9,11 @@ use walkdir::WalkDir;
 
 use crate::digest::Sha256;
 use crate::failure::{Exit, Failure};
-use crate::host;
 use crate::store::Store;
 use crate::store::digests::Digests;
 use crate::store::tree::{RelativePath, Tree};
 use crate::target::Target;
+use crate::{host, interrupt};
 
 /// Where the sources of the launcher are, and what else decides its bytes.
 const SOURCES: [&str; 3] = ["runtime-template/launcher", "Cargo.toml", "Cargo.lock"];
@@ -118,7 +118,7 @@ fn build(root: &Utf8Path, target: &Target) -> Result<Utf8PathBuf> {
         .env("CARGO_ENCODED_RUSTFLAGS", remapped(root).join("\u{1f}"))
         .env_remove("RUSTFLAGS")
         .current_dir(root);
-    let output = command.output().with_context(|| format!("cannot run `{cargo}`"))?;
+    let output = interrupt::output(&mut command, b"").with_context(|| format!("cannot run `{cargo}`"))?;
     if !output.status.success() {
         bail!(Failure::new(
             Exit::Unavailable,

@@ -61,7 +61,7 @@ impl Provision<'_> {
         let interpreter = plan.target.family().interpreter(plan.python.minor());
         let compiler = (plan.target.triple == host::triple())
             .then(|| Compiler::of_tree(&python, &interpreter, plan.python.minor()));
-        let wheels = self.wheels(plan, compiler.as_ref())?;
+        let wheels = self.wheels(plan)?;
         let speaches = self.speaches(plan)?;
         let models = self.models(plan)?;
         let launcher = {
@@ -108,7 +108,7 @@ impl Provision<'_> {
         Ok(tree)
     }
 
-    fn wheels(&self, plan: &Plan, compiler: Option<&Compiler>) -> Result<Vec<Tree>> {
+    fn wheels(&self, plan: &Plan) -> Result<Vec<Tree>> {
         let missing = plan
             .wheels
             .iter()
@@ -120,7 +120,7 @@ impl Provision<'_> {
                 Default::default()
             } else {
                 let step = self.progress.step("Asking the package index");
-                let uv = self.uv(compiler)?;
+                let uv = self.uv(plan)?;
                 let urls = index::locate(&uv, self.store, &without_url, plan.python.minor(), &plan.target)?;
                 step.finish();
                 urls
@@ -156,17 +156,15 @@ impl Provision<'_> {
         })
     }
 
-    /// An interpreter for uv to ask: one of this machine, or that of the runtime when it runs here.
-    fn uv(&self, compiler: Option<&Compiler>) -> Result<Uv> {
-        let python =
-            host::pythons(&[]).into_iter().next().or_else(|| compiler.map(|compiler| compiler.executable.clone()));
-        let Some(python) = python else {
-            bail!(
-                Failure::new(Exit::Unavailable, "uv needs a Python to find wheels, and there is none on this machine")
-                    .hint("install any Python 3, or provision for this machine first")
-            );
-        };
-        Uv::locate(self.store, self.manifests, &python)
+    /// uv with an interpreter for it to ask: one of this machine, or the one that was fetched if it runs here.
+    fn uv(&self, plan: &Plan) -> Result<Uv> {
+        let mut pythons = host::pythons(&[]);
+        if plan.target.triple == host::triple()
+            && let Some(whole) = plan.python.whole_tree(self.store)?
+        {
+            pythons.push(whole.content.join(plan.target.family().interpreter(plan.python.minor())));
+        }
+        Uv::locate(self.store, self.manifests, &pythons)
     }
 
     fn speaches(&self, plan: &Plan) -> Result<Tree> {

@@ -107,12 +107,10 @@ pub fn run(arguments: &Arguments, root: &Utf8Path, manifest_directory: &Utf8Path
         sample::pin(root, &manifest_directory.join("sample"))?;
     }
     let manifests = Manifests::load(manifest_directory, arguments.sample)?;
-    let Some(python) = host::pythons(&["3.12"]).into_iter().next() else {
-        bail!(Failure::new(Exit::Unavailable, "uv needs a Python to resolve, and there is none on this machine"));
-    };
     let departures = toml::from_str(&fs_err::read_to_string(manifest_directory.join("departures.toml"))?)
         .context("`departures.toml` is malformed")?;
-    let resolver = Resolver { uv: Uv::locate(&store, manifest_directory, &python)?, store: &store, departures };
+    let resolver =
+        Resolver { uv: Uv::locate(&store, manifest_directory, &host::pythons(&["3.12"]))?, store: &store, departures };
     if arguments.sample {
         let input = root.join(sample::REQUIREMENTS);
         for triple in manifests.targets.target.keys() {

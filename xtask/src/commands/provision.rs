@@ -162,6 +162,9 @@ pub fn make_plan(
     let groups = groups(&arguments.without, manifests.sample)?;
 
     let (wanted, python_from) = python_choice(arguments, manifests, &target, accelerator)?;
+    if python_from.is_none() {
+        manifests.python.release(&wanted)?;
+    }
     // The lock comes before the interpreter: a combination that does not exist is the better thing to say.
     let lock = Lock::load(&manifests.locks, minor_of(&wanted), &target, accelerator)?;
     let python = PythonInput::resolve(

@@ -73,7 +73,7 @@ pub fn run(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Resu
 /// `a`, `a and b`, `a, b and c`
 fn enumerated(names: &[String]) -> String {
     match names {
-        [rest @ .., before, last] if rest.is_empty() => format!("{before} and {last}"),
+        [before, last] => format!("{before} and {last}"),
         [rest @ .., before, last] => format!("{}, {before} and {last}", rest.join(", ")),
         _ => names.join(""),
     }

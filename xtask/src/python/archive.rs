@@ -8,7 +8,6 @@ use flate2::read::MultiGzDecoder;
 use fs_err::File;
 use tar::EntryType;
 
-use super::trim;
 use crate::failure::{Exit, Failure};
 use crate::store::tree::{RelativePath, TreeWriter};
 
@@ -51,8 +50,8 @@ pub fn version(path: &Utf8Path) -> Result<String> {
     bail!(damaged(path, "no `patchlevel.h` in it states a version"))
 }
 
-/// Unpacks what belongs into a runtime.
-pub fn unpack(path: &Utf8Path, minor: &str, writer: &mut TreeWriter) -> Result<()> {
+/// Unpacks an installation without the parts that `left_out` names by their path.
+pub fn unpack(path: &Utf8Path, minor: &str, left_out: fn(&str) -> bool, writer: &mut TreeWriter) -> Result<()> {
     let mut archive = open(path)?;
     let mut links = Vec::new();
     for entry in archive.entries()? {
@@ -62,7 +61,7 @@ pub fn unpack(path: &Utf8Path, minor: &str, writer: &mut TreeWriter) -> Result<(
         let Some(name) = name.as_str().strip_prefix(TOP).map(str::to_owned) else {
             continue;
         };
-        if name.is_empty() || trim::left_out(&name) {
+        if name.is_empty() || left_out(&name) {
             continue;
         }
         match entry.header().entry_type() {

@@ -4,8 +4,7 @@
 //! survive moving, copying and archives with any timestamps. Each tree is compiled by a process of its own in
 //! sorted order with a fixed hash seed, because what `marshal` writes depends on what the process did before.
 
-use std::io::Write as _;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 use camino::Utf8PathBuf;
@@ -13,6 +12,7 @@ use fs_err::File;
 
 use crate::digest::Sha256;
 use crate::failure::{Exit, Failure};
+use crate::interrupt::{self, WorkDirectory};
 use crate::store::Store;
 use crate::store::tree::{Entry, RelativePath, Tree};
 
@@ -58,7 +58,7 @@ impl Compiler {
     pub fn compile(&self, store: &Store, tree: &Tree) -> Result<Tree> {
         let key = Sha256::of_json(&(COMPILE, self.identity, tree.sha256()));
         store.make_tree("bytecode", key, |writer| {
-            let work = store_work(store)?;
+            let work = WorkDirectory::new_in(&store.work())?;
             let mut jobs = String::new();
             let mut made = Vec::new();
             for (path, entry) in &tree.entries {
@@ -82,21 +82,14 @@ impl Compiler {
     }
 
     fn run(&self, jobs: &str) -> Result<()> {
-        let mut child = self
-            .command()
+        let mut command = self.command();
+        command
             // N.B. not `-I`: it would make the interpreter ignore the hash seed.
             .args(["-s", "-S", "-B", "-W", "ignore", "-c", COMPILE])
             .env("PYTHONHASHSEED", "0")
-            .current_dir(self.executable.parent().context("an interpreter without a directory")?)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
+            .current_dir(self.executable.parent().context("an interpreter without a directory")?);
+        let output = interrupt::output(&mut command, jobs.as_bytes())
             .with_context(|| format!("cannot run `{}`", self.executable))?;
-        let mut stdin = child.stdin.take().context("the compiler has no standard input")?;
-        let written = stdin.write_all(jobs.as_bytes());
-        drop(stdin);
-        let output = child.wait_with_output()?;
         if !output.status.success() {
             bail!(Failure::new(
                 Exit::Unavailable,
@@ -108,10 +101,6 @@ impl Compiler {
                 )
             ));
         }
-        written.context("the compiler stopped reading")
+        Ok(())
     }
-}
-
-fn store_work(store: &Store) -> Result<crate::interrupt::WorkDirectory> {
-    crate::interrupt::WorkDirectory::new_in(&store.work())
 }

@@ -77,7 +77,10 @@ impl Interpreter {
     pub fn inspect(path: &Utf8Path) -> Result<Self> {
         let describe = |path: &Utf8Path| {
             Command::new(path).args(["-I", "-B", "-c", DESCRIBE]).stdin(std::process::Stdio::null()).output().map_err(
-                |error| Failure::new(Exit::Data, format!("`{path}` cannot be run as a Python interpreter: {error}")),
+                |error| {
+                    Failure::new(Exit::Data, format!("`{path}` cannot be run as a Python interpreter: {error}"))
+                        .hint("`--python-from` takes an archive of python-build-standalone, or an interpreter")
+                },
             )
         };
         let mut output = describe(path)?;

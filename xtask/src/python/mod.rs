@@ -55,18 +55,7 @@ impl PythonInput {
                 urls: manifest.urls(archive),
             });
         };
-        if !from.exists() {
-            bail!(
-                Failure::new(Exit::NoInput, format!("`--python-from {from}`: there is nothing at this path"))
-                    .hint("it takes an archive of python-build-standalone, or an interpreter such as the output of `command -v python3`")
-            );
-        }
-        if from.is_dir() {
-            bail!(
-                Failure::new(Exit::Usage, format!("`--python-from {from}` is a directory"))
-                    .hint("name the interpreter in it, such as `bin/python3`, or an archive")
-            );
-        }
+        expect_something(from)?;
         if !archive::is_archive(from)? {
             if target.triple != host::triple() {
                 bail!(
@@ -135,20 +124,53 @@ impl PythonInput {
     /// Fetches nothing: unpacks or copies what is there into the store.
     pub fn tree(&self, store: &Store) -> Result<Tree> {
         store.make_tree("python", self.key(), |writer| match self {
-            Self::Pinned { archive, .. } => archive::unpack(&store.file(archive.sha256), self.minor(), writer),
-            Self::Archive { path, .. } => archive::unpack(path, self.minor(), writer),
+            Self::Pinned { archive, .. } => {
+                archive::unpack(&store.file(archive.sha256), self.minor(), trim::left_out, writer)
+            }
+            Self::Archive { path, .. } => archive::unpack(path, self.minor(), trim::left_out, writer),
             Self::Interpreter(interpreter) => interpreter.copy(writer),
         })
+    }
+
+    /// All of an archive that was fetched before, pip included, for machines that have no Python of their own.
+    pub fn whole_tree(&self, store: &Store) -> Result<Option<Tree>> {
+        let (path, sha256) = match self {
+            Self::Pinned { archive, .. } => (store.file(archive.sha256), archive.sha256),
+            Self::Archive { path, sha256, .. } => (path.clone(), *sha256),
+            Self::Interpreter(_) => return Ok(None),
+        };
+        if !path.is_file() {
+            return Ok(None);
+        }
+        let fill = |writer: &mut _| archive::unpack(&path, self.minor(), |_| false, writer);
+        store.make_tree("python-whole", sha256, fill).map(Some)
     }
 }
 
 /// The version of the CPython at a path, whichever of the two kinds it is.
 pub fn version_at(path: &Utf8Path) -> Result<String> {
+    expect_something(path)?;
     if path.is_file() && archive::is_archive(path)? {
         archive::version(path)
     } else {
         Ok(harvest::Interpreter::inspect(path)?.version)
     }
+}
+
+fn expect_something(path: &Utf8Path) -> Result<()> {
+    if !path.exists() {
+        bail!(
+            Failure::new(Exit::NoInput, format!("`--python-from {path}`: there is nothing at this path"))
+                .hint("it takes an archive of python-build-standalone, or an interpreter such as the output of `command -v python3`")
+        );
+    }
+    if path.is_dir() {
+        bail!(
+            Failure::new(Exit::Usage, format!("`--python-from {path}` is a directory"))
+                .hint("name the interpreter in it, such as `bin/python3`, or an archive")
+        );
+    }
+    Ok(())
 }
 
 fn expect_minor(version: &str, wanted: &str, from: &Utf8Path) -> Result<()> {

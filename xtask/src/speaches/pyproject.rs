@@ -4,7 +4,7 @@
 //! neither is a change upstream that somebody has to look at.
 
 use anyhow::{Context as _, Result, bail};
-use toml_edit::{Array, DocumentMut, Item, Table, Value};
+use toml_edit::{Array, DocumentMut, Item, RawString, Table, Value};
 
 use crate::failure::{Exit, Failure};
 use crate::target::Accelerator;
@@ -28,7 +28,7 @@ const OPTIONAL: [(&str, &str); 2] = [("diarization", "pyannote-audio>=4.0.3"), (
 /// Requirements that the ported source has on top.
 const ADDED: [(&str, &str); 2] = [
     ("taskgroup>=0.2.2 ; python_version < '3.11'", "`asyncio.TaskGroup` and `asyncio.timeout` came with Python 3.11"),
-    ("typing-extensions>=4.12.2", "what `typing` has on Python 3.12 is imported from it"),
+    ("typing-extensions>=4.13.0", "what `typing` has on Python 3.12 is imported from it"),
 ];
 
 const UPSTREAM_GPU: &str = "onnxruntime-gpu>=1.24.4 ; platform_machine == 'x86_64'";
@@ -74,24 +74,18 @@ pub fn edit(text: &str, accelerator: Accelerator) -> Result<(String, Vec<String>
     if accelerator != Accelerator::Cuda {
         replace(dependencies, "dependencies", KOKORO_WITHOUT_GPU, &mut done)?;
     }
+    for (requirement, why) in ADDED {
+        if position(dependencies, requirement).is_none() {
+            dependencies.push_formatted(Value::from(requirement).decorated("\n    ", ""));
+            done.push(format!("dependencies: `{requirement}` is added: {why}"));
+        }
+    }
     let mut optional = Vec::new();
     for (group, requirement) in OPTIONAL {
         if let Some(index) = position(dependencies, requirement) {
-            dependencies.remove(index);
+            remove(dependencies, index);
             optional.push((group, requirement));
             done.push(format!("dependencies: `{requirement}` moves to the optional group `{group}`"));
-        }
-    }
-    for (requirement, why) in ADDED {
-        if position(dependencies, requirement).is_none() {
-            // Written like the line before it.
-            let mut value = Value::from(requirement);
-            if let Some(last) = dependencies.iter().last() {
-                *value.decor_mut() = last.decor().clone();
-                value.decor_mut().set_suffix("");
-            }
-            dependencies.push_formatted(value);
-            done.push(format!("dependencies: `{requirement}` is added: {why}"));
         }
     }
     let groups = project.entry("optional-dependencies").or_insert_with(|| Item::Table(Table::new()));
@@ -140,6 +134,26 @@ fn position(array: &Array, text: &str) -> Option<usize> {
     array.iter().position(|value| value.as_str() == Some(text))
 }
 
+/// Removes a value, but not a comment before it, which may be about the value on the line above.
+fn remove(array: &mut Array, index: usize) {
+    let text = |raw: Option<&RawString>| raw.and_then(RawString::as_str).unwrap_or_default().to_owned();
+    let removed = array.remove(index);
+    let prefix = text(removed.decor().prefix());
+    let Some((comment, _)) = prefix.rsplit_once('\n').filter(|(comment, _)| comment.contains('#')) else {
+        return;
+    };
+    match array.get_mut(index) {
+        Some(next) => {
+            let kept = format!("{comment}{}", text(next.decor().prefix()));
+            next.decor_mut().set_prefix(kept);
+        }
+        None => {
+            let kept = format!("{comment}{}", text(Some(array.trailing())));
+            array.set_trailing(kept);
+        }
+    }
+}
+
 fn set_string(item: &mut Item, text: &str) {
     let decor = item.as_value().map(|value| value.decor().clone());
     let mut value = Value::from(text);
@@ -163,6 +177,86 @@ fn replace(array: &mut Array, place: &str, (from, to, why): Replacement, done: &
             let found =
                 array.iter().filter_map(Value::as_str).filter(|text| text.starts_with(name)).collect::<Vec<_>>();
             bail!(unexpected(place, &format!("`{}` where `{from}` was", found.join("`, `"))))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const UPSTREAM: &str = r#"[project]
+name = "speaches"
+requires-python = "==3.12.*" # a remark
+# another remark
+dependencies = [
+    "fastapi>=0.121.1",
+    "kokoro-onnx[gpu]>=0.4.5,<0.5.0",
+    "numpy>=2.3.1", # why numpy
+    "gradio>=5.49.1",
+    "pyannote-audio>=4.0.3",
+]
+
+[tool.uv]
+override-dependencies = ["onnxruntime-gpu>=1.24.4 ; platform_machine == 'x86_64'", "onnxruntime>=1.24.4 ; platform_machine != 'x86_64'", "av~=15.0"]
+
+[tool.uv.workspace]
+members = ["packages/speaches-cli"]
+"#;
+
+    #[test]
+    fn edits_keep_comments_and_order() {
+        let (text, done) = edit(UPSTREAM, Accelerator::Cpu).unwrap();
+        let expected = r#"[project]
+name = "speaches"
+requires-python = ">=3.10,<3.13" # a remark
+# another remark
+dependencies = [
+    "fastapi>=0.121.1",
+    "kokoro-onnx>=0.4.5,<0.5.0",
+    "numpy>=2.2.6", # why numpy
+    "taskgroup>=0.2.2 ; python_version < '3.11'",
+    "typing-extensions>=4.13.0",
+]
+
+[project.optional-dependencies]
+diarization = ["pyannote-audio>=4.0.3"]
+ui = ["gradio>=5.49.1"]
+
+[tool.uv]
+override-dependencies = ["onnxruntime-gpu ; sys_platform == 'never'", "onnxruntime>=1.23.2", "av~=15.0"]
+"#;
+        assert_eq!(text, expected);
+        assert_eq!(done.len(), 10, "{done:#?}");
+        assert!(done.iter().all(|line| line.contains(": ") || line.starts_with('[')), "each says why: {done:#?}");
+    }
+
+    #[test]
+    fn a_second_time_changes_nothing() {
+        for accelerator in [Accelerator::Cpu, Accelerator::Cuda] {
+            let (once, _) = edit(UPSTREAM, accelerator).unwrap();
+            let (twice, done) = edit(&once, accelerator).unwrap();
+            assert_eq!((twice, done), (once, Vec::new()));
+        }
+    }
+
+    #[test]
+    fn cuda_keeps_the_wheels_for_the_gpu_and_no_others() {
+        let (text, _) = edit(UPSTREAM, Accelerator::Cuda).unwrap();
+        assert!(text.contains("kokoro-onnx[gpu]"), "{text}");
+        assert!(text.contains("\"onnxruntime-gpu>=1.23.2\", \"onnxruntime ; sys_platform == 'never'\""), "{text}");
+    }
+
+    #[test]
+    fn a_line_that_is_neither_old_nor_new_is_named() {
+        for (from, to, named) in [
+            ("numpy>=2.3.1", "numpy>=2.4", "`numpy>=2.4` where `numpy>=2.3.1` was"),
+            ("==3.12.*", "==3.14.*", "`requires-python` has ==3.14.*"),
+            ("gradio>=5.49.1", "gradio>=7", "no `gradio>=5.49.1`"),
+            ("onnxruntime>=1.24.4", "onnxruntime>=2", "onnxruntime>=2"),
+        ] {
+            let error = edit(&UPSTREAM.replace(from, to), Accelerator::Cpu).unwrap_err().to_string();
+            assert!(error.contains(named), "{error}");
         }
     }
 }

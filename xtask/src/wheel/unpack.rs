@@ -179,3 +179,113 @@ pub fn licences<'a>(
         is_licence.then(|| (path, format!("{stem}/{}", rest.strip_prefix("licenses/").unwrap_or(rest))))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use camino::Utf8PathBuf;
+    use zip::ZipWriter;
+    use zip::write::SimpleFileOptions;
+
+    use super::*;
+    use crate::store::Store;
+    use crate::store::tree::Tree;
+
+    /// Members of a wheel, in order.
+    type Members = Vec<(String, Vec<u8>)>;
+
+    fn good() -> Members {
+        [
+            ("a/__init__.py", "x = 1\n"),
+            ("a/__pycache__/__init__.cpython-312.pyc", "stale"),
+            ("a-1.data/data/share/a.txt", "data"),
+            ("a-1.data/platlib/b.py", "y = 2\n"),
+            ("a-1.data/scripts/tool", "#!python\n"),
+            ("a-1.dist-info/METADATA", "Name: a\n"),
+            ("a-1.dist-info/WHEEL", "Wheel-Version: 1.0\n"),
+        ]
+        .map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()))
+        .to_vec()
+    }
+
+    fn with_record(mut members: Members) -> Members {
+        let rows = members.iter().map(|(path, bytes)| (path.as_str(), Sha256::of(bytes), bytes.len() as u64));
+        let record = record::write(rows, "a-1.dist-info/RECORD").unwrap();
+        members.push(("a-1.dist-info/RECORD".to_owned(), record));
+        members
+    }
+
+    fn unpack_members(members: &Members) -> Result<Tree> {
+        let directory = tempfile::tempdir().unwrap();
+        let root = Utf8PathBuf::from_path_buf(directory.keep()).unwrap();
+        let wheel = root.join("a-1-py3-none-any.whl");
+        let mut writer = ZipWriter::new(File::create(&wheel).unwrap());
+        for (path, bytes) in members {
+            writer.start_file(path.as_str(), SimpleFileOptions::default()).unwrap();
+            writer.write_all(bytes).unwrap();
+        }
+        writer.finish().unwrap();
+        let name = WheelName::parse("a-1-py3-none-any.whl").unwrap();
+        let store = Store::at(root.join("store"));
+        let tree = store.make_tree("wheel", Sha256::of(b"test"), |writer| unpack(&wheel, &name, writer));
+        assert!(tree.is_ok() || !store.has_tree("wheel", Sha256::of(b"test")), "nothing half made is left");
+        fs_err::remove_dir_all(root).unwrap();
+        tree
+    }
+
+    #[test]
+    fn files_go_where_their_scheme_says_and_the_record_tells() {
+        let tree = unpack_members(&with_record(good())).unwrap();
+        let paths = tree.entries.keys().map(RelativePath::as_str).collect::<Vec<_>>();
+        assert_eq!(
+            paths,
+            [
+                "data/share/a.txt",
+                "site-packages/a-1.dist-info/METADATA",
+                "site-packages/a-1.dist-info/RECORD",
+                "site-packages/a-1.dist-info/WHEEL",
+                "site-packages/a/__init__.py",
+                "site-packages/b.py",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_wheel_that_is_not_what_it_says_is_refused() {
+        let changed = |change: &dyn Fn(&mut Members)| {
+            let mut members = with_record(good());
+            change(&mut members);
+            let error = unpack_members(&members).unwrap_err();
+            assert_eq!(crate::failure::exit_of(&error), Exit::Data, "{error:#}");
+            format!("{error:#}")
+        };
+        for (change, says) in [
+            (
+                &(|m: &mut Members| m[0].1 = b"x = 2\n".to_vec()) as &dyn Fn(&mut Members),
+                "`a/__init__.py` is not what its RECORD says",
+            ),
+            (&|m| m.push(("a/more.py".into(), Vec::new())), "`a/more.py` is not listed in its RECORD"),
+            (&|m| drop(m.remove(0)), "`a/__init__.py` is listed in its RECORD but is not there"),
+            (&|m| m.push(("../evil.py".into(), Vec::new())), "`../evil.py` is not a path inside"),
+            (&|m| m.push(("/etc/evil".into(), Vec::new())), "`/etc/evil` is not a path inside"),
+            (&|m| m.retain(|(path, _)| !path.ends_with("RECORD")), "there is no `a-1.dist-info/RECORD`"),
+            (&|m| m.retain(|(path, _)| !path.ends_with("WHEEL")), "there is no `a-1.dist-info/WHEEL`"),
+            (&|m| m.push(("b-1.dist-info/METADATA".into(), Vec::new())), "2 `.dist-info` directories"),
+        ] {
+            let error = changed(change);
+            assert!(error.contains(says) && error.contains("a-1-py3-none-any.whl"), "{error}");
+        }
+        let newer = with_record(
+            good()
+                .into_iter()
+                .map(
+                    |(path, bytes)| {
+                        if path.ends_with("WHEEL") { (path, b"Wheel-Version: 2.0\n".to_vec()) } else { (path, bytes) }
+                    },
+                )
+                .collect(),
+        );
+        assert!(unpack_members(&newer).unwrap_err().to_string().contains("of the format 2.0"));
+    }
+}

@@ -8,8 +8,8 @@ use serde::Deserialize;
 
 use crate::digest::Sha256;
 use crate::failure::{Exit, Failure};
-use crate::host;
 use crate::store::Store;
+use crate::{host, interrupt};
 
 /// What uv gained the output format with that this tool reads.
 const OLDEST: (u32, u32) = (0, 7);
@@ -31,9 +31,15 @@ struct UvManifest {
 }
 
 impl Uv {
-    /// `UV`, else uv on PATH if it is recent enough, else one that pip installs into the store.
-    pub fn locate(store: &Store, manifests: &Utf8Path, python: &Utf8Path) -> Result<Self> {
-        let python = python.to_owned();
+    /// `UV`, else uv on PATH if it is recent enough, else one that the pip of one of these Pythons installs into
+    /// the store.
+    pub fn locate(store: &Store, manifests: &Utf8Path, pythons: &[Utf8PathBuf]) -> Result<Self> {
+        let Some(python) = pythons.first().cloned() else {
+            bail!(
+                Failure::new(Exit::Unavailable, "uv needs a Python to find wheels, and there is none on this machine")
+                    .hint("install any Python 3")
+            );
+        };
         if let Some(named) = host::variable("UV") {
             let executable = Utf8PathBuf::from(named);
             let Some(version) = version(&executable) else {
@@ -57,7 +63,7 @@ impl Uv {
         if version(&on_path).is_some_and(|version| version >= OLDEST) {
             return Ok(Self { executable: on_path, python });
         }
-        let executable = install(store, manifests, &python)?;
+        let executable = install(store, manifests, pythons)?;
         Ok(Self { executable, python })
     }
 
@@ -72,10 +78,7 @@ impl Uv {
 
     /// Runs a command and returns nothing but its failure.
     pub fn run(&self, command: &mut Command, what: &str) -> Result<()> {
-        let output = command
-            .stdin(std::process::Stdio::null())
-            .output()
-            .with_context(|| format!("cannot run `{}`", self.executable))?;
+        let output = interrupt::output(command, b"").with_context(|| format!("cannot run `{}`", self.executable))?;
         if output.status.success() {
             return Ok(());
         }
@@ -97,36 +100,38 @@ fn version(executable: &Utf8Path) -> Option<(u32, u32)> {
 }
 
 /// Installs the pinned uv with pip, whose hash check covers the wheel for whatever machine this is.
-fn install(store: &Store, manifests: &Utf8Path, python: &Utf8Path) -> Result<Utf8PathBuf> {
+fn install(store: &Store, manifests: &Utf8Path, pythons: &[Utf8PathBuf]) -> Result<Utf8PathBuf> {
     let manifest: UvManifest = toml::from_str(&fs_err::read_to_string(manifests.join("uv.toml"))?)?;
     let hashes = manifest.sha256.iter().map(|sha256| format!(" --hash=sha256:{sha256}")).collect::<String>();
     let requirement = format!("uv=={}{hashes}\n", manifest.version);
     let directory = store.tree("tool", Sha256::of(requirement.as_bytes()));
-    store
-        .publish(&directory, |work| {
-            let list = work.join("requirements.txt");
-            fs_err::write(&list, &requirement)?;
-            let made = work.join("uv");
-            let output = Command::new(python)
-                .args(["-m", "pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:", "--require-hashes"])
-                .args(["--disable-pip-version-check", "--target", made.as_str(), "--requirement", list.as_str()])
-                .stdin(std::process::Stdio::null())
-                .output()
+    store.publish(&directory, |work| {
+        let list = work.join("requirements.txt");
+        fs_err::write(&list, &requirement)?;
+        let mut failures = Vec::new();
+        for (index, python) in pythons.iter().enumerate() {
+            let made = work.join(format!("uv-{index}"));
+            let mut pip = Command::new(python);
+            pip.args(["-m", "pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:", "--require-hashes"])
+                .args(["--disable-pip-version-check", "--target", made.as_str(), "--requirement", list.as_str()]);
+            let output = interrupt::output(&mut pip, b"")
                 .with_context(|| format!("cannot run `{python}`"))?;
-            if !output.status.success() {
-                bail!(
-                    Failure::new(
-                        Exit::Unavailable,
-                        format!(
-                            "there is no uv on PATH, and `{python} -m pip` cannot install it:\n{}",
-                            String::from_utf8_lossy(&output.stderr).trim_end()
-                        )
-                    )
-                    .hint("install uv (see its documentation), or name one with `UV=/path/to/uv`")
-                );
+            if output.status.success() {
+                return Ok(made);
             }
-            Ok(made)
-        })
-        .context("uv is needed to find wheels on your package index")?;
+            let said = String::from_utf8_lossy(&output.stderr);
+            failures.push(format!("`{python} -m pip`: {}", said.trim_end().lines().last().unwrap_or_default()));
+        }
+        bail!(
+            Failure::new(
+                Exit::Unavailable,
+                format!(
+                    "uv is needed to find wheels on your package index. There is none on PATH, and it cannot be installed:\n    {}",
+                    failures.join("\n    ")
+                )
+            )
+            .hint("install uv (or pip for one of these Pythons), or name a uv with `UV=/path/to/uv`")
+        );
+    })?;
     Ok(directory.join(if cfg!(windows) { "bin/uv.exe" } else { "bin/uv" }))
 }
