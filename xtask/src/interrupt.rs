@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -11,6 +11,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use speaches_launcher::exit::Exit;
 
 static OPEN: Mutex<Open> = Mutex::new(Open { directories: Vec::new(), children: Vec::new() });
+static CREATING: RwLock<()> = RwLock::new(());
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 /// Names of work directories begin so; whoever finds an old one may delete it.
@@ -62,6 +63,19 @@ impl Drop for WorkDirectory {
     }
 }
 
+/// Makes a directory inside a work directory, with all that lead to it.
+///
+/// After Ctrl-C this waits for the end instead: it would bring back the work directory that was just removed.
+pub fn create_inside(directory: &Utf8Path) -> io::Result<()> {
+    undivided(|| fs_err::create_dir_all(directory))
+}
+
+/// Does something that Ctrl-C has to wait for, since half of it would be worse than none.
+pub fn undivided<T>(work: impl FnOnce() -> T) -> T {
+    let _creating = CREATING.read().unwrap_or_else(PoisonError::into_inner);
+    work()
+}
+
 /// Runs a command to its end with this on its standard input. On Ctrl-C it is ended, too.
 pub fn output(command: &mut Command, input: &[u8]) -> io::Result<Output> {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -93,7 +107,8 @@ fn feed(child: &mut Child, input: &[u8]) -> io::Result<()> {
 pub fn install() -> Result<()> {
     ctrlc::set_handler(|| {
         INTERRUPTED.store(true, Ordering::SeqCst);
-        // Never given back: nobody may begin something new now.
+        // Neither is given back: nobody may begin something new now.
+        let _creating = CREATING.write().unwrap_or_else(PoisonError::into_inner);
         let open = open();
         for child in &open.children {
             kill(*child);

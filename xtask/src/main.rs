@@ -44,6 +44,7 @@ struct Cli {
 enum Command {
     Quickstart(commands::quickstart::Arguments),
     Provision(commands::provision::Arguments),
+    Port(commands::port::Arguments),
     Lock(commands::lock::Arguments),
     Verify(commands::verify::Arguments),
     Smoke(commands::smoke::Arguments),
@@ -76,6 +77,7 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
     match &cli.command {
         Command::Quickstart(arguments) => commands::quickstart::run(arguments, root, &manifests),
         Command::Provision(arguments) => commands::provision::run(arguments, root, &manifests),
+        Command::Port(arguments) => commands::port::run(arguments),
         Command::Lock(arguments) => commands::lock::run(arguments, root, &manifests),
         Command::Verify(arguments) => commands::verify::run(arguments),
         Command::Smoke(arguments) => commands::smoke::run(arguments),

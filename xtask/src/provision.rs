@@ -74,7 +74,7 @@ impl Provision<'_> {
         for (wheel, tree) in plan.wheels.iter().zip(wheels) {
             trees.push((wheel.name.file.clone(), tree, Place::Wheel));
         }
-        trees.push(("speaches".to_owned(), speaches, Place::Wheel));
+        trees.push((SPEACHES.to_owned(), speaches, Place::Wheel));
         trees.push(("the template".to_owned(), template, Place::Root));
         if let Some(compiler) = &compiler {
             trees.extend(self.bytecode(compiler, &trees)?);
@@ -236,6 +236,10 @@ impl Provision<'_> {
             .par_iter()
             .map(|(owner, tree, place)| {
                 let compiled = compiler.compile(self.store, tree)?;
+                if owner == SPEACHES {
+                    // A mistake of the port must not wait for the request that first imports the file.
+                    compiler.expect_all(tree, &compiled)?;
+                }
                 bar.advance(1);
                 Ok((format!("bytecode of {owner}"), compiled, *place))
             })
@@ -261,6 +265,9 @@ impl Provision<'_> {
         .hint("run the same command once without `--offline`")
     }
 }
+
+/// The owner of upstream's files.
+const SPEACHES: &str = "speaches";
 
 /// Whose files, the files, and where they belong.
 type Placed = (String, Tree, Place);

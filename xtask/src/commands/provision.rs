@@ -85,7 +85,7 @@ pub fn run(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Resu
         let plan =
             make_plan(arguments, root, &Manifests::load(manifests, arguments.sample)?, &store, &Digests::load(&store))?;
         let text = if arguments.json { plan.json(&store)? } else { plan.text(&store) };
-        println!("{text}");
+        super::print(&text)?;
         return Ok(());
     }
     let output = provision(arguments, root, manifests)?;
@@ -211,8 +211,9 @@ pub fn make_plan(
     };
     stage::check_output(&output)?;
     let bundled = models.iter().map(|model| (model.id.clone(), model.task.clone())).collect();
+    let distributions = wheels.iter().map(|wheel| wheel.name.distribution.clone()).collect();
     let plan = Plan {
-        recipe: Recipe { minor: python.minor().to_owned(), accelerator, bundled },
+        recipe: Recipe { minor: python.minor().to_owned(), accelerator, distributions, bundled },
         source_sha256: source.as_ref().map_or(speaches.files_sha256, |source| source.sha256),
         source_origin: match &source {
             Some(source) if !source.pinned => format!("a tree of the user (git tree {})", source.tree),

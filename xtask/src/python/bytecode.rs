@@ -66,7 +66,7 @@ impl Compiler {
                     continue;
                 };
                 let (directory, stem) = stem.rsplit_once('/').unwrap_or(("", stem));
-                let name = RelativePath::new(format!("__pycache__/{stem}.{}.pyc", self.cache_tag))?.below(directory);
+                let name = self.bytecode_of(directory, stem)?;
                 let destination = work.path().join(name.as_str());
                 jobs.push_str(&format!("{}\t{destination}\t{}\n", tree.content.join(path.as_str()), path.as_str()));
                 made.push((name, destination));
@@ -79,6 +79,26 @@ impl Compiler {
             }
             Ok(())
         })
+    }
+
+    /// Refuses a tree with source that the runtime's own CPython does not read, as `compiled` shows.
+    pub fn expect_all(&self, tree: &Tree, compiled: &Tree) -> Result<()> {
+        for path in tree.entries.keys() {
+            let Some(stem) = path.as_str().strip_suffix(".py") else { continue };
+            let (directory, stem) = stem.rsplit_once('/').unwrap_or(("", stem));
+            if !compiled.entries.contains_key(&self.bytecode_of(directory, stem)?) {
+                bail!(Failure::new(
+                    Exit::Data,
+                    format!("the CPython of the runtime cannot compile `{}`", path.as_str())
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// PEP 3147: where the import system looks for the bytecode of a module.
+    fn bytecode_of(&self, directory: &str, stem: &str) -> Result<RelativePath> {
+        Ok(RelativePath::new(format!("__pycache__/{stem}.{}.pyc", self.cache_tag))?.below(directory))
     }
 
     fn run(&self, jobs: &str) -> Result<()> {

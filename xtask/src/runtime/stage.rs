@@ -11,7 +11,7 @@ use speaches_launcher::runtime::{Description, File, Head};
 
 use crate::digest::Sha256;
 use crate::failure::{Exit, Failure};
-use crate::interrupt::WorkDirectory;
+use crate::interrupt::{self, WorkDirectory};
 use crate::progress::Bar;
 use crate::store::tree::{Entry, RelativePath, Tree};
 
@@ -73,7 +73,7 @@ impl Contents {
             .collect::<Vec<_>>();
         parents.dedup();
         for parent in parents {
-            fs_err::create_dir_all(directory.join(parent))?;
+            interrupt::create_inside(&directory.join(parent))?;
         }
         self.files.par_iter().try_for_each(|(path, placed)| -> Result<()> {
             let target = directory.join(path.as_str());
@@ -136,19 +136,32 @@ pub fn check_output(output: &Utf8Path) -> Result<()> {
     Ok(())
 }
 
-/// Puts a finished stage in the place of its output, whatever runtime was there before.
+/// Puts a finished stage in the place of its output. A runtime that was there before is put into the work directory.
 pub fn publish(stage: &Utf8Path, output: &Utf8Path, work: &WorkDirectory) -> Result<()> {
     check_output(output)?;
+    if !output.exists() {
+        fs_err::rename(stage, output)?;
+        return Ok(());
+    }
+    if exchange(stage, output) {
+        return Ok(());
+    }
     let old = work.path().join("old");
-    let replaced = output.exists();
-    if replaced {
+    interrupt::undivided(|| {
         fs_err::rename(output, &old)?;
-    }
-    if let Err(error) = fs_err::rename(stage, output) {
-        if replaced {
-            fs_err::rename(&old, output)?;
-        }
-        return Err(error.into());
-    }
+        fs_err::rename(stage, output).inspect_err(|_| drop(fs_err::rename(&old, output)))
+    })?;
     Ok(())
+}
+
+/// Swaps two directories in one step, where the system can: then there is no moment without a runtime.
+#[cfg(any(target_os = "linux", target_vendor = "apple"))]
+fn exchange(one: &Utf8Path, other: &Utf8Path) -> bool {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    renameat_with(CWD, one.as_std_path(), CWD, other.as_std_path(), RenameFlags::EXCHANGE).is_ok()
+}
+
+#[cfg(not(any(target_os = "linux", target_vendor = "apple")))]
+fn exchange(_one: &Utf8Path, _other: &Utf8Path) -> bool {
+    false
 }

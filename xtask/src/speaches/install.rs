@@ -1,12 +1,12 @@
 //! Placing speaches into a runtime, as an installer would: package, metadata and data files.
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
 
+use super::port::{self, PortedFile};
 use super::pyproject;
 use super::source::Source;
 use crate::digest::Sha256;
@@ -20,6 +20,8 @@ use crate::wheel::record;
 /// Raised whenever the same source gives another tree, since trees in the store depend on it.
 const VERSION: u32 = 1;
 
+/// The package, in the source.
+const PACKAGE: &str = "src/speaches/";
 /// The package, in a tree of speaches.
 pub const SITE_PACKAGES: &str = crate::wheel::unpack::SITE_PACKAGES;
 /// Data files, in a tree of speaches.
@@ -32,6 +34,8 @@ pub struct Recipe {
     pub minor: String,
     /// Which wheels its metadata asks for.
     pub accelerator: Accelerator,
+    /// Names of the distributions that are installed beside it.
+    pub distributions: BTreeSet<String>,
     /// Id and task of each bundled model.
     pub bundled: Vec<(String, String)>,
 }
@@ -47,6 +51,19 @@ impl Recipe {
         store.make_tree("speaches", self.key(source.sha256), |writer| self.fill(source, manifest, writer))
     }
 
+    /// What ported source imports has to be among the wheels, or it fails when somebody uses it.
+    fn expect_bundled(&self, file: &PortedFile<'_>) -> Result<()> {
+        let missing = file.packages.iter().find(|package| !self.distributions.contains(package.distribution()));
+        let Some(missing) = missing else { return Ok(()) };
+        bail!(
+            Failure::new(
+                Exit::Data,
+                format!("`{}` needs `{missing}` on Python {}, and the lock does not have it", file.path, self.minor)
+            )
+            .hint("`xtask/src/speaches/pyproject.rs` has what the ported source asks for; then `cargo xtask lock`")
+        );
+    }
+
     fn fill(&self, source: &Source, manifest: &SpeachesManifest, writer: &mut TreeWriter) -> Result<()> {
         let mut installed = Vec::new();
         let mut add = |writer: &mut TreeWriter, path: &str, bytes: &[u8]| -> Result<()> {
@@ -55,8 +72,13 @@ impl Recipe {
             installed.push((path.to_owned(), sha256, size));
             Ok(())
         };
-        for (path, bytes) in ported(source, &self.minor)? {
-            add(writer, &path, &bytes)?;
+        // Upstream's own Python and newer ones take the source as it is.
+        let target = downlevel::Target::parse(&self.minor).ok();
+        let package = source.files.iter().filter(|(path, _)| path.starts_with(PACKAGE));
+        let files = package.map(|(path, bytes)| (path.as_str(), bytes.as_slice())).collect();
+        for file in port::port(files, target)? {
+            self.expect_bundled(&file)?;
+            add(writer, file.path.trim_start_matches("src/"), &file.content)?;
         }
 
         let (pyproject, _) = pyproject::edit(source.text("pyproject.toml")?, self.accelerator)?;
@@ -93,34 +115,6 @@ impl Recipe {
         writer.add(RelativePath::new(format!("{APP}/model_aliases.json"))?, &mut aliases.as_bytes(), false)?;
         Ok(())
     }
-}
-
-/// The package for a Python: upstream's files, and below upstream's own Python what the port makes of them.
-fn ported<'a>(source: &'a Source, minor: &str) -> Result<Vec<(String, Cow<'a, [u8]>)>> {
-    // Upstream's own Python and newer ones take the source as it is.
-    let target = downlevel::Target::parse(minor).ok();
-    let mut refusals = Vec::new();
-    let mut files = Vec::new();
-    for (path, bytes) in source.below("src/speaches/") {
-        let mut content = Cow::Borrowed(bytes);
-        if let Some(target) = target
-            && path.ends_with(".py")
-        {
-            let text = std::str::from_utf8(bytes).with_context(|| format!("`src/speaches/{path}` is not UTF-8"))?;
-            match downlevel::downlevel(&format!("src/speaches/{path}"), text, target) {
-                Ok(outcome) => content = outcome.text.map_or(content, |text| Cow::Owned(text.into_bytes())),
-                Err(refused) => refusals.push(refused.to_string()),
-            }
-        }
-        files.push((format!("speaches/{path}"), content));
-    }
-    if !refusals.is_empty() {
-        bail!(
-            Failure::new(Exit::Data, format!("speaches cannot be ported to Python {minor}:\n{}", refusals.join("\n")))
-                .hint("`--python 3.12` takes it as it is")
-        );
-    }
-    Ok(files)
 }
 
 impl Source {

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Store;
 use crate::digest::{Hasher, Sha256};
+use crate::interrupt;
 
 const LIST: &str = "tree.json";
 const CONTENT: &str = "content";
@@ -131,7 +132,7 @@ impl TreeWriter {
         }
         let target = self.content.join(path.as_str());
         if let Some(parent) = target.parent() {
-            fs_err::create_dir_all(parent)?;
+            interrupt::create_inside(parent)?;
         }
         Ok(target)
     }
@@ -159,7 +160,7 @@ impl Store {
         self.publish(&destination, |work| {
             let made = work.join("tree");
             let mut writer = TreeWriter { content: made.join(CONTENT), entries: BTreeMap::new() };
-            fs_err::create_dir_all(&writer.content)?;
+            interrupt::create_inside(&writer.content)?;
             fill(&mut writer)?;
             fs_err::write(made.join(LIST), serde_json::to_vec(&writer.entries)?)?;
             Ok(made)
