@@ -190,3 +190,17 @@ fn two_provisions_at_once_share_a_store() {
     let description = |name: &str| fs_err::read(scratch.path.join(name).join("runtime.json")).unwrap();
     assert!(description("one") == description("two"));
 }
+
+#[test]
+fn quickstart_speaks_listens_and_says_what_to_do_next() {
+    let scratch = scratch();
+    let out = scratch.path.join("runtime");
+    let ended = run(&mut xtask(&["quickstart", "--sample", "--out", out.as_str()])).expect(0);
+    for part in
+        ["SAMPLE", "heard:  The quick brown fox", "/bin/speaches serve", "curl http://127.0.0.1:34331", "provision"]
+    {
+        assert!(ended.stdout.contains(part), "`{part}` is not in:\n{}", ended.stdout);
+    }
+    let spoken = fs_err::read(scratch.path.join("quickstart.wav")).unwrap();
+    assert!(spoken.starts_with(b"RIFF"));
+}

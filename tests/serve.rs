@@ -190,3 +190,14 @@ fn a_runtime_that_nobody_may_write_to_works() {
     assert_eq!(service.end().0, Some(0));
     assert_eq!(files(&runtime), before, "running it wrote nothing into it");
 }
+
+#[test]
+fn the_service_managers_own_tests_pass_on_what_a_runtime_carries() {
+    let runtime = sample_runtime();
+    let minor = json(&runtime.join("runtime.json"))["python"]["minor"].as_str().unwrap().to_owned();
+    let mut tests = Command::new(runtime.join(format!("python/bin/python{minor}")));
+    tests.args(["-B", "-W", "error::ResourceWarning", "-m", "unittest", "discover"]);
+    tests.env("LD_LIBRARY_PATH", runtime.join("python/lib")).current_dir(root().join("runtime-template/service"));
+    let ended = run(&mut tests).expect(0);
+    assert!(!ended.stderr.contains("skipping"), "a runtime has all that they need:\n{}", ended.stderr);
+}

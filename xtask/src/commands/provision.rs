@@ -43,7 +43,7 @@ pub struct Arguments {
     /// Models to bundle: default, none, or repositories on the hub
     #[arg(long, value_name = "default|none|ID,…", default_value = "default")]
     pub models: String,
-    /// Where the runtime goes [default: dist/speaches-<version>-py<python>-<target>-<accelerator>]
+    /// Where the runtime goes [default: dist/speaches-VERSION-pyPYTHON-TARGET-ACCELERATOR]
     #[arg(long, value_name = "DIR")]
     pub out: Option<Utf8PathBuf>,
     /// Take CPython from an archive of python-build-standalone, or copy this interpreter

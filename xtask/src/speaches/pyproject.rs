@@ -52,6 +52,13 @@ fn overrides(accelerator: Accelerator) -> [Replacement; 2] {
 
 /// Edits the text for an accelerator and returns it with what was done, in words.
 pub fn edit(text: &str, accelerator: Accelerator) -> Result<(String, Vec<String>)> {
+    apply(text, accelerator).map_err(|error| match error.downcast::<Unexpected>() {
+        Ok(unexpected) => unexpected.failure(text).into(),
+        Err(error) => error,
+    })
+}
+
+fn apply(text: &str, accelerator: Accelerator) -> Result<(String, Vec<String>)> {
     let mut document: DocumentMut = text.parse().context("`pyproject.toml` of speaches is malformed")?;
     let mut done = Vec::new();
     let project =
@@ -66,7 +73,11 @@ pub fn edit(text: &str, accelerator: Accelerator) -> Result<(String, Vec<String>
             ));
         }
         Some(found) if found == REQUIRES_PYTHON => {}
-        found => bail!(unexpected("requires-python", found.unwrap_or("no text"))),
+        found => bail!(Unexpected {
+            what: "requires-python",
+            found: found.unwrap_or_default().to_owned(),
+            expected: "==3.12.*".to_owned(),
+        }),
     }
     let dependencies =
         project.get_mut("dependencies").and_then(Item::as_array_mut).context("there are no `dependencies`")?;
@@ -97,7 +108,7 @@ pub fn edit(text: &str, accelerator: Accelerator) -> Result<(String, Vec<String>
         let found =
             groups.get(group).and_then(Item::as_array).is_some_and(|array| position(array, requirement).is_some());
         if !found {
-            bail!(unexpected("dependencies", &format!("no `{requirement}`")));
+            bail!(Unexpected { what: "dependencies", found: String::new(), expected: requirement.to_owned() });
         }
     }
 
@@ -122,12 +133,33 @@ pub fn edit(text: &str, accelerator: Accelerator) -> Result<(String, Vec<String>
     Ok((document.to_string(), done))
 }
 
-fn unexpected(what: &str, found: &str) -> Failure {
-    Failure::new(
-        Exit::Data,
-        format!("`pyproject.toml` of speaches cannot be edited: `{what}` has {found}, which this tool does not know"),
-    )
-    .hint("this commit of speaches differs from the pinned one there; `xtask/src/speaches/pyproject.rs` says what is expected")
+/// Something that is neither what upstream had nor what it becomes.
+#[derive(Debug, thiserror::Error)]
+#[error("{what} is `{found}`")]
+struct Unexpected {
+    what: &'static str,
+    found: String,
+    expected: String,
+}
+
+impl Unexpected {
+    /// Names the line, so that whoever moves to another commit of speaches sees at once what changed there.
+    fn failure(&self, text: &str) -> Failure {
+        let Self { what, found, expected } = self;
+        let line = text.lines().position(|line| !found.is_empty() && line.contains(found.as_str()));
+        let place = line.map_or_else(String::new, |line| format!(":{}", line + 1));
+        let found = if found.is_empty() { "nothing of it".to_owned() } else { format!("`{found}`") };
+        Failure::new(
+            Exit::Data,
+            format!("pyproject.toml{place} of speaches cannot be edited: `{what}` has {found} where `{expected}` was expected"),
+        )
+        .hint("this commit of speaches differs there from the one the edits are made for; they are in `xtask/src/speaches/pyproject.rs`")
+    }
+}
+
+/// The name of the distribution that a requirement is about.
+fn name_of(requirement: &str) -> &str {
+    requirement.split(['<', '>', '=', '~', '!', '[', ';', ' ']).next().unwrap_or(requirement)
 }
 
 fn position(array: &Array, text: &str) -> Option<usize> {
@@ -163,7 +195,7 @@ fn set_string(item: &mut Item, text: &str) {
     *item = Item::Value(value);
 }
 
-fn replace(array: &mut Array, place: &str, (from, to, why): Replacement, done: &mut Vec<String>) -> Result<()> {
+fn replace(array: &mut Array, place: &'static str, (from, to, why): Replacement, done: &mut Vec<String>) -> Result<()> {
     match (position(array, from), position(array, to)) {
         (Some(index), None) => {
             // `Array::replace` keeps the comment and the indentation of what it replaces.
@@ -173,10 +205,9 @@ fn replace(array: &mut Array, place: &str, (from, to, why): Replacement, done: &
         }
         (None, Some(_)) => Ok(()),
         _ => {
-            let name = from.split(['>', '[', '=', ' ']).next().unwrap_or(from);
             let found =
-                array.iter().filter_map(Value::as_str).filter(|text| text.starts_with(name)).collect::<Vec<_>>();
-            bail!(unexpected(place, &format!("`{}` where `{from}` was", found.join("`, `"))))
+                array.iter().filter_map(Value::as_str).find(|text| name_of(text) == name_of(from) && *text != to);
+            bail!(Unexpected { what: place, found: found.unwrap_or_default().to_owned(), expected: from.to_owned() })
         }
     }
 }
@@ -250,9 +281,13 @@ override-dependencies = ["onnxruntime-gpu ; sys_platform == 'never'", "onnxrunti
     #[test]
     fn a_line_that_is_neither_old_nor_new_is_named() {
         for (from, to, named) in [
-            ("numpy>=2.3.1", "numpy>=2.4", "`numpy>=2.4` where `numpy>=2.3.1` was"),
-            ("==3.12.*", "==3.14.*", "`requires-python` has ==3.14.*"),
-            ("gradio>=5.49.1", "gradio>=7", "no `gradio>=5.49.1`"),
+            (
+                "numpy>=2.3.1",
+                "numpy>=2.4",
+                "pyproject.toml:8 of speaches cannot be edited: `dependencies` has `numpy>=2.4` where `numpy>=2.3.1`",
+            ),
+            ("==3.12.*", "==3.14.*", "pyproject.toml:3 of speaches cannot be edited: `requires-python` has `==3.14.*`"),
+            ("gradio>=5.49.1", "gradio>=7", "`dependencies` has nothing of it where `gradio>=5.49.1`"),
             ("onnxruntime>=1.24.4", "onnxruntime>=2", "onnxruntime>=2"),
         ] {
             let error = edit(&UPSTREAM.replace(from, to), Accelerator::Cpu).unwrap_err().to_string();
