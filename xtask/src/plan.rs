@@ -18,7 +18,7 @@ use crate::target::{Accelerator, Target};
 use crate::template::Template;
 
 /// Raised whenever the same inputs give another runtime.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// What a provision is going to do.
 pub struct Plan {

@@ -85,7 +85,7 @@ impl Provision<'_> {
         let contents = contents(plan, &trees)?;
         let bar = self.progress.items("Filling the runtime", contents.len());
         let made = work.path().join("runtime");
-        contents.write(&made, head(plan, &python), bar.as_ref())?;
+        contents.write(&made, head(plan, &python, compiler.is_some()), bar.as_ref())?;
         stage::publish(&made, &plan.output, &work)?;
         bar.finish();
         Ok(())
@@ -320,7 +320,7 @@ fn contents(plan: &Plan, trees: &[Placed]) -> Result<Contents> {
     Ok(contents)
 }
 
-fn head(plan: &Plan, python: &Tree) -> Head {
+fn head(plan: &Plan, python: &Tree, bytecode: bool) -> Head {
     let mut inputs = Vec::new();
     let mut add = |kind: &str, name: String, origin: String, sha256: crate::digest::Sha256, pinned: bool| {
         inputs.push(Input { kind: kind.to_owned(), name, origin, sha256: sha256.to_string(), pinned });
@@ -370,6 +370,7 @@ fn head(plan: &Plan, python: &Tree) -> Head {
             minor: plan.python.minor().to_owned(),
             harvested: matches!(plan.python, PythonInput::Interpreter(_)),
         },
+        bytecode,
         groups: plan.groups.clone(),
         models: plan
             .models

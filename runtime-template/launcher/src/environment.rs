@@ -94,6 +94,7 @@ mod tests {
             target: "x86_64-unknown-linux-gnu".into(),
             accelerator: "cpu".into(),
             python: Python { version: "3.12.1".into(), minor: "3.12".into(), harvested },
+            bytecode: true,
             groups: Vec::new(),
             models: vec![model; models],
             plan: String::new(),

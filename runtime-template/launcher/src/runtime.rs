@@ -30,6 +30,9 @@ pub struct Head {
     pub accelerator: String,
     /// The interpreter.
     pub python: Python,
+    /// Whether compiled bytecode is inside: it is when a CPython of the same minor version could run where the
+    /// runtime was made.
+    pub bytecode: bool,
     /// Optional parts that are inside, such as `diarization` and `ui`.
     pub groups: Vec<String>,
     /// The models below `models/hub`.

@@ -1,5 +1,6 @@
 //! `speaches serve`: decide, prepare, become the service manager.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -73,7 +74,8 @@ pub fn run(flags: &Flags) -> Result<Exit, Failure> {
     let mut command = Command::new(&python);
     command
         // Isolated: what the user has set up for their own Python has no business here.
-        .args(["-I", "-B", "-X", "utf8"])
+        .args(["-I", "-X", "utf8"])
+        .args(bytecode(&head, &config))
         .arg(&manager)
         .arg("serve")
         .current_dir(&app)
@@ -85,6 +87,17 @@ pub fn run(flags: &Flags) -> Result<Exit, Failure> {
         };
     }
     become_(command)
+}
+
+/// Nothing is ever written into a runtime. One without bytecode has it compiled beside the state of the service, at
+/// its first start.
+fn bytecode(head: &Head, config: &Config) -> Vec<OsString> {
+    if head.bytecode {
+        return vec!["-B".into()];
+    }
+    let mut prefix = OsString::from("pycache_prefix=");
+    prefix.push(config.state_directory.value.join("bytecode").join(head.plan.get(..16).unwrap_or("runtime")));
+    vec!["-X".into(), prefix]
 }
 
 fn settings(runtime: &Path, head: &Head, config: &Config) -> serde_json::Value {

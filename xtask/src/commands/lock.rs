@@ -62,6 +62,9 @@ struct Departures {
 #[serde(deny_unknown_fields)]
 struct Constraint {
     requirement: String,
+    /// Where it holds; everywhere when there are none.
+    #[serde(default)]
+    targets: Vec<String>,
     reason: String,
 }
 
@@ -130,7 +133,7 @@ pub fn run(arguments: &Arguments, root: &Utf8Path, manifest_directory: &Utf8Path
     let from = arguments.speaches_from.as_ref().context("clap requires it")?;
     let source = Source::read(from, &manifests.speaches, false)?;
     let groups = GROUPS.into_iter().filter(|group| !target.entry.unavailable.contains_key(*group)).collect::<Vec<_>>();
-    let exported = resolver.resolve(&source, accelerator, &groups)?;
+    let exported = resolver.resolve(&source, &target, accelerator, &groups)?;
     for minor in MINORS {
         let wheels = resolver.select(&exported, &source, minor, &target, accelerator)?;
         write(&manifests.locks, minor, &target, accelerator, &groups, wheels)?;
@@ -143,11 +146,11 @@ type Exported = BTreeMap<Vec<String>, String>;
 
 impl Resolver<'_> {
     /// Resolves once for every Python and exports what each set of groups needs.
-    fn resolve(&self, source: &Source, accelerator: Accelerator, groups: &[&str]) -> Result<Exported> {
+    fn resolve(&self, source: &Source, target: &Target, accelerator: Accelerator, groups: &[&str]) -> Result<Exported> {
         let step = progress::for_stderr().step("Resolving");
         let project = WorkDirectory::new_in(&self.store.work())?;
         let (edited, _) = pyproject::edit(source.text("pyproject.toml")?, accelerator)?;
-        fs_err::write(project.path().join("pyproject.toml"), self.constrained(&edited)?)?;
+        fs_err::write(project.path().join("pyproject.toml"), self.constrained(&edited, target)?)?;
         fs_err::write(project.path().join("uv.lock"), source.text("uv.lock")?)?;
         let mut command = self.uv.command();
         command.args(["lock", "--quiet"]).current_dir(project.path());
@@ -169,13 +172,19 @@ impl Resolver<'_> {
         Ok(exported)
     }
 
-    fn constrained(&self, pyproject: &str) -> Result<String> {
+    /// The bounds that hold for a target.
+    fn constraints(&self, target: &Target) -> impl Iterator<Item = &Constraint> {
+        let triple = target.triple.clone();
+        self.departures.constraint.iter().filter(move |one| one.targets.is_empty() || one.targets.contains(&triple))
+    }
+
+    fn constrained(&self, pyproject: &str, target: &Target) -> Result<String> {
         let mut document: toml_edit::DocumentMut = pyproject.parse()?;
         let constraints = document["tool"]["uv"]["constraint-dependencies"]
             .or_insert(toml_edit::value(toml_edit::Array::new()))
             .as_array_mut()
             .context("`constraint-dependencies` is no list")?;
-        for constraint in &self.departures.constraint {
+        for constraint in self.constraints(target) {
             constraints.push(constraint.requirement.as_str());
         }
         Ok(document.to_string())
@@ -231,7 +240,7 @@ impl Resolver<'_> {
                     base.insert(name.distribution.clone());
                 }
                 let resolved = found.entry(name.distribution.clone()).or_insert_with(|| Resolved {
-                    reason: self.reason(&name, upstream.get(&name.distribution), minor, url.is_some()),
+                    reason: self.reason(&name, upstream.get(&name.distribution), minor, target, url.is_some()),
                     name,
                     size,
                     sha256,
@@ -264,6 +273,7 @@ impl Resolver<'_> {
         name: &WheelName,
         upstream: Option<&BTreeSet<String>>,
         minor: &str,
+        target: &Target,
         substituted: bool,
     ) -> Option<String> {
         if !substituted && upstream.is_some_and(|versions| versions.contains(&name.version)) {
@@ -271,7 +281,7 @@ impl Resolver<'_> {
         }
         let before =
             upstream.map_or("nothing".to_owned(), |versions| versions.iter().cloned().collect::<Vec<_>>().join(", "));
-        let constraint = self.departures.constraint.iter().find(|one| {
+        let constraint = self.constraints(target).find(|one| {
             normalize(one.requirement.split(['<', '>', '=', '!']).next().unwrap_or_default()) == name.distribution
         });
         let why = if substituted {

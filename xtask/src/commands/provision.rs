@@ -99,7 +99,7 @@ pub fn provision(arguments: &Arguments, root: &Utf8Path, manifest_directory: &Ut
     let digests = Digests::load(&store);
     let manifests = Manifests::load(manifest_directory, arguments.sample)?;
     let plan = make_plan(arguments, root, &manifests, &store, &digests)?;
-    for note in notes(&plan, &store) {
+    for note in notes(&plan, &store, &arguments.without) {
         eprintln!("{note}");
     }
     if verify::read(&plan.output).is_ok_and(|there| there.head.plan == plan.identity().to_string()) {
@@ -119,21 +119,26 @@ pub fn provision(arguments: &Arguments, root: &Utf8Path, manifest_directory: &Ut
     .run(&plan)?;
     let made = verify::read(&plan.output)?;
     let size = made.files.iter().map(|file| file.size).sum::<u64>();
-    eprintln!(
-        "made {} in {:.1} s: {} files, {}\nstart it with: {}/{} serve",
-        if plan.sample { "the SAMPLE runtime" } else { "the runtime" },
-        started.elapsed().as_secs_f32(),
-        made.files.len(),
-        plan::human_size(size),
-        plan.output,
-        plan.target.family().launcher(),
-    );
+    let what = if plan.sample { "the SAMPLE runtime" } else { "the runtime" };
+    let seconds = started.elapsed().as_secs_f32();
+    eprintln!("made {what} in {seconds:.1} s: {} files, {}", made.files.len(), plan::human_size(size));
+    let launcher = plan.target.family().launcher();
+    if plan.target.triple == host::triple() {
+        eprintln!("start it with: {}/{launcher} serve", plan.output);
+    } else {
+        eprintln!("it is for {}: move it there and start {launcher} serve", plan.target.entry.description);
+    }
     Ok(plan.output)
 }
 
 /// What a user should know before it starts.
-fn notes(plan: &Plan, store: &Store) -> Vec<String> {
+fn notes(plan: &Plan, store: &Store, without: &[String]) -> Vec<String> {
     let mut notes = Vec::new();
+    for (part, reason) in &plan.target.entry.unavailable {
+        if lock::GROUPS.contains(&part.as_str()) && !plan.sample && !without.contains(part) {
+            notes.push(format!("note: {} goes without {part}: {reason}", plan.target.triple));
+        }
+    }
     if plan.sample {
         notes.push(
             "note: this is the SAMPLE: it shows how provisioning works, and understands nothing but its own tones"
