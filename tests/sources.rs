@@ -1,4 +1,5 @@
 //! Inputs from servers and archives, through the code that real users run, against servers on this machine.
+#![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
 
 mod support;
@@ -210,4 +211,63 @@ fn a_hub_that_has_nothing_or_gives_nothing_is_explained() {
     let server = Server::start(BTreeMap::new());
     provision(&server.url).expect(69).says("the hub has no");
     provision("http://127.0.0.1:9").expect(69).says("the hub cannot be reached").says("HF_ENDPOINT");
+}
+
+/// A source archive of the sample as forges make them: one directory at the top.
+fn source_archive(change: impl Fn(&str, Vec<u8>) -> Vec<u8>) -> Vec<u8> {
+    let source = root().join("tests/sample/speaches");
+    let mut archive = tar::Builder::new(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast()));
+    for file in files(&source) {
+        let bytes = change(file.as_str(), fs_err::read(source.join(&file)).unwrap());
+        let mut header = tar::Header::new_gnu();
+        header.set_size(bytes.len() as u64);
+        header.set_mode(0o644);
+        header.set_cksum();
+        archive.append_data(&mut header, format!("speaches-0123/{file}"), bytes.as_slice()).unwrap();
+    }
+    archive.into_inner().unwrap().finish().unwrap()
+}
+
+#[test]
+fn the_pinned_source_is_fetched_and_checked_by_what_is_in_it() {
+    let scratch = scratch();
+    let manifests = own_manifests(&scratch.path);
+    let commit = "0123456789abcdef0123456789abcdef01234567";
+    let provision = |name: &str, archive: Vec<u8>| {
+        let server = Server::start([(format!("/{commit}.tar.gz"), archive)].into());
+        let text = fs_err::read_to_string(root().join("manifests/sample/speaches.toml")).unwrap();
+        let text = text.replace("commit = \"\"", &format!("commit = \"{commit}\"")).replace(
+            "directory = \"tests/sample/speaches\"",
+            &format!("archives = [\"{}/gone.tar.gz\", \"{}/{{commit}}.tar.gz\"]", server.url, server.url),
+        );
+        fs_err::write(manifests.join("speaches.toml"), text).unwrap();
+        let minor = json(&sample_runtime().join("runtime.json"))["python"]["minor"].as_str().unwrap().to_owned();
+        let out = scratch.path.join(name).join("runtime");
+        let mut command = xtask(&["provision", "--manifests", manifests.as_str(), "--python", &minor]);
+        command.args(["--python-from", &support_python(), "--without", "ui", "--out", out.as_str()]);
+        // What the sample's own provision put into the shared store must not be found. Only wheels may.
+        let store = scratch.path.join("store");
+        fs_err::create_dir_all(store.join("trees")).unwrap();
+        for kind in ["wheel", "python", "tool"] {
+            let link = store.join("trees").join(kind);
+            if !link.is_symlink() {
+                fs_err::os::unix::fs::symlink(shared_store().join("trees").join(kind), link).unwrap();
+            }
+        }
+        (run(command.env("SPEACHES_STORE", &store)), out, server)
+    };
+    let changed = |path: &str, bytes: Vec<u8>| if path == "LICENSE" { b"changed".to_vec() } else { bytes };
+    let (ended, out, _) = provision("changed", source_archive(changed));
+    ended.expect(65).says("is not speaches at the pinned commit").says("modified: LICENSE");
+    assert_nothing_half_made(out.parent().unwrap());
+
+    let (ended, _, _) = provision("nothing", b"<html>not an archive</html>".to_vec());
+    ended.expect(69).says("cannot fetch speaches").says("404").says("--speaches-from");
+
+    let (ended, out, server) = provision("right", source_archive(|_, bytes| bytes));
+    ended.expect(0);
+    assert_eq!(server.requests(), ["/gone.tar.gz".to_owned(), format!("/{commit}.tar.gz")]);
+    let direct = files(&out).into_iter().find(|file| file.as_str().ends_with("direct_url.json")).unwrap();
+    let direct = json(&out.join(direct));
+    assert_eq!(direct["vcs_info"]["commit_id"], commit, "PEP 610 names the commit");
 }

@@ -3,7 +3,7 @@
 use std::io::IsTerminal as _;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 
 /// Where progress goes.
 pub trait Progress: Sync {
@@ -78,7 +78,8 @@ fn style(template: &str) -> ProgressStyle {
 
 fn started(bar: ProgressBar) -> ProgressBar {
     bar.enable_steady_tick(Duration::from_millis(120));
-    bar
+    // Also when a step ends with an error: its message belongs on a line of its own.
+    bar.with_finish(ProgressFinish::AndClear)
 }
 
 /// Progress for whoever watches standard error: bars for a person, nothing for a log.

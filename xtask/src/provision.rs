@@ -1,7 +1,7 @@
 //! Carrying out a plan: store, stage, runtime.
 
 use anyhow::{Context as _, Result, bail};
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8Path;
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use speaches_launcher::layout;
 use speaches_launcher::runtime::{self as description, Head, Input};
@@ -53,7 +53,8 @@ impl Provision<'_> {
         let parent = plan.output.parent().context("the output has no parent directory")?;
         let work = WorkDirectory::new_in(parent)
             .with_context(|| format!("the runtime cannot be written to `{}`", plan.output))?;
-        remove_leftovers(parent, work.path());
+        remove_leftovers(parent);
+        remove_leftovers(&self.store.work());
         fs_err::create_dir_all(self.store.root())?;
         self.digests.save(self.store)?;
 
@@ -64,10 +65,9 @@ impl Provision<'_> {
         let wheels = self.wheels(plan)?;
         let speaches = self.speaches(plan)?;
         let models = self.models(plan)?;
-        let launcher = {
-            let _step = self.progress.step("Building the launcher");
-            plan.launcher.tree(self.store, self.root, &plan.target)?
-        };
+        let step = self.progress.step("Building the launcher");
+        let launcher = plan.launcher.tree(self.store, self.root, &plan.target)?;
+        step.finish();
         let template = plan.template.tree(self.store)?;
 
         let mut trees = vec![("CPython".to_owned(), python.clone(), Place::Python)];
@@ -389,15 +389,14 @@ fn head(plan: &Plan, python: &Tree, bytecode: bool) -> Head {
     }
 }
 
-/// Removes what killed runs left beside the output. Directories that are still being filled are young.
-fn remove_leftovers(parent: &Utf8Path, own: &Utf8Path) {
+/// Removes what killed runs left in a directory. Work directories of a run that is still going on are young.
+fn remove_leftovers(directory: &Utf8Path) {
     const OLD: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
-    for entry in parent.read_dir_utf8().into_iter().flatten().flatten() {
-        let path: Utf8PathBuf = entry.path().to_owned();
-        let age =
-            entry.metadata().ok().and_then(|metadata| metadata.modified().ok()).and_then(|time| time.elapsed().ok());
-        if entry.file_name().starts_with(crate::interrupt::PREFIX) && path != own && age.is_some_and(|age| age > OLD) {
-            let _ = fs_err::remove_dir_all(&path);
+    for entry in directory.read_dir_utf8().into_iter().flatten().flatten() {
+        let modified = entry.metadata().ok().and_then(|metadata| metadata.modified().ok());
+        let old = modified.and_then(|time| time.elapsed().ok()).is_some_and(|age| age > OLD);
+        if old && entry.file_name().starts_with(crate::interrupt::PREFIX) {
+            let _ = fs_err::remove_dir_all(entry.path());
         }
     }
 }

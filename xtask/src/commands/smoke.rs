@@ -17,6 +17,7 @@ use crate::failure::{Exit, Failure};
 use crate::http;
 use crate::interrupt::WorkDirectory;
 use crate::runtime::verify;
+use crate::store::fetch::counted;
 
 /// What is spoken.
 pub const SENTENCE: &str = "The quick brown fox jumps over the lazy dog.";
@@ -76,7 +77,7 @@ pub fn smoke(runtime: &Utf8Path, sentence: &str) -> Result<Outcome> {
             bail!(broken(&format!("`/v1/models` does not list the bundled model `{}`, only {listed:?}", model.id)));
         }
     }
-    steps.done(&format!("lists {} models, all {} bundled ones among them", listed.len(), head.models.len()));
+    steps.done(&format!("lists {}, all {} bundled ones among them", counted(listed.len(), "model"), head.models.len()));
 
     let mut outcome = Outcome { speech: Vec::new(), heard: None };
     if let Some(speaker) = head.models.iter().find(|model| model.task == "text-to-speech") {
