@@ -58,6 +58,31 @@ fn documents_mention_no_command_that_does_not_exist() {
 }
 
 #[test]
+fn locks_name_wheels_and_no_package_index() {
+    for directory in ["manifests/locks", "manifests/sample/locks"] {
+        let locks = files(&root().join(directory));
+        assert!(locks.len() >= 12, "{directory}: {locks:?}");
+        for lock in locks {
+            let text = fs_err::read_to_string(root().join(directory).join(&lock)).unwrap();
+            let parsed: toml::Table = toml::from_str(&text).unwrap();
+            assert_eq!(parsed["lock-version"].as_str(), Some("1.0"));
+            for package in parsed["packages"].as_array().unwrap() {
+                let [wheel] = package["wheels"].as_array().unwrap().as_slice() else {
+                    panic!("`{lock}`: not one wheel: {package}");
+                };
+                // PyTorch's wheels for the processor are on its own index, and only there.
+                let place = wheel.get("path").or(wheel.get("url")).unwrap().as_str().unwrap();
+                assert!(
+                    place.starts_with("wheels/") || place.starts_with("https://download.pytorch.org/"),
+                    "`{lock}`: {place}"
+                );
+                assert_eq!(wheel["hashes"]["sha256"].as_str().map(str::len), Some(64));
+            }
+        }
+    }
+}
+
+#[test]
 fn the_pins_of_the_sample_are_those_of_its_files() {
     // Reading the sample checks every file against its pins; an edit without `cargo xtask lock --sample` fails here.
     let scratch = scratch();
