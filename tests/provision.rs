@@ -103,6 +103,20 @@ fn the_copied_cpython_names_its_old_place_in_its_binaries_only() {
 
 #[test]
 #[cfg(unix)]
+fn the_programs_of_a_runtime_share_no_permissions_with_the_store() {
+    use std::os::unix::fs::MetadataExt as _;
+    let runtime = sample_runtime();
+    for directory in ["bin", "python/bin"] {
+        for file in files(&runtime.join(directory)) {
+            let metadata = fs_err::metadata(runtime.join(directory).join(&file)).unwrap();
+            assert_eq!(metadata.nlink(), 1, "{directory}/{file}");
+            assert_eq!(metadata.mode() & 0o777, 0o755, "{directory}/{file}");
+        }
+    }
+}
+
+#[test]
+#[cfg(unix)]
 fn no_link_leaves_a_runtime() {
     let runtime = sample_runtime();
     for file in files(runtime) {

@@ -8,7 +8,6 @@ use speaches_launcher::runtime::{self as description, Head, Input};
 
 use crate::failure::{Exit, Failure};
 use crate::host;
-use crate::http;
 use crate::interrupt::WorkDirectory;
 use crate::lock::LockedWheel;
 use crate::manifest::SpeachesManifest;
@@ -20,7 +19,7 @@ use crate::python::PythonInput;
 use crate::python::bytecode::Compiler;
 use crate::runtime::stage::{self, Contents};
 use crate::speaches::install;
-use crate::speaches::source::{self, Source};
+use crate::speaches::source::Source;
 use crate::store::Store;
 use crate::store::digests::Digests;
 use crate::store::fetch::Download;
@@ -174,35 +173,14 @@ impl Provision<'_> {
         }
         if !self.store.has_tree("speaches", recipe.key(plan.source_sha256)) {
             let step = self.progress.step("Fetching speaches");
-            let source = self.fetch_source()?;
+            if self.offline {
+                bail!(self.forbidden("the source of speaches"));
+            }
+            let source = Source::fetch(self.speaches)?;
             step.finish();
             return recipe.install(self.store, &source, self.speaches);
         }
         self.store.make_tree("speaches", recipe.key(plan.source_sha256), |_| bail!("the tree was just there"))
-    }
-
-    /// The pinned source from its forge. Its archives have no stable bytes, so what is in them is checked.
-    fn fetch_source(&self) -> Result<Source> {
-        if self.offline {
-            bail!(self.forbidden("the source of speaches"));
-        }
-        let mut failures = Vec::new();
-        for url in &self.speaches.archives {
-            let url = url.replace("{commit}", &self.speaches.commit);
-            let response = http::client()?
-                .get(&url)
-                .send()
-                .and_then(reqwest::blocking::Response::error_for_status)
-                .map_err(reqwest::Error::without_url);
-            match response.map_err(anyhow::Error::from).and_then(source::unpack) {
-                Ok(files) => return Source::check(files, &url, self.speaches, false),
-                Err(error) => failures.push(format!("{url}: {error:#}")),
-            }
-        }
-        bail!(
-            Failure::new(Exit::Unavailable, format!("cannot fetch speaches:\n    {}", failures.join("\n    ")))
-                .hint("check the network, or give a checkout or archive with `--speaches-from`")
-        );
     }
 
     fn models(&self, plan: &Plan) -> Result<Vec<(String, Tree)>> {

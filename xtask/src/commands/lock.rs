@@ -40,8 +40,8 @@ pub struct Arguments {
     /// Which wheels: cpu, coreml or cuda [default: the target's own]
     #[arg(long, value_name = "ACCELERATOR")]
     accelerator: Option<String>,
-    /// Take speaches from a checkout or a source archive
-    #[arg(long, value_name = "PATH", required_unless_present = "sample")]
+    /// Take speaches from a checkout or a source archive [default: fetch the pinned commit]
+    #[arg(long, value_name = "PATH")]
     speaches_from: Option<Utf8PathBuf>,
     /// Lock the sample instead
     #[arg(long)]
@@ -130,8 +130,10 @@ pub fn run(arguments: &Arguments, root: &Utf8Path, manifest_directory: &Utf8Path
     }
     let target = manifests.targets.target(arguments.target.as_deref().unwrap_or(host::triple()))?;
     let accelerator = target.accelerator(arguments.accelerator.as_deref())?;
-    let from = arguments.speaches_from.as_ref().context("clap requires it")?;
-    let source = Source::read(from, &manifests.speaches, false)?;
+    let source = match &arguments.speaches_from {
+        Some(from) => Source::read(from, &manifests.speaches, false)?,
+        None => Source::fetch(&manifests.speaches)?,
+    };
     let groups = GROUPS.into_iter().filter(|group| !target.entry.unavailable.contains_key(*group)).collect::<Vec<_>>();
     let exported = resolver.resolve(&source, &target, accelerator, &groups)?;
     for minor in MINORS {

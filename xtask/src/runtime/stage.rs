@@ -78,6 +78,9 @@ impl Contents {
         self.files.par_iter().try_for_each(|(path, placed)| -> Result<()> {
             let target = directory.join(path.as_str());
             match &placed.entry {
+                // A program that shared its permissions with the store would stop to start when somebody changes them
+                // there.
+                Entry::File { .. } if is_program(path) => drop(fs_err::copy(&placed.source, &target)?),
                 Entry::File { .. } => copy(&placed.source, &target)?,
                 Entry::Link { to } => link(to, &target)?,
             }
@@ -90,6 +93,12 @@ impl Contents {
         fs_err::write(directory.join(layout::DESCRIPTION), text)?;
         Ok(())
     }
+}
+
+/// Whether a file is started, rather than read, by somebody.
+fn is_program(path: &RelativePath) -> bool {
+    ["bin/", "python/bin/"].iter().any(|directory| path.as_str().starts_with(directory))
+        || path.as_str().ends_with(".exe")
 }
 
 /// Shares the bytes with the store where the file system can, since a runtime has gigabytes of them: as a clone,

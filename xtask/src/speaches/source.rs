@@ -12,6 +12,7 @@ use walkdir::WalkDir;
 
 use crate::digest::Sha256;
 use crate::failure::{Exit, Failure};
+use crate::http;
 use crate::manifest::{PinnedFile, SpeachesManifest};
 
 /// What a runtime takes from the source. Nothing else of it is looked at when it is not pinned, and no file in
@@ -45,6 +46,27 @@ impl Source {
         }
         let files = if from.is_dir() { read_directory(from, manifest)? } else { read_archive(from)? };
         Self::check(files, from.as_str(), manifest, allow_unpinned)
+    }
+
+    /// The pinned source from its forge. Its archives have no stable bytes, so what is in them is checked.
+    pub fn fetch(manifest: &SpeachesManifest) -> Result<Self> {
+        let mut failures = Vec::new();
+        for url in &manifest.archives {
+            let url = url.replace("{commit}", &manifest.commit);
+            let response = http::client()?
+                .get(&url)
+                .send()
+                .and_then(reqwest::blocking::Response::error_for_status)
+                .map_err(reqwest::Error::without_url);
+            match response.map_err(anyhow::Error::from).and_then(unpack) {
+                Ok(files) => return Self::check(files, &url, manifest, false),
+                Err(error) => failures.push(format!("{url}: {error:#}")),
+            }
+        }
+        bail!(
+            Failure::new(Exit::Unavailable, format!("cannot fetch speaches:\n    {}", failures.join("\n    ")))
+                .hint("check the network, or give a checkout or archive with `--speaches-from`")
+        );
     }
 
     /// Compares files with the pin. `origin` says where they are from.
@@ -158,7 +180,7 @@ fn read_archive(path: &Utf8Path) -> Result<BTreeMap<String, Vec<u8>>> {
 }
 
 /// The files of a gzipped tar, without the directory at its top.
-pub fn unpack(reader: impl Read) -> Result<BTreeMap<String, Vec<u8>>> {
+fn unpack(reader: impl Read) -> Result<BTreeMap<String, Vec<u8>>> {
     /// More than a source archive holds, and little enough to have in memory.
     const LARGEST: u64 = 64 << 20;
     let mut archive = tar::Archive::new(MultiGzDecoder::new(reader).take(LARGEST));
