@@ -101,6 +101,8 @@ fn compile(
     let mut command = uv.command();
     command
         .args(["pip", "compile", "--quiet", "--no-header", "--only-binary", ":all:"])
+        // `UV_PYTHON` does not count here.
+        .args(["--python", uv.python().as_str()])
         .args(["--format", "pylock.toml", "--python-version", minor, "--python-platform", &target.triple])
         .args(flags)
         .args(["--output-file", answer.as_str(), input.as_str()])

@@ -67,6 +67,11 @@ impl Uv {
         Ok(Self { executable, python })
     }
 
+    /// The interpreter that uv may ask.
+    pub fn python(&self) -> &Utf8Path {
+        &self.python
+    }
+
     /// A uv command that asks the user's index and changes nothing else.
     pub fn command(&self) -> Command {
         let mut command = Command::new(&self.executable);
