@@ -269,16 +269,12 @@ mod tests {
     use super::*;
 
     fn resolve(flags: &Flags, environment: &[(&str, &str)], yaml: &str) -> Result<Config, String> {
-        let directory = std::env::temp_dir().join(format!("speaches-config-{}-{:p}", std::process::id(), yaml));
-        fs_err::create_dir_all(&directory).unwrap();
-        let contract = directory.join("speaches_native.yml");
+        let directory = tempfile::tempdir().unwrap();
+        let contract = directory.path().join("speaches_native.yml");
         fs_err::write(&contract, yaml).unwrap();
         let variable =
             |name: &str| environment.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
-        let result =
-            Config::resolve(flags, &Sources { variable: &variable, contract }).map_err(|failure| failure.to_string());
-        fs_err::remove_dir_all(&directory).unwrap();
-        result
+        Config::resolve(flags, &Sources { variable: &variable, contract }).map_err(|failure| failure.to_string())
     }
 
     #[test]
