@@ -31,11 +31,6 @@ impl Sha256 {
         Ok(hasher.finish().0)
     }
 
-    /// Wraps the 32 bytes of a digest.
-    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(bytes)
-    }
-
     /// The 32 bytes.
     pub const fn bytes(self) -> [u8; 32] {
         self.0

@@ -43,13 +43,6 @@ pub struct LockedWheel {
     pub groups: BTreeSet<String>,
 }
 
-impl LockedWheel {
-    /// The name of its unpacked tree in the store.
-    pub fn key(&self) -> Sha256 {
-        Sha256::of_json(&(crate::wheel::unpack::VERSION, self.sha256))
-    }
-}
-
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
 struct Document {

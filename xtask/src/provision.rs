@@ -9,7 +9,6 @@ use speaches_launcher::runtime::{self as description, Head, Input};
 use crate::failure::{Exit, Failure};
 use crate::host;
 use crate::interrupt::WorkDirectory;
-use crate::lock::LockedWheel;
 use crate::manifest::SpeachesManifest;
 use crate::model::FileSource;
 use crate::model::hub::Resolutions;
@@ -25,7 +24,7 @@ use crate::store::digests::Digests;
 use crate::store::fetch::Download;
 use crate::store::tree::{RelativePath, Tree};
 use crate::wheel::uv::Uv;
-use crate::wheel::{index, unpack};
+use crate::wheel::{index, tree};
 
 /// What carrying out a plan needs beside the plan.
 pub struct Provision<'a> {
@@ -111,7 +110,10 @@ impl Provision<'_> {
         let missing = plan
             .wheels
             .iter()
-            .filter(|wheel| !self.store.has_tree("wheel", wheel.key()) && !self.store.file(wheel.sha256).exists())
+            .filter(|wheel| {
+                !self.store.has_tree("wheel", wheel.key(plan.target.family()))
+                    && !self.store.file(wheel.sha256).exists()
+            })
             .collect::<Vec<_>>();
         if !missing.is_empty() {
             let without_url = missing.iter().copied().filter(|wheel| wheel.url.is_none()).collect::<Vec<_>>();
@@ -140,19 +142,13 @@ impl Provision<'_> {
             .wheels
             .par_iter()
             .map(|wheel| {
-                let tree = self.unpack(wheel)?;
+                let tree = wheel.tree(self.store, plan.target.family())?;
                 bar.advance(1);
                 Ok(tree)
             })
             .collect::<Result<Vec<_>>>()?;
         bar.finish();
         Ok(trees)
-    }
-
-    fn unpack(&self, wheel: &LockedWheel) -> Result<Tree> {
-        self.store.make_tree("wheel", wheel.key(), |writer| {
-            unpack::unpack(&self.store.file(wheel.sha256), &wheel.name, writer)
-        })
     }
 
     /// uv with an interpreter for it to ask: one of this machine, or the one that was fetched if it runs here.
@@ -270,7 +266,7 @@ fn contents(plan: &Plan, trees: &[Placed]) -> Result<Contents> {
                 Place::Models => path.below(layout::MODELS_HUB),
                 Place::Wheel => {
                     let inside = |root: &str| path.as_str().strip_prefix(root)?.strip_prefix('/');
-                    let place = match (inside(unpack::SITE_PACKAGES), inside(unpack::DATA), inside(install::APP)) {
+                    let place = match (inside(tree::SITE_PACKAGES), inside(tree::DATA), inside(install::APP)) {
                         (Some(rest), _, _) => format!("{site_packages}/{rest}"),
                         (_, Some(rest), _) => format!("{}/{rest}", layout::PYTHON),
                         _ => path.as_str().to_owned(),
@@ -280,7 +276,7 @@ fn contents(plan: &Plan, trees: &[Placed]) -> Result<Contents> {
             })
         })?;
         if matches!(place, Place::Wheel) {
-            let licences = unpack::licences(tree.entries.iter())
+            let licences = tree::licences(tree.entries.iter())
                 .map(|(path, to)| (path.clone(), to))
                 .collect::<std::collections::BTreeMap<_, _>>();
             contents.add(owner, tree, |path| {

@@ -359,7 +359,7 @@ fn write(
 ) -> Result<()> {
     wheels.sort_by(|a, b| a.name.distribution.cmp(&b.name.distribution));
     for wheel in &wheels {
-        if !wheel.name.fits(minor, target) {
+        if !wheel.name.fits(minor, &target.entry.platform_tags) {
             bail!(Failure::new(
                 Exit::Data,
                 format!("uv chose `{}`, which does not run on {} with Python {minor}", wheel.name, target.triple)

@@ -182,7 +182,7 @@ pub fn make_plan(
     )?;
     let groups = groups.into_iter().filter(|group| lock.groups.contains(group)).collect::<Vec<_>>();
     let wheels = lock.select(&groups).into_iter().cloned().collect::<Vec<_>>();
-    if let Some(wheel) = wheels.iter().find(|wheel| !wheel.name.fits(python.minor(), &target)) {
+    if let Some(wheel) = wheels.iter().find(|wheel| !wheel.name.fits(python.minor(), &target.entry.platform_tags)) {
         bail!(Failure::new(
             Exit::Data,
             format!(

@@ -23,7 +23,7 @@ const VERSION: u32 = 1;
 /// The package, in the source.
 const PACKAGE: &str = "src/speaches/";
 /// The package, in a tree of speaches.
-pub const SITE_PACKAGES: &str = crate::wheel::unpack::SITE_PACKAGES;
+pub const SITE_PACKAGES: &str = crate::wheel::tree::SITE_PACKAGES;
 /// Data files, in a tree of speaches.
 pub const APP: &str = speaches_launcher::layout::APP;
 
@@ -104,8 +104,8 @@ impl Recipe {
             add(writer, &format!("{own}/licenses/LICENSE"), licence)?;
         }
         let record_path = format!("{own}/RECORD");
-        let rows = installed.iter().map(|(path, sha256, size)| (path.as_str(), *sha256, *size));
-        let record = record::write(rows, &record_path)?;
+        let rows = installed.iter().map(|(path, sha256, size)| (path.as_str(), sha256.bytes(), *size));
+        let record = record::write(rows, &record_path);
         writer.add(RelativePath::new(record_path)?.below(SITE_PACKAGES), &mut record.as_slice(), false)?;
 
         for (path, bytes) in source.below("realtime-console/dist/") {

@@ -34,8 +34,7 @@ const ADDED: [(&str, &str); 2] = [
 const UPSTREAM_GPU: &str = "onnxruntime-gpu>=1.24.4 ; platform_machine == 'x86_64'";
 const UPSTREAM_CPU: &str = "onnxruntime>=1.24.4 ; platform_machine != 'x86_64'";
 const LAST_FOR_310: &str = "1.23.2 is the last onnxruntime for Python 3.10";
-const CUDA_AS_WHEELS: &str =
-    "1.23.2 is the last onnxruntime for Python 3.10, and its extras are the CUDA libraries that a machine need not have";
+const CUDA_AS_WHEELS: &str = "1.23.2 is the last onnxruntime for Python 3.10, and its extras are the CUDA libraries that a machine need not have";
 const EXACTLY_ONE: &str = "exactly one of onnxruntime and onnxruntime-gpu may be installed";
 
 /// Both packages install the same module, so that the accelerator decides which one there is.
@@ -277,7 +276,10 @@ override-dependencies = ["onnxruntime-gpu ; sys_platform == 'never'", "onnxrunti
     fn cuda_keeps_the_wheels_for_the_gpu_and_no_others() {
         let (text, _) = edit(UPSTREAM, Accelerator::Cuda).unwrap();
         assert!(text.contains("kokoro-onnx[gpu]"), "{text}");
-        assert!(text.contains("\"onnxruntime-gpu[cuda,cudnn]>=1.23.2\", \"onnxruntime ; sys_platform == 'never'\""), "{text}");
+        assert!(
+            text.contains("\"onnxruntime-gpu[cuda,cudnn]>=1.23.2\", \"onnxruntime ; sys_platform == 'never'\""),
+            "{text}"
+        );
     }
 
     #[test]

@@ -8,6 +8,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 use fs_err::File;
 use serde::{Deserialize, Serialize};
 
+pub use wheel_archive::path::RelativePath;
+
 use super::Store;
 use crate::digest::{Hasher, Sha256};
 use crate::interrupt;
@@ -42,50 +44,6 @@ pub enum Entry {
         /// The text of the link.
         to: String,
     },
-}
-
-/// A relative path with `/` that stays inside the directory it is joined to.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct RelativePath(String);
-
-/// A path that does not stay inside, or that not every system can have.
-#[derive(Debug, thiserror::Error)]
-#[error("`{0}` is not a path inside a directory that every system can have")]
-pub struct Escapes(String);
-
-impl TryFrom<String> for RelativePath {
-    type Error = Escapes;
-
-    fn try_from(path: String) -> Result<Self, Escapes> {
-        let plain = |part: &str| {
-            !matches!(part, "" | "." | "..") && !part.contains(['\\', ':', '\0']) && !part.ends_with(['.', ' '])
-        };
-        if path.split('/').all(plain) { Ok(Self(path)) } else { Err(Escapes(path)) }
-    }
-}
-
-impl From<RelativePath> for String {
-    fn from(path: RelativePath) -> Self {
-        path.0
-    }
-}
-
-impl RelativePath {
-    /// Checks a path.
-    pub fn new(path: impl Into<String>) -> Result<Self, Escapes> {
-        Self::try_from(path.into())
-    }
-
-    /// Its text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// The same path below a directory of the runtime.
-    pub fn below(&self, directory: &str) -> Self {
-        if directory.is_empty() { self.clone() } else { Self(format!("{directory}/{}", self.0)) }
-    }
 }
 
 /// Fills a tree that is being made.
@@ -186,20 +144,5 @@ impl Tree {
     /// sha256 of the sorted list of files: the identity of the content.
     pub fn sha256(&self) -> Sha256 {
         Sha256::of_json(&self.entries)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::RelativePath;
-
-    #[test]
-    fn a_path_that_leaves_its_directory_is_refused() {
-        for good in ["a", "a/b.py", "a b/c-d+e"] {
-            assert!(RelativePath::new(good).is_ok(), "{good}");
-        }
-        for bad in ["", "/a", "a//b", "../a", "a/../../b", "a/.", "C:/a", "a\\b", "a/b.", "a/b ", "a\0"] {
-            assert!(RelativePath::new(bad).is_err(), "{bad}");
-        }
     }
 }

@@ -66,7 +66,7 @@ pub fn best(candidates: Vec<Candidate>, minor: &str, target: &Target) -> Result<
     let mut best = BTreeMap::<String, (WheelName, Candidate)>::new();
     for candidate in candidates {
         let name = candidate.name()?;
-        let rank = |name: &WheelName| name.rank(minor, target).unwrap_or((usize::MAX, u32::MAX));
+        let rank = |name: &WheelName| name.rank(minor, &target.entry.platform_tags).unwrap_or((usize::MAX, u32::MAX));
         let there = best.get(&name.distribution).map(|(name, _)| rank(name));
         if there.is_none_or(|there| rank(&name) < there) {
             best.insert(name.distribution.clone(), (name, candidate));

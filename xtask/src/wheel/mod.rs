@@ -1,7 +1,8 @@
-//! Wheels: their names, where the user's index has them, and unpacking them.
+//! Wheels: where the user's index has them, and their trees in the store. What their names and archives are is in the
+//! crate `wheel-archive`.
 
 pub mod index;
-pub mod name;
-pub mod record;
-pub mod unpack;
+pub mod tree;
 pub mod uv;
+
+pub use wheel_archive::{name, record};

@@ -4,21 +4,17 @@
 //! prefix of the installation). Scripts and headers are left out: a runtime starts one program, the launcher.
 
 use std::collections::BTreeMap;
-use std::io::{BufReader, Read as _};
+use std::io::{self, Read, Seek};
 
-use anyhow::{Context as _, Result, bail};
-use camino::Utf8Path;
-use fs_err::File;
 use zip::ZipArchive;
 
-use super::name::WheelName;
-use super::record::{self, Row};
-use crate::digest::Sha256;
-use crate::failure::{Exit, Failure};
-use crate::store::tree::{Entry, RelativePath, TreeWriter};
+use crate::Sha256;
+use crate::name::WheelName;
+use crate::path::RelativePath;
+use crate::record::{self, Row};
 
-/// Raised whenever the same wheel gives another tree, since trees in the store depend on it.
-pub const VERSION: u32 = 1;
+/// Raised whenever the same wheel gives another tree, since what was unpacked before depends on it.
+pub const VERSION: u32 = 2;
 /// Packages.
 pub const SITE_PACKAGES: &str = "site-packages";
 /// Files for the prefix of the installation.
@@ -27,21 +23,61 @@ pub const DATA: &str = "data";
 /// No wheel holds a file that large; a few bytes that unpack to more are an attack.
 const LARGEST: u64 = 8 << 30;
 
-type Archive = ZipArchive<BufReader<File>>;
+/// Where the files of a wheel go.
+pub trait Sink {
+    /// How writing fails.
+    type Error;
 
-/// Unpacks the wheel `name` from the file `path`.
+    /// Writes a file and returns its sha256 and size in bytes. `executable` is about the target.
+    fn add(
+        &mut self,
+        path: RelativePath,
+        source: &mut dyn Read,
+        executable: bool,
+    ) -> Result<(Sha256, u64), Self::Error>;
+}
+
+/// Why a wheel was not unpacked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error<E> {
+    /// The wheel is not one to install.
+    #[error("the wheel `{wheel}` is refused: {what}")]
+    Refused {
+        /// Its file name.
+        wheel: String,
+        /// What is wrong with it, naming the member where there is one.
+        what: String,
+    },
+    /// What was read could not be written.
+    #[error("cannot write `{member}` of the wheel `{wheel}`")]
+    Sink {
+        /// File name of the wheel.
+        wheel: String,
+        /// The file in it.
+        member: String,
+        /// How writing failed.
+        error: E,
+    },
+}
+
+/// Unpacks the wheel `name` from an archive. `depth` is how many directories lie between the prefix of the
+/// installation and what `site-packages` holds, since `RECORD` names the files of the prefix from there.
 ///
 /// PEP 427: "the RECORD file is used to verify integrity; at install time the digests of every file are
 /// verified": every member needs a row that agrees, and every row needs a member.
-pub fn unpack(path: &Utf8Path, name: &WheelName, writer: &mut TreeWriter) -> Result<()> {
-    let refuse = |what: String| Failure::new(Exit::Data, format!("the wheel `{name}` is refused: {what}"));
-    let file = BufReader::with_capacity(1 << 16, File::open(path)?);
+pub fn unpack<S: Sink>(
+    archive: impl Read + Seek,
+    name: &WheelName,
+    depth: usize,
+    sink: &mut S,
+) -> Result<(), Error<S::Error>> {
+    let refuse = |what: String| Error::Refused { wheel: name.file.clone(), what };
     // Only the central directory counts; what local headers say beside it is never looked at.
-    let mut archive = ZipArchive::new(file).map_err(|error| refuse(error.to_string()))?;
+    let mut archive = ZipArchive::new(archive).map_err(|error| refuse(error.to_string()))?;
     let own = format!("{}.dist-info", dist_info_stem(&archive, name).map_err(refuse)?);
     let record_path = format!("{own}/RECORD");
-    let rows = read_record(&mut archive, &record_path).map_err(|error| refuse(format!("{error:#}")))?;
-    check_wheel_file(&mut archive, &own).map_err(|error| refuse(format!("{error:#}")))?;
+    let rows = read_record(&mut archive, &record_path).map_err(refuse)?;
+    check_wheel_file(&mut archive, &own).map_err(refuse)?;
 
     let mut seen = BTreeMap::new();
     let mut installed = Vec::new();
@@ -53,11 +89,11 @@ pub fn unpack(path: &Utf8Path, name: &WheelName, writer: &mut TreeWriter) -> Res
             continue;
         }
         if member.encrypted() || member.is_symlink() || member.size() > LARGEST {
-            bail!(refuse(format!("`{member_name}` is encrypted, a link or absurdly large")));
+            return Err(refuse(format!("`{member_name}` is encrypted, a link or absurdly large")));
         }
         let path = RelativePath::new(member_name.as_str()).map_err(|error| refuse(error.to_string()))?;
         if seen.insert(member_name.clone(), ()).is_some() {
-            bail!(refuse(format!("there are two files named `{member_name}`")));
+            return Err(refuse(format!("there are two files named `{member_name}`")));
         }
         if member_name == record_path {
             continue;
@@ -65,37 +101,58 @@ pub fn unpack(path: &Utf8Path, name: &WheelName, writer: &mut TreeWriter) -> Res
         let row = rows.get(&member_name);
         let unsigned = member_name == format!("{record_path}.jws") || member_name == format!("{record_path}.p7s");
         if row.is_none() && !unsigned {
-            bail!(refuse(format!("`{member_name}` is not listed in its RECORD")));
+            return Err(refuse(format!("`{member_name}` is not listed in its RECORD")));
         }
-        let Some(place) = place(&path, &data_prefix).map_err(|error| refuse(format!("{error:#}")))? else {
+        let Some(place) = place(&path, &data_prefix).map_err(refuse)? else {
             continue;
         };
         // PEP 427 leaves permissions to the archive; any execute bit means all of them.
         let executable = member.unix_mode().is_some_and(|mode| mode & 0o111 != 0);
         let announced = member.size();
-        let mut limited = member.by_ref().take(announced + 1);
-        let (sha256, size) = writer
-            .add(place.clone(), &mut limited, executable)
-            .with_context(|| refuse(format!("`{member_name}` cannot be unpacked")).to_string())?;
-        verify(&member_name, row, sha256, size).map_err(refuse)?;
-        if let Some(path) = place.as_str().strip_prefix(SITE_PACKAGES) {
-            installed.push((path.trim_start_matches('/').to_owned(), sha256, size));
-        } else {
-            installed.push((format!("../../../{}", place.as_str().trim_start_matches("data/")), sha256, size));
+        let mut source = Watched { inner: member.by_ref().take(announced + 1), failed: None };
+        let written = sink.add(place.clone(), &mut source, executable);
+        if let Some(error) = source.failed {
+            return Err(refuse(format!("`{member_name}` cannot be unpacked: {error}")));
         }
+        let (sha256, size) =
+            written.map_err(|error| Error::Sink { wheel: name.file.clone(), member: member_name.clone(), error })?;
+        verify(&member_name, row, sha256, size).map_err(refuse)?;
+        let place = match place.as_str().strip_prefix(SITE_PACKAGES) {
+            Some(path) => path.trim_start_matches('/').to_owned(),
+            None => format!("{}{}", "../".repeat(depth), place.as_str().trim_start_matches("data/")),
+        };
+        installed.push((place, sha256, size));
     }
     if let Some(missing) = rows.keys().find(|path| !seen.contains_key(*path)) {
-        bail!(refuse(format!("`{missing}` is listed in its RECORD but is not there")));
+        return Err(refuse(format!("`{missing}` is listed in its RECORD but is not there")));
     }
     // PEP 376: "the RECORD file […] lists all the installed files", which differ from the packed ones.
     let record =
-        record::write(installed.iter().map(|(path, sha256, size)| (path.as_str(), *sha256, *size)), &record_path)?;
-    writer.add(RelativePath::new(format!("{SITE_PACKAGES}/{record_path}"))?, &mut record.as_slice(), false)?;
+        record::write(installed.iter().map(|(path, sha256, size)| (path.as_str(), *sha256, *size)), &record_path);
+    let place =
+        RelativePath::new(format!("{SITE_PACKAGES}/{record_path}")).map_err(|error| refuse(error.to_string()))?;
+    sink.add(place, &mut record.as_slice(), false).map_err(|error| Error::Sink {
+        wheel: name.file.clone(),
+        member: record_path,
+        error,
+    })?;
     Ok(())
 }
 
+/// Tells whether reading failed, since a sink cannot say whose fault its failure was.
+struct Watched<R> {
+    inner: R,
+    failed: Option<String>,
+}
+
+impl<R: Read> Read for Watched<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.inner.read(buffer).inspect_err(|error| self.failed = Some(error.to_string()))
+    }
+}
+
 /// PEP 427: "the .dist-info directory […] is named after the distribution and version", one per wheel.
-fn dist_info_stem(archive: &Archive, name: &WheelName) -> Result<String, String> {
+fn dist_info_stem<R: Read + Seek>(archive: &ZipArchive<R>, name: &WheelName) -> Result<String, String> {
     let mut stems = archive
         .file_names()
         .flatten()
@@ -107,29 +164,33 @@ fn dist_info_stem(archive: &Archive, name: &WheelName) -> Result<String, String>
         return Err(format!("it has {} `.dist-info` directories, not one", stems.len()));
     };
     let (distribution, _) = stem.rsplit_once('-').unwrap_or((stem.as_str(), ""));
-    if super::name::normalize(distribution) != name.distribution {
+    if crate::name::normalize(distribution) != name.distribution {
         return Err(format!("its metadata is that of `{stem}`"));
     }
     Ok(stem.clone())
 }
 
-fn read_record(archive: &mut Archive, path: &str) -> Result<BTreeMap<String, Row>> {
-    let mut text = Vec::new();
-    archive.by_name(path).with_context(|| format!("there is no `{path}`"))?.read_to_end(&mut text)?;
-    record::parse(&text).with_context(|| format!("`{path}` is malformed"))
+fn read_record(archive: &mut ZipArchive<impl Read + Seek>, path: &str) -> Result<BTreeMap<String, Row>, String> {
+    record::parse(&read_member(archive, path)?).map_err(|error| format!("`{path}` is malformed: {error}"))
 }
 
 /// PEP 427: "abort if the major version of Wheel-Version is greater than what is supported".
-fn check_wheel_file(archive: &mut Archive, own: &str) -> Result<()> {
+fn check_wheel_file(archive: &mut ZipArchive<impl Read + Seek>, own: &str) -> Result<(), String> {
     let path = format!("{own}/WHEEL");
-    let mut text = String::new();
-    archive.by_name(&path).with_context(|| format!("there is no `{path}`"))?.read_to_string(&mut text)?;
+    let text = String::from_utf8(read_member(archive, &path)?).map_err(|_| format!("`{path}` is not UTF-8"))?;
     let version = text.lines().find_map(|line| line.strip_prefix("Wheel-Version:")).map(str::trim);
     match version {
         Some(version) if version.split('.').next() == Some("1") => Ok(()),
-        Some(version) => bail!("it is of the format {version}, and only 1.x is known"),
-        None => bail!("`{path}` states no version of the format"),
+        Some(version) => Err(format!("it is of the format {version}, and only 1.x is known")),
+        None => Err(format!("`{path}` states no version of the format")),
     }
+}
+
+fn read_member(archive: &mut ZipArchive<impl Read + Seek>, path: &str) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    let mut member = archive.by_name(path).map_err(|_| format!("there is no `{path}`"))?;
+    member.read_to_end(&mut bytes).map_err(|error| format!("`{path}` cannot be unpacked: {error}"))?;
+    Ok(bytes)
 }
 
 /// Where a member is installed; `None` for what is left out: scripts, headers, and bytecode that a few wheels
@@ -137,20 +198,20 @@ fn check_wheel_file(archive: &mut Archive, own: &str) -> Result<()> {
 ///
 /// PEP 427: "each subdirectory of distribution-1.0.data/ is a key into a dict of destination directories, such as
 /// distribution-1.0.data/(purelib|platlib|headers|scripts|data)".
-fn place(path: &RelativePath, data_prefix: &str) -> Result<Option<RelativePath>> {
+fn place(path: &RelativePath, data_prefix: &str) -> Result<Option<RelativePath>, String> {
     if path.as_str().split('/').any(|part| part == "__pycache__") {
         return Ok(None);
     }
     let Some(inside) = path.as_str().strip_prefix(data_prefix) else {
         return Ok(Some(path.below(SITE_PACKAGES)));
     };
-    let (scheme, rest) = inside.split_once('/').with_context(|| format!("`{}` belongs nowhere", path.as_str()))?;
-    let rest = RelativePath::new(rest)?;
+    let (scheme, rest) = inside.split_once('/').ok_or_else(|| format!("`{}` belongs nowhere", path.as_str()))?;
+    let rest = RelativePath::new(rest).map_err(|error| error.to_string())?;
     match scheme {
         "purelib" | "platlib" => Ok(Some(rest.below(SITE_PACKAGES))),
         "data" => Ok(Some(rest.below(DATA))),
         "scripts" | "headers" => Ok(None),
-        other => bail!("`{}` is of the unknown kind `{other}`", path.as_str()),
+        other => Err(format!("`{}` is of the unknown kind `{other}`", path.as_str())),
     }
 }
 
@@ -165,32 +226,31 @@ fn verify(member: &str, row: Option<&Row>, sha256: Sha256, size: u64) -> Result<
     Ok(())
 }
 
-/// The files of a tree that hold a licence, by where they belong below `licenses/`.
-pub fn licences<'a>(
-    entries: impl Iterator<Item = (&'a RelativePath, &'a Entry)>,
-) -> impl Iterator<Item = (&'a RelativePath, String)> {
-    entries.filter_map(|(path, _)| {
-        let inside = path.as_str().strip_prefix(SITE_PACKAGES)?.trim_start_matches('/');
-        let (top, rest) = inside.split_once('/')?;
-        let stem = top.strip_suffix(".dist-info")?;
-        let file = rest.rsplit('/').next()?.to_ascii_uppercase();
-        let is_licence = rest.starts_with("licenses/")
-            || ["LICENSE", "LICENCE", "COPYING", "NOTICE", "AUTHORS"].iter().any(|start| file.starts_with(start));
-        is_licence.then(|| (path, format!("{stem}/{}", rest.strip_prefix("licenses/").unwrap_or(rest))))
-    })
-}
-
 #[cfg(test)]
 mod tests {
-    use std::io::Write as _;
+    use std::io::{Cursor, Write as _};
 
-    use camino::Utf8PathBuf;
+    use sha2::Digest as _;
     use zip::ZipWriter;
     use zip::write::SimpleFileOptions;
 
     use super::*;
-    use crate::store::Store;
-    use crate::store::tree::Tree;
+
+    /// Keeps files in memory.
+    #[derive(Debug, Default)]
+    struct Memory(BTreeMap<RelativePath, (Vec<u8>, bool)>);
+
+    impl Sink for Memory {
+        type Error = io::Error;
+
+        fn add(&mut self, path: RelativePath, source: &mut dyn Read, executable: bool) -> io::Result<(Sha256, u64)> {
+            let mut bytes = Vec::new();
+            source.read_to_end(&mut bytes)?;
+            let found = (sha2::Sha256::digest(&bytes).into(), bytes.len() as u64);
+            self.0.insert(path, (bytes, executable));
+            Ok(found)
+        }
+    }
 
     /// Members of a wheel, in order.
     type Members = Vec<(String, Vec<u8>)>;
@@ -210,34 +270,29 @@ mod tests {
     }
 
     fn with_record(mut members: Members) -> Members {
-        let rows = members.iter().map(|(path, bytes)| (path.as_str(), Sha256::of(bytes), bytes.len() as u64));
-        let record = record::write(rows, "a-1.dist-info/RECORD").unwrap();
+        let rows =
+            members.iter().map(|(path, bytes)| (path.as_str(), sha2::Sha256::digest(bytes).into(), bytes.len() as u64));
+        let record = record::write(rows, "a-1.dist-info/RECORD");
         members.push(("a-1.dist-info/RECORD".to_owned(), record));
         members
     }
 
-    fn unpack_members(members: &Members) -> Result<Tree> {
-        let directory = tempfile::tempdir().unwrap();
-        let root = Utf8PathBuf::from_path_buf(directory.keep()).unwrap();
-        let wheel = root.join("a-1-py3-none-any.whl");
-        let mut writer = ZipWriter::new(File::create(&wheel).unwrap());
+    fn unpack_members(members: &Members) -> Result<Memory, Error<io::Error>> {
+        let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
         for (path, bytes) in members {
             writer.start_file(path.as_str(), SimpleFileOptions::default()).unwrap();
             writer.write_all(bytes).unwrap();
         }
-        writer.finish().unwrap();
+        let archive = writer.finish().unwrap();
         let name = WheelName::parse("a-1-py3-none-any.whl").unwrap();
-        let store = Store::at(root.join("store"));
-        let tree = store.make_tree("wheel", Sha256::of(b"test"), |writer| unpack(&wheel, &name, writer));
-        assert!(tree.is_ok() || !store.has_tree("wheel", Sha256::of(b"test")), "nothing half made is left");
-        fs_err::remove_dir_all(root).unwrap();
-        tree
+        let mut sink = Memory::default();
+        unpack(archive, &name, 3, &mut sink).map(|()| sink)
     }
 
     #[test]
     fn files_go_where_their_scheme_says_and_the_record_tells() {
         let tree = unpack_members(&with_record(good())).unwrap();
-        let paths = tree.entries.keys().map(RelativePath::as_str).collect::<Vec<_>>();
+        let paths = tree.0.keys().map(RelativePath::as_str).collect::<Vec<_>>();
         assert_eq!(
             paths,
             [
@@ -257,8 +312,7 @@ mod tests {
             let mut members = with_record(good());
             change(&mut members);
             let error = unpack_members(&members).unwrap_err();
-            assert_eq!(crate::failure::exit_of(&error), Exit::Data, "{error:#}");
-            format!("{error:#}")
+            error.to_string()
         };
         for (change, says) in [
             (

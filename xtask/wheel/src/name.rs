@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use crate::target::Target;
-
 /// The file name of a wheel, taken apart after PEP 427:
 /// "`{distribution}-{version}(-{build tag})?-{python tag}-{abi tag}-{platform tag}.whl`".
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,24 +49,26 @@ impl WheelName {
         })
     }
 
-    /// Whether it can be installed for a Python minor version such as `3.12` on a target.
-    pub fn fits(&self, minor: &str, target: &Target) -> bool {
-        self.rank(minor, target).is_some()
+    /// Whether it can be installed for a Python minor version such as `3.12` on a target with these platform tags.
+    pub fn fits(&self, minor: &str, platforms: &[String]) -> bool {
+        self.rank(minor, platforms).is_some()
     }
 
     /// How well it suits a Python minor version on a target, the least being the best; `None` when it does not run.
+    /// `platforms` are the PEP 425 platform tags of the target, best first.
     ///
     /// PEP 425: "A wheel's compatibility tag set is the cross product of its compressed tags", one match is enough,
     /// and the more specific a match, the better: a wheel for any platform may lack what one for this platform has.
-    pub fn rank(&self, minor: &str, target: &Target) -> Option<(usize, u32)> {
+    pub fn rank(&self, minor: &str, platforms: &[String]) -> Option<(usize, u32)> {
         let (major, minor_number) = minor.split_once('.')?;
         let number: u32 = minor_number.parse().ok()?;
         let current = format!("cp{major}{minor_number}");
-        let known = &target.entry.platform_tags;
         let platform = self
             .platform
             .split('.')
-            .filter_map(|tag| if tag == "any" { Some(known.len()) } else { known.iter().position(|one| one == tag) })
+            .filter_map(
+                |tag| if tag == "any" { Some(platforms.len()) } else { platforms.iter().position(|one| one == tag) },
+            )
             .min()?;
         let python_rank = |python: &str, abi: &str| match abi {
             // "py3" and "py310" run on every later minor version; so does a "cp310" that uses no ABI.
@@ -117,18 +117,8 @@ impl fmt::Display for WheelName {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::target::{Accelerator, TargetEntry};
-
-    fn linux() -> Target {
-        Target {
-            triple: "x86_64-unknown-linux-gnu".into(),
-            entry: TargetEntry {
-                description: String::new(),
-                accelerators: vec![Accelerator::Cpu],
-                platform_tags: vec!["manylinux_2_28_x86_64".into(), "manylinux2014_x86_64".into()],
-                unavailable: Default::default(),
-            },
-        }
+    fn linux() -> Vec<String> {
+        vec!["manylinux_2_28_x86_64".into(), "manylinux2014_x86_64".into()]
     }
 
     #[test]

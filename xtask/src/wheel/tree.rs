@@ -1,0 +1,69 @@
+//! Wheels as trees of the store.
+//!
+//! A tree of a wheel has two roots: `site-packages/` (purelib and platlib) and `data/` (files that go below the
+//! prefix of the installation).
+
+use std::io::{BufReader, Read};
+
+use anyhow::Result;
+use fs_err::File;
+use speaches_launcher::layout::Family;
+use wheel_archive::path::RelativePath;
+use wheel_archive::unpack::{self, Error, Sink};
+pub use wheel_archive::unpack::{DATA, SITE_PACKAGES};
+
+use crate::digest::Sha256;
+use crate::failure::{Exit, Failure};
+use crate::lock::LockedWheel;
+use crate::store::Store;
+use crate::store::tree::{Entry, Tree, TreeWriter};
+
+impl LockedWheel {
+    /// The name of its unpacked tree in the store.
+    pub fn key(&self, family: Family) -> Sha256 {
+        Sha256::of_json(&(unpack::VERSION, self.sha256, depth(family)))
+    }
+
+    /// Its unpacked tree. Fetches nothing: the wheel has to be in the store.
+    pub fn tree(&self, store: &Store, family: Family) -> Result<Tree> {
+        store.make_tree("wheel", self.key(family), |writer| {
+            let archive = BufReader::with_capacity(1 << 16, File::open(store.file(self.sha256))?);
+            unpack::unpack(archive, &self.name, depth(family), writer).map_err(|error| {
+                let what = error.to_string();
+                match error {
+                    Error::Sink { error, .. } => error.context(what),
+                    Error::Refused { .. } => Failure::new(Exit::Data, what).into(),
+                }
+            })
+        })
+    }
+}
+
+/// How many directories lie between the prefix of an installation and what its `site-packages` holds.
+fn depth(family: Family) -> usize {
+    family.site_packages("3").split('/').count()
+}
+
+impl Sink for TreeWriter {
+    type Error = anyhow::Error;
+
+    fn add(&mut self, path: RelativePath, source: &mut dyn Read, executable: bool) -> Result<([u8; 32], u64)> {
+        let (sha256, size) = Self::add(self, path, source, executable)?;
+        Ok((sha256.bytes(), size))
+    }
+}
+
+/// The files of a tree that hold a licence, by where they belong below `licenses/`.
+pub fn licences<'a>(
+    entries: impl Iterator<Item = (&'a RelativePath, &'a Entry)>,
+) -> impl Iterator<Item = (&'a RelativePath, String)> {
+    entries.filter_map(|(path, _)| {
+        let inside = path.as_str().strip_prefix(SITE_PACKAGES)?.trim_start_matches('/');
+        let (top, rest) = inside.split_once('/')?;
+        let stem = top.strip_suffix(".dist-info")?;
+        let file = rest.rsplit('/').next()?.to_ascii_uppercase();
+        let is_licence = rest.starts_with("licenses/")
+            || ["LICENSE", "LICENCE", "COPYING", "NOTICE", "AUTHORS"].iter().any(|start| file.starts_with(start));
+        is_licence.then(|| (path, format!("{stem}/{}", rest.strip_prefix("licenses/").unwrap_or(rest))))
+    })
+}
