@@ -4,8 +4,14 @@
 //! for trees of a foreign target, so nothing in it asks what machine it runs on; and it believes nothing that it
 //! did not check, so it may be given bytes of anybody.
 
+mod archive;
+mod central;
+mod errata;
+mod member;
+mod metadata;
 pub mod name;
 pub mod path;
+mod place;
 pub mod record;
 pub mod unpack;
 

@@ -37,6 +37,10 @@ impl WheelName {
         if !matches!(fields.len(), 5 | 6) || !fields.iter().all(allowed) {
             return Err(refuse());
         }
+        // "Optional build number. Must start with a digit."
+        if fields.len() == 6 && !fields[2].starts_with(|c: char| c.is_ascii_digit()) {
+            return Err(refuse());
+        }
         let [python, abi, platform] =
             [fields.len() - 3, fields.len() - 2, fields.len() - 1].map(|index| fields[index].to_owned());
         Ok(Self {
@@ -126,7 +130,14 @@ mod tests {
         let name = WheelName::parse("Jinja2_x.y-3.1+cpu-1-cp310.py3-abi3-manylinux2014_x86_64.whl").unwrap();
         assert_eq!((name.distribution.as_str(), name.version.as_str()), ("jinja2-x-y", "3.1+cpu"));
         assert_eq!(name.python, "cp310.py3");
-        for wrong in ["a-1.tar.gz", "a-1-py3-none.whl", "../a-1-py3-none-any.whl", "a--py3-none-any.whl", ".whl"] {
+        for wrong in [
+            "a-1.tar.gz",
+            "a-1-py3-none.whl",
+            "../a-1-py3-none-any.whl",
+            "a--py3-none-any.whl",
+            "a-1-b-py3-none-any.whl",
+            ".whl",
+        ] {
             assert!(WheelName::parse(wrong).is_err(), "{wrong}");
         }
     }

@@ -9,17 +9,26 @@ pub struct RelativePath(String);
 
 /// A path that does not stay inside, or that not every system can have.
 #[derive(Debug, thiserror::Error)]
-#[error("`{0}` is not a path inside a directory that every system can have")]
+#[error("`{}` is not a path inside a directory that every system can have", .0.escape_debug())]
 pub struct Escapes(String);
+
+/// What every file system here takes as one name, in bytes: `NAME_MAX` of Linux, and as many UTF-16 units on the others.
+const LONGEST_PART: usize = 255;
+/// What every system here can open, in bytes: `PATH_MAX` of macOS is the least.
+const LONGEST: usize = 1024;
 
 impl TryFrom<String> for RelativePath {
     type Error = Escapes;
 
     fn try_from(path: String) -> Result<Self, Escapes> {
         let plain = |part: &str| {
-            !matches!(part, "" | "." | "..") && !part.contains(['\\', ':', '\0']) && !part.ends_with(['.', ' '])
+            !matches!(part, "" | "." | "..")
+                && part.len() <= LONGEST_PART
+                && !part.contains(['\\', ':'])
+                && !part.contains(char::is_control)
+                && !part.ends_with(['.', ' '])
         };
-        if path.split('/').all(plain) { Ok(Self(path)) } else { Err(Escapes(path)) }
+        if path.len() <= LONGEST && path.split('/').all(plain) { Ok(Self(path)) } else { Err(Escapes(path)) }
     }
 }
 
@@ -52,11 +61,22 @@ mod tests {
 
     #[test]
     fn a_path_that_leaves_its_directory_is_refused() {
-        for good in ["a", "a/b.py", "a b/c-d+e"] {
+        for good in ["a", "a/b.py", "a b/c-d+e", "ä/ß.py", &"n".repeat(255)] {
             assert!(RelativePath::new(good).is_ok(), "{good}");
         }
-        for bad in ["", "/a", "a//b", "../a", "a/../../b", "a/.", "C:/a", "a\\b", "a/b.", "a/b ", "a\0"] {
+        for bad in
+            ["", "/a", "a//b", "../a", "a/../../b", "a/.", "C:/a", "a\\b", "a/b.", "a/b ", "a\0", "a\nb", "a\u{85}"]
+        {
             assert!(RelativePath::new(bad).is_err(), "{bad}");
         }
+        for long in ["n".repeat(256), "n/".repeat(512) + "nn"] {
+            assert!(RelativePath::new(long).is_err());
+        }
+    }
+
+    #[test]
+    fn a_message_shows_what_cannot_be_seen() {
+        let message = RelativePath::new("a\u{1b}[2Jb").unwrap_err().to_string();
+        assert!(message.contains("`a\\u{1b}[2Jb`"), "{message}");
     }
 }
