@@ -78,6 +78,14 @@ impl Target {
             _ => "14.0",
         })
     }
+
+    /// The oldest glibc that runs a runtime, such as `2.28`: that of the newest wheels it may have.
+    pub fn glibc_floor(&self) -> Option<String> {
+        // PEP 600: "manylinux_${GLIBCMAJOR}_${GLIBCMINOR}_${ARCH}"
+        let tag = self.entry.platform_tags.iter().find_map(|tag| tag.strip_prefix("manylinux_"))?;
+        let mut parts = tag.split('_');
+        Some(format!("{}.{}", parts.next()?, parts.next()?))
+    }
 }
 
 impl TargetsManifest {

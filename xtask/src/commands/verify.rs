@@ -1,17 +1,22 @@
-//! `cargo xtask verify`: is a runtime what it was made to be?
+//! `cargo xtask verify`: is a runtime what it was made to be, and will its target load what is in it?
 
 use anyhow::{Result, bail};
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
+use speaches_launcher::runtime::Description;
 
 use crate::failure::{Exit, Failure};
+use crate::manifest::Manifests;
 use crate::plan::human_size;
+use crate::runtime::scan::{self, Accepted, Platform, Report};
 use crate::runtime::verify;
 
-/// How many differences are printed.
+/// How many differences or findings are printed.
 const SHOWN: usize = 20;
+/// How many notes are printed.
+const NOTES_SHOWN: usize = 3;
 
-/// Compare every file of a runtime with its runtime.json
+/// Compare every file of a runtime with its runtime.json, and look at its binaries as the target's loader will
 #[derive(Args, Debug)]
 pub struct Arguments {
     /// The directory of the runtime
@@ -19,25 +24,83 @@ pub struct Arguments {
 }
 
 /// Runs the subcommand.
-pub fn run(arguments: &Arguments) -> Result<()> {
-    report(&arguments.runtime)
+pub fn run(arguments: &Arguments, manifests: &Utf8Path) -> Result<()> {
+    report(&arguments.runtime, manifests)
 }
 
 /// Verifies a runtime and says so.
-pub fn report(runtime: &Utf8Path) -> Result<()> {
+pub fn report(runtime: &Utf8Path, manifests: &Utf8Path) -> Result<()> {
     let description = verify::read(runtime)?;
     let differences = verify::verify(runtime, &description)?;
     if !differences.is_empty() {
         let lines = differences.lines().collect::<Vec<_>>();
-        let more = lines.len().saturating_sub(SHOWN);
-        let more = if more > 0 { format!("\n    and {more} more") } else { String::new() };
-        let shown = lines.iter().take(SHOWN).map(|line| format!("\n    {line}")).collect::<String>();
         bail!(
-            Failure::new(Exit::Data, format!("`{runtime}` is not what it was made to be:{shown}{more}"))
+            Failure::new(Exit::Data, format!("`{runtime}` is not what it was made to be:{}", list(&lines, SHOWN)))
                 .hint("make it again with `cargo xtask provision`; its store has all that is needed")
         );
     }
     let size = description.files.iter().map(|file| file.size).sum::<u64>();
     println!("{runtime}: {} files, {}, all as described", description.files.len(), human_size(size));
+    let (platform, report) = scan_binaries(runtime, &description, manifests)?;
+    print!("{}", summary(&platform, &report));
     Ok(())
+}
+
+/// Scans the binaries of a runtime, finished or in its stage.
+///
+/// # Errors
+///
+/// When a binary is not fit for the target.
+pub fn scan_binaries(
+    runtime: &Utf8Path,
+    description: &Description,
+    manifests: &Utf8Path,
+) -> Result<(Platform, Report)> {
+    let head = &description.head;
+    let targets = Manifests::load(manifests, head.sample)?.targets;
+    let platform = Platform::of(&targets.target(&head.target)?, &head.python.minor)?;
+    let report = scan::scan(runtime, description, &platform, &Accepted::read(manifests)?)?;
+    if !report.findings.is_empty() {
+        let lines = report.findings.iter().map(ToString::to_string).collect::<Vec<_>>();
+        bail!(
+            Failure::new(
+                Exit::Data,
+                format!("`{runtime}` has binaries that are not fit for {}:{}", head.target, list(&lines, SHOWN))
+            )
+            .hint("what is known and harmless is stated in `manifests/binaries.toml`")
+        );
+    }
+    Ok((platform, report))
+}
+
+/// What a scan without findings says.
+fn summary(platform: &Platform, report: &Report) -> String {
+    let newest = match report.newest {
+        Some(newest) => format!(", {} at most {newest}", platform.system()),
+        None => String::new(),
+    };
+    // What was copied from a machine may load from its directories, which the notes say.
+    let of = if report.notes.is_empty() { "" } else { " in what is pinned" };
+    let exceptions =
+        if report.accepted == 0 { String::new() } else { format!(" ({} known exceptions)", report.accepted) };
+    let mut text = format!(
+        "{} binaries: {}{newest}, no load path outside{of}{exceptions}\n",
+        report.binaries, platform.architecture
+    );
+    for limit in &report.limits {
+        text += &format!("    limit: {limit}\n");
+    }
+    if !report.notes.is_empty() {
+        let lines = report.notes.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let list = list(&lines, NOTES_SHOWN);
+        text += &format!("note: the CPython or the launcher is not a pinned one, and may not run elsewhere:{list}\n");
+    }
+    text
+}
+
+/// One line each, and how many there are beyond those that are shown.
+fn list(lines: &[String], shown: usize) -> String {
+    let more = lines.len().saturating_sub(shown);
+    let more = if more > 0 { format!("\n    and {more} more") } else { String::new() };
+    lines.iter().take(shown).map(|line| format!("\n    {line}")).collect::<String>() + &more
 }

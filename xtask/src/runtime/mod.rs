@@ -1,4 +1,5 @@
 //! The finished thing: assembling it, describing it, checking it.
 
+pub mod scan;
 pub mod stage;
 pub mod verify;

@@ -1,0 +1,81 @@
+//! `manifests/binaries.toml`: what is known to be wrong with binaries of published wheels, and taken all the same.
+
+use anyhow::Result;
+use camino::Utf8Path;
+use serde::Deserialize;
+
+use super::finding::{Finding, Kind};
+use crate::failure::{Exit, Failure};
+
+/// All of `binaries.toml`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Accepted {
+    /// In the order of the file; the first that fits counts.
+    #[serde(default)]
+    pub accepted: Vec<Acceptance>,
+}
+
+/// One class of findings that is taken.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Acceptance {
+    /// Files below site-packages; `*` stands for any text.
+    pub files: String,
+    /// The kind of finding.
+    pub kind: Kind,
+    /// A part of the finding's text.
+    pub what: String,
+    /// Why it is taken.
+    pub reason: String,
+    /// What does not work because of it, and where. `verify` says so each time.
+    pub limit: Option<String>,
+}
+
+impl Accepted {
+    /// Reads `binaries.toml` of the directory of manifests.
+    ///
+    /// # Errors
+    ///
+    /// When it is not there, or not as it has to be.
+    pub fn read(manifests: &Utf8Path) -> Result<Self> {
+        let path = manifests.join("binaries.toml");
+        toml::from_str(&fs_err::read_to_string(&path)?)
+            .map_err(|error| Failure::new(Exit::Data, format!("`{path}` is not as it has to be: {error}")).into())
+    }
+
+    /// The entry that takes a finding about a file, given by its path below site-packages.
+    pub fn entry(&self, path: &str, finding: &Finding) -> Option<&Acceptance> {
+        self.accepted
+            .iter()
+            .find(|entry| entry.kind == finding.kind && finding.what.contains(&entry.what) && fits(&entry.files, path))
+    }
+}
+
+/// Whether a text has the form of a pattern, in which `*` stands for any text.
+fn fits(pattern: &str, text: &str) -> bool {
+    let Some((start, rest)) = pattern.split_once('*') else { return pattern == text };
+    let Some(text) = text.strip_prefix(start) else { return false };
+    text.char_indices().map(|(at, _)| at).chain([text.len()]).any(|at| fits(rest, &text[at..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_stands_for_any_text() {
+        assert!(fits("torio/lib/*", "torio/lib/libtorio_ffmpeg4.so"));
+        assert!(fits("*/lib*.so*", "espeakng_loader/libespeak-ng.so.1"));
+        assert!(fits("a*", "a") && fits("*", "") && fits("a", "a"));
+        assert!(!fits("torio/lib/*", "torio/libx") && !fits("a*b", "ab/c") && !fits("a", "ab"));
+    }
+
+    #[test]
+    fn the_committed_manifest_is_understood_and_has_a_reason_for_everything() {
+        let manifests = Utf8Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("manifests");
+        for entry in Accepted::read(&manifests).unwrap().accepted {
+            assert!(!entry.what.is_empty() && entry.reason.len() > 20, "{entry:?}");
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! The scan of the binaries of a runtime: is each one for the target's processor and for the oldest system that the
+//! target promises, does it load from the runtime and the system only, and will the system run it at all?
+//!
+//! Nothing is ever changed in a binary: wheels and CPython stay as their publishers made and signed them.
+//! What is not loaded is not looked at: static libraries, object files and debug symbols are input of other tools.
+
+mod accepted;
+mod elf;
+mod finding;
+mod image;
+mod library;
+mod macho;
+mod pe;
+mod platform;
+mod signature;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+
+use anyhow::Result;
+use camino::Utf8Path;
+use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
+use speaches_launcher::layout::{self, Family};
+use speaches_launcher::runtime::{Description, Head};
+
+pub use accepted::Accepted;
+pub use finding::{Finding, Kind};
+use image::{Damaged, Format, Image, Source};
+use library::Libraries;
+pub use platform::{Platform, Version};
+
+/// What a scan found.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// How many binaries there are.
+    pub binaries: usize,
+    /// The newest glibc or macOS that one of them asks for.
+    pub newest: Option<Version>,
+    /// What must not be.
+    pub findings: Vec<Finding>,
+    /// How much of that is taken all the same.
+    pub accepted: usize,
+    /// What does not work because of it.
+    pub limits: BTreeSet<String>,
+    /// The same about parts that the user gave in place of pinned ones, and answers for.
+    pub notes: Vec<Finding>,
+}
+
+/// What a file says about itself.
+enum Contents {
+    Elf(elf::Elf),
+    MachO(macho::MachO),
+    Pe(pe::Pe),
+    Foreign(Format),
+    NoSlice,
+    Damaged(String),
+}
+
+/// Scans every binary that `runtime.json` names.
+///
+/// # Errors
+///
+/// Only when a file cannot be opened. What is wrong with a binary is a finding.
+pub fn scan(runtime: &Utf8Path, description: &Description, platform: &Platform, accepted: &Accepted) -> Result<Report> {
+    let read = |path: &str| -> Result<Option<Contents>> {
+        let source = Source::open(&runtime.join(path))?;
+        Ok(look(&source.whole(), platform))
+    };
+    let files = description.files.par_iter().filter(|file| file.mode != "link");
+    let binaries = files
+        .filter_map(|file| match read(&file.path) {
+            Ok(contents) => contents.map(|contents| Ok((file.path.as_str(), contents))),
+            Err(error) => Some(Err(error)),
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let mut libraries = Libraries::new(description.files.iter().map(|file| file.path.as_str()));
+    let mut report = Report { binaries: binaries.len(), ..Report::default() };
+    for (path, contents) in &binaries {
+        let (name, floor) = match contents {
+            Contents::Elf(found) => (&found.name, found.glibc),
+            Contents::MachO(found) => (&found.name, found.floor),
+            _ => (&None, None),
+        };
+        if let Some(name) = name {
+            libraries.add_name(name.clone());
+        }
+        if !is_given(path, &description.head) {
+            report.newest = report.newest.max(floor);
+        }
+    }
+    let site_packages = site_packages(&description.head);
+    for (path, contents) in &binaries {
+        for (kind, what) in check(contents, path, platform, &libraries) {
+            let finding = Finding { path: (*path).to_owned(), kind, what };
+            let entry = path.strip_prefix(&site_packages).and_then(|path| accepted.entry(path, &finding));
+            if let Some(entry) = entry {
+                report.accepted += 1;
+                report.limits.extend(entry.limit.clone());
+            } else if is_given(path, &description.head) {
+                report.notes.push(finding);
+            } else {
+                report.findings.push(finding);
+            }
+        }
+    }
+    Ok(report)
+}
+
+/// Reads a file, if it is a binary that a system would load.
+fn look(image: &Image<'_>, platform: &Platform) -> Option<Contents> {
+    let start = image.bytes(0, image.size().min(8)).ok()?;
+    let contents = match (Format::of(start)?, platform.format) {
+        (Format::Elf, Format::Elf) => elf::read(image).map(|found| found.loadable.then_some(Contents::Elf(found))),
+        (Format::MachO, Format::MachO) => macho(image, platform),
+        (Format::Universal, Format::MachO) => match macho::slice(image, platform) {
+            Ok(Some(slice)) => macho(&slice, platform),
+            Ok(None) => Ok(Some(Contents::NoSlice)),
+            Err(damaged) => Err(damaged),
+        },
+        (Format::Pe, Format::Pe) => pe::read(image).map(|found| Some(Contents::Pe(found))),
+        (foreign, _) => Ok(Some(Contents::Foreign(foreign))),
+    };
+    contents.unwrap_or_else(|Damaged(why)| Some(Contents::Damaged(why)))
+}
+
+fn macho(image: &Image<'_>, platform: &Platform) -> Result<Option<Contents>, Damaged> {
+    macho::read(image, platform).map(|found| found.loadable.then_some(Contents::MachO(found)))
+}
+
+fn check(contents: &Contents, path: &str, platform: &Platform, libraries: &Libraries<'_>) -> Vec<(Kind, String)> {
+    match contents {
+        Contents::Elf(found) => elf::check(found, path, platform, libraries),
+        Contents::MachO(found) => macho::check(found, path, platform, libraries),
+        Contents::Pe(found) => pe::check(found, path, platform, libraries),
+        Contents::Foreign(format) => vec![(Kind::Format, format!("it is {format}, not {}", platform.format))],
+        Contents::NoSlice => {
+            vec![(Kind::Architecture, format!("it is universal, without {}", platform.architecture))]
+        }
+        Contents::Damaged(why) => vec![(Kind::Damaged, format!("it is damaged: {why}"))],
+    }
+}
+
+/// Whether a file is of an input that the user gave in place of a pinned one: an interpreter or an archive with
+/// `--python-from`, a program with `--launcher`.
+fn is_given(path: &str, head: &Head) -> bool {
+    let given = |kind: &str| head.inputs.iter().any(|input| input.kind == kind && !input.pinned);
+    let family = Family::of(&head.target);
+    if path == family.launcher() {
+        // A CPython of this machine runs on machines like it only, and so may a launcher that was built here.
+        return given("launcher") || head.python.harvested;
+    }
+    let of_python = path.starts_with(&format!("{}/", layout::PYTHON)) && !path.starts_with(&site_packages(head));
+    of_python && (given("python") || head.python.harvested)
+}
+
+/// The directory of installed packages, with `/` at its end.
+fn site_packages(head: &Head) -> String {
+    format!("{}/{}/", layout::PYTHON, Family::of(&head.target).site_packages(&head.python.minor))
+}

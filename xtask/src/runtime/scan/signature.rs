@@ -1,0 +1,86 @@
+//! Code signatures of Mach-O: those of a linker (ad-hoc) count, but their hashes must be those of the bytes. Whatever
+//! edits a library after it was linked has to sign it again, and published wheels exist where that was forgotten.
+
+use std::io::Read as _;
+
+use object::macho;
+use object::read::macho::{CodeDirectory, CodeSignature};
+use sha1::Digest as _;
+use sha1::Sha1;
+use sha2::{Sha256, Sha384};
+
+use super::image::{Damaged, Image};
+
+/// Where `LC_CODE_SIGNATURE` says that the signature lies.
+#[derive(Debug)]
+pub struct Signature {
+    /// From the start of the image.
+    pub offset: u64,
+    /// In bytes.
+    pub size: u64,
+}
+
+/// What is wrong with the signature of an image, if anything is.
+pub fn check(image: &Image<'_>, signature: Option<&Signature>) -> Result<Option<String>, Damaged> {
+    let Some(signature) = signature else {
+        return Ok(Some("it is not signed".to_owned()));
+    };
+    let bytes = image.bytes(signature.offset, signature.size)?;
+    let mut best: Option<CodeDirectory<'_>> = None;
+    for blob in CodeSignature::parse(bytes)?.blobs() {
+        // Of several directories the kernel takes the one with the strongest hash.
+        if let Some(directory) = blob?.code_directory()?
+            && best.as_ref().is_none_or(|best| rank(&directory) > rank(best))
+        {
+            best = Some(directory);
+        }
+    }
+    let Some(directory) = best.filter(|directory| rank(directory) > 0) else {
+        return Ok(Some("its signature has no code directory that macOS knows".to_owned()));
+    };
+    pages(image, signature, &directory)
+}
+
+fn rank(directory: &CodeDirectory<'_>) -> u8 {
+    match directory.header().hash_type {
+        macho::CS_HASHTYPE_SHA384 => 4,
+        macho::CS_HASHTYPE_SHA256 => 3,
+        macho::CS_HASHTYPE_SHA256_TRUNCATED => 2,
+        macho::CS_HASHTYPE_SHA1 => 1,
+        _ => 0,
+    }
+}
+
+/// Compares the hash of every page.
+fn pages(image: &Image<'_>, signature: &Signature, directory: &CodeDirectory<'_>) -> Result<Option<String>, Damaged> {
+    let header = directory.header();
+    let limit = directory.code_limit();
+    // 0 stands for one page that is everything, and nothing larger than 64 KiB is in use.
+    let exponent = header.page_size;
+    if exponent > 16 || (exponent == 0 && limit > 0) {
+        return Err(Damaged(format!("its signature has pages of 2^{exponent} bytes")));
+    }
+    let size = 1_u64 << exponent;
+    let count = u64::from(header.n_code_slots.get(object::endian::BigEndian));
+    if limit < signature.offset || count != limit.div_ceil(size) {
+        return Ok(Some("its signature does not cover all of it".to_owned()));
+    }
+    let mut reader = image.slice(0, limit)?.reader()?;
+    let mut page = vec![0; usize::try_from(size).unwrap_or(0)];
+    for index in 0..count {
+        let length = usize::try_from(size.min(limit - index * size)).unwrap_or(0);
+        let page = &mut page[..length];
+        reader.read_exact(page).map_err(|error| Damaged(error.to_string()))?;
+        let expected = directory.code_hash(u32::try_from(index).unwrap_or(u32::MAX))?;
+        let is_right = match header.hash_type {
+            macho::CS_HASHTYPE_SHA384 => Sha384::digest(page).as_slice() == expected,
+            macho::CS_HASHTYPE_SHA256 => Sha256::digest(page).as_slice() == expected,
+            macho::CS_HASHTYPE_SHA256_TRUNCATED => Sha256::digest(page)[..20] == *expected,
+            _ => Sha1::digest(page).as_slice() == expected,
+        };
+        if !is_right {
+            return Ok(Some(format!("its signature is not that of its bytes, from page {index} of {count} on")));
+        }
+    }
+    Ok(None)
+}
