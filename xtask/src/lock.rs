@@ -97,7 +97,12 @@ impl Lock {
                 .hint(existing(directory))
             );
         }
-        Self::parse(&path, &fs_err::read_to_string(&path)?)
+        Self::read(&path)
+    }
+
+    /// Reads a lock.
+    pub fn read(path: &Utf8Path) -> Result<Self> {
+        Self::parse(path, &fs_err::read_to_string(path)?)
     }
 
     fn parse(path: &Utf8Path, text: &str) -> Result<Self> {

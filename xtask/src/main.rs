@@ -50,6 +50,8 @@ enum Command {
     Smoke(commands::smoke::Arguments),
     #[command(subcommand)]
     Cache(commands::cache::Command),
+    #[command(subcommand)]
+    Bench(commands::bench::Command),
     Ci(commands::ci::Arguments),
 }
 
@@ -79,9 +81,10 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
         Command::Provision(arguments) => commands::provision::run(arguments, root, &manifests),
         Command::Port(arguments) => commands::port::run(arguments),
         Command::Lock(arguments) => commands::lock::run(arguments, root, &manifests),
-        Command::Verify(arguments) => commands::verify::run(arguments),
+        Command::Verify(arguments) => commands::verify::run(arguments, &manifests),
         Command::Smoke(arguments) => commands::smoke::run(arguments),
         Command::Cache(command) => commands::cache::run(command),
+        Command::Bench(command) => commands::bench::run(command, &manifests),
         Command::Ci(arguments) => commands::ci::run(arguments, root),
     }
 }

@@ -143,7 +143,7 @@ impl Plan {
             origin: wheel.url.clone().unwrap_or_else(|| "your package index".to_owned()),
             size: wheel.size,
             sha256: wheel.sha256,
-            cached: store.file(wheel.sha256).exists() || store.has_tree("wheel", wheel.key(self.target.family())),
+            cached: store.file(wheel.sha256).exists() || wheel.has_tree(store, self.target.family()),
             pinned: true,
         }));
         lines.extend(self.models.iter().map(|model| Line {

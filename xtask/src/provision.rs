@@ -24,7 +24,7 @@ use crate::store::digests::Digests;
 use crate::store::fetch::Download;
 use crate::store::tree::{RelativePath, Tree};
 use crate::wheel::uv::Uv;
-use crate::wheel::{index, tree};
+use crate::wheel::{fill, index, tree};
 
 /// What carrying out a plan needs beside the plan.
 pub struct Provision<'a> {
@@ -107,48 +107,23 @@ impl Provision<'_> {
     }
 
     fn wheels(&self, plan: &Plan) -> Result<Vec<Tree>> {
-        let missing = plan
-            .wheels
-            .iter()
-            .filter(|wheel| {
-                !self.store.has_tree("wheel", wheel.key(plan.target.family()))
-                    && !self.store.file(wheel.sha256).exists()
-            })
-            .collect::<Vec<_>>();
-        if !missing.is_empty() {
-            let without_url = missing.iter().copied().filter(|wheel| wheel.url.is_none()).collect::<Vec<_>>();
-            let mut urls = if without_url.is_empty() || self.offline {
-                Default::default()
-            } else {
-                let step = self.progress.step("Asking the package index");
-                let uv = self.uv(plan)?;
-                let urls = index::locate(&uv, self.store, &without_url, plan.python.minor(), &plan.target)?;
-                step.finish();
-                urls
-            };
-            let downloads = missing
-                .iter()
-                .map(|wheel| Download {
-                    label: wheel.name.file.clone(),
-                    urls: wheel.url.clone().or_else(|| urls.remove(&wheel.sha256)).into_iter().collect(),
-                    size: wheel.size,
-                    sha256: wheel.sha256,
-                })
-                .collect::<Vec<_>>();
-            self.fetch(&downloads)?;
+        let missing = fill::missing(self.store, &plan.wheels, &plan.target);
+        if self.offline
+            && let Some(missing) = missing.first()
+        {
+            bail!(self.forbidden(&missing.name.file));
         }
-        let bar = self.progress.items("Unpacking wheels", plan.wheels.len());
-        let trees = plan
-            .wheels
-            .par_iter()
-            .map(|wheel| {
-                let tree = wheel.tree(self.store, plan.target.family())?;
-                bar.advance(1);
-                Ok(tree)
-            })
-            .collect::<Result<Vec<_>>>()?;
-        bar.finish();
-        Ok(trees)
+        let without_url = missing.into_iter().filter(|wheel| wheel.url.is_none()).collect::<Vec<_>>();
+        let urls = if without_url.is_empty() {
+            Default::default()
+        } else {
+            let step = self.progress.step("Asking the package index");
+            let uv = self.uv(plan)?;
+            let urls = index::locate(&uv, self.store, &without_url, plan.python.minor(), &plan.target)?;
+            step.finish();
+            urls
+        };
+        fill::trees(self.store, &plan.wheels, &urls, &plan.target, self.progress)
     }
 
     /// uv with an interpreter for it to ask: one of this machine, or the one that was fetched if it runs here.

@@ -73,6 +73,11 @@ struct Source {
 }
 
 impl Interpreter {
+    /// What it says is its executable, which is never a shim.
+    pub fn executable(&self) -> &Utf8Path {
+        &self.described.executable
+    }
+
     /// Runs an interpreter and finds out what belongs to it.
     pub fn inspect(path: &Utf8Path) -> Result<Self> {
         let describe = |path: &Utf8Path| {

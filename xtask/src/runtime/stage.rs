@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry as MapEntry;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Result, bail};
 use camino::{Utf8Path, Utf8PathBuf};
@@ -66,6 +67,16 @@ impl Contents {
 
     /// Fills a directory and describes it in `runtime.json`.
     pub fn write(&self, directory: &Utf8Path, head: Head, bar: &dyn Bar) -> Result<()> {
+        self.fill(directory, bar)?;
+        let files = self.files.iter().map(|(path, placed)| describe(path, &placed.entry)).collect();
+        let mut text = serde_json::to_vec_pretty(&Description { head, files })?;
+        text.push(b'\n');
+        fs_err::write(directory.join(layout::DESCRIPTION), text)?;
+        Ok(())
+    }
+
+    /// Fills a directory.
+    pub fn fill(&self, directory: &Utf8Path, bar: &dyn Bar) -> Result<()> {
         let mut parents = self
             .files
             .keys()
@@ -75,23 +86,19 @@ impl Contents {
         for parent in parents {
             interrupt::create_inside(&directory.join(parent))?;
         }
+        let sharing = Sharing::default();
         self.files.par_iter().try_for_each(|(path, placed)| -> Result<()> {
             let target = directory.join(path.as_str());
             match &placed.entry {
                 // A program that shared its permissions with the store would stop to start when somebody changes them
                 // there.
                 Entry::File { .. } if is_program(path) => drop(fs_err::copy(&placed.source, &target)?),
-                Entry::File { .. } => copy(&placed.source, &target)?,
+                Entry::File { .. } => sharing.place(&placed.source, &target)?,
                 Entry::Link { to } => link(to, &target)?,
             }
             bar.advance(1);
             Ok(())
-        })?;
-        let files = self.files.iter().map(|(path, placed)| describe(path, &placed.entry)).collect();
-        let mut text = serde_json::to_vec_pretty(&Description { head, files })?;
-        text.push(b'\n');
-        fs_err::write(directory.join(layout::DESCRIPTION), text)?;
-        Ok(())
+        })
     }
 }
 
@@ -103,12 +110,26 @@ fn is_program(path: &RelativePath) -> bool {
 
 /// Shares the bytes with the store where the file system can, since a runtime has gigabytes of them: as a clone,
 /// which later changes do not reach, else as a hard link, else as a copy.
-fn copy(source: &Utf8Path, target: &Utf8Path) -> Result<()> {
-    if reflink_copy::reflink(source, target).is_ok() || fs_err::hard_link(source, target).is_ok() {
-        return Ok(());
+#[derive(Default)]
+struct Sharing {
+    /// An attempt to clone makes the file and deletes it again, which costs more than all the rest.
+    no_clones: AtomicBool,
+}
+
+impl Sharing {
+    fn place(&self, source: &Utf8Path, target: &Utf8Path) -> Result<()> {
+        if !self.no_clones.load(Ordering::Relaxed) {
+            if reflink_copy::reflink(source, target).is_ok() {
+                return Ok(());
+            }
+            self.no_clones.store(true, Ordering::Relaxed);
+        }
+        // A file can have only so many links, so that each may still have to be copied.
+        if fs_err::hard_link(source, target).is_err() {
+            fs_err::copy(source, target)?;
+        }
+        Ok(())
     }
-    fs_err::copy(source, target)?;
-    Ok(())
 }
 
 #[cfg(unix)]

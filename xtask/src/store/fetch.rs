@@ -14,7 +14,7 @@ use crate::http;
 use crate::progress::{Bar, Progress};
 
 /// How many connections are open at once.
-const CONNECTIONS: usize = 8;
+pub const CONNECTIONS: usize = 8;
 
 /// Something to fetch.
 #[derive(Clone, Debug)]
@@ -45,7 +45,8 @@ impl Store {
         Ok(())
     }
 
-    fn fetch(&self, download: &Download, bar: &dyn Bar) -> Result<()> {
+    /// Fetches one file, unless it is there.
+    pub fn fetch(&self, download: &Download, bar: &dyn Bar) -> Result<()> {
         self.publish(&self.file(download.sha256), |work| {
             let mut failures = Vec::new();
             for url in &download.urls {

@@ -1,10 +1,10 @@
 //! Trees: directories whose every file was hashed when it was made, so that nothing is hashed twice.
 
-use std::collections::BTreeMap;
-use std::io::{self, Read};
+use std::collections::{BTreeMap, HashSet};
+use std::io::{self, Read, Write as _};
 
 use anyhow::{Context as _, Result, bail};
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8PathBuf;
 use fs_err::File;
 use serde::{Deserialize, Serialize};
 
@@ -50,16 +50,31 @@ pub enum Entry {
 pub struct TreeWriter {
     content: Utf8PathBuf,
     entries: BTreeMap<RelativePath, Entry>,
+    /// Those that were made.
+    directories: HashSet<Utf8PathBuf>,
+    buffer: Vec<u8>,
 }
 
 impl TreeWriter {
+    fn new(content: Utf8PathBuf) -> Self {
+        Self { content, entries: BTreeMap::new(), directories: HashSet::new(), buffer: vec![0; 1 << 18] }
+    }
+
     /// Writes a file and hashes it on the way. A second file of the same path is refused.
     pub fn add(&mut self, path: RelativePath, source: &mut dyn Read, executable: bool) -> Result<(Sha256, u64)> {
         let target = self.prepare(&path)?;
-        let mut writer = Hasher::new(File::create_new(&target)?);
-        io::copy(source, &mut writer).with_context(|| format!("cannot write `{target}`"))?;
+        let file = File::create_new(&target)?;
+        set_mode(&file, executable)?;
+        let mut writer = Hasher::new(file);
+        // Not `io::copy`, whose buffer is so small that the decompressor of wheels and the system take twice as long.
+        loop {
+            let read = source.read(&mut self.buffer).with_context(|| format!("cannot write `{target}`"))?;
+            if read == 0 {
+                break;
+            }
+            writer.write_all(&self.buffer[..read]).with_context(|| format!("cannot write `{target}`"))?;
+        }
         let (sha256, size) = writer.finish();
-        set_mode(&target, executable)?;
         self.entries.insert(path, Entry::File { size, sha256, executable });
         Ok((sha256, size))
     }
@@ -84,29 +99,32 @@ impl TreeWriter {
         self.entries.contains_key(path)
     }
 
-    fn prepare(&self, path: &RelativePath) -> Result<Utf8PathBuf> {
+    fn prepare(&mut self, path: &RelativePath) -> Result<Utf8PathBuf> {
         if self.contains(path) {
             bail!("there are two files named `{}`", path.as_str());
         }
         let target = self.content.join(path.as_str());
-        if let Some(parent) = target.parent() {
+        if let Some(parent) = target.parent()
+            && !self.directories.contains(parent)
+        {
             interrupt::create_inside(parent)?;
+            self.directories.insert(parent.to_owned());
         }
         Ok(target)
     }
 }
 
 /// Sets the permissions of a file, whatever the user's umask is.
-pub fn set_mode(path: &Utf8Path, executable: bool) -> io::Result<()> {
+fn set_mode(file: &File, executable: bool) -> io::Result<()> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
         let mode = if executable { 0o755 } else { 0o644 };
-        fs_err::set_permissions(path, std::fs::Permissions::from_mode(mode))
+        file.set_permissions(std::fs::Permissions::from_mode(mode))
     }
     #[cfg(not(unix))]
     {
-        let _ = (path, executable);
+        let _ = (file, executable);
         Ok(())
     }
 }
@@ -117,7 +135,7 @@ impl Store {
         let destination = self.tree(kind, key);
         self.publish(&destination, |work| {
             let made = work.join("tree");
-            let mut writer = TreeWriter { content: made.join(CONTENT), entries: BTreeMap::new() };
+            let mut writer = TreeWriter::new(made.join(CONTENT));
             interrupt::create_inside(&writer.content)?;
             fill(&mut writer)?;
             fs_err::write(made.join(LIST), serde_json::to_vec(&writer.entries)?)?;

@@ -20,8 +20,13 @@ use crate::store::tree::{Entry, Tree, TreeWriter};
 
 impl LockedWheel {
     /// The name of its unpacked tree in the store.
-    pub fn key(&self, family: Family) -> Sha256 {
+    fn key(&self, family: Family) -> Sha256 {
         Sha256::of_json(&(unpack::VERSION, self.sha256, depth(family)))
+    }
+
+    /// Whether its unpacked tree is there.
+    pub fn has_tree(&self, store: &Store, family: Family) -> bool {
+        store.has_tree("wheel", self.key(family))
     }
 
     /// Its unpacked tree. Fetches nothing: the wheel has to be in the store.
@@ -37,6 +42,11 @@ impl LockedWheel {
             })
         })
     }
+}
+
+/// Where a file of such a tree is in `site-packages`, if it is there.
+pub fn below_site_packages(path: &RelativePath) -> Option<RelativePath> {
+    RelativePath::new(path.as_str().strip_prefix(SITE_PACKAGES)?.strip_prefix('/')?).ok()
 }
 
 /// How many directories lie between the prefix of an installation and what its `site-packages` holds.

@@ -1,0 +1,24 @@
+//! `cargo xtask bench`: how fast things are beside their peers, in one run and in alternation, as ratios.
+
+mod contest;
+mod wheels;
+
+use anyhow::Result;
+use camino::Utf8Path;
+use clap::Subcommand;
+
+/// Measure this tool beside others that do the same
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    Wheels(wheels::Arguments),
+    #[command(hide = true)]
+    FillWheels(wheels::FillArguments),
+}
+
+/// Runs the subcommand.
+pub fn run(command: &Command, manifests: &Utf8Path) -> Result<()> {
+    match command {
+        Command::Wheels(arguments) => wheels::run(arguments, manifests),
+        Command::FillWheels(arguments) => wheels::fill(arguments, manifests),
+    }
+}

@@ -1,0 +1,283 @@
+//! `cargo xtask bench wheels`: filling `site-packages` from a lock, beside uv and pip.
+//!
+//! All three get the same wheels by the same URLs, which the index is asked for before, check their hashes, and compile
+//! no bytecode. (uv gets them as requirements, not as `pylock.toml`: of those it caches nothing.)
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use camino::{Utf8Path, Utf8PathBuf};
+use clap::Args;
+use fs_err::OpenOptions;
+use walkdir::WalkDir;
+
+use super::contest::{self, Contestant};
+use crate::digest::Sha256;
+use crate::failure::{Exit, Failure};
+use crate::interrupt::{self, WorkDirectory};
+use crate::lock::{self, Lock, LockedWheel};
+use crate::manifest::Manifests;
+use crate::plan::human_size;
+use crate::progress::{self, Silent};
+use crate::python::harvest::Interpreter;
+use crate::runtime::stage::Contents;
+use crate::store::Store;
+use crate::target::Target;
+use crate::wheel::uv::Uv;
+use crate::wheel::{fill, index, tree};
+use crate::{host, manifest};
+
+/// Fill site-packages from a lock, beside uv and pip
+#[derive(Args, Debug)]
+pub struct Arguments {
+    /// An interpreter with pip; its minor version decides which lock [default: the first one on PATH]
+    #[arg(long, value_name = "PATH")]
+    python_from: Option<Utf8PathBuf>,
+    /// Leave out optional parts: diarization, ui
+    #[arg(long, value_name = "PART,…", value_delimiter = ',', default_value = "diarization")]
+    without: Vec<String>,
+    /// How often each one runs
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    rounds: usize,
+    /// Leave out pip, which takes most of the time
+    #[arg(long)]
+    without_pip: bool,
+}
+
+/// Fill a directory as provision does, for bench wheels
+#[derive(Args, Debug)]
+pub struct FillArguments {
+    /// A lock whose wheels have URLs
+    lock: Utf8PathBuf,
+    /// The new directory
+    into: Utf8PathBuf,
+}
+
+/// Does what the benchmark measures, in a process of its own so that its memory can be told.
+pub fn fill(arguments: &FillArguments, manifests: &Utf8Path) -> Result<()> {
+    let store = Store::locate()?;
+    let target = Manifests::load(manifests, false)?.targets.target(host::triple())?;
+    let lock = Lock::read(&arguments.lock)?;
+    let trees = fill::trees(&store, &lock.wheels, &BTreeMap::new(), &target, &Silent)?;
+    let mut contents = Contents::default();
+    for (wheel, tree) in lock.wheels.iter().zip(&trees) {
+        contents.add(&wheel.name.file, tree, tree::below_site_packages)?;
+    }
+    contents.fill(&arguments.into, &Silent)?;
+    println!("{}", peak_memory().unwrap_or_default());
+    Ok(())
+}
+
+/// Runs the subcommand.
+pub fn run(arguments: &Arguments, manifest_directory: &Utf8Path) -> Result<()> {
+    let store = Store::locate()?;
+    let manifests = Manifests::load(manifest_directory, false)?;
+    let target = manifests.targets.target(host::triple())?;
+    let python = python(arguments, &manifests, &target)?;
+    let minor = manifest::minor_of(&python.version).to_owned();
+    let lock = Lock::load(&manifests.locks, &minor, &target, target.accelerator(None)?)?;
+    let groups = lock::GROUPS.iter().filter(|group| !arguments.without.iter().any(|part| part == *group));
+    let wheels = lock.select(&groups.map(|group| (*group).to_owned()).collect::<Vec<_>>());
+    let uv = Uv::locate(&store, manifest_directory, &host::pythons(&[]))?;
+    let step = progress::for_stderr().step("Asking the package index");
+    let urls = index::locate(
+        &uv,
+        &store,
+        &wheels.iter().copied().filter(|wheel| wheel.url.is_none()).collect::<Vec<_>>(),
+        &minor,
+        &target,
+    )?;
+    step.finish();
+    let bytes = wheels.iter().filter_map(|wheel| wheel.size).sum::<u64>();
+
+    let arena = Arena::new(&store, &wheels, &urls, &python, &uv, &minor)?;
+    let mut cold = vec![
+        Contestant::new("this tool, cold", || arena.ours(true)),
+        Contestant::new("uv pip sync, cold", || arena.uv(true)),
+    ];
+    let mut warm = vec![
+        Contestant::new("this tool, warm", || arena.ours(false)),
+        Contestant::new("uv pip sync (hard links), warm", || arena.uv(false)),
+    ];
+    if !arguments.without_pip {
+        cold.push(Contestant::new("pip install, cold", || arena.pip(true)));
+        warm.push(Contestant::new("pip install, warm", || arena.pip(false)));
+    }
+    eprintln!("one round of everything, to fill the caches that are to be warm");
+    contest::alternate(&mut warm.iter_mut().map(Contestant::again).collect::<Vec<_>>(), 1)?;
+    contest::alternate(&mut cold, arguments.rounds)?;
+    contest::alternate(&mut warm, arguments.rounds)?;
+    let title = format!("{} wheels, {}, Python {minor}", wheels.len(), human_size(bytes));
+    super::super::print(&format!(
+        "{}\n{}\npeak memory of this tool: {}\n",
+        contest::table(&title, &cold),
+        contest::table("", &warm),
+        human_size(arena.peak.get()),
+    ))?;
+    Ok(())
+}
+
+fn python(arguments: &Arguments, manifests: &Manifests, target: &Target) -> Result<Interpreter> {
+    if let Some(path) = &arguments.python_from {
+        return Interpreter::inspect(path);
+    }
+    let accelerator = target.accelerator(None)?;
+    let found = host::pythons(&["3.12", "3.10"]).into_iter().find_map(|path| {
+        let interpreter = Interpreter::inspect(&path).ok()?;
+        let name = lock::file_name(manifest::minor_of(&interpreter.version), &target.triple, accelerator);
+        manifests.locks.join(name).is_file().then_some(interpreter)
+    });
+    found.with_context(|| {
+        Failure::new(Exit::Unavailable, "pip and uv need a CPython of this machine that there is a lock for")
+            .hint("name one with `--python-from`")
+            .to_string()
+    })
+}
+
+/// The directory of a benchmark: caches and what is filled from them, all on one file system.
+struct Arena {
+    work: WorkDirectory,
+    pylock: Utf8PathBuf,
+    requirements: Utf8PathBuf,
+    python: Utf8PathBuf,
+    uv: Uv,
+    /// Of this tool, in bytes.
+    peak: Cell<u64>,
+    run: Cell<usize>,
+    /// Directories whose content nobody needs any more.
+    done: Cell<Vec<Utf8PathBuf>>,
+}
+
+impl Arena {
+    fn new(
+        store: &Store,
+        wheels: &[&LockedWheel],
+        urls: &BTreeMap<Sha256, String>,
+        python: &Interpreter,
+        uv: &Uv,
+        minor: &str,
+    ) -> Result<Self> {
+        let work = WorkDirectory::new_in(&store.work())?;
+        let pylock = work.path().join("pylock.toml");
+        let requirements = work.path().join("requirements.txt");
+        let mut lines = format!("lock-version = '1.0'\ncreated-by = 'bench'\nrequires-python = '=={minor}.*'\n");
+        let mut list = String::new();
+        for wheel in wheels {
+            let url = wheel.url.as_ref().or_else(|| urls.get(&wheel.sha256)).context("a wheel without a URL")?;
+            let size = wheel.size.map(|size| format!("size = {size}, ")).unwrap_or_default();
+            let (name, sha256) = (&wheel.name, wheel.sha256);
+            write!(
+                lines,
+                "[[packages]]\nname = '{}'\nversion = '{}'\nwheels = [{{ url = '{url}', {size}hashes = {{ sha256 = \
+                 '{sha256}' }} }}]\n",
+                name.distribution, name.version
+            )?;
+            writeln!(list, "{} @ {url} --hash=sha256:{sha256}", name.distribution)?;
+        }
+        fs_err::write(&pylock, lines)?;
+        fs_err::write(&requirements, list)?;
+        Ok(Self {
+            work,
+            pylock,
+            requirements,
+            python: python.executable().to_owned(),
+            uv: uv.clone(),
+            peak: Cell::default(),
+            run: Cell::default(),
+            done: Cell::default(),
+        })
+    }
+
+    /// A cache and a place that does not exist. `linked` says whether what is put there shares its bytes with the cache.
+    ///
+    /// Nothing is deleted before the end: ext4 looks for files that were not deleted a moment ago whenever it makes one,
+    /// which would slow down whoever comes next. Only the bytes are given back.
+    fn places(&self, who: &str, cold: bool, linked: bool) -> Result<(Utf8PathBuf, Utf8PathBuf)> {
+        let run = self.run.get();
+        self.run.set(run + 1);
+        for done in self.done.take() {
+            empty(&done)?;
+        }
+        let cache = self.work.path().join(if cold { format!("{who}-cache-{run}") } else { format!("{who}-cache") });
+        let site = self.work.path().join(format!("{who}-site-{run}"));
+        if cold {
+            self.done.set(vec![cache.clone(), site.clone()]);
+        } else if !linked {
+            self.done.set(vec![site.clone()]);
+        }
+        Ok((cache, site))
+    }
+
+    fn ours(&self, cold: bool) -> Result<Duration> {
+        let (cache, site) = self.places("ours", cold, true)?;
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args(["bench", "fill-wheels", self.pylock.as_str(), site.as_str()]).env("SPEACHES_STORE", cache);
+        let started = std::time::Instant::now();
+        let output = interrupt::output(&mut command, b"")?;
+        let time = started.elapsed();
+        check("this tool", &output)?;
+        let peak = String::from_utf8_lossy(&output.stdout).trim().parse().unwrap_or_default();
+        self.peak.set(self.peak.get().max(peak));
+        Ok(time)
+    }
+
+    fn uv(&self, cold: bool) -> Result<Duration> {
+        let (cache, site) = self.places("uv", cold, true)?;
+        let mut command = self.uv.command();
+        command
+            .args(["pip", "sync", "--quiet", "--link-mode", "hardlink", "--cache-dir", cache.as_str()])
+            .args(["--python", self.python.as_str(), "--target", site.as_str(), self.requirements.as_str()])
+            .current_dir(self.work.path());
+        contest::timed(|| check("uv", &interrupt::output(&mut command, b"")?))
+    }
+
+    fn pip(&self, cold: bool) -> Result<Duration> {
+        let (cache, site) = self.places("pip", cold, false)?;
+        let mut command = Command::new(&self.python);
+        command
+            .args(["-m", "pip", "install", "--quiet", "--no-deps", "--no-compile", "--require-hashes"])
+            .args(["--disable-pip-version-check", "--no-warn-script-location", "--cache-dir", cache.as_str()])
+            .args(["--target", site.as_str(), "--requirement", self.requirements.as_str()])
+            .current_dir(self.work.path());
+        contest::timed(|| check("pip", &interrupt::output(&mut command, b"")?))
+    }
+}
+
+/// Gives back what the files in a directory need on the disk, and leaves them there.
+fn empty(directory: &Utf8Path) -> Result<()> {
+    for entry in WalkDir::new(directory) {
+        let entry = entry?;
+        if entry.file_type().is_file() && entry.metadata()?.len() > 0 {
+            OpenOptions::new().write(true).truncate(true).open(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+fn check(who: &str, output: &std::process::Output) -> Result<()> {
+    if !output.status.success() {
+        bail!(Failure::new(
+            Exit::Unavailable,
+            format!("{who} failed: {}\n{}", output.status, String::from_utf8_lossy(&output.stderr).trim_end())
+        ));
+    }
+    Ok(())
+}
+
+/// How much memory this process had at most, in bytes.
+#[cfg(unix)]
+fn peak_memory() -> Option<u64> {
+    let usage = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_SELF).ok()?;
+    // Linux counts kibibytes, macOS bytes.
+    let unit = if cfg!(target_vendor = "apple") { 1 } else { 1024 };
+    Some(u64::try_from(usage.max_rss()).ok()? * unit)
+}
+
+#[cfg(not(unix))]
+fn peak_memory() -> Option<u64> {
+    None
+}

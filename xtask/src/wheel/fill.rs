@@ -1,0 +1,108 @@
+//! From the wheels of a lock to their trees: each is fetched and unpacked in one go, so that the processor unpacks
+//! one while the network brings the next.
+
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use anyhow::Result;
+
+use crate::digest::Sha256;
+use crate::lock::LockedWheel;
+use crate::progress::Progress;
+use crate::store::Store;
+use crate::store::fetch::{CONNECTIONS, Download, counted};
+use crate::store::tree::Tree;
+use crate::target::Target;
+
+/// The wheels that have to be fetched, because neither they nor their trees are in the store.
+pub fn missing<'a>(store: &Store, wheels: &'a [LockedWheel], target: &Target) -> Vec<&'a LockedWheel> {
+    wheels
+        .iter()
+        .filter(|wheel| !wheel.has_tree(store, target.family()) && !store.file(wheel.sha256).exists())
+        .collect()
+}
+
+/// The trees of wheels, in order. `urls` says where those are that have no URL in the lock.
+pub fn trees(
+    store: &Store,
+    wheels: &[LockedWheel],
+    urls: &BTreeMap<Sha256, String>,
+    target: &Target,
+    progress: &dyn Progress,
+) -> Result<Vec<Tree>> {
+    let missing = missing(store, wheels, target);
+    let bar = if missing.is_empty() {
+        progress.items("Unpacking wheels", wheels.len())
+    } else {
+        let total = missing.iter().map(|wheel| wheel.size).sum::<Option<u64>>();
+        progress.bytes(&format!("Fetching and unpacking {}", counted(missing.len(), "wheel")), total)
+    };
+    let mut order = (0..wheels.len()).collect::<Vec<_>>();
+    order.sort_by_key(|index| std::cmp::Reverse(wheels[*index].size.unwrap_or(u64::MAX)));
+    let order = Mutex::new(VecDeque::from(order));
+    // Half of the connections begin with the largest; half with the smallest, since nothing could be unpacked while all
+    // wait for large ones.
+    let next = |thread: usize| {
+        let mut order = lock(&order);
+        if thread.is_multiple_of(2) { order.pop_front() } else { order.pop_back() }
+    };
+    let results = Mutex::new(Vec::with_capacity(wheels.len()));
+    let failed = AtomicBool::new(false);
+    let done = |index: usize, result: Result<Tree>| {
+        failed.fetch_or(result.is_err(), Ordering::Relaxed);
+        lock(&results).push((index, result));
+    };
+    // Of those that were fetched the largest is next: one that comes last keeps one processor busy and the others not.
+    let ready = Mutex::new(BinaryHeap::new());
+    let unpack = || {
+        let Some((_, index)) = lock(&ready).pop() else { return };
+        done(index, wheels[index].tree(store, target.family()));
+        if missing.is_empty() {
+            bar.advance(1);
+        }
+    };
+    let (next, done, unpack, ready, failed, missing, bar) =
+        (&next, &done, &unpack, &ready, &failed, &missing, bar.as_ref());
+    // As many threads as the network likes fetch; as many as there are processors unpack.
+    rayon::in_place_scope(|processors| {
+        std::thread::scope(|connections| {
+            for thread in 0..CONNECTIONS.min(wheels.len()) {
+                connections.spawn(move || {
+                    while let Some(index) = next(thread) {
+                        let wheel = &wheels[index];
+                        let is_missing = missing.iter().any(|missing| missing.sha256 == wheel.sha256);
+                        match if is_missing { store.fetch(&download(wheel, urls), bar) } else { Ok(()) } {
+                            Ok(()) => {
+                                lock(ready).push((wheel.size, index));
+                                processors.spawn(move |_| unpack());
+                            }
+                            Err(error) => done(index, Err(error)),
+                        }
+                        if failed.load(Ordering::Relaxed) {
+                            break;
+                        }
+                    }
+                });
+            }
+        });
+    });
+    let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
+    results.sort_by_key(|(index, _)| *index);
+    let trees = results.into_iter().map(|(_, result)| result).collect::<Result<Vec<_>>>()?;
+    bar.finish();
+    Ok(trees)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn download(wheel: &LockedWheel, urls: &BTreeMap<Sha256, String>) -> Download {
+    Download {
+        label: wheel.name.file.clone(),
+        urls: wheel.url.iter().chain(urls.get(&wheel.sha256)).cloned().collect(),
+        size: wheel.size,
+        sha256: wheel.sha256,
+    }
+}
