@@ -23,9 +23,21 @@ const SOURCES: [&str; 3] = ["runtime-template/launcher", "Cargo.toml", "Cargo.lo
 pub enum LauncherInput {
     /// `--launcher PATH`
     Given { path: Utf8PathBuf, sha256: Sha256 },
-    /// To be built with cargo. `key` covers sources, compiler and target.
-    Built { key: Sha256 },
+    /// To be built with cargo. `key` covers sources, compiler, linker and target.
+    Built { key: Sha256, linker: Linker },
 }
+
+/// What links a launcher.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub enum Linker {
+    /// That of this machine. On Linux the launcher then needs the glibc of this machine.
+    Host,
+    /// zig, for any system and, on Linux, for the oldest glibc that the target promises.
+    Zig,
+}
+
+/// Where a launcher is from that was linked by [`Linker::Host`] on Linux.
+pub const NEEDS_THIS_SYSTEM: &str = "built from the workspace, for systems as new as that of the building machine";
 
 impl LauncherInput {
     /// Decides from `--launcher`, and says at once when it could not be built.
@@ -59,23 +71,35 @@ impl LauncherInput {
                 }
             }
         }
-        Ok(Self::Built { key: Sha256::of_json(&(&compiler, &target.triple, sources)) })
+        let linker = Linker::choose(target);
+        Ok(Self::Built { key: Sha256::of_json(&(&compiler, linker, &target.triple, sources)), linker })
+    }
+
+    /// Where it is from, for people.
+    pub fn origin(&self, target: &Target) -> &'static str {
+        match self {
+            Self::Given { .. } => "given",
+            Self::Built { linker: Linker::Host, .. } if target.glibc_floor().is_some() => NEEDS_THIS_SYSTEM,
+            Self::Built { .. } => "built from the workspace",
+        }
     }
 
     /// Identity: of the bytes, or of what they are built from.
     pub fn key(&self) -> Sha256 {
         match self {
             Self::Given { sha256, .. } => *sha256,
-            Self::Built { key } => *key,
+            Self::Built { key, .. } => *key,
         }
     }
 
     /// The launcher as a tree of the store, built now when it was not built before.
     pub fn tree(&self, store: &Store, root: &Utf8Path, target: &Target) -> Result<Tree> {
-        store.make_tree("launcher", self.key(), |writer| {
+        // The same given file has another name on another system.
+        let key = Sha256::of_json(&(self.key(), target.family().launcher()));
+        store.make_tree("launcher", key, |writer| {
             let executable = match self {
                 Self::Given { path, .. } => path.clone(),
-                Self::Built { .. } => build(root, target)?,
+                Self::Built { linker, .. } => build(root, target, *linker)?,
             };
             let place = RelativePath::new(target.family().launcher())?;
             writer.add(place, &mut File::open(&executable)?, true)?;
@@ -101,29 +125,52 @@ fn rustc(arguments: &[&str]) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-fn build(root: &Utf8Path, target: &Target) -> Result<Utf8PathBuf> {
+impl Linker {
+    /// rustc alone has no linker for another system, and that of a Linux machine links to the glibc it finds there.
+    fn choose(target: &Target) -> Self {
+        let foreign = target.triple != host::triple();
+        let knows_zig = ["linux", "apple"].iter().any(|system| target.triple.contains(system));
+        // It may be there without the zig that it is to call.
+        let has_zig = || {
+            let asked = Command::new("cargo-zigbuild").args(["zig", "cc", "--", "--version"]).output();
+            asked.is_ok_and(|output| output.status.success())
+        };
+        if knows_zig && (foreign || (target.glibc_floor().is_some() && has_zig())) { Self::Zig } else { Self::Host }
+    }
+}
+
+fn build(root: &Utf8Path, target: &Target, linker: Linker) -> Result<Utf8PathBuf> {
     let cargo = host::variable("CARGO").unwrap_or_else(|| "cargo".to_owned());
-    let cross = target.triple != host::triple();
     let directory = root.join("target/launcher");
     let mut command = Command::new(&cargo);
-    if cross && ["linux", "apple"].iter().any(|system| target.triple.contains(system)) {
-        // rustc alone has no linker for another system; zig has one for all of them.
-        command.arg("zigbuild");
-    } else {
-        command.arg("build");
-    }
+    command.arg(match linker {
+        Linker::Host => "build",
+        Linker::Zig => "zigbuild",
+    });
+    let triple = match target.glibc_floor() {
+        Some(floor) if linker == Linker::Zig => format!("{}.{floor}", target.triple),
+        _ => target.triple.clone(),
+    };
     command
         .args(["--quiet", "--locked", "--package", "speaches-launcher", "--bin", "speaches", "--profile", "launcher"])
-        .args(["--target-dir", directory.as_str(), "--target", &target.triple])
+        .args(["--target-dir", directory.as_str(), "--target", &triple])
         .env("CARGO_ENCODED_RUSTFLAGS", remapped(root).join("\u{1f}"))
         .env_remove("RUSTFLAGS")
+        // What went wrong is in the message; a trace of cargo-zigbuild tells nobody more.
+        .env("RUST_BACKTRACE", "0")
         .current_dir(root);
     let output = interrupt::output(&mut command, b"").with_context(|| format!("cannot run `{cargo}`"))?;
     if !output.status.success() {
-        bail!(Failure::new(
-            Exit::Unavailable,
-            format!("the launcher cannot be built:\n{}", String::from_utf8_lossy(&output.stderr).trim_end())
-        ));
+        let said = String::from_utf8_lossy(&output.stderr);
+        let failure =
+            Failure::new(Exit::Unavailable, format!("the launcher cannot be built:\n{}", said.trim_end()));
+        bail!(match linker {
+            Linker::Host => failure,
+            Linker::Zig => failure.hint(
+                "cargo-zigbuild and zig link for other systems (`cargo install cargo-zigbuild`, `pip install ziglang`); \
+                 or give a prebuilt launcher with `--launcher`"
+            ),
+        });
     }
     let name = target.family().launcher().trim_start_matches("bin/");
     Ok(directory.join(&target.triple).join("launcher").join(name))

@@ -305,8 +305,7 @@ fn head(plan: &Plan, python: &Tree, bytecode: bool) -> Head {
         add("model", format!("{}@{}", model.id, model.revision), model.origin.clone(), model.sha256(), model.pinned);
     }
     let given = matches!(plan.launcher, crate::launcher::LauncherInput::Given { .. });
-    let origin = if given { "given" } else { "built from the workspace" };
-    add("launcher", "speaches".to_owned(), origin.to_owned(), plan.launcher.key(), !given);
+    add("launcher", "speaches".to_owned(), plan.launcher.origin(&plan.target).to_owned(), plan.launcher.key(), !given);
     add("template", "service".to_owned(), "the workspace".to_owned(), plan.template.sha256(), true);
     Head {
         schema: description::SCHEMA,

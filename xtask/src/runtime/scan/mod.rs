@@ -141,14 +141,14 @@ fn check(contents: &Contents, path: &str, platform: &Platform, libraries: &Libra
     }
 }
 
-/// Whether a file is of an input that the user gave in place of a pinned one: an interpreter or an archive with
-/// `--python-from`, a program with `--launcher`.
+/// Whether a file is of an input that the user gave in place of a pinned one (an interpreter or an archive with
+/// `--python-from`, a program with `--launcher`), or a launcher that this machine could only build for systems like it.
 fn is_given(path: &str, head: &Head) -> bool {
     let given = |kind: &str| head.inputs.iter().any(|input| input.kind == kind && !input.pinned);
     let family = Family::of(&head.target);
     if path == family.launcher() {
-        // A CPython of this machine runs on machines like it only, and so may a launcher that was built here.
-        return given("launcher") || head.python.harvested;
+        let built_here = head.inputs.iter().any(|input| input.origin == crate::launcher::NEEDS_THIS_SYSTEM);
+        return given("launcher") || built_here;
     }
     let of_python = path.starts_with(&format!("{}/", layout::PYTHON)) && !path.starts_with(&site_packages(head));
     of_python && (given("python") || head.python.harvested)
