@@ -80,21 +80,32 @@ pub fn pythons(minors: &[&str]) -> Vec<Utf8PathBuf> {
     for name in names {
         // Version managers put shims on PATH that answer for versions that are not there, so the only
         // proof that an interpreter works is that it runs.
-        let output = Command::new(&name)
-            .args(["-I", "-c", "import sys; print(sys.executable)"])
-            .stdin(std::process::Stdio::null())
-            .output();
-        if let Ok(output) = output
-            && output.status.success()
-            && let Ok(path) = String::from_utf8(output.stdout)
+        let answer = answer(name.as_str().into()).or_else(|| answer(&behind_shim(&on_path(&name)?)?));
+        if let Some(path) = answer
+            && !found.contains(&path)
         {
-            let path = Utf8PathBuf::from(path.trim());
-            if path.is_file() && !found.contains(&path) {
-                found.push(path);
-            }
+            found.push(path);
         }
     }
     found
+}
+
+/// What an interpreter says is its executable.
+fn answer(interpreter: &Utf8Path) -> Option<Utf8PathBuf> {
+    let output = Command::new(interpreter)
+        .args(["-I", "-c", "import sys; print(sys.executable)"])
+        .stdin(std::process::Stdio::null())
+        .output()
+        .ok()?;
+    let path = Utf8PathBuf::from(String::from_utf8(output.stdout).ok()?.trim());
+    (output.status.success() && path.is_file()).then_some(path)
+}
+
+/// Where PATH has a program.
+fn on_path(name: &str) -> Option<Utf8PathBuf> {
+    std::env::split_paths(&std::env::var_os("PATH")?)
+        .filter_map(|directory| Utf8PathBuf::from_path_buf(directory.join(name)).ok())
+        .find(|path| path.is_file())
 }
 
 #[cfg(test)]

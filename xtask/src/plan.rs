@@ -7,6 +7,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde::Serialize;
 
 use crate::digest::Sha256;
+use crate::host;
 use crate::launcher::LauncherInput;
 use crate::lock::LockedWheel;
 use crate::model::{FileSource, ModelInput};
@@ -18,7 +19,7 @@ use crate::target::{Accelerator, Target};
 use crate::template::Template;
 
 /// Raised whenever the same inputs give another runtime.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// What a provision is going to do.
 pub struct Plan {
@@ -34,6 +35,8 @@ pub struct Plan {
     pub version: String,
     /// The interpreter.
     pub python: PythonInput,
+    /// What compiles its bytecode, when the interpreter is for another system.
+    pub compiler: Option<PythonInput>,
     /// The source, when it is at hand; else it is fetched and checked against the pin.
     pub source: Option<Source>,
     /// Identity of the source's content.
@@ -57,7 +60,7 @@ pub struct Plan {
 /// One input, as `--dry-run` shows it.
 #[derive(Serialize)]
 pub struct Line {
-    /// `python`, `speaches`, `wheel`, `model`, `launcher` or `template`.
+    /// `python`, `compiler`, `speaches`, `wheel`, `model`, `launcher` or `template`.
     pub kind: &'static str,
     /// Name and version.
     pub name: String,
@@ -95,12 +98,17 @@ impl Plan {
         Sha256::of_json(&(
             VERSION,
             (&self.target.triple, self.accelerator, &self.groups, self.sample, &self.version),
-            (self.python.version(), self.python.key()),
+            (self.python.version(), self.python.key(), self.compiles()),
             self.recipe.key(self.source_sha256),
             wheels,
             models,
             (self.launcher.key(), self.template.sha256()),
         ))
+    }
+
+    /// Whether the runtime gets bytecode.
+    pub fn compiles(&self) -> bool {
+        self.target.triple == host::triple() || self.compiler.is_some()
     }
 
     /// Every input, in the order in which things happen.
@@ -128,6 +136,17 @@ impl Plan {
             cached: python_cached,
             pinned,
         });
+        if let Some(PythonInput::Pinned { version, archive, urls }) = &self.compiler {
+            lines.push(Line {
+                kind: "compiler",
+                name: format!("CPython {version} for this machine, which compiles"),
+                origin: urls[0].clone(),
+                size: None,
+                sha256: archive.sha256,
+                cached: store.file(archive.sha256).exists(),
+                pinned: true,
+            });
+        }
         lines.push(Line {
             kind: "speaches",
             name: format!("speaches {}", self.version),

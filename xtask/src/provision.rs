@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, bail};
 use camino::Utf8Path;
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
-use speaches_launcher::layout;
+use speaches_launcher::layout::{self, Family};
 use speaches_launcher::runtime::{self as description, Head, Input};
 
 use crate::failure::{Exit, Failure};
@@ -56,10 +56,8 @@ impl Provision<'_> {
         fs_err::create_dir_all(self.store.root())?;
         self.digests.save(self.store)?;
 
-        let python = self.python(plan)?;
-        let interpreter = plan.target.family().interpreter(plan.python.minor());
-        let compiler = (plan.target.triple == host::triple())
-            .then(|| Compiler::of_tree(&python, &interpreter, plan.python.minor()));
+        let python = self.python(&plan.python)?;
+        let compiler = self.compiler(plan, &python)?;
         let wheels = self.wheels(plan)?;
         let speaches = self.speaches(plan)?;
         let models = self.models(plan)?;
@@ -81,6 +79,7 @@ impl Provision<'_> {
         trees.extend(models.into_iter().map(|(id, tree)| (id, tree, Place::Models)));
 
         let contents = contents(plan, &trees)?;
+        contents.check_names(&plan.target.triple)?;
         let bar = self.progress.items("Filling the runtime", contents.len());
         let made = work.path().join("runtime");
         contents.write(&made, head(plan, &python, compiler.is_some()), bar.as_ref())?;
@@ -89,9 +88,25 @@ impl Provision<'_> {
         Ok(())
     }
 
-    fn python(&self, plan: &Plan) -> Result<Tree> {
-        if let PythonInput::Pinned { archive, urls, version } = &plan.python
-            && !self.store.has_tree("python", plan.python.key())
+    /// What compiles: the runtime's own CPython, or its like for this machine.
+    fn compiler(&self, plan: &Plan, python: &Tree) -> Result<Option<Compiler>> {
+        let minor = plan.python.minor();
+        if plan.target.triple == host::triple() {
+            return Ok(Some(Compiler::of_tree(python, &plan.target.family().interpreter(minor), minor)));
+        }
+        match &plan.compiler {
+            None => Ok(None),
+            Some(PythonInput::Interpreter(interpreter)) => Ok(Some(Compiler::of_interpreter(interpreter))),
+            Some(other) => {
+                let interpreter = Family::of(host::triple()).interpreter(minor);
+                Ok(Some(Compiler::of_tree(&self.python(other)?, &interpreter, minor)))
+            }
+        }
+    }
+
+    fn python(&self, python: &PythonInput) -> Result<Tree> {
+        if let PythonInput::Pinned { archive, urls, version } = python
+            && !self.store.has_tree("python", python.key())
         {
             self.fetch(&[Download {
                 label: format!("CPython {version}"),
@@ -101,7 +116,7 @@ impl Provision<'_> {
             }])?;
         }
         let step = self.progress.step("Unpacking CPython");
-        let tree = plan.python.tree(self.store)?;
+        let tree = python.tree(self.store)?;
         step.finish();
         Ok(tree)
     }
@@ -259,11 +274,14 @@ fn contents(plan: &Plan, trees: &[Placed]) -> Result<Contents> {
             })?;
         }
     }
-    // CPython's own licence lies in its standard library.
+    // CPython's own licence lies in its standard library, on Windows beside it.
     let (owner, python, _) = &trees[0];
+    let in_library = format!("{}/LICENSE.txt", plan.target.family().standard_library(plan.python.minor()));
+    let licence = [in_library.as_str(), "LICENSE.txt"]
+        .into_iter()
+        .find(|licence| python.entries.keys().any(|path| path.as_str() == *licence));
     contents.add(owner, python, |path| {
-        path.as_str()
-            .ends_with("LICENSE.txt")
+        (Some(path.as_str()) == licence)
             .then(|| RelativePath::new(format!("{}/CPython/LICENSE.txt", layout::LICENSES)).ok())?
     })?;
     Ok(contents)

@@ -180,6 +180,8 @@ pub fn make_plan(
         arguments.allow_unpinned,
         digests,
     )?;
+    let compiler =
+        if target.triple == host::triple() { None } else { python.compiler(&manifests.python, &manifests.targets)? };
     let groups = groups.into_iter().filter(|group| lock.groups.contains(group)).collect::<Vec<_>>();
     let wheels = lock.select(&groups).into_iter().cloned().collect::<Vec<_>>();
     if let Some(wheel) = wheels.iter().find(|wheel| !wheel.name.fits(python.minor(), &target.entry.platform_tags)) {
@@ -233,6 +235,7 @@ pub fn make_plan(
         groups,
         version,
         python,
+        compiler,
         source,
         wheels,
         models,

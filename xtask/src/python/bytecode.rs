@@ -13,6 +13,8 @@ use fs_err::File;
 use crate::digest::Sha256;
 use crate::failure::{Exit, Failure};
 use crate::interrupt::{self, WorkDirectory};
+use crate::manifest::minor_of;
+use crate::python::harvest::Interpreter;
 use crate::store::Store;
 use crate::store::tree::{Entry, RelativePath, Tree};
 
@@ -39,6 +41,16 @@ impl Compiler {
             library: Some(tree.content.join("lib")),
             cache_tag: format!("cpython-{}", minor.replace('.', "")),
             identity: tree.sha256(),
+        }
+    }
+
+    /// An interpreter of this machine.
+    pub fn of_interpreter(interpreter: &Interpreter) -> Self {
+        Self {
+            executable: interpreter.executable().to_owned(),
+            library: None,
+            cache_tag: format!("cpython-{}", minor_of(&interpreter.version).replace('.', "")),
+            identity: interpreter.identity,
         }
     }
 

@@ -16,7 +16,7 @@ use crate::manifest::{PythonArchive, PythonManifest, minor_of};
 use crate::store::Store;
 use crate::store::digests::Digests;
 use crate::store::tree::Tree;
-use crate::target::Target;
+use crate::target::{Target, TargetsManifest};
 
 /// Where the interpreter of a runtime comes from, found out but not fetched.
 #[derive(Clone, Debug)]
@@ -95,6 +95,31 @@ impl PythonInput {
         };
         expect_minor(&version, wanted, from)?;
         Ok(Self::Archive { version, path: from.to_owned(), sha256, pinned })
+    }
+
+    /// The CPython that compiles the bytecode of a runtime for another system: one of this machine's system and of the
+    /// very same version, since what a compiler writes may change from one patch release to the next.
+    ///
+    /// Beside a pinned archive that is the archive pinned for this machine, so that every machine makes the same
+    /// bytecode; beside an archive of the user it is whatever this machine has. When there is none, the runtime goes
+    /// without bytecode.
+    pub fn compiler(&self, manifest: &PythonManifest, targets: &TargetsManifest) -> Result<Option<Self>> {
+        match self {
+            Self::Interpreter(_) => Ok(None),
+            Self::Pinned { version, .. } => {
+                let release = manifest.release(version)?;
+                let pinned = targets.target.get(host::triple()).and(release.archives.get(host::triple()));
+                Ok(pinned.map(|archive| Self::Pinned {
+                    version: version.clone(),
+                    archive: archive.clone(),
+                    urls: manifest.urls(archive),
+                }))
+            }
+            Self::Archive { version, .. } => Ok(host::pythons(&[minor_of(version)]).iter().find_map(|path| {
+                let interpreter = harvest::Interpreter::inspect(path).ok()?;
+                (interpreter.version == *version).then(|| Self::Interpreter(Box::new(interpreter)))
+            })),
+        }
     }
 
     /// Full version.

@@ -1,5 +1,6 @@
 //! The finished thing: assembling it, describing it, checking it.
 
+pub mod names;
 pub mod scan;
 pub mod stage;
 pub mod verify;

@@ -14,6 +14,7 @@ use crate::digest::Sha256;
 use crate::failure::{Exit, Failure};
 use crate::interrupt::{self, WorkDirectory};
 use crate::progress::Bar;
+use crate::runtime::names::Rules;
 use crate::store::tree::{Entry, RelativePath, Tree};
 
 /// What a runtime will contain, by path.
@@ -58,6 +59,11 @@ impl Contents {
             }
         }
         Ok(())
+    }
+
+    /// Refuses what the file systems of a target cannot hold.
+    pub fn check_names(&self, target: &str) -> Result<()> {
+        Rules::of(target).check(self.files.iter().map(|(path, placed)| (path.as_str(), placed.owner.as_str())))
     }
 
     /// How many files there are.

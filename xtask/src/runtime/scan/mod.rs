@@ -97,7 +97,9 @@ pub fn scan(runtime: &Utf8Path, description: &Description, platform: &Platform, 
             if let Some(entry) = entry {
                 report.accepted += 1;
                 report.limits.extend(entry.limit.clone());
-            } else if is_given(path, &description.head) {
+            } else if is_given(path, &description.head)
+                || (kind == Kind::PythonLibrary && python_is_given(&description.head))
+            {
                 report.notes.push(finding);
             } else {
                 report.findings.push(finding);
@@ -144,14 +146,21 @@ fn check(contents: &Contents, path: &str, platform: &Platform, libraries: &Libra
 /// Whether a file is of an input that the user gave in place of a pinned one (an interpreter or an archive with
 /// `--python-from`, a program with `--launcher`), or a launcher that this machine could only build for systems like it.
 fn is_given(path: &str, head: &Head) -> bool {
-    let given = |kind: &str| head.inputs.iter().any(|input| input.kind == kind && !input.pinned);
     let family = Family::of(&head.target);
     if path == family.launcher() {
         let built_here = head.inputs.iter().any(|input| input.origin == crate::launcher::NEEDS_THIS_SYSTEM);
-        return given("launcher") || built_here;
+        return is_unpinned("launcher", head) || built_here;
     }
     let of_python = path.starts_with(&format!("{}/", layout::PYTHON)) && !path.starts_with(&site_packages(head));
-    of_python && (given("python") || head.python.harvested)
+    of_python && python_is_given(head)
+}
+
+fn python_is_given(head: &Head) -> bool {
+    is_unpinned("python", head) || head.python.harvested
+}
+
+fn is_unpinned(kind: &str, head: &Head) -> bool {
+    head.inputs.iter().any(|input| input.kind == kind && !input.pinned)
 }
 
 /// The directory of installed packages, with `/` at its end.

@@ -18,6 +18,12 @@ const SYSTEM: &str = "advapi32 avicap32 bcrypt bcryptprimitives cfgmgr32 combase
     secur32 setupapi shell32 shlwapi synchronization ucrtbase user32 userenv usp10 uxtheme version winhttp wininet \
     winmm winspool.drv wintrust wldap32 ws2_32 wsock32 wtsapi32";
 
+/// What CPython for Windows brings, beside its own library.
+fn is_of_python(import: &str) -> bool {
+    let name = import.to_lowercase();
+    name.starts_with("vcruntime140") || (name.starts_with("python3") && name.ends_with(".dll"))
+}
+
 /// More libraries than any binary imports; a damaged table may have no end.
 const MOST_IMPORTS: u64 = 10_000;
 
@@ -88,7 +94,8 @@ pub fn check(found: &Pe, path: &str, platform: &Platform, libraries: &Libraries<
         let name = import.to_lowercase();
         !is_of_the_system(&name) && !is_bundled(&name, path, libraries)
     });
-    missing.map(|import| (Kind::Library, format!("it needs `{import}`"))).collect()
+    let kind = |import: &str| if is_of_python(import) { Kind::PythonLibrary } else { Kind::Library };
+    missing.map(|import| (kind(import), format!("it needs `{import}`"))).collect()
 }
 
 fn is_of_the_system(name: &str) -> bool {

@@ -1,0 +1,139 @@
+//! Which paths the systems of a target can have. Wheels are made on systems that can have nearly all.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Result, bail};
+use unicode_normalization::UnicodeNormalization as _;
+
+use crate::failure::{Exit, Failure};
+
+/// Windows gives a path 260 characters, its end included, unless the machine was set up otherwise; what is left of that
+/// is for the directory that a runtime is unpacked into.
+const WINDOWS_PATH: usize = 259;
+/// `C:\Users\<20 characters>\AppData\Local\Programs\<40 characters>\`: where people and Harbor put a runtime.
+const WINDOWS_ROOT: usize = 90;
+
+/// How the file systems of a target tell names apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rules {
+    /// Every name is another one.
+    Linux,
+    /// `A` and `a`, composed and decomposed accents are the same.
+    Macos,
+    /// As on macOS; some names and characters have meanings of their own, and paths are short.
+    Windows,
+}
+
+impl Rules {
+    /// The rules of a target triple.
+    pub fn of(target: &str) -> Self {
+        if target.contains("-windows-") {
+            Self::Windows
+        } else if target.contains("-apple-") {
+            Self::Macos
+        } else {
+            Self::Linux
+        }
+    }
+
+    /// Refuses paths that cannot all be in one directory of the target. Each comes with its owner, for the message.
+    pub fn check<'a>(self, files: impl Iterator<Item = (&'a str, &'a str)>) -> Result<()> {
+        if self == Self::Linux {
+            return Ok(());
+        }
+        let mut spellings = BTreeMap::<String, &str>::new();
+        for (path, owner) in files {
+            if self == Self::Windows
+                && let Some(what) = windows(path)
+            {
+                bail!(Failure::new(Exit::Data, format!("`{path}` of `{owner}` cannot be on Windows: {what}")));
+            }
+            // Directories count, too: `A/x` and `a/y` would be in one directory there, and in two here.
+            let ends = path.match_indices('/').map(|(end, _)| end).chain([path.len()]);
+            for spelling in ends.map(|end| &path[..end]) {
+                let there = *spellings.entry(folded(spelling)).or_insert(spelling);
+                if there != spelling {
+                    bail!(Failure::new(
+                        Exit::Data,
+                        format!("`{spelling}` of `{owner}` and `{there}` are the same name on the target's file systems")
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What file systems compare that do not tell case and composition apart.
+fn folded(path: &str) -> String {
+    if path.is_ascii() {
+        return path.to_ascii_lowercase();
+    }
+    path.nfd().collect::<String>().to_lowercase().nfd().collect()
+}
+
+/// Why Windows cannot have a path. Trailing dots and spaces, `:` and `\` are refused for every target.
+fn windows(path: &str) -> Option<String> {
+    const DEVICES: [&str; 6] = ["con", "prn", "aux", "nul", "conin$", "conout$"];
+    for part in path.split('/') {
+        if let Some(character) = part.chars().find(|character| matches!(character, '<' | '>' | '"' | '|' | '?' | '*')) {
+            return Some(format!("`{character}` cannot be in a name"));
+        }
+        // "NUL.txt and NUL.tar.gz are both equivalent to NUL" (Naming Files, Paths, and Namespaces).
+        let stem = part.split('.').next().unwrap_or_default().trim_end().to_lowercase();
+        let numbered = |prefix| stem.strip_prefix(prefix).is_some_and(|rest: &str| is_device_number(rest));
+        if DEVICES.contains(&stem.as_str()) || numbered("com") || numbered("lpt") {
+            return Some(format!("`{part}` is the name of a device"));
+        }
+    }
+    let length = path.encode_utf16().count();
+    (length > WINDOWS_PATH - WINDOWS_ROOT).then(|| {
+        format!(
+            "it has {length} characters, and {} are left for it below a directory with a path of {WINDOWS_ROOT}",
+            WINDOWS_PATH - WINDOWS_ROOT
+        )
+    })
+}
+
+fn is_device_number(text: &str) -> bool {
+    matches!(text, "0" | "1" | "2" | "3" | "4" | "5" | "6" | "7" | "8" | "9" | "¹" | "²" | "³")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(rules: Rules, paths: &[&str]) -> Option<String> {
+        rules.check(paths.iter().map(|path| (*path, "a.whl"))).err().map(|error| error.to_string())
+    }
+
+    #[test]
+    fn names_that_differ_in_case_or_composition_collide_where_nobody_tells_them_apart() {
+        for (one, other) in [
+            ("a/Readme", "a/README"),
+            ("Package/x.py", "package/y.py"),
+            ("caf\u{e9}.py", "cafe\u{301}.py"),
+            ("\u{c9}.py", "\u{e9}.py"),
+        ] {
+            for rules in [Rules::Macos, Rules::Windows] {
+                let said = refused(rules, &[one, other]).unwrap();
+                assert!(said.contains("are the same name") && said.contains("a.whl"), "{said}");
+            }
+            assert_eq!(refused(Rules::Linux, &[one, other]), None);
+        }
+        assert_eq!(refused(Rules::Windows, &["a/b.py", "a/c.py", "ab"]), None);
+    }
+
+    #[test]
+    fn windows_has_names_and_lengths_of_its_own() {
+        let long = format!("python/Lib/site-packages/{}", "x".repeat(160));
+        for path in ["a/aux.py", "NUL", "a/Com1.tar.gz", "lpt\u{b2}", "a/what?.txt", "a/CON", long.as_str()] {
+            let said = refused(Rules::Windows, &[path]).unwrap();
+            assert!(said.contains(path) && said.contains("cannot be on Windows"), "{said}");
+            assert_eq!(refused(Rules::Macos, &[path]), None);
+        }
+        for path in ["auxiliary.py", "com10", "console/a", "a/lpt"] {
+            assert_eq!(refused(Rules::Windows, &[path]), None, "{path}");
+        }
+    }
+}
