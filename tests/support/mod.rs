@@ -148,32 +148,70 @@ pub fn edit(path: &Utf8Path, from: &str, to: &str) {
 /// so that no test finds what an earlier one put into the shared store.
 pub fn python_archive(runtime: &Utf8Path, to: &Utf8Path) -> Utf8PathBuf {
     let minor = json(&runtime.join("runtime.json"))["python"]["minor"].as_str().unwrap().to_owned();
+    let mut archive = Archive::create(&to.join("cpython-install_only_stripped.tar.gz"));
+    archive.add(&format!("include/python{minor}/patchlevel.h"), &patch_level(runtime));
+    archive.add(&format!("lib/python{minor}/made_for_a_test.py"), &format!("MADE_FOR = \"{to}\"\n"));
+    for file in files(&runtime.join("python")) {
+        if !file.as_str().contains("site-packages") {
+            archive.copy(&runtime.join("python").join(&file), file.as_str());
+        }
+    }
+    archive.finish()
+}
+
+/// The same for Windows, with the standard library of a runtime of this machine and programs that are none.
+pub fn python_archive_for_windows(runtime: &Utf8Path, to: &Utf8Path) -> Utf8PathBuf {
+    let minor = json(&runtime.join("runtime.json"))["python"]["minor"].as_str().unwrap().to_owned();
+    let mut archive = Archive::create(&to.join("cpython-for-windows.tar.gz"));
+    archive.add("include/patchlevel.h", &patch_level(runtime));
+    archive.add("LICENSE.txt", "the licence of a stand-in");
+    for program in ["python.exe", "DLLs/_ssl.pyd", &format!("python{}.dll", minor.replace('.', ""))] {
+        archive.add(program, "a stand-in");
+    }
+    let library = runtime.join("python/lib").join(format!("python{minor}"));
+    for file in files(&library) {
+        if file.extension() == Some("py") && !file.starts_with("site-packages") {
+            archive.copy(&library.join(&file), &format!("Lib/{file}"));
+        }
+    }
+    archive.finish()
+}
+
+fn patch_level(runtime: &Utf8Path) -> String {
     let version = json(&runtime.join("runtime.json"))["python"]["version"].as_str().unwrap().to_owned();
-    let path = to.join("cpython-install_only_stripped.tar.gz");
-    let mut archive = tar::Builder::new(flate2::write::GzEncoder::new(
-        fs_err::File::create(&path).unwrap(),
-        flate2::Compression::fast(),
-    ));
-    archive.follow_symlinks(false);
-    let header = format!("#define PY_VERSION              \"{version}\"\n");
-    let unique = format!("MADE_FOR = \"{to}\"\n");
-    for (path, text) in [
-        (format!("python/include/python{minor}/patchlevel.h"), header),
-        (format!("python/lib/python{minor}/made_for_a_test.py"), unique),
-    ] {
+    format!("#define PY_VERSION              \"{version}\"\n")
+}
+
+/// An archive of CPython that is being made.
+struct Archive {
+    path: Utf8PathBuf,
+    tar: tar::Builder<flate2::write::GzEncoder<fs_err::File>>,
+}
+
+impl Archive {
+    fn create(path: &Utf8Path) -> Self {
+        let file = fs_err::File::create(path).unwrap();
+        let mut tar = tar::Builder::new(flate2::write::GzEncoder::new(file, flate2::Compression::fast()));
+        tar.follow_symlinks(false);
+        Self { path: path.to_owned(), tar }
+    }
+
+    fn add(&mut self, path: &str, text: &str) {
         let mut entry = tar::Header::new_gnu();
         entry.set_size(text.len() as u64);
         entry.set_mode(0o644);
         entry.set_cksum();
-        archive.append_data(&mut entry, path, text.as_bytes()).unwrap();
+        self.tar.append_data(&mut entry, format!("python/{path}"), text.as_bytes()).unwrap();
     }
-    for file in files(&runtime.join("python")) {
-        if !file.as_str().contains("site-packages") {
-            archive.append_path_with_name(runtime.join("python").join(&file), format!("python/{file}")).unwrap();
-        }
+
+    fn copy(&mut self, from: &Utf8Path, path: &str) {
+        self.tar.append_path_with_name(from, format!("python/{path}")).unwrap();
     }
-    archive.into_inner().unwrap().finish().unwrap();
-    path
+
+    fn finish(self) -> Utf8PathBuf {
+        self.tar.into_inner().unwrap().finish().unwrap();
+        self.path
+    }
 }
 
 /// A server on loopback that answers what it was given, and 404 to everything else.

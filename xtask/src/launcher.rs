@@ -162,8 +162,7 @@ fn build(root: &Utf8Path, target: &Target, linker: Linker) -> Result<Utf8PathBuf
     let output = interrupt::output(&mut command, b"").with_context(|| format!("cannot run `{cargo}`"))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
-        let failure =
-            Failure::new(Exit::Unavailable, format!("the launcher cannot be built:\n{}", said.trim_end()));
+        let failure = Failure::new(Exit::Unavailable, format!("the launcher cannot be built:\n{}", said.trim_end()));
         bail!(match linker {
             Linker::Host => failure,
             Linker::Zig => failure.hint(

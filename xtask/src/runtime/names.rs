@@ -55,7 +55,9 @@ impl Rules {
                 if there != spelling {
                     bail!(Failure::new(
                         Exit::Data,
-                        format!("`{spelling}` of `{owner}` and `{there}` are the same name on the target's file systems")
+                        format!(
+                            "`{spelling}` of `{owner}` and `{there}` are the same name on the target's file systems"
+                        )
                     ));
                 }
             }

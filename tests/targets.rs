@@ -1,0 +1,107 @@
+//! Runtimes for every target of the table, made on this machine: whole, and the same whoever makes them.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
+
+mod support;
+
+use std::process::Command;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use support::*;
+
+/// Every target of the table.
+fn targets() -> Vec<String> {
+    let table: toml::Table = fs_err::read_to_string(root().join("manifests/targets.toml")).unwrap().parse().unwrap();
+    table["target"].as_table().unwrap().keys().cloned().collect()
+}
+
+/// A store of its own that has what the shared one fetched, so that everything is made anew and nothing fetched twice.
+fn fresh_store(scratch: &Utf8Path) -> Utf8PathBuf {
+    let store = scratch.join("store");
+    fs_err::create_dir_all(store.join("files")).unwrap();
+    for entry in shared_store().join("files").read_dir_utf8().unwrap().map(Result::unwrap) {
+        fs_err::hard_link(entry.path(), store.join("files").join(entry.file_name())).unwrap();
+    }
+    store
+}
+
+fn provision(target: &str, python: &Utf8Path, out: &Utf8Path) -> Vec<String> {
+    let mut arguments = ["provision", "--sample", "--models", "none", "--allow-unpinned", "--target", target]
+        .map(str::to_owned)
+        .to_vec();
+    arguments.extend(["--python-from", python.as_str()].map(str::to_owned));
+    arguments.extend(["--launcher", "/bin/sh", "--out", out.as_str()].map(str::to_owned));
+    arguments
+}
+
+#[test]
+fn every_target_gets_the_same_runtime_whoever_makes_it() {
+    let scratch = scratch();
+    let runtime = sample_runtime();
+    let unix = python_archive(runtime, &scratch.path);
+    let windows = python_archive_for_windows(runtime, &scratch.path);
+    let archive = |target: &str| if target.contains("windows") { &windows } else { &unix };
+
+    let targets = targets();
+    assert_eq!(targets.len(), 5, "{targets:?}");
+    for target in &targets {
+        let out = scratch.path.join("one").join(target);
+        let arguments = provision(target, archive(target), &out);
+        run(xtask(&[]).args(&arguments).env("TZ", "UTC").env("LC_ALL", "C")).expect(0);
+        run(&mut xtask(&["verify", out.as_str()])).expect(0);
+    }
+    let store = fresh_store(&scratch.path);
+    for target in &targets {
+        let out = scratch.path.join("an other place").join(target);
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "umask 077; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_xtask")]);
+        command.args(provision(target, archive(target), &out));
+        command.env("SPEACHES_STORE", &store).env("TZ", "Pacific/Chatham").env("LC_ALL", "tr_TR.UTF-8");
+        run(command.current_dir("/")).expect(0);
+        run(&mut xtask(&["verify", out.as_str()])).expect(0);
+        let read =
+            |place: &str| fs_err::read_to_string(scratch.path.join(place).join(target).join("runtime.json")).unwrap();
+        let (one, other) = (read("one"), read("an other place"));
+        let difference = one.lines().zip(other.lines()).find(|(one, other)| one != other);
+        assert!(one == other, "{target}: {difference:?}");
+        assert!(one.contains("\"bytecode\": true"), "{target}: this machine has the CPython that compiles it");
+    }
+}
+
+#[test]
+fn what_does_not_exist_for_a_target_is_said_with_the_reason() {
+    let refused = |arguments: &[&str]| run(xtask(&["provision", "--dry-run"]).args(arguments));
+    for (target, accelerator, reason) in [
+        ("aarch64-unknown-linux-gnu", "cuda", "there is no wheel of onnxruntime-gpu"),
+        ("aarch64-apple-darwin", "cuda", "Macs have no NVIDIA GPU"),
+        ("x86_64-unknown-linux-gnu", "coreml", "CoreML is a part of macOS"),
+    ] {
+        refused(&["--target", target, "--accelerator", accelerator]).expect(78).says(reason).says("hint: ");
+    }
+    refused(&["--target", "riscv64gc-unknown-linux-gnu"]).expect(64).says("the targets are aarch64-apple-darwin");
+    refused(&["--python", "3.9"]).expect(64).says("no CPython `3.9` is pinned");
+}
+
+/// A lock for the sample in which one wheel belongs to another target: the lock is what must be wrong then.
+#[test]
+fn a_lock_with_a_wheel_of_another_target_is_refused() {
+    let scratch = scratch();
+    let manifests = own_manifests(&scratch.path);
+    let runtime = sample_runtime();
+    let description = json(&runtime.join("runtime.json"));
+    let (minor, target) = (description["python"]["minor"].as_str().unwrap(), description["target"].as_str().unwrap());
+    let foreign = if target.contains("linux") { "macosx_11_0_arm64" } else { "manylinux_2_28_x86_64" };
+    let lock =
+        manifests.join(format!("locks/pylock.{minor}-{target}-{}.toml", description["accelerator"].as_str().unwrap()));
+    edit(&lock, "-none-any.whl", &format!("-none-{foreign}.whl"));
+    let archive = python_archive(runtime, &scratch.path);
+    let mut command = xtask(&["provision", "--manifests", manifests.as_str(), "--python", minor]);
+    command.args([
+        "--allow-unpinned",
+        "--python-from",
+        archive.as_str(),
+        "--out",
+        scratch.path.join("runtime").as_str(),
+    ]);
+    run(&mut command).expect(65).says("which does not run on").says(foreign);
+}
