@@ -5,10 +5,60 @@ its file is; the import system puts the real path in its place. Files that are n
 version, such as templates, are left without bytecode, as `compileall` does.
 """
 
-import importlib._bootstrap_external as bootstrap
 import importlib.util
+import marshal
 import os
+import struct
 import sys
+
+# PEP 552: "the first bit […] indicates whether the pyc is hash-based, the second […] whether it is to be checked".
+HASH_BASED_UNCHECKED = 0b01
+
+# `x in {"a", None}` has a frozenset as a constant. `marshal` writes it in the order of hashes, and that of `None` is
+# where it lies in memory, before Python 3.12; that of `...` always is. Each run would write another file.
+MARK = b"elements of a frozenset in an order that does not change: "
+
+
+def is_unordered(constant):
+    if isinstance(constant, (frozenset, tuple)):
+        return any(map(is_unordered, constant))
+    return constant is None or constant is Ellipsis
+
+
+def ordered(code):
+    """The code with a marked tuple in the place of each such frozenset; the very same code when it has none."""
+    constants = []
+    for constant in code.co_consts:
+        if hasattr(constant, "co_consts"):
+            constant = ordered(constant)
+        elif isinstance(constant, frozenset) and is_unordered(constant):
+            elements = sorted(constant, key=lambda element: (type(element).__name__, repr(element)))
+            # A new object, since `marshal` numbers those that somebody else refers to.
+            constant = (bytes(bytearray(MARK)), *elements)
+        constants.append(constant)
+    if all(new is old for new, old in zip(constants, code.co_consts)):
+        return code
+    return code.replace(co_consts=tuple(constants))
+
+
+def dump(code):
+    """The code as `marshal` writes it, with the marked tuples turned into frozensets.
+
+    A short tuple is `)`, its size as a byte and its elements; a frozenset is `>`, its size as four bytes and its elements.
+    """
+    marked = b"s" + struct.pack("<I", len(MARK)) + MARK
+    data = marshal.dumps(ordered(code))
+    start, written = 0, []
+    while (found := data.find(marked, start)) >= 0:
+        kind, size = data[found - 2], data[found - 1]
+        if kind != ord(")"):
+            return None
+        written += [data[start : found - 2], b">", struct.pack("<I", size - 1)]
+        start = found + len(marked)
+    written.append(data[start:])
+    dumped = b"".join(written)
+    return dumped if marshal.loads(dumped) == code else None
+
 
 for line in sys.stdin:
     source, destination, name = line.rstrip("\n").split("\t")
@@ -18,6 +68,13 @@ for line in sys.stdin:
         code = compile(data, name, "exec", dont_inherit=True, optimize=0)
     except (SyntaxError, ValueError, RecursionError):
         continue
+    dumped = dump(code)
+    if dumped is None:
+        # Better without bytecode than with another one each time.
+        continue
     os.makedirs(os.path.dirname(destination), exist_ok=True)
     with open(destination, "xb") as file:
-        file.write(bootstrap._code_to_hash_pyc(code, importlib.util.source_hash(data), False))
+        file.write(importlib.util.MAGIC_NUMBER)
+        file.write(struct.pack("<I", HASH_BASED_UNCHECKED))
+        file.write(importlib.util.source_hash(data))
+        file.write(dumped)

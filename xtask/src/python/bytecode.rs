@@ -19,6 +19,7 @@ use crate::store::Store;
 use crate::store::tree::{Entry, RelativePath, Tree};
 
 const COMPILE: &str = include_str!("bytecode.py");
+const CHECK: &str = "import sys; compile(open(sys.argv[1], 'rb').read(), sys.argv[1], 'exec', dont_inherit=True)";
 
 /// A CPython that can run here, of the minor version that a runtime has.
 #[derive(Clone, Debug)]
@@ -98,10 +99,20 @@ impl Compiler {
         for path in tree.entries.keys() {
             let Some(stem) = path.as_str().strip_suffix(".py") else { continue };
             let (directory, stem) = stem.rsplit_once('/').unwrap_or(("", stem));
-            if !compiled.entries.contains_key(&self.bytecode_of(directory, stem)?) {
+            if compiled.entries.contains_key(&self.bytecode_of(directory, stem)?) {
+                continue;
+            }
+            // It may be one of those that are left out because their bytecode is not the same every time.
+            let mut command = self.command();
+            command.args(["-s", "-S", "-B", "-W", "ignore", "-c", CHECK, tree.content.join(path.as_str()).as_str()]);
+            let output =
+                interrupt::output(&mut command, b"").with_context(|| format!("cannot run `{}`", self.executable))?;
+            if !output.status.success() {
+                let said = String::from_utf8_lossy(&output.stderr);
+                let said = said.lines().last().unwrap_or_default();
                 bail!(Failure::new(
                     Exit::Data,
-                    format!("the CPython of the runtime cannot compile `{}`", path.as_str())
+                    format!("the CPython of the runtime cannot compile `{}`: {said}", path.as_str())
                 ));
             }
         }
@@ -134,5 +145,50 @@ impl Compiler {
             ));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host;
+
+    #[test]
+    fn constants_whose_order_depends_on_addresses_are_written_in_one_order() {
+        let Some(interpreter) = host::pythons(&[]).iter().find_map(|path| Interpreter::inspect(path).ok()) else {
+            println!("NOT RUN: there is no CPython on this machine");
+            return;
+        };
+        let compiler = Compiler::of_interpreter(&interpreter);
+        let scratch = tempfile::tempdir().unwrap();
+        let compiled = |name: &str| {
+            let store = Store::at(Utf8PathBuf::from_path_buf(scratch.path().join(name)).unwrap());
+            let source = store
+                .make_tree("wheel", Sha256::of(b"source"), |writer| {
+                    for number in 0..24 {
+                        let text = format!("def f(x):\n    return x in {{'a{number}', ..., None, ('b', None)}}\n");
+                        writer.add(RelativePath::new(format!("m{number}.py"))?, &mut text.as_bytes(), false)?;
+                    }
+                    Ok(())
+                })
+                .unwrap();
+            let compiled = compiler.compile(&store, &source).unwrap();
+            compiler.expect_all(&source, &compiled).unwrap();
+            (source, compiled)
+        };
+        // Each run is a process of its own, in which everything has another address.
+        let (source, one) = compiled("one");
+        assert_eq!(one.entries.len(), 24, "no file is left out");
+        for name in ["two", "three", "four"] {
+            assert_eq!(compiled(name).1.entries, one.entries);
+        }
+        let mut command = compiler.command();
+        command.env("PYTHONPATH", &source.content).args(["-B", "-c"]).arg(format!(
+            "import importlib.machinery as m; f = m.SourcelessFileLoader('m7', {:?}).load_module().f; \
+             print(f('a7'), f(None), f(...), f(('b', None)), f('b'))",
+            one.content.join(format!("__pycache__/m7.{}.pyc", compiler.cache_tag)).as_str()
+        ));
+        let output = interrupt::output(&mut command, b"").unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "True True True True False", "{output:?}");
     }
 }

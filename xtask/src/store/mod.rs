@@ -35,6 +35,12 @@ impl Store {
         Ok(Self { root })
     }
 
+    /// A store in a directory.
+    #[cfg(test)]
+    pub fn at(root: Utf8PathBuf) -> Self {
+        Self { root }
+    }
+
     /// Its directory.
     pub fn root(&self) -> &Utf8Path {
         &self.root
