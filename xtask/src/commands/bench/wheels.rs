@@ -249,6 +249,10 @@ impl Arena {
 
 /// Gives back what the files in a directory need on the disk, and leaves them there.
 fn empty(directory: &Utf8Path) -> Result<()> {
+    // pip makes no cache when it finds nothing to keep.
+    if !directory.exists() {
+        return Ok(());
+    }
     for entry in WalkDir::new(directory) {
         let entry = entry?;
         if entry.file_type().is_file() && entry.metadata()?.len() > 0 {
