@@ -1,10 +1,21 @@
-//! HTTP clients: one for the internet, one for servers on this machine.
+//! HTTP clients: one for the internet, one for downloads from it, one for servers on this machine.
+//!
+//! Those for the internet ask the verifier of the platform about certificates (on Linux the system's bundle, or what
+//! `SSL_CERT_FILE` and `SSL_CERT_DIR` name), use the system's proxies (`HTTPS_PROXY`, `NO_PROXY`, …) and speak HTTP/2
+//! with whoever offers it.
 
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Error, Result};
 use reqwest::blocking::{Client, ClientBuilder};
+use reqwest::redirect::Policy;
+use reqwest::{Url, redirect};
+
+use crate::host;
+
+/// No honest server needs more.
+const REDIRECTS: usize = 10;
 
 fn builder() -> ClientBuilder {
     // reqwest wants to be told which implementation of cryptography to use. A second call fails, and by then
@@ -16,19 +27,116 @@ fn builder() -> ClientBuilder {
 /// For the internet: trusts the certificates and uses the proxies of this system, and never waits for ever.
 pub fn client() -> Result<&'static Client> {
     static CLIENT: OnceLock<Client> = OnceLock::new();
-    if CLIENT.get().is_none() {
-        let client = builder()
-            .connect_timeout(Duration::from_secs(10))
-            // In a blocking client this bounds each single operation, not the whole of a download.
-            .timeout(Duration::from_secs(60))
-            .build()
-            .context("cannot set up HTTPS")?;
-        let _ = CLIENT.set(client);
+    // In a blocking client the timeout bounds each single operation, not the whole of a download.
+    once(&CLIENT, || internet().timeout(Duration::from_secs(60)))
+}
+
+/// For downloads: as [`client`], and a connection that is silent for `stall` is given up. The first call decides.
+pub fn downloads(stall: Duration) -> Result<&'static Client> {
+    static CLIENT: OnceLock<Client> = OnceLock::new();
+    once(&CLIENT, || {
+        internet()
+            .timeout(stall)
+            // All downloads from a server share one connection of HTTP/2. When it is dead, the next attempt must not be
+            // made on it again.
+            .http2_keep_alive_interval(stall / 3)
+            .http2_keep_alive_timeout(stall / 2)
+    })
+}
+
+fn internet() -> ClientBuilder {
+    // reqwest takes credentials off a request that is sent on to another host, port or scheme.
+    builder().connect_timeout(Duration::from_secs(10)).referer(false).redirect(Policy::custom(follow))
+}
+
+fn once(cell: &'static OnceLock<Client>, builder: impl FnOnce() -> ClientBuilder) -> Result<&'static Client> {
+    if cell.get().is_none() {
+        let _ = cell.set(builder().build().context("cannot set up HTTPS")?);
     }
-    CLIENT.get().context("the client was just made")
+    cell.get().context("the client was just made")
 }
 
 /// For a server on this machine, which no proxy can reach.
 pub fn loopback() -> Result<Client> {
     builder().no_proxy().timeout(Duration::from_secs(120)).build().context("cannot set up HTTP")
+}
+
+fn follow(attempt: redirect::Attempt<'_>) -> redirect::Action {
+    let next = attempt.url();
+    let text = if attempt.previous().contains(next) {
+        format!("the redirects go round in a circle, back to {}", shown(next.as_str()))
+    } else if attempt.previous().len() > REDIRECTS {
+        format!("there are more than {REDIRECTS} redirects, the last one to {}", shown(next.as_str()))
+    } else if next.scheme() == "http"
+        && attempt.previous().last().is_some_and(|url| url.scheme() == "https")
+        && !is_loopback(next)
+    {
+        format!("the server sends us on to {}, where anybody on the way can read and change it", shown(next.as_str()))
+    } else {
+        return attempt.follow();
+    };
+    attempt.error(text)
+}
+
+fn is_loopback(url: &Url) -> bool {
+    url.host_str().is_some_and(|host| {
+        let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
+        host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+    })
+}
+
+/// A URL for people: without passwords and signatures.
+pub fn shown(url: &str) -> String {
+    let Ok(mut parsed) = Url::parse(url) else { return url.to_owned() };
+    if !parsed.has_host() {
+        return url.to_owned();
+    }
+    let _ = parsed.set_username("");
+    let _ = parsed.set_password(None);
+    parsed.set_fragment(None);
+    if parsed.query().is_some() {
+        parsed.set_query(None);
+        return format!("{parsed}?…");
+    }
+    parsed.into()
+}
+
+/// The user's token for the hub, when that is where a URL leads.
+pub fn hub_token(url: &str) -> Option<String> {
+    let token = host::variable("HF_TOKEN")?;
+    let hub = Url::parse(&crate::model::hub::endpoint()).ok()?;
+    let url = Url::parse(url).ok()?;
+    (url.origin() == hub.origin()).then_some(token)
+}
+
+/// Whether something failed because a server cannot be trusted, or does not speak TLS.
+pub fn is_about_tls(error: &Error) -> bool {
+    error.chain().any(|cause| cause.is::<rustls::Error>() || is_tls_inside(cause))
+}
+
+/// Errors of I/O hide what they are made of from a chain, and may be made of others of their kind.
+fn is_tls_inside(error: &(dyn std::error::Error + 'static)) -> bool {
+    let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    inner.is_some_and(|inner| inner.is::<rustls::Error>() || is_tls_inside(inner))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_are_shown_without_secrets() {
+        assert_eq!(shown("https://me:secret@host/a%20b?signature=secret#secret"), "https://host/a%20b?…");
+        assert_eq!(shown("http://127.0.0.1:8/a"), "http://127.0.0.1:8/a");
+        assert_eq!(shown("/a/b?c"), "/a/b?c");
+    }
+
+    #[test]
+    fn loopback_is_known_by_address_and_name() {
+        for (url, expected) in
+            [("http://127.0.0.9/", true), ("http://[::1]:8/", true), ("http://localhost/", true), ("http://a/", false)]
+        {
+            assert_eq!(is_loopback(&Url::parse(url).unwrap()), expected, "{url}");
+        }
+    }
 }

@@ -125,7 +125,7 @@ pub fn install() -> Result<()> {
                 std::thread::sleep(Duration::from_millis(10));
             }
         }
-        eprintln!("\ninterrupted: nothing half made is left, and what was fetched whole is kept");
+        eprintln!("\ninterrupted: nothing half made is left, and what was fetched is kept for the next time");
         std::process::exit(Exit::Interrupted.code().into());
     })
     .context("cannot handle Ctrl-C")

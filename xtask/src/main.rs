@@ -44,6 +44,8 @@ struct Cli {
 enum Command {
     Quickstart(commands::quickstart::Arguments),
     Provision(commands::provision::Arguments),
+    #[command(hide = true)]
+    Fetch(commands::fetch::Arguments),
     Port(commands::port::Arguments),
     Lock(commands::lock::Arguments),
     Verify(commands::verify::Arguments),
@@ -79,6 +81,7 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
     match &cli.command {
         Command::Quickstart(arguments) => commands::quickstart::run(arguments, root, &manifests),
         Command::Provision(arguments) => commands::provision::run(arguments, root, &manifests),
+        Command::Fetch(arguments) => commands::fetch::run(arguments),
         Command::Port(arguments) => commands::port::run(arguments),
         Command::Lock(arguments) => commands::lock::run(arguments, root, &manifests),
         Command::Verify(arguments) => commands::verify::run(arguments, &manifests),

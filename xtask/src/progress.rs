@@ -1,9 +1,11 @@
 //! What a person sees while they wait. Silent when nobody is watching.
 
+mod events;
+
 use std::io::IsTerminal as _;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressFinish, ProgressStyle};
 
 /// Where progress goes.
 pub trait Progress: Sync {
@@ -27,6 +29,16 @@ pub trait Progress: Sync {
 pub trait Bar: Sync {
     /// So much more was done.
     fn advance(&self, _amount: u64) {}
+    /// So much has to be done again.
+    fn set_back(&self, _amount: u64) {}
+    /// A file that this step goes through among others.
+    fn part(&self, _text: &str, _total: Option<u64>) -> Box<dyn Bar> {
+        Box::new(Silent)
+    }
+    /// Something that whoever is watching should know.
+    fn say(&self, text: &str) {
+        eprintln!("{text}");
+    }
     /// It is done.
     fn finish(&self) {}
 }
@@ -53,7 +65,9 @@ impl Progress for Terminal {
                 .with_style(style("{spinner} {msg} [{bar:24}] {bytes}/{total_bytes} {bytes_per_sec} {eta}")),
             None => ProgressBar::new_spinner().with_style(style("{spinner} {msg} {bytes} {bytes_per_sec}")),
         };
-        Box::new(started(bar.with_message(text.to_owned())))
+        let bars = MultiProgress::new();
+        let whole = started(bars.add(bar.with_message(text.to_owned())));
+        Box::new(Several { bars, whole })
     }
 
     fn items(&self, text: &str, total: usize) -> Box<dyn Bar> {
@@ -62,9 +76,50 @@ impl Progress for Terminal {
     }
 }
 
+/// A bar for the whole with one below it for each part.
+struct Several {
+    bars: MultiProgress,
+    whole: ProgressBar,
+}
+
+impl Bar for Several {
+    fn advance(&self, amount: u64) {
+        self.whole.advance(amount);
+    }
+
+    fn set_back(&self, amount: u64) {
+        self.whole.set_back(amount);
+    }
+
+    fn part(&self, text: &str, total: Option<u64>) -> Box<dyn Bar> {
+        let bar = match total {
+            Some(total) => ProgressBar::new(total)
+                .with_style(style("    [{bar:16}] {bytes}/{total_bytes} {bytes_per_sec} {eta} {wide_msg}")),
+            None => ProgressBar::new_spinner().with_style(style("    {bytes} {bytes_per_sec} {wide_msg}")),
+        };
+        Box::new(self.bars.add(bar.with_message(text.to_owned()).with_finish(ProgressFinish::AndClear)))
+    }
+
+    fn say(&self, text: &str) {
+        self.bars.suspend(|| eprintln!("{text}"));
+    }
+
+    fn finish(&self) {
+        self.whole.finish_and_clear();
+    }
+}
+
 impl Bar for ProgressBar {
     fn advance(&self, amount: u64) {
         self.inc(amount);
+    }
+
+    fn set_back(&self, amount: u64) {
+        self.dec(amount);
+    }
+
+    fn say(&self, text: &str) {
+        self.suspend(|| eprintln!("{text}"));
     }
 
     fn finish(&self) {
@@ -80,6 +135,11 @@ fn started(bar: ProgressBar) -> ProgressBar {
     bar.enable_steady_tick(Duration::from_millis(120));
     // Also when a step ends with an error: its message belongs on a line of its own.
     bar.with_finish(ProgressFinish::AndClear)
+}
+
+/// Progress for programs, one JSON object a line on standard error.
+pub fn as_json() -> &'static dyn Progress {
+    &events::Events
 }
 
 /// Progress for whoever watches standard error: bars for a person, nothing for a log.

@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod cache;
 pub mod ci;
+pub mod fetch;
 pub mod lock;
 pub mod port;
 pub mod provision;

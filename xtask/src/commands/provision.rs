@@ -70,8 +70,8 @@ pub struct Arguments {
     /// Print the plan and do nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// Print the plan as JSON (with --dry-run)
-    #[arg(long, requires = "dry_run")]
+    /// Tell the progress as JSON on standard error; with --dry-run, print the plan as JSON
+    #[arg(long)]
     pub json: bool,
     /// Make a runtime of the sample in this repository, which shows the way but recognises no speech
     #[arg(long)]
@@ -113,7 +113,7 @@ pub fn provision(arguments: &Arguments, root: &Utf8Path, manifest_directory: &Ut
         speaches: &manifests.speaches,
         store: &store,
         digests: &digests,
-        progress: progress::for_stderr(),
+        progress: if arguments.json { progress::as_json() } else { progress::for_stderr() },
         offline: arguments.offline,
     }
     .run(&plan)?;

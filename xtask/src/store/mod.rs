@@ -3,6 +3,8 @@
 //! ```text
 //! files/<sha256>          what was downloaded, byte for byte
 //! trees/<kind>/<key>/     directories made from it, each with a `tree.json` that lists its files
+//! partial/<sha256>        what has arrived of a download, and in `<sha256>.json` of which version it is a part
+//! quarantine/<sha256>-<n> what was downloaded and was not what its pin says; never used
 //! locks/                  one empty file per thing that is being made
 //! digests.json            sha256 of local files that were hashed before, by path, size and times
 //! ```
@@ -59,6 +61,16 @@ impl Store {
     /// Where work in progress lies: on the same file system as what it becomes.
     pub fn work(&self) -> Utf8PathBuf {
         self.root.join("work")
+    }
+
+    /// Where downloads lie until they are whole.
+    fn partial(&self) -> Utf8PathBuf {
+        self.root.join("partial")
+    }
+
+    /// Where downloads lie that are not what they should be.
+    fn quarantine(&self) -> Utf8PathBuf {
+        self.root.join("quarantine")
     }
 
     fn locks(&self) -> Utf8PathBuf {

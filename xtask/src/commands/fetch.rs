@@ -1,0 +1,51 @@
+//! `cargo xtask fetch`: the downloader by itself, for tests and benchmarks.
+
+use anyhow::{Context as _, Result};
+use camino::Utf8PathBuf;
+use clap::Args;
+use serde::Deserialize;
+
+use crate::digest::Sha256;
+use crate::progress;
+use crate::store::Store;
+use crate::store::fetch::Download;
+
+/// Fetch files into the store and print where they are
+#[derive(Args, Debug)]
+pub struct Arguments {
+    /// A JSON list of {"urls": [...], "sha256": "...", "size": N or null}
+    list: Utf8PathBuf,
+    /// Tell the progress as JSON on standard error
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Deserialize)]
+struct Wanted {
+    urls: Vec<String>,
+    sha256: Sha256,
+    size: Option<u64>,
+}
+
+/// Runs the subcommand.
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let store = Store::locate()?;
+    let list = serde_json::from_slice::<Vec<Wanted>>(&fs_err::read(&arguments.list)?)
+        .with_context(|| format!("`{}` is no list of downloads", arguments.list))?;
+    let downloads = list
+        .into_iter()
+        .enumerate()
+        .map(|(index, Wanted { urls, sha256, size })| Download {
+            label: format!("file {}", index + 1),
+            urls,
+            size,
+            sha256,
+        })
+        .collect::<Vec<_>>();
+    let progress = if arguments.json { progress::as_json() } else { progress::for_stderr() };
+    store.fetch_all(&downloads, progress)?;
+    for download in &downloads {
+        super::print(store.file(download.sha256).as_str())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,118 @@
+//! What an answer says about itself.
+
+use reqwest::blocking::Response;
+use reqwest::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName, LAST_MODIFIED};
+
+/// So many bytes are enough to see what something is.
+pub const TELLING: u64 = 1 << 10;
+
+/// Which part of a file an answer brings.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Its first byte.
+    pub start: u64,
+    /// How long the whole is, in bytes, when the server knows.
+    pub total: Option<u64>,
+}
+
+/// What is worth telling when it turns out that what came is wrong.
+#[derive(Debug, Default)]
+pub struct Arrival {
+    kind: Option<String>,
+    encoding: Option<String>,
+}
+
+fn header(response: &Response, name: HeaderName) -> Option<&str> {
+    response.headers().get(name)?.to_str().ok().map(str::trim).filter(|text| !text.is_empty())
+}
+
+/// How long the body says it is, in bytes. (What reqwest says is known only to the end of a body.)
+pub fn length(response: &Response) -> Option<u64> {
+    header(response, CONTENT_LENGTH)?.parse().ok()
+}
+
+/// The part that a 206 brings.
+pub fn part(response: &Response) -> Option<Part> {
+    parse_part(header(response, CONTENT_RANGE)?)
+}
+
+fn parse_part(text: &str) -> Option<Part> {
+    let (range, total) = text.strip_prefix("bytes ")?.split_once('/')?;
+    let total = if total == "*" { None } else { Some(total.parse().ok()?) };
+    Some(Part { start: range.split_once('-')?.0.parse().ok()?, total })
+}
+
+/// What to send in `If-Range`.
+///
+/// RFC 9110, 13.1.5: “A client MUST NOT generate an If-Range header field containing an entity tag that is marked as
+/// weak.”
+pub fn validator(response: &Response) -> Option<String> {
+    let strong = header(response, ETAG).filter(|tag| tag.starts_with('"'));
+    strong.or_else(|| header(response, LAST_MODIFIED)).map(str::to_owned)
+}
+
+impl Arrival {
+    /// From the headers.
+    pub fn of(response: &Response) -> Self {
+        let encoding = header(response, CONTENT_ENCODING).filter(|encoding| *encoding != "identity");
+        Self { kind: header(response, CONTENT_TYPE).map(str::to_owned), encoding: encoding.map(str::to_owned) }
+    }
+
+    /// The lines of a message about it, given how it begins.
+    pub fn describe(&self, beginning: &[u8]) -> String {
+        let mut text = String::new();
+        if let Some(encoding) = &self.encoding {
+            text.push_str(&format!("\n    it came compressed ({}), which was not asked for", shown(encoding)));
+        }
+        if let Some(kind) = &self.kind {
+            text.push_str(&format!("\n    the server calls it {}", shown(kind)));
+        }
+        if let Some(line) = first_line(beginning) {
+            text.push_str(&format!("\n    it begins: {}", shown(line)));
+        }
+        text
+    }
+}
+
+/// The first line of a text that has something in it; nothing when it is no text.
+fn first_line(bytes: &[u8]) -> Option<&str> {
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) => text,
+        // Cut in the middle of a character.
+        Err(error) if error.error_len().is_none() => std::str::from_utf8(&bytes[..error.valid_up_to()]).ok()?,
+        Err(_) => return None,
+    };
+    let is_text = |c: char| !c.is_control() || c.is_ascii_whitespace() || c == '\u{1b}';
+    text.chars().all(is_text).then(|| text.lines().map(str::trim).find(|line| !line.is_empty()))?
+}
+
+/// Text from a server, made safe for a terminal and short.
+fn shown(text: &str) -> String {
+    let escaped = text.chars().take(120).flat_map(char::escape_debug).collect::<String>().replace("\\\"", "\"");
+    if text.chars().count() > 120 { format!("{escaped}…") } else { escaped }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn content_range_is_read() {
+        let part = |start, total| Some(Part { start, total });
+        assert_eq!(parse_part("bytes 5-9/10"), part(5, Some(10)));
+        assert_eq!(parse_part("bytes 5-9/*"), part(5, None));
+        for odd in ["", "bytes */10", "bytes 5/10", "items 5-9/10", "bytes 5-9", "bytes x-9/10"] {
+            assert_eq!(parse_part(odd), None, "{odd}");
+        }
+    }
+
+    #[test]
+    fn what_came_is_shown_safely() {
+        assert_eq!(first_line(b"\n  <html>\nmore"), Some("<html>"));
+        assert_eq!(first_line(b"PK\x03\x04"), None);
+        assert_eq!(first_line(b"caf\xc3"), Some("caf"));
+        assert_eq!(first_line(b""), None);
+        assert_eq!(shown("\u{1b}[31m<a b=\"c\">"), "\\u{1b}[31m<a b=\"c\">");
+        assert!(shown(&"x".repeat(200)).ends_with("x…"));
+    }
+}

@@ -1,0 +1,194 @@
+//! The one downloader. Whatever it returns has the size and sha256 that were asked for.
+//!
+//! What has arrived lies in `partial/` until it is whole, across processes and reboots: the next run asks for the rest.
+//! The lock of the file is held meanwhile, so that of several processes one fetches it and the others find it.
+
+mod answer;
+mod attempt;
+mod local;
+mod partial;
+mod retry;
+mod space;
+
+use anyhow::{Result, bail};
+use camino::Utf8PathBuf;
+use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
+
+use super::Store;
+use crate::digest::Sha256;
+use crate::failure::{Exit, Failure};
+use crate::http;
+use crate::progress::{Bar, Progress};
+use attempt::Setback;
+use partial::Partial;
+use retry::{Patience, Retries};
+
+/// How many connections are open at once.
+pub const CONNECTIONS: usize = 8;
+
+/// Something to fetch.
+#[derive(Clone, Debug)]
+pub struct Download {
+    /// What it is, for people.
+    pub label: String,
+    /// Where it is, tried in order: `http:`, `https:` and `file:` URLs, and paths.
+    pub urls: Vec<String>,
+    /// In bytes, when it is known.
+    pub size: Option<u64>,
+    /// What it must hash to.
+    pub sha256: Sha256,
+}
+
+impl Store {
+    /// Fetches what is not there yet, several at a time.
+    pub fn fetch_all(&self, downloads: &[Download], progress: &dyn Progress) -> Result<()> {
+        let missing = downloads.iter().filter(|one| !self.file(one.sha256).exists()).collect::<Vec<_>>();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let still = missing.iter().filter_map(|one| Some(one.size?.saturating_sub(partial::length(self, one.sha256))));
+        space::expect(self.root(), still.sum(), &counted(missing.len(), "file"))?;
+        let total = missing.iter().map(|one| one.size).sum::<Option<u64>>();
+        let bar = progress.bytes(&format!("Fetching {}", counted(missing.len(), "file")), total);
+        // These threads wait for the network, not for the processor.
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(CONNECTIONS.min(missing.len())).build()?;
+        pool.install(|| missing.par_iter().try_for_each(|download| self.fetch(download, bar.as_ref())))?;
+        bar.finish();
+        Ok(())
+    }
+
+    /// Fetches one file, unless it is there.
+    pub fn fetch(&self, download: &Download, bar: &dyn Bar) -> Result<()> {
+        let mut was_there = true;
+        self.publish(&self.file(download.sha256), |_| {
+            was_there = false;
+            let part = bar.part(&download.label, download.size);
+            let bar = Both { whole: bar, part: part.as_ref() };
+            let mut partial = Partial::open(self, download.sha256)?;
+            bar.advance(partial.length());
+            let whole = from_any(download, &mut partial, &bar);
+            part.finish();
+            if whole.is_err() {
+                partial.tidy();
+            }
+            whole
+        })?;
+        if was_there {
+            bar.advance(download.size.unwrap_or_default());
+        }
+        Ok(())
+    }
+}
+
+/// The bar of a file and that of all files.
+struct Both<'a> {
+    whole: &'a dyn Bar,
+    part: &'a dyn Bar,
+}
+
+impl Bar for Both<'_> {
+    fn advance(&self, amount: u64) {
+        self.whole.advance(amount);
+        self.part.advance(amount);
+    }
+
+    fn set_back(&self, amount: u64) {
+        self.whole.set_back(amount);
+        self.part.set_back(amount);
+    }
+
+    fn say(&self, text: &str) {
+        self.whole.say(text);
+    }
+}
+
+/// Tries the sources in order and returns where the whole file is.
+fn from_any(download: &Download, partial: &mut Partial, bar: &dyn Bar) -> Result<Utf8PathBuf> {
+    let mut failures = Vec::new();
+    let mut wrong = None;
+    let mut untrusted = false;
+    for url in &download.urls {
+        match from_one(url, download, partial, bar) {
+            Ok(path) => {
+                if let Some(wrong) = wrong {
+                    // It was fetched all the same, but somebody should look at that source.
+                    bar.say(&format!("warning: {wrong}"));
+                }
+                return Ok(path);
+            }
+            // A disk that is full is as full for the next source.
+            Err(Setback::Here(error)) => return Err(error),
+            Err(Setback::Wrong(failure)) if wrong.is_none() => wrong = Some(failure),
+            Err(Setback::Wrong(failure)) => failures.push(format!("{}: {failure}", http::shown(url))),
+            Err(Setback::Passing { error, .. } | Setback::Source(error)) => {
+                untrusted |= http::is_about_tls(&error);
+                failures.push(format!("{}: {error:#}", http::shown(url)));
+            }
+        }
+    }
+    let list = failures.join("\n    ");
+    if let Some(wrong) = wrong {
+        if failures.is_empty() {
+            bail!(wrong);
+        }
+        let hint = wrong.advice().unwrap_or_default().to_owned();
+        bail!(
+            Failure::new(wrong.exit, format!("{wrong}\n  and its other sources do not help:\n    {list}")).hint(hint)
+        );
+    }
+    let hint = if untrusted {
+        "a network with a certificate authority of its own needs it among the certificates of this system, or in the \
+         file that `SSL_CERT_FILE` names"
+    } else {
+        "check the network and try again: what was fetched already is kept"
+    };
+    bail!(Failure::new(Exit::Unavailable, format!("cannot fetch {}:\n    {list}", download.label)).hint(hint));
+}
+
+/// Asks one source until the file is whole, or there is no hope left.
+fn from_one(url: &str, download: &Download, partial: &mut Partial, bar: &dyn Bar) -> Result<Utf8PathBuf, Setback> {
+    let patience = Patience::of_this_process();
+    let mut retries = Retries::new(patience, partial.length());
+    loop {
+        let arrived = match local::path(url) {
+            Some(path) => local::copy(&path, download, partial, bar),
+            None => attempt::once(url, download, partial, bar, patience),
+        };
+        let error = match arrived.and_then(|arrival| attempt::check(url, download, partial, &arrival, bar)) {
+            Ok(path) => return Ok(path),
+            Err(error) => error,
+        };
+        let Setback::Passing { error, wait } = error else { return Err(error) };
+        let Some(pause) = retries.after(partial.length(), wait) else {
+            return Err(Setback::Source(error.context(format!("given up after {} attempts", retries.made()))));
+        };
+        let pause = pause.map_err(Setback::Source)?;
+        if pause >= retry::WORTH_MENTIONING {
+            bar.say(&format!("{}: {error:#}; trying again in {} s", download.label, pause.as_secs()));
+        }
+        std::thread::sleep(pause);
+    }
+}
+
+/// What to say about bytes that are not those of a pin.
+pub fn mismatch(label: &str, origin: &str, wanted: (Option<u64>, Sha256), found: (u64, Sha256)) -> Failure {
+    differing(label, origin, wanted, &format!("found:  {} bytes, sha256 {}", found.0, found.1))
+}
+
+/// What to say about something that is not what a pin says; `found` says what it is.
+fn differing(label: &str, origin: &str, wanted: (Option<u64>, Sha256), found: &str) -> Failure {
+    let size = wanted.0.map_or(String::new(), |size| format!("{size} bytes, "));
+    Failure::new(
+        Exit::Data,
+        format!("{label} from `{origin}` is not what its pin says\n    pinned: {size}sha256 {}\n    {found}", wanted.1),
+    )
+    .hint(
+        "nothing of it was used; a proxy that changes what it passes on, a network that wants you to log in first, or a \
+         wrong file does this",
+    )
+}
+
+/// `1 file`, `2 files`.
+pub fn counted(count: usize, noun: &str) -> String {
+    if count == 1 { format!("{count} {noun}") } else { format!("{count} {noun}s") }
+}

@@ -1,0 +1,163 @@
+//! The part of a file that has arrived, kept until the rest has.
+
+use std::io::{self, Read as _, Write as _};
+
+use anyhow::Result;
+use camino::Utf8PathBuf;
+use fs_err::{File, OpenOptions};
+use serde::{Deserialize, Serialize};
+
+use crate::digest::{Hasher, Sha256};
+use crate::store::Store;
+
+/// A file in `partial/`, open for appending. Its lock is held by whoever opens it.
+pub struct Partial {
+    store: Store,
+    sha256: Sha256,
+    path: Utf8PathBuf,
+    file: File,
+    hasher: Hasher<io::Sink>,
+    length: u64,
+    about: About,
+    /// Whether all of it came from one source in this process.
+    pure: bool,
+    /// Whether a server said something that does not go together with what is here.
+    doubtful: bool,
+}
+
+/// What is known about a partial file, kept beside it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct About {
+    /// Where it is from, without what signs or authorises.
+    pub url: String,
+    /// What the server calls this version of it.
+    pub validator: Option<String>,
+    /// How long the whole is, in bytes.
+    pub total: Option<u64>,
+}
+
+fn place(store: &Store, sha256: Sha256) -> Utf8PathBuf {
+    store.partial().join(sha256.to_string())
+}
+
+/// How much of a file is there already, in bytes.
+pub fn length(store: &Store, sha256: Sha256) -> u64 {
+    fs_err::metadata(place(store, sha256)).map_or(0, |metadata| metadata.len())
+}
+
+impl Partial {
+    /// Opens what is there and hashes it, or begins with nothing.
+    pub fn open(store: &Store, sha256: Sha256) -> Result<Self> {
+        let path = place(store, sha256);
+        fs_err::create_dir_all(store.partial())?;
+        let mut file = OpenOptions::new().create(true).truncate(false).read(true).append(true).open(&path)?;
+        let mut hasher = Hasher::new(io::sink());
+        let length = io::copy(&mut file, &mut hasher)?;
+        let about = fs_err::read(path.with_extension("json"))
+            .ok()
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+            .unwrap_or_default();
+        Ok(Self { store: store.clone(), sha256, path, file, hasher, length, about, pure: length == 0, doubtful: false })
+    }
+
+    /// How much is there, in bytes.
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Where to go on, in bytes from the beginning.
+    pub fn offset(&self) -> u64 {
+        if self.doubtful { 0 } else { self.length }
+    }
+
+    /// The next attempt is to bring the whole. Until it does, what is here stays.
+    pub fn doubt(&mut self) {
+        self.doubtful = true;
+    }
+
+    /// The directory it is in.
+    pub fn directory(&self) -> Utf8PathBuf {
+        self.store.partial()
+    }
+
+    /// How long the whole is said to be by the server it came from, in bytes.
+    pub fn total(&self) -> Option<u64> {
+        if self.length == 0 { None } else { self.about.total }
+    }
+
+    /// What this source called the version of which a part is here.
+    pub fn validator(&self, url: &str) -> Option<&str> {
+        if self.about.url == url { self.about.validator.as_deref() } else { None }
+    }
+
+    /// Whether everything here came from one source in this process.
+    pub fn is_pure(&self) -> bool {
+        self.pure
+    }
+
+    /// The rest will come from here.
+    pub fn continue_from(&mut self, url: &str) {
+        self.pure &= self.about.url == url;
+    }
+
+    /// Adds bytes at the end.
+    pub fn append(&mut self, bytes: &[u8]) -> Result<()> {
+        self.file.write_all(bytes)?;
+        self.hasher.write_all(bytes)?;
+        self.length += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Forgets what is there. What comes next is a version of the whole that `about` describes.
+    pub fn restart(&mut self, about: About) -> Result<()> {
+        // In this order: a description must never belong to other bytes than those beside it.
+        self.file.set_len(0)?;
+        self.hasher = Hasher::new(io::sink());
+        self.length = 0;
+        self.pure = true;
+        self.doubtful = false;
+        self.store.replace(&self.path.with_extension("json"), &serde_json::to_vec(&about)?)?;
+        self.about = about;
+        Ok(())
+    }
+
+    /// The digest of what is there.
+    pub fn sha256(&mut self) -> Sha256 {
+        std::mem::replace(&mut self.hasher, Hasher::new(io::sink())).finish().0
+    }
+
+    /// It is whole and right: returns where it is, to be renamed.
+    pub fn complete(&mut self) -> Utf8PathBuf {
+        let _ = fs_err::remove_file(self.path.with_extension("json"));
+        self.path.clone()
+    }
+
+    /// It is wrong: moves it to where it can be looked at but is never used, and returns that place.
+    pub fn quarantine(&mut self) -> Result<Utf8PathBuf> {
+        let directory = self.store.quarantine();
+        fs_err::create_dir_all(&directory)?;
+        let place = (1..)
+            .map(|number| directory.join(format!("{}-{number}", self.sha256)))
+            .find(|place| !place.exists())
+            .expect("there are always more numbers");
+        fs_err::rename(&self.path, &place)?;
+        let _ = fs_err::remove_file(self.path.with_extension("json"));
+        *self = Self::open(&self.store, self.sha256)?;
+        Ok(place)
+    }
+
+    /// Leaves no empty files behind.
+    pub fn tidy(&mut self) {
+        if self.length == 0 {
+            let _ = fs_err::remove_file(&self.path);
+            let _ = fs_err::remove_file(self.path.with_extension("json"));
+        }
+    }
+}
+
+/// The first bytes of a file, as many as say what it is.
+pub fn beginning(path: &Utf8PathBuf) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let _ = File::open(path).and_then(|file| file.take(super::answer::TELLING).read_to_end(&mut bytes));
+    bytes
+}

@@ -1,0 +1,41 @@
+//! Whether there is room for what will be fetched, asked before anything is.
+
+use anyhow::{Result, bail};
+use camino::Utf8Path;
+
+use crate::failure::{Exit, Failure};
+use crate::plan::human_size;
+
+/// Fails when so many more bytes cannot be put below a directory. When nobody knows, they can.
+pub fn expect(directory: &Utf8Path, bytes: u64, what: &str) -> Result<()> {
+    let Some(free) = free(directory) else { return Ok(()) };
+    if bytes <= free {
+        return Ok(());
+    }
+    bail!(
+        Failure::new(
+            Exit::InputOutput,
+            format!(
+                "there is no room for {what} in `{directory}`: {} are to be fetched, {} are free, {} are missing",
+                human_size(bytes),
+                human_size(free),
+                human_size(bytes - free)
+            )
+        )
+        .hint("free some space, or put the store elsewhere with `SPEACHES_STORE`. What was fetched so far is kept")
+    );
+}
+
+/// What this user may still write to the file system of a directory, which need not exist yet. In bytes.
+#[cfg(unix)]
+fn free(directory: &Utf8Path) -> Option<u64> {
+    let there = directory.ancestors().find(|ancestor| ancestor.exists())?;
+    let answer = rustix::fs::statvfs(there.as_std_path()).ok()?;
+    // Some network and FUSE file systems know nothing about themselves.
+    if answer.f_blocks == 0 { None } else { answer.f_bavail.checked_mul(answer.f_frsize) }
+}
+
+#[cfg(not(unix))]
+fn free(_directory: &Utf8Path) -> Option<u64> {
+    None
+}
