@@ -35,6 +35,8 @@ pub fn trees(
     let bar = if missing.is_empty() {
         progress.items("Unpacking wheels", wheels.len())
     } else {
+        let files = missing.iter().map(|wheel| (wheel.sha256, wheel.size));
+        store.expect_room(files, &counted(missing.len(), "wheel"))?;
         let total = missing.iter().map(|wheel| wheel.size).sum::<Option<u64>>();
         progress.bytes(&format!("Fetching and unpacking {}", counted(missing.len(), "wheel")), total)
     };

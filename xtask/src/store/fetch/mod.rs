@@ -46,8 +46,7 @@ impl Store {
         if missing.is_empty() {
             return Ok(());
         }
-        let still = missing.iter().filter_map(|one| Some(one.size?.saturating_sub(partial::length(self, one.sha256))));
-        space::expect(self.root(), still.sum(), &counted(missing.len(), "file"))?;
+        self.expect_room(missing.iter().map(|one| (one.sha256, one.size)), &counted(missing.len(), "file"))?;
         let total = missing.iter().map(|one| one.size).sum::<Option<u64>>();
         let bar = progress.bytes(&format!("Fetching {}", counted(missing.len(), "file")), total);
         // These threads wait for the network, not for the processor.
@@ -55,6 +54,12 @@ impl Store {
         pool.install(|| missing.par_iter().try_for_each(|download| self.fetch(download, bar.as_ref())))?;
         bar.finish();
         Ok(())
+    }
+
+    /// Refuses to begin when the disk has no room for what is missing of these files, so far as their sizes are known.
+    pub fn expect_room(&self, files: impl Iterator<Item = (Sha256, Option<u64>)>, what: &str) -> Result<()> {
+        let still = files.filter_map(|(sha256, size)| Some(size?.saturating_sub(partial::length(self, sha256))));
+        space::expect(self.root(), still.sum(), what)
     }
 
     /// Fetches one file, unless it is there.
