@@ -66,6 +66,14 @@ fn every_target_gets_the_same_runtime_whoever_makes_it() {
         assert!(one == other, "{target}: {difference:?}");
         assert!(one.contains("\"bytecode\": true"), "{target}: this machine has the CPython that compiles it");
     }
+
+    // What was unpacked needs no archive any more, with no network either.
+    let cache = |command: &str| run(xtask(&["cache", command]).env("SPEACHES_STORE", &store)).expect(0).stdout;
+    assert!(cache("verify").contains("all as they should be"));
+    assert!(!cache("prune").contains(" 0 B freed"));
+    let out = scratch.path.join("again");
+    let arguments = provision(&targets[0], archive(&targets[0]), &out);
+    run(xtask(&[]).args(&arguments).arg("--offline").env("SPEACHES_STORE", &store)).expect(0);
 }
 
 #[test]

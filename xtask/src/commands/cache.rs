@@ -1,11 +1,15 @@
-//! `cargo xtask cache`: where the store is and how large.
+//! `cargo xtask cache`: where the store is, how large, whether it is sound, and making it smaller.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Subcommand;
+use speaches_launcher::layout::Family;
 use walkdir::WalkDir;
 
+use crate::failure::{Exit, Failure};
 use crate::plan::human_size;
+use crate::progress;
 use crate::store::Store;
+use crate::wheel::tree;
 
 /// Look after the store of fetched inputs
 #[derive(Subcommand, Debug)]
@@ -14,6 +18,10 @@ pub enum Command {
     Dir,
     /// Print how much the store holds
     Size,
+    /// Remove what no provision will use: unpacked downloads, given up ones, and what was set aside
+    Prune,
+    /// Hash everything in the store, and set aside what is damaged
+    Verify,
 }
 
 /// Runs the subcommand.
@@ -30,6 +38,34 @@ pub fn run(command: &Command) -> Result<()> {
             }
             println!("{}", human_size(size));
         }
+        Command::Prune => {
+            let families = [Family::Unix, Family::Windows];
+            let freed = store.prune(|sha256| families.iter().any(|family| tree::has_tree(&store, sha256, *family)))?;
+            println!("{}: {} freed", store.root(), human_size(freed));
+        }
+        Command::Verify => verify(&store)?,
     }
+    Ok(())
+}
+
+fn verify(store: &Store) -> Result<()> {
+    let step = progress::for_stderr().step("Hashing the store");
+    let checked = store.check()?;
+    step.finish();
+    if !checked.damaged.is_empty() {
+        let list =
+            checked.damaged.iter().map(|(what, place)| format!("\n    {what}\n      now: {place}")).collect::<String>();
+        bail!(
+            Failure::new(
+                Exit::Data,
+                format!("the store `{}` had damaged parts, which were set aside:{list}", store.root())
+            )
+            .hint(
+                "the next provision makes them again; runtimes that were filled from them may share the damage: \
+                     `cargo xtask verify RUNTIME`"
+            )
+        );
+    }
+    println!("{}: {} files and {} trees, all as they should be", store.root(), checked.files, checked.trees);
     Ok(())
 }

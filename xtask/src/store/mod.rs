@@ -10,6 +10,7 @@
 //! ```
 //! Everything in it can be made again. Nothing in it is ever changed after it was published.
 
+pub mod care;
 pub mod digests;
 pub mod fetch;
 pub mod publish;

@@ -1,5 +1,7 @@
 //! The one way in which anything becomes visible: made elsewhere, then renamed, under a lock.
 
+use std::fs::TryLockError;
+
 use anyhow::{Context as _, Result};
 use camino::Utf8Path;
 use fs_err::{File, OpenOptions};
@@ -16,12 +18,26 @@ pub struct Guard {
 impl Store {
     /// Waits for the lock that belongs to a path.
     pub fn lock(&self, path: &Utf8Path) -> Result<Guard> {
+        let file = self.lock_file(path)?;
+        file.file().lock().with_context(|| format!("cannot lock `{path}`"))?;
+        Ok(Guard { _file: file })
+    }
+
+    /// Takes the lock that belongs to a path, unless somebody has it.
+    pub fn try_lock(&self, path: &Utf8Path) -> Result<Option<Guard>> {
+        let file = self.lock_file(path)?;
+        match file.file().try_lock() {
+            Ok(()) => Ok(Some(Guard { _file: file })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("cannot lock `{path}`")),
+        }
+    }
+
+    fn lock_file(&self, path: &Utf8Path) -> Result<File> {
         let directory = self.locks();
         fs_err::create_dir_all(&directory)?;
         let name = Sha256::of(path.as_str().as_bytes()).to_string();
-        let file = OpenOptions::new().create(true).truncate(false).write(true).open(directory.join(name))?;
-        file.file().lock().with_context(|| format!("cannot lock `{path}`"))?;
-        Ok(Guard { _file: file })
+        Ok(OpenOptions::new().create(true).truncate(false).write(true).open(directory.join(name))?)
     }
 
     /// Makes `destination` unless it is there: `make` gets an empty work directory and returns which path in

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::io::{self, Read, Write as _};
 
 use anyhow::{Context as _, Result, bail};
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use fs_err::File;
 use serde::{Deserialize, Serialize};
 
@@ -150,15 +150,19 @@ impl Store {
     }
 
     fn open_tree(&self, kind: &str, key: Sha256) -> Result<Tree> {
-        let directory = self.tree(kind, key);
-        let list = directory.join(LIST);
-        let entries = serde_json::from_slice(&fs_err::read(&list)?)
-            .with_context(|| format!("`{list}` is damaged; delete `{directory}`"))?;
-        Ok(Tree { content: directory.join(CONTENT), entries })
+        Tree::open(&self.tree(kind, key))
     }
 }
 
 impl Tree {
+    /// The tree in a directory of the store.
+    pub fn open(directory: &Utf8Path) -> Result<Self> {
+        let list = directory.join(LIST);
+        let entries = serde_json::from_slice(&fs_err::read(&list)?)
+            .with_context(|| format!("`{list}` is damaged; `cargo xtask cache verify` sets it aside"))?;
+        Ok(Self { content: directory.join(CONTENT), entries })
+    }
+
     /// sha256 of the sorted list of files: the identity of the content.
     pub fn sha256(&self) -> Sha256 {
         Sha256::of_json(&self.entries)

@@ -19,19 +19,14 @@ use crate::store::Store;
 use crate::store::tree::{Entry, Tree, TreeWriter};
 
 impl LockedWheel {
-    /// The name of its unpacked tree in the store.
-    fn key(&self, family: Family) -> Sha256 {
-        Sha256::of_json(&(unpack::VERSION, self.sha256, depth(family)))
-    }
-
     /// Whether its unpacked tree is there.
     pub fn has_tree(&self, store: &Store, family: Family) -> bool {
-        store.has_tree("wheel", self.key(family))
+        has_tree(store, self.sha256, family)
     }
 
     /// Its unpacked tree. Fetches nothing: the wheel has to be in the store.
     pub fn tree(&self, store: &Store, family: Family) -> Result<Tree> {
-        store.make_tree("wheel", self.key(family), |writer| {
+        store.make_tree("wheel", key(self.sha256, family), |writer| {
             let archive = BufReader::with_capacity(1 << 16, File::open(store.file(self.sha256))?);
             unpack::unpack(archive, &self.name, depth(family), writer).map_err(|error| {
                 let what = error.to_string();
@@ -42,6 +37,16 @@ impl LockedWheel {
             })
         })
     }
+}
+
+/// The name of the unpacked tree of a wheel in the store.
+fn key(wheel: Sha256, family: Family) -> Sha256 {
+    Sha256::of_json(&(unpack::VERSION, wheel, depth(family)))
+}
+
+/// Whether the unpacked tree of a wheel is there.
+pub fn has_tree(store: &Store, wheel: Sha256, family: Family) -> bool {
+    store.has_tree("wheel", key(wheel, family))
 }
 
 /// Where a file of such a tree is in `site-packages`, if it is there.

@@ -134,13 +134,7 @@ impl Partial {
 
     /// It is wrong: moves it to where it can be looked at but is never used, and returns that place.
     pub fn quarantine(&mut self) -> Result<Utf8PathBuf> {
-        let directory = self.store.quarantine();
-        fs_err::create_dir_all(&directory)?;
-        let place = (1..)
-            .map(|number| directory.join(format!("{}-{number}", self.sha256)))
-            .find(|place| !place.exists())
-            .expect("there are always more numbers");
-        fs_err::rename(&self.path, &place)?;
+        let place = self.store.set_aside(&self.path)?;
         let _ = fs_err::remove_file(self.path.with_extension("json"));
         *self = Self::open(&self.store, self.sha256)?;
         Ok(place)
