@@ -59,14 +59,13 @@ fn a_target_without_a_lock() {
 
 #[test]
 fn a_python_of_another_minor_version() {
-    let minor = json(&sample_runtime().join("runtime.json"))["python"]["minor"].as_str().unwrap().to_owned();
+    let ask = "import sys; print(sys.executable, '{}.{}'.format(*sys.version_info), sep='\\n')";
+    let answer = Command::new("python3").args(["-c", ask]).output().unwrap();
+    let answer = String::from_utf8(answer.stdout).unwrap();
+    let (python, minor) = answer.trim().split_once('\n').unwrap();
     let other = if minor == "3.12" { "3.10" } else { "3.12" };
-    let arguments = ["--sample", "--python", other, "--python-from", "python3"];
-    let python = Command::new("python3").args(["-c", "import sys; print(sys.executable)"]).output().unwrap();
-    let python = String::from_utf8(python.stdout).unwrap();
-    let arguments = [&arguments[..4], &[python.trim()]].concat();
     refused(
-        &arguments,
+        &["--sample", "--python", other, "--python-from", python],
         78,
         &[&format!("but a runtime with Python {other} was asked for"), &format!("--python {minor}")],
     );

@@ -244,13 +244,18 @@ fn what_the_user_gave_is_noted_and_what_is_pinned_fails() {
     let mut harvested = head(LINUX);
     harvested.python.harvested = true;
     let report = scan_files(harvested, &files, &Accepted::default());
-    assert_eq!(paths(&report.notes), ["bin/speaches", "python/lib/libpython.so"]);
-    assert_eq!(paths(&report.findings), [PACKAGE]);
+    assert_eq!(paths(&report.notes), ["python/lib/libpython.so"]);
+    assert_eq!(paths(&report.findings), ["bin/speaches", PACKAGE]);
 
-    for (kind, noted) in [("launcher", "bin/speaches"), ("python", "python/lib/libpython.so")] {
+    // A launcher from the workspace that this machine could link for systems like it only has its excuse, too.
+    for (kind, origin, pinned, noted) in [
+        ("launcher", "given", false, "bin/speaches"),
+        ("launcher", crate::launcher::NEEDS_THIS_SYSTEM, true, "bin/speaches"),
+        ("python", "an archive of the user", false, "python/lib/libpython.so"),
+    ] {
         let mut given = head(LINUX);
-        let (name, origin, sha256) = (String::new(), String::new(), String::new());
-        given.inputs.push(Input { kind: kind.to_owned(), name, origin, sha256, pinned: false });
+        let (name, origin, sha256) = (String::new(), origin.to_owned(), String::new());
+        given.inputs.push(Input { kind: kind.to_owned(), name, origin, sha256, pinned });
         let report = scan_files(given, &files, &Accepted::default());
         assert_eq!(paths(&report.notes), [noted]);
         assert_eq!(report.findings.len(), 2);
