@@ -80,8 +80,7 @@ pub fn pythons(minors: &[&str]) -> Vec<Utf8PathBuf> {
     for name in names {
         // Version managers put shims on PATH that answer for versions that are not there, so the only
         // proof that an interpreter works is that it runs.
-        let answer = answer(name.as_str().into()).or_else(|| answer(&behind_shim(&on_path(&name)?)?));
-        if let Some(path) = answer
+        if let Some(path) = answer(name.as_str().into())
             && !found.contains(&path)
         {
             found.push(path);
@@ -99,6 +98,11 @@ fn answer(interpreter: &Utf8Path) -> Option<Utf8PathBuf> {
         .ok()?;
     let path = Utf8PathBuf::from(String::from_utf8(output.stdout).ok()?.trim());
     (output.status.success() && path.is_file()).then_some(path)
+}
+
+/// The interpreter of a minor version that PATH has only as a shim which refuses to run.
+pub fn python_behind_shim(minor: &str) -> Option<Utf8PathBuf> {
+    answer(&behind_shim(&on_path(&format!("python{minor}"))?)?)
 }
 
 /// Where PATH has a program.

@@ -115,10 +115,14 @@ impl PythonInput {
                     urls: manifest.urls(archive),
                 }))
             }
-            Self::Archive { version, .. } => Ok(host::pythons(&[minor_of(version)]).iter().find_map(|path| {
-                let interpreter = harvest::Interpreter::inspect(path).ok()?;
-                (interpreter.version == *version).then(|| Self::Interpreter(Box::new(interpreter)))
-            })),
+            Self::Archive { version, .. } => {
+                let minor = minor_of(version);
+                let mut pythons = host::pythons(&[minor]).into_iter().chain(host::python_behind_shim(minor));
+                Ok(pythons.find_map(|path| {
+                    let interpreter = harvest::Interpreter::inspect(&path).ok()?;
+                    (interpreter.version == *version).then(|| Self::Interpreter(Box::new(interpreter)))
+                }))
+            }
         }
     }
 
