@@ -1,9 +1,11 @@
 //! A server on loopback that misbehaves by script, remembers what it was asked and counts what it sent.
 
+#![allow(dead_code, reason = "each test binary uses a part of this")]
+
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -167,7 +169,8 @@ struct State {
     /// The answers to the requests for each path, in order; the last one stays.
     script: Mutex<BTreeMap<String, Vec<Reply>>>,
     requests: Mutex<Vec<Request>>,
-    sent: AtomicU64,
+    /// Bytes of bodies, by path.
+    sent: Mutex<BTreeMap<String, u64>>,
     open: AtomicUsize,
     most_open: AtomicUsize,
 }
@@ -180,7 +183,7 @@ impl Faults {
         let state = Arc::new(State {
             script: Mutex::new(script),
             requests: Mutex::default(),
-            sent: AtomicU64::new(0),
+            sent: Mutex::default(),
             open: AtomicUsize::new(0),
             most_open: AtomicUsize::new(0),
         });
@@ -206,7 +209,12 @@ impl Faults {
 
     /// Bytes of bodies that were sent.
     pub fn sent(&self) -> u64 {
-        self.state.sent.load(Ordering::SeqCst)
+        self.state.sent.lock().unwrap().values().sum()
+    }
+
+    /// Bytes of bodies that were sent of one path.
+    pub fn sent_of(&self, path: &str) -> u64 {
+        self.state.sent.lock().unwrap().get(path).copied().unwrap_or_default()
     }
 
     /// How many requests were being answered at once, at most.
@@ -336,7 +344,7 @@ fn send(mut stream: &TcpStream, state: &State, request: &Request, reply: &Reply)
         if matches!(reply.length, Length::Chunked) {
             write!(stream, "\r\n")?;
         }
-        state.sent.fetch_add(piece.len() as u64, Ordering::SeqCst);
+        *state.sent.lock().unwrap().entry(request.path.clone()).or_default() += piece.len() as u64;
         at += piece.len() as u64;
         if let Fault::Trickle(_, pause) = reply.fault {
             std::thread::sleep(pause);

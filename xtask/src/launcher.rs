@@ -23,12 +23,12 @@ const SOURCES: [&str; 3] = ["runtime-template/launcher", "Cargo.toml", "Cargo.lo
 pub enum LauncherInput {
     /// `--launcher PATH`
     Given { path: Utf8PathBuf, sha256: Sha256 },
-    /// To be built with cargo. `key` covers sources, compiler, linker and target.
-    Built { key: Sha256, linker: Linker },
+    /// To be built with cargo, unless that was done. `key` covers sources, compiler, linker and target.
+    Built { key: Sha256, linker: Linker, prebuilt: Option<Utf8PathBuf> },
 }
 
 /// What links a launcher.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Linker {
     /// That of this machine. On Linux the launcher then needs the glibc of this machine.
     Host,
@@ -61,6 +61,13 @@ impl LauncherInput {
                 );
             }
         }
+        let linker = Linker::choose(target);
+        let key = Sha256::of_json(&(&compiler, linker, &target.triple, Self::sources(root)?));
+        Ok(Self::Built { key, linker, prebuilt: None })
+    }
+
+    /// The digest of all that a launcher is built from.
+    pub fn sources(root: &Utf8Path) -> Result<Sha256> {
         let mut sources = Vec::new();
         for source in SOURCES {
             for entry in WalkDir::new(root.join(source)).sort_by_file_name() {
@@ -71,8 +78,7 @@ impl LauncherInput {
                 }
             }
         }
-        let linker = Linker::choose(target);
-        Ok(Self::Built { key: Sha256::of_json(&(&compiler, linker, &target.triple, sources)), linker })
+        Ok(Sha256::of_json(&sources))
     }
 
     /// Where it is from, for people.
@@ -93,13 +99,13 @@ impl LauncherInput {
     }
 
     /// The launcher as a tree of the store, built now when it was not built before.
-    pub fn tree(&self, store: &Store, root: &Utf8Path, target: &Target) -> Result<Tree> {
+    pub fn tree(&self, store: &Store, root: &Utf8Path, target: &Target, offline: bool) -> Result<Tree> {
         // The same given file has another name on another system.
         let key = Sha256::of_json(&(self.key(), target.family().launcher()));
         store.make_tree("launcher", key, |writer| {
             let executable = match self {
-                Self::Given { path, .. } => path.clone(),
-                Self::Built { linker, .. } => build(root, target, *linker)?,
+                Self::Given { path, .. } | Self::Built { prebuilt: Some(path), .. } => path.clone(),
+                Self::Built { linker, prebuilt: None, .. } => build(root, target, *linker, offline)?,
             };
             let place = RelativePath::new(target.family().launcher())?;
             writer.add(place, &mut File::open(&executable)?, true)?;
@@ -139,7 +145,7 @@ impl Linker {
     }
 }
 
-fn build(root: &Utf8Path, target: &Target, linker: Linker) -> Result<Utf8PathBuf> {
+fn build(root: &Utf8Path, target: &Target, linker: Linker, offline: bool) -> Result<Utf8PathBuf> {
     let cargo = host::variable("CARGO").unwrap_or_else(|| "cargo".to_owned());
     let directory = root.join("target/launcher");
     let mut command = Command::new(&cargo);
@@ -156,6 +162,7 @@ fn build(root: &Utf8Path, target: &Target, linker: Linker) -> Result<Utf8PathBuf
         .args(["--target-dir", directory.as_str(), "--target", &triple])
         .env("CARGO_ENCODED_RUSTFLAGS", remapped(root).join("\u{1f}"))
         .env_remove("RUSTFLAGS")
+        .args(offline.then_some("--offline"))
         // What went wrong is in the message; a trace of cargo-zigbuild tells nobody more.
         .env("RUST_BACKTRACE", "0")
         .current_dir(root);

@@ -20,6 +20,7 @@ mod speaches;
 mod store;
 mod target;
 mod template;
+mod vendor;
 mod wheel;
 
 use std::process::ExitCode;
@@ -46,6 +47,7 @@ enum Command {
     Provision(commands::provision::Arguments),
     #[command(hide = true)]
     Fetch(commands::fetch::Arguments),
+    Vendor(commands::vendor::Arguments),
     Port(commands::port::Arguments),
     Lock(commands::lock::Arguments),
     Verify(commands::verify::Arguments),
@@ -82,6 +84,7 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
         Command::Quickstart(arguments) => commands::quickstart::run(arguments, root, &manifests),
         Command::Provision(arguments) => commands::provision::run(arguments, root, &manifests),
         Command::Fetch(arguments) => commands::fetch::run(arguments),
+        Command::Vendor(arguments) => commands::vendor::run(arguments, root, &manifests),
         Command::Port(arguments) => commands::port::run(arguments),
         Command::Lock(arguments) => commands::lock::run(arguments, root, &manifests),
         Command::Verify(arguments) => commands::verify::run(arguments, &manifests),

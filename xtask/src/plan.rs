@@ -1,5 +1,7 @@
 //! The plan: everything that a provision will fetch and do, complete before anything is written.
 
+pub mod choices;
+
 use std::fmt::Write as _;
 
 use anyhow::Result;
@@ -17,6 +19,7 @@ use crate::speaches::source::Source;
 use crate::store::Store;
 use crate::target::{Accelerator, Target};
 use crate::template::Template;
+use crate::vendor::Vendor;
 
 /// Raised whenever the same inputs give another runtime.
 const VERSION: u32 = 3;
@@ -49,6 +52,8 @@ pub struct Plan {
     pub wheels: Vec<LockedWheel>,
     /// Bundled models.
     pub models: Vec<ModelInput>,
+    /// Where files are taken from first.
+    pub vendor: Option<Vendor>,
     /// What starts it.
     pub launcher: LauncherInput,
     /// What every runtime contains.
@@ -111,19 +116,32 @@ impl Plan {
         self.target.triple == host::triple() || self.compiler.is_some()
     }
 
+    /// Whether a file need not be fetched.
+    pub fn has_file(&self, store: &Store, sha256: Sha256) -> bool {
+        store.file(sha256).exists() || self.vendored(sha256).is_some()
+    }
+
+    /// Where a file is in the vendor directory, if it is there.
+    pub fn vendored(&self, sha256: Sha256) -> Option<String> {
+        Some(self.vendor.as_ref()?.file(sha256)?.to_string())
+    }
+
     /// Every input, in the order in which things happen.
     pub fn lines(&self, store: &Store) -> Vec<Line> {
         let mut lines = Vec::new();
         let (origin, pinned, sha256) = match &self.python {
             PythonInput::Pinned { archive, urls, .. } => (urls[0].clone(), true, archive.sha256),
-            PythonInput::Archive { path, pinned, sha256, .. } => (path.to_string(), *pinned, *sha256),
+            PythonInput::Archive { path, sha256, .. } => (path.to_string(), false, *sha256),
             PythonInput::Interpreter(interpreter) => {
                 (format!("copied from `{}`", interpreter.path), false, interpreter.identity)
+            }
+            PythonInput::Copied { path, identity, .. } => {
+                (format!("copied from an interpreter, in `{path}`"), false, *identity)
             }
         };
         let python_cached = match &self.python {
             PythonInput::Pinned { archive, .. } => {
-                store.has_tree("python", self.python.key()) || store.file(archive.sha256).exists()
+                store.has_tree("python", self.python.key()) || self.has_file(store, archive.sha256)
             }
             _ => true,
         };
@@ -143,7 +161,7 @@ impl Plan {
                 origin: urls[0].clone(),
                 size: None,
                 sha256: archive.sha256,
-                cached: store.file(archive.sha256).exists(),
+                cached: self.has_file(store, archive.sha256),
                 pinned: true,
             });
         }
@@ -162,7 +180,7 @@ impl Plan {
             origin: wheel.url.clone().unwrap_or_else(|| "your package index".to_owned()),
             size: wheel.size,
             sha256: wheel.sha256,
-            cached: store.file(wheel.sha256).exists() || wheel.has_tree(store, self.target.family()),
+            cached: self.has_file(store, wheel.sha256) || wheel.has_tree(store, self.target.family()),
             pinned: true,
         }));
         lines.extend(self.models.iter().map(|model| Line {
@@ -174,12 +192,13 @@ impl Plan {
             cached: store.has_tree("model", model.sha256())
                 || model.files.iter().all(|file| match file.source {
                     FileSource::Local(_) => true,
-                    FileSource::Remote(_) => store.file(file.sha256).exists(),
+                    FileSource::Remote(_) => self.has_file(store, file.sha256),
                 }),
             pinned: model.pinned,
         }));
         let (origin, pinned) = match &self.launcher {
             LauncherInput::Given { path, .. } => (path.to_string(), false),
+            LauncherInput::Built { prebuilt: Some(path), .. } => (path.to_string(), true),
             LauncherInput::Built { .. } => ("built from this workspace".to_owned(), true),
         };
         lines.push(Line {

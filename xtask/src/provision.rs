@@ -1,30 +1,26 @@
 //! Carrying out a plan: store, stage, runtime.
 
-use anyhow::{Context as _, Result, bail};
+mod gather;
+
+use anyhow::{Context as _, Result};
 use camino::Utf8Path;
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use speaches_launcher::layout::{self, Family};
 use speaches_launcher::runtime::{self as description, Head, Input};
 
-use crate::failure::{Exit, Failure};
 use crate::host;
 use crate::interrupt::WorkDirectory;
 use crate::manifest::SpeachesManifest;
-use crate::model::FileSource;
-use crate::model::hub::Resolutions;
 use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::python::PythonInput;
 use crate::python::bytecode::Compiler;
 use crate::runtime::stage::{self, Contents};
 use crate::speaches::install;
-use crate::speaches::source::Source;
 use crate::store::Store;
 use crate::store::digests::Digests;
-use crate::store::fetch::Download;
 use crate::store::tree::{RelativePath, Tree};
-use crate::wheel::uv::Uv;
-use crate::wheel::{fill, index, tree};
+use crate::wheel::tree;
 
 /// What carrying out a plan needs beside the plan.
 pub struct Provision<'a> {
@@ -56,13 +52,13 @@ impl Provision<'_> {
         fs_err::create_dir_all(self.store.root())?;
         self.digests.save(self.store)?;
 
-        let python = self.python(&plan.python)?;
+        let python = self.python(plan, &plan.python)?;
         let compiler = self.compiler(plan, &python)?;
         let wheels = self.wheels(plan)?;
         let speaches = self.speaches(plan)?;
         let models = self.models(plan)?;
         let step = self.progress.step("Building the launcher");
-        let launcher = plan.launcher.tree(self.store, self.root, &plan.target)?;
+        let launcher = plan.launcher.tree(self.store, self.root, &plan.target, self.offline)?;
         step.finish();
         let template = plan.template.tree(self.store)?;
 
@@ -99,99 +95,9 @@ impl Provision<'_> {
             Some(PythonInput::Interpreter(interpreter)) => Ok(Some(Compiler::of_interpreter(interpreter))),
             Some(other) => {
                 let interpreter = Family::of(host::triple()).interpreter(minor);
-                Ok(Some(Compiler::of_tree(&self.python(other)?, &interpreter, minor)))
+                Ok(Some(Compiler::of_tree(&self.python(plan, other)?, &interpreter, minor)))
             }
         }
-    }
-
-    fn python(&self, python: &PythonInput) -> Result<Tree> {
-        if let PythonInput::Pinned { archive, urls, version } = python
-            && !self.store.has_tree("python", python.key())
-        {
-            self.fetch(&[Download {
-                label: format!("CPython {version}"),
-                urls: urls.clone(),
-                size: None,
-                sha256: archive.sha256,
-            }])?;
-        }
-        let step = self.progress.step("Unpacking CPython");
-        let tree = python.tree(self.store)?;
-        step.finish();
-        Ok(tree)
-    }
-
-    fn wheels(&self, plan: &Plan) -> Result<Vec<Tree>> {
-        let missing = fill::missing(self.store, &plan.wheels, &plan.target);
-        if self.offline
-            && let Some(missing) = missing.first()
-        {
-            bail!(self.forbidden(&missing.name.file));
-        }
-        let without_url = missing.into_iter().filter(|wheel| wheel.url.is_none()).collect::<Vec<_>>();
-        let urls = if without_url.is_empty() {
-            Default::default()
-        } else {
-            let step = self.progress.step("Asking the package index");
-            let uv = self.uv(plan)?;
-            let urls = index::locate(&uv, self.store, &without_url, plan.python.minor(), &plan.target)?;
-            step.finish();
-            urls
-        };
-        fill::trees(self.store, &plan.wheels, &urls, &plan.target, self.progress)
-    }
-
-    /// uv with an interpreter for it to ask: one of this machine, or the one that was fetched if it runs here.
-    fn uv(&self, plan: &Plan) -> Result<Uv> {
-        let mut pythons = host::pythons(&[]);
-        if plan.target.triple == host::triple()
-            && let Some(whole) = plan.python.whole_tree(self.store)?
-        {
-            pythons.push(whole.content.join(plan.target.family().interpreter(plan.python.minor())));
-        }
-        Uv::locate(self.store, self.manifests, &pythons)
-    }
-
-    fn speaches(&self, plan: &Plan) -> Result<Tree> {
-        let recipe = &plan.recipe;
-        if let Some(source) = &plan.source {
-            return recipe.install(self.store, source, self.speaches);
-        }
-        if !self.store.has_tree("speaches", recipe.key(plan.source_sha256)) {
-            let step = self.progress.step("Fetching speaches");
-            if self.offline {
-                bail!(self.forbidden("the source of speaches"));
-            }
-            let source = Source::fetch(self.speaches)?;
-            step.finish();
-            return recipe.install(self.store, &source, self.speaches);
-        }
-        self.store.make_tree("speaches", recipe.key(plan.source_sha256), |_| bail!("the tree was just there"))
-    }
-
-    fn models(&self, plan: &Plan) -> Result<Vec<(String, Tree)>> {
-        let downloads = plan
-            .models
-            .iter()
-            .filter(|model| !self.store.has_tree("model", model.sha256()))
-            .flat_map(|model| model.files.iter().map(move |file| (model, file)))
-            .filter_map(|(model, file)| match &file.source {
-                FileSource::Remote(urls) => Some(Download {
-                    label: format!("`{}` of the model `{}`", file.path, model.id),
-                    urls: urls.clone(),
-                    size: Some(file.size),
-                    sha256: file.sha256,
-                }),
-                FileSource::Local(_) => None,
-            })
-            .collect::<Vec<_>>();
-        self.fetch(&downloads)?;
-        Resolutions::load(self.store).remember(self.store, &plan.models)?;
-        let step = self.progress.step("Laying out models");
-        let trees =
-            plan.models.iter().map(|model| Ok((model.id.clone(), model.tree(self.store)?))).collect::<Result<_>>()?;
-        step.finish();
-        Ok(trees)
     }
 
     fn bytecode(&self, compiler: &Compiler, trees: &[Placed]) -> Result<Vec<Placed>> {
@@ -210,23 +116,6 @@ impl Provision<'_> {
             .collect::<Result<_>>()?;
         bar.finish();
         Ok(compiled)
-    }
-
-    fn fetch(&self, downloads: &[Download]) -> Result<()> {
-        if self.offline
-            && let Some(missing) = downloads.iter().find(|one| !self.store.file(one.sha256).exists())
-        {
-            bail!(self.forbidden(&missing.label));
-        }
-        self.store.fetch_all(downloads, self.progress)
-    }
-
-    fn forbidden(&self, what: &str) -> Failure {
-        Failure::new(
-            Exit::Unavailable,
-            format!("{what} is not in the store `{}`, and `--offline` forbids to fetch it", self.store.root()),
-        )
-        .hint("run the same command once without `--offline`")
     }
 }
 
@@ -297,10 +186,10 @@ fn head(plan: &Plan, python: &Tree, bytecode: bool) -> Head {
         PythonInput::Pinned { archive, .. } => {
             add("python", format!("CPython {version}"), archive.url.clone(), archive.sha256, true);
         }
-        PythonInput::Archive { sha256, pinned, .. } => {
-            add("python", format!("CPython {version}"), "an archive of the user".to_owned(), *sha256, *pinned);
+        PythonInput::Archive { sha256, .. } => {
+            add("python", format!("CPython {version}"), "an archive of the user".to_owned(), *sha256, false);
         }
-        PythonInput::Interpreter(_) => add(
+        PythonInput::Interpreter(_) | PythonInput::Copied { .. } => add(
             "python",
             format!("CPython {version}"),
             "copied from an interpreter of the building machine".to_owned(),
@@ -334,7 +223,7 @@ fn head(plan: &Plan, python: &Tree, bytecode: bool) -> Head {
         python: description::Python {
             version: version.to_owned(),
             minor: plan.python.minor().to_owned(),
-            harvested: matches!(plan.python, PythonInput::Interpreter(_)),
+            harvested: matches!(plan.python, PythonInput::Interpreter(_) | PythonInput::Copied { .. }),
         },
         bytecode,
         groups: plan.groups.clone(),

@@ -9,6 +9,7 @@ pub mod port;
 pub mod provision;
 pub mod quickstart;
 pub mod smoke;
+pub mod vendor;
 pub mod verify;
 
 use std::io::{self, Write as _};

@@ -10,6 +10,7 @@ use super::provision;
 use super::smoke;
 use crate::http;
 use crate::manifest::Manifests;
+use crate::plan::choices::Choices;
 use crate::runtime::verify;
 
 /// How long a server may take to answer before it counts as out of reach.
@@ -27,8 +28,8 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Result<()> {
     let started = Instant::now();
     let mut wanted = arguments.provision.clone();
-    if !wanted.sample && !wanted.offline {
-        let missing = out_of_reach(&wanted, &Manifests::load(manifests, false)?);
+    if !wanted.choices.sample && !wanted.choices.offline && wanted.vendor.is_none() {
+        let missing = out_of_reach(&wanted.choices, &Manifests::load(manifests, false)?);
         if !missing.is_empty() {
             eprintln!(
                 "This machine cannot reach {}, where speaches and its models are.\n\
@@ -36,12 +37,8 @@ pub fn run(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Resu
                  and understands only those.\n",
                 enumerated(&missing)
             );
-            wanted = provision::Arguments {
-                sample: true,
-                models: "default".to_owned(),
-                python_from: wanted.python_from.clone(),
-                ..provision::Arguments::default()
-            };
+            wanted.choices =
+                Choices { sample: true, python_from: wanted.choices.python_from.take(), ..Choices::default() };
         }
     }
     let runtime = provision::provision(&wanted, root, manifests)?;
@@ -85,7 +82,7 @@ fn capitalised(text: &str) -> String {
 }
 
 /// The hosts that would be needed and do not answer. Inputs that the user brought need none.
-fn out_of_reach(wanted: &provision::Arguments, manifests: &Manifests) -> Vec<String> {
+fn out_of_reach(wanted: &Choices, manifests: &Manifests) -> Vec<String> {
     let mut urls = Vec::new();
     if wanted.python_from.is_none()
         && let Some(archive) = manifests.python.release.first().and_then(|release| release.archives.values().next())
@@ -96,7 +93,7 @@ fn out_of_reach(wanted: &provision::Arguments, manifests: &Manifests) -> Vec<Str
     if wanted.speaches_from.is_none() {
         urls.push(("GitHub", vec![manifests.speaches.repository.clone()]));
     }
-    if wanted.models_from.is_none() && wanted.models != "none" {
+    if wanted.models_from.is_none() && wanted.models.as_deref() != Some("none") {
         urls.push(("Hugging Face", vec![crate::model::hub::endpoint()]));
     }
     std::thread::scope(|scope| {

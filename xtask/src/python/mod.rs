@@ -15,6 +15,7 @@ use crate::host;
 use crate::manifest::{PythonArchive, PythonManifest, minor_of};
 use crate::store::Store;
 use crate::store::digests::Digests;
+use crate::store::fetch::Download;
 use crate::store::tree::Tree;
 use crate::target::{Target, TargetsManifest};
 
@@ -23,10 +24,12 @@ use crate::target::{Target, TargetsManifest};
 pub enum PythonInput {
     /// A pinned archive, to be downloaded.
     Pinned { version: String, archive: PythonArchive, urls: Vec<String> },
-    /// An archive on this machine.
-    Archive { version: String, path: Utf8PathBuf, sha256: Sha256, pinned: bool },
+    /// An archive on this machine that is not pinned.
+    Archive { version: String, path: Utf8PathBuf, sha256: Sha256 },
     /// An interpreter of this machine.
     Interpreter(Box<harvest::Interpreter>),
+    /// An archive of what was copied from an interpreter: what that was known by, and the digest of the copy.
+    Copied { version: String, path: Utf8PathBuf, identity: Sha256, content: Sha256 },
 }
 
 impl PythonInput {
@@ -75,9 +78,12 @@ impl PythonInput {
             return Ok(Self::Interpreter(Box::new(interpreter)));
         }
         let sha256 = digests.of(from)?;
-        let (version, pinned) = match (&release, pin) {
-            (Ok(release), Some(pin)) if pin.sha256 == sha256 => (release.version.clone(), true),
-            _ if allow_unpinned => (archive::version(from)?, false),
+        let version = match (&release, pin) {
+            (Ok(release), Some(archive)) if archive.sha256 == sha256 => {
+                let urls = vec![from.to_string()];
+                return Ok(Self::Pinned { version: release.version.clone(), archive: archive.clone(), urls });
+            }
+            _ if allow_unpinned => archive::version(from)?,
             (_, Some(pin)) => bail!(
                 Failure::new(
                     Exit::Data,
@@ -94,7 +100,7 @@ impl PythonInput {
             ),
         };
         expect_minor(&version, wanted, from)?;
-        Ok(Self::Archive { version, path: from.to_owned(), sha256, pinned })
+        Ok(Self::Archive { version, path: from.to_owned(), sha256 })
     }
 
     /// The CPython that compiles the bytecode of a runtime for another system: one of this machine's system and of the
@@ -105,7 +111,7 @@ impl PythonInput {
     /// without bytecode.
     pub fn compiler(&self, manifest: &PythonManifest, targets: &TargetsManifest) -> Result<Option<Self>> {
         match self {
-            Self::Interpreter(_) => Ok(None),
+            Self::Interpreter(_) | Self::Copied { .. } => Ok(None),
             Self::Pinned { version, .. } => {
                 let release = manifest.release(version)?;
                 let pinned = targets.target.get(host::triple()).and(release.archives.get(host::triple()));
@@ -129,7 +135,7 @@ impl PythonInput {
     /// Full version.
     pub fn version(&self) -> &str {
         match self {
-            Self::Pinned { version, .. } | Self::Archive { version, .. } => version,
+            Self::Pinned { version, .. } | Self::Archive { version, .. } | Self::Copied { version, .. } => version,
             Self::Interpreter(interpreter) => &interpreter.version,
         }
     }
@@ -146,8 +152,15 @@ impl PythonInput {
             Self::Pinned { archive, .. } => archive.sha256,
             Self::Archive { sha256, .. } => *sha256,
             Self::Interpreter(interpreter) => interpreter.identity,
+            Self::Copied { identity, .. } => *identity,
         };
         Sha256::of_json(&(trim::VERSION, source))
+    }
+
+    /// What has to be fetched for it.
+    pub fn download(&self) -> Option<Download> {
+        let Self::Pinned { version, archive, urls } = self else { return None };
+        Some(Download { label: format!("CPython {version}"), urls: urls.clone(), size: None, sha256: archive.sha256 })
     }
 
     /// Fetches nothing: unpacks or copies what is there into the store.
@@ -158,6 +171,16 @@ impl PythonInput {
             }
             Self::Archive { path, .. } => archive::unpack(path, self.minor(), trim::left_out, writer),
             Self::Interpreter(interpreter) => interpreter.copy(writer),
+            Self::Copied { path, content, .. } => {
+                archive::unpack(path, self.minor(), |_| false, writer)?;
+                if writer.sha256() != *content {
+                    bail!(Failure::new(
+                        Exit::Data,
+                        format!("`{path}` does not hold the copy of CPython that it should")
+                    ));
+                }
+                Ok(())
+            }
         })
     }
 
@@ -166,7 +189,7 @@ impl PythonInput {
         let (path, sha256) = match self {
             Self::Pinned { archive, .. } => (store.file(archive.sha256), archive.sha256),
             Self::Archive { path, sha256, .. } => (path.clone(), *sha256),
-            Self::Interpreter(_) => return Ok(None),
+            Self::Interpreter(_) | Self::Copied { .. } => return Ok(None),
         };
         if !path.is_file() {
             return Ok(None);

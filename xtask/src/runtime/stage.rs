@@ -117,13 +117,14 @@ fn is_program(path: &RelativePath) -> bool {
 /// Shares the bytes with the store where the file system can, since a runtime has gigabytes of them: as a clone,
 /// which later changes do not reach, else as a hard link, else as a copy.
 #[derive(Default)]
-struct Sharing {
+pub struct Sharing {
     /// An attempt to clone makes the file and deletes it again, which costs more than all the rest.
     no_clones: AtomicBool,
 }
 
 impl Sharing {
-    fn place(&self, source: &Utf8Path, target: &Utf8Path) -> Result<()> {
+    /// Puts a file that will never be changed in a new place.
+    pub fn place(&self, source: &Utf8Path, target: &Utf8Path) -> Result<()> {
         if !self.no_clones.load(Ordering::Relaxed) {
             if reflink_copy::reflink(source, target).is_ok() {
                 return Ok(());
@@ -159,15 +160,19 @@ fn describe(path: &RelativePath, entry: &Entry) -> File {
 
 /// Refuses an output that holds something else than a runtime.
 pub fn check_output(output: &Utf8Path) -> Result<()> {
-    if output.is_dir() && (output.join(layout::DESCRIPTION).is_file() || output.read_dir_utf8()?.next().is_none()) {
+    let hint = "choose another place with `--out`, or remove it yourself";
+    expect_replaceable(output, layout::DESCRIPTION, "no runtime", hint)
+}
+
+/// Refuses a place that holds anything but an older directory of the same kind, which has a file named `mark`.
+pub fn expect_replaceable(output: &Utf8Path, mark: &str, what: &str, hint: &str) -> Result<()> {
+    if output.is_dir() && (output.join(mark).is_file() || output.read_dir_utf8()?.next().is_none()) {
         return Ok(());
     }
     // N.B. `exists` follows links, and a dangling one is in the way all the same.
     if output.symlink_metadata().is_ok() {
-        bail!(
-            Failure::new(Exit::CannotCreate, format!("`{output}` exists and is no runtime, so it is left alone"))
-                .hint("choose another place with `--out`, or remove it yourself")
-        );
+        let text = format!("`{output}` exists and is {what}, so it is left alone");
+        bail!(Failure::new(Exit::CannotCreate, text).hint(hint));
     }
     Ok(())
 }
@@ -175,6 +180,11 @@ pub fn check_output(output: &Utf8Path) -> Result<()> {
 /// Puts a finished stage in the place of its output. A runtime that was there before is put into the work directory.
 pub fn publish(stage: &Utf8Path, output: &Utf8Path, work: &WorkDirectory) -> Result<()> {
     check_output(output)?;
+    replace(stage, output, work)
+}
+
+/// Puts a finished directory in its place. What was there before is put into the work directory.
+pub fn replace(stage: &Utf8Path, output: &Utf8Path, work: &WorkDirectory) -> Result<()> {
     if !output.exists() {
         fs_err::rename(stage, output)?;
         return Ok(());

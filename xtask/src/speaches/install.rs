@@ -46,9 +46,16 @@ impl Recipe {
         Sha256::of_json(&(VERSION, downlevel::RULES, self, source))
     }
 
-    /// Installs a source into a tree of the store.
-    pub fn install(&self, store: &Store, source: &Source, manifest: &SpeachesManifest) -> Result<Tree> {
-        store.make_tree("speaches", self.key(source.sha256), |writer| self.fill(source, manifest, writer))
+    /// Installs the source with this digest into a tree of the store. `get` is asked for it when it is needed, and of
+    /// several processes in one only.
+    pub fn install(
+        &self,
+        store: &Store,
+        sha256: Sha256,
+        get: impl FnOnce() -> Result<Source>,
+        manifest: &SpeachesManifest,
+    ) -> Result<Tree> {
+        store.make_tree("speaches", self.key(sha256), |writer| self.fill(&get()?, manifest, writer))
     }
 
     /// What ported source imports has to be among the wheels, or it fails when somebody uses it.

@@ -94,6 +94,11 @@ impl TreeWriter {
         Ok(())
     }
 
+    /// What [`Tree::sha256`] of the tree will be, if nothing is added any more.
+    pub fn sha256(&self) -> Sha256 {
+        Sha256::of_json(&self.entries)
+    }
+
     /// Whether there is a file or link of this path.
     pub fn contains(&self, path: &RelativePath) -> bool {
         self.entries.contains_key(path)

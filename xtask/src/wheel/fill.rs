@@ -100,10 +100,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn download(wheel: &LockedWheel, urls: &BTreeMap<Sha256, String>) -> Download {
+/// How to fetch a wheel. `urls` goes before what the lock says.
+pub fn download(wheel: &LockedWheel, urls: &BTreeMap<Sha256, String>) -> Download {
     Download {
         label: wheel.name.file.clone(),
-        urls: wheel.url.iter().chain(urls.get(&wheel.sha256)).cloned().collect(),
+        urls: urls.get(&wheel.sha256).or(wheel.url.as_ref()).into_iter().cloned().collect(),
         size: wheel.size,
         sha256: wheel.sha256,
     }

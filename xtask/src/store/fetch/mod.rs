@@ -39,6 +39,13 @@ pub struct Download {
     pub sha256: Sha256,
 }
 
+impl Download {
+    /// Whether all of its sources are on this machine.
+    pub fn is_local(&self) -> bool {
+        self.urls.iter().all(|url| local::path(url).is_some())
+    }
+}
+
 impl Store {
     /// Fetches what is not there yet, several at a time.
     pub fn fetch_all(&self, downloads: &[Download], progress: &dyn Progress) -> Result<()> {

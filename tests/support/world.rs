@@ -1,0 +1,182 @@
+//! Everything that a provision fetches, served by one server on this machine that counts what it sends.
+
+#![allow(dead_code, reason = "each test binary uses a part of this")]
+
+use camino::{Utf8Path, Utf8PathBuf};
+use serde_json::Value;
+use sha2::Digest as _;
+
+use super::faults::{Faults, Reply};
+use super::{files, json, own_manifests, python_archive, root, sample_runtime, shared_store, xtask};
+
+/// The commit that the sample has here.
+const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+/// How the source archive's path ends.
+pub const SOURCE: &str = "01234567.tar.gz";
+/// Below it are the files of which a provision should fetch each byte once.
+const FILES: &str = "/files/";
+
+/// A package index, a forge, a hub and the archives of CPython, with manifests that pin all of it.
+pub struct World {
+    pub server: Faults,
+    pub manifests: Utf8PathBuf,
+    version: String,
+    pub files: Vec<Served>,
+    cache: Utf8PathBuf,
+}
+
+/// A file on the server.
+pub struct Served {
+    pub path: String,
+    pub size: u64,
+    pub sha256: String,
+}
+
+pub fn sha256(bytes: &[u8]) -> String {
+    sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+impl World {
+    /// Made of the sample and of the wheels that its runtime was made from. What it writes goes below `scratch`.
+    pub fn new(scratch: &Utf8Path) -> Self {
+        let runtime = sample_runtime();
+        let description = json(&runtime.join("runtime.json"));
+        let version = description["python"]["version"].as_str().unwrap().to_owned();
+        let mut world = Self {
+            server: Faults::start([]),
+            manifests: own_manifests(scratch),
+            version,
+            files: Vec::new(),
+            cache: scratch.join("uv-cache"),
+        };
+        world.python(runtime, scratch, description["target"].as_str().unwrap());
+        world.speaches();
+        world.models();
+        world.wheels(runtime, &description);
+        world
+    }
+
+    /// A provision from this world that puts the runtime to `out`.
+    pub fn provision(&self, store: &Utf8Path, out: &Utf8Path) -> std::process::Command {
+        self.command("provision", store, &["--locked", "--out", out.as_str()])
+    }
+
+    /// A subcommand that makes a plan.
+    pub fn command(&self, name: &str, store: &Utf8Path, more: &[&str]) -> std::process::Command {
+        let url = &self.server.url;
+        let mut command = xtask(&[name, "--manifests", self.manifests.as_str(), "--python", &self.version]);
+        command
+            .args(more)
+            .env("SPEACHES_STORE", store)
+            .env("UV_DEFAULT_INDEX", format!("{url}/simple/"))
+            .env("UV_CACHE_DIR", &self.cache)
+            .env("HF_ENDPOINT", format!("{url}{FILES}hub"))
+            .env("UV_PYTHON_INSTALL_MIRROR", format!("{url}{FILES}python"));
+        if let Some(uv) = installed_uv() {
+            command.env("UV", uv);
+        }
+        command
+    }
+
+    /// How many bytes of files were sent so far.
+    pub fn sent(&self) -> u64 {
+        self.files.iter().map(|file| self.server.sent_of(&file.path)).sum()
+    }
+
+    /// How many bytes all files have.
+    pub fn total(&self) -> u64 {
+        self.files.iter().map(|file| file.size).sum()
+    }
+
+    fn serve(&mut self, path: &str, bytes: &[u8]) {
+        let path = format!("{FILES}{path}");
+        self.files.push(Served { path: path.clone(), size: bytes.len() as u64, sha256: sha256(bytes) });
+        self.server.set(&path, vec![Reply::data(bytes)]);
+    }
+
+    fn python(&mut self, runtime: &Utf8Path, scratch: &Utf8Path, target: &str) {
+        let bytes = fs_err::read(python_archive(runtime, scratch)).unwrap();
+        let pins = format!(
+            "default = \"{version}\"\nmirrors = []\n[[release]]\nversion = \"{version}\"\nbuild = \"1\"\n\
+             [release.archives.{target}]\nurl = \"http://127.0.0.1:9/releases/download/1/cpython.tar.gz\"\n\
+             sha256 = \"{}\"\n",
+            sha256(&bytes),
+            version = self.version
+        );
+        fs_err::write(self.manifests.join("python.toml"), pins).unwrap();
+        self.serve("python/1/cpython.tar.gz", &bytes);
+    }
+
+    fn speaches(&mut self) {
+        let archive = format!("{}{FILES}{{commit}}.tar.gz", self.server.url);
+        let text = fs_err::read_to_string(root().join("manifests/sample/speaches.toml")).unwrap();
+        let text = text
+            .replace("commit = \"\"", &format!("commit = \"{COMMIT}\""))
+            .replace("directory = \"tests/sample/speaches\"", &format!("archives = [\"{archive}\"]"));
+        fs_err::write(self.manifests.join("speaches.toml"), text).unwrap();
+        self.serve(&format!("{COMMIT}.tar.gz"), &source_archive(|_, bytes| bytes));
+    }
+
+    fn models(&mut self) {
+        let models = self.manifests.join("models.toml");
+        let text = fs_err::read_to_string(&models).unwrap();
+        fs_err::write(&models, text.replace("directory = ", "# directory = ")).unwrap();
+        let hub = root().join("tests/sample/hub");
+        for file in files(&hub) {
+            let parts = file.as_str().split('/').collect::<Vec<_>>();
+            if let [repository, "snapshots", commit, rest @ ..] = parts.as_slice() {
+                let id = repository.trim_start_matches("models--").replace("--", "/");
+                let path = format!("hub/{id}/resolve/{commit}/{}", rest.join("/"));
+                self.serve(&path, &fs_err::read(hub.join(&file)).unwrap());
+            }
+        }
+    }
+
+    /// A package index (PEP 503) with metadata beside the wheels (PEP 658), so that nobody has to look into them.
+    fn wheels(&mut self, runtime: &Utf8Path, description: &Value) {
+        let metadata = files(runtime)
+            .into_iter()
+            .filter(|file| file.as_str().ends_with(".dist-info/METADATA"))
+            .map(|file| fs_err::read_to_string(runtime.join(file)).unwrap())
+            .collect::<Vec<_>>();
+        for input in description["inputs"].as_array().unwrap().iter().filter(|input| input["kind"] == "wheel") {
+            let (file, sha256) = (input["name"].as_str().unwrap(), input["sha256"].as_str().unwrap());
+            let bytes = fs_err::read(shared_store().join("files").join(sha256)).unwrap();
+            let project = file.split('-').next().unwrap().to_lowercase().replace(['_', '.'], "-");
+            let own = metadata.iter().find(|text| {
+                let name = text.lines().find_map(|line| line.strip_prefix("Name: ")).unwrap();
+                name.to_lowercase().replace(['_', '.'], "-") == project
+            });
+            let page =
+                format!("<a href=\"{FILES}wheels/{file}#sha256={sha256}\" data-core-metadata=\"true\">{file}</a>");
+            self.server.set(
+                &format!("/simple/{project}/"),
+                vec![Reply::data(page.as_bytes()).header("Content-Type", "text/html")],
+            );
+            self.server.set(&format!("{FILES}wheels/{file}.metadata"), vec![Reply::data(own.unwrap().as_bytes())]);
+            self.serve(&format!("wheels/{file}"), &bytes);
+        }
+    }
+}
+
+/// A uv that the tool installed for an earlier test, so that not every store has to get one of its own.
+fn installed_uv() -> Option<Utf8PathBuf> {
+    let tools = shared_store().join("trees/tool");
+    let tools = tools.read_dir_utf8().ok()?.map(Result::unwrap);
+    tools.map(|tool| tool.path().join("bin/uv")).find(|uv| uv.is_file())
+}
+
+/// A source archive of the sample as forges make them: one directory at the top.
+pub fn source_archive(change: impl Fn(&str, Vec<u8>) -> Vec<u8>) -> Vec<u8> {
+    let source = root().join("tests/sample/speaches");
+    let mut archive = tar::Builder::new(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast()));
+    for file in files(&source) {
+        let bytes = change(file.as_str(), fs_err::read(source.join(&file)).unwrap());
+        let mut header = tar::Header::new_gnu();
+        header.set_size(bytes.len() as u64);
+        header.set_mode(0o644);
+        header.set_cksum();
+        archive.append_data(&mut header, format!("speaches-0123/{file}"), bytes.as_slice()).unwrap();
+    }
+    archive.into_inner().unwrap().finish().unwrap()
+}

@@ -1,0 +1,280 @@
+//! What a user chose, and how that becomes a plan: flags, manifests and lock in, [`Plan`] out. Nothing is written.
+
+use anyhow::{Result, bail};
+use camino::{Utf8Path, Utf8PathBuf};
+use clap::Args;
+
+use super::{Plan, directory_name};
+use crate::failure::{Exit, Failure};
+use crate::host;
+use crate::launcher::LauncherInput;
+use crate::lock::{self, Lock};
+use crate::manifest::{Manifests, minor_of};
+use crate::model::hub::Resolutions;
+use crate::model::{self, ModelInput};
+use crate::python::harvest::Interpreter;
+use crate::python::{self, PythonInput};
+use crate::speaches::install::Recipe;
+use crate::speaches::source::Source;
+use crate::store::Store;
+use crate::store::digests::Digests;
+use crate::target::{Accelerator, Target};
+use crate::template::Template;
+use crate::vendor::Vendor;
+
+/// Which runtime, and where its inputs come from.
+#[derive(Args, Clone, Debug, Default)]
+#[group(skip)]
+pub struct Choices {
+    /// Target triple of the machines the runtime is for [default: this machine]
+    #[arg(long, value_name = "TRIPLE")]
+    pub target: Option<String>,
+    /// Which wheels: cpu, coreml or cuda [default: the target's own]
+    #[arg(long, value_name = "ACCELERATOR")]
+    pub accelerator: Option<String>,
+    /// Python of the runtime: a minor version such as 3.12, or a full one [default: see manifests/python.toml]
+    #[arg(long, value_name = "VERSION")]
+    pub python: Option<String>,
+    /// Leave out optional parts: diarization, ui
+    #[arg(long, value_name = "PART,…", value_delimiter = ',')]
+    pub without: Option<Vec<String>>,
+    /// Models to bundle: default, none, or repositories on the hub [default: default]
+    #[arg(long, value_name = "default|none|ID,…")]
+    pub models: Option<String>,
+    /// Take CPython from an archive of python-build-standalone, or copy this interpreter
+    #[arg(long, value_name = "PATH")]
+    pub python_from: Option<Utf8PathBuf>,
+    /// Take speaches from a checkout or a source archive
+    #[arg(long, value_name = "PATH")]
+    pub speaches_from: Option<Utf8PathBuf>,
+    /// Take models from a Hugging Face cache
+    #[arg(long, value_name = "HF_CACHE")]
+    pub models_from: Option<Utf8PathBuf>,
+    /// Use this launcher instead of building one
+    #[arg(long, value_name = "PATH")]
+    pub launcher: Option<Utf8PathBuf>,
+    /// Never use the network
+    #[arg(long)]
+    pub offline: bool,
+    /// Refuse inputs that the manifests and locks do not pin
+    #[arg(long, conflicts_with = "allow_unpinned")]
+    pub locked: bool,
+    /// Take a speaches tree or a CPython archive that is not the pinned one, and record it
+    #[arg(long)]
+    pub allow_unpinned: bool,
+    /// Make a runtime of the sample in this repository, which shows the way but recognises no speech
+    #[arg(long)]
+    pub sample: bool,
+}
+
+/// What is at hand for making a plan.
+pub struct Planner<'a> {
+    /// Root of this repository.
+    pub root: &'a Utf8Path,
+    /// The committed pins, or those of the sample.
+    pub manifests: &'a Manifests,
+    /// The cache.
+    pub store: &'a Store,
+    /// What was hashed before.
+    pub digests: &'a Digests,
+    /// Where inputs are taken from first.
+    pub vendor: Option<&'a Vendor>,
+}
+
+impl Planner<'_> {
+    /// The plan of what a user chose. The runtime goes to `out`, or to a place of its own in `dist/`.
+    pub fn plan(&self, choices: &Choices, out: Option<&Utf8Path>) -> Result<Plan> {
+        let Self { root, manifests, store, vendor, .. } = *self;
+        let target = manifests.targets.target(choices.target.as_deref().unwrap_or(host::triple()))?;
+        let accelerator = target.accelerator(choices.accelerator.as_deref())?;
+        let groups = groups(choices.without.as_deref().unwrap_or_default(), manifests.sample)?;
+        let (python, lock) = self.python(choices, &target, accelerator)?;
+        let compiler = self.compiler(&python, &target)?;
+        let groups = groups.into_iter().filter(|group| lock.groups.contains(group)).collect::<Vec<_>>();
+        let wheels = lock.select(&groups).into_iter().cloned().collect::<Vec<_>>();
+        if let Some(wheel) = wheels.iter().find(|wheel| !wheel.name.fits(python.minor(), &target.entry.platform_tags)) {
+            bail!(Failure::new(
+                Exit::Data,
+                format!(
+                    "the lock `{}` names `{}`, which does not run on {} with Python {}",
+                    lock.path,
+                    wheel.name,
+                    target.triple,
+                    python.minor()
+                )
+            ));
+        }
+
+        let speaches = &manifests.speaches;
+        let from = match (&choices.speaches_from, vendor) {
+            (Some(from), _) => Some(from.clone()),
+            (None, Some(vendor)) => Some(vendor.speaches(self.digests)?),
+            (None, None) => speaches.directory.as_ref().map(|directory| root.join(directory)),
+        };
+        let source = from.map(|from| Source::read(&from, speaches, choices.allow_unpinned)).transpose()?;
+        let models = self.models(choices)?;
+        let version = match &source {
+            Some(source) if !source.pinned => format!("unpinned-{}", &source.tree[..12]),
+            _ => speaches.version.clone(),
+        };
+        let output = match out {
+            Some(output) => camino::absolute_utf8(output)?,
+            None => root.join("dist").join(directory_name(
+                &version,
+                python.minor(),
+                &target.triple,
+                accelerator,
+                manifests.sample,
+            )),
+        };
+        let bundled = models.iter().map(|model| (model.id.clone(), model.task.clone())).collect();
+        let distributions = wheels.iter().map(|wheel| wheel.name.distribution.clone()).collect();
+        let plan = Plan {
+            recipe: Recipe { minor: python.minor().to_owned(), accelerator, distributions, bundled },
+            source_sha256: source.as_ref().map_or(speaches.files_sha256, |source| source.sha256),
+            source_origin: match &source {
+                Some(source) if !source.pinned => format!("a tree of the user (git tree {})", source.tree),
+                _ if speaches.commit.is_empty() => format!("this repository (git tree {})", speaches.tree),
+                _ => format!("{}@{}", speaches.repository, speaches.commit),
+            },
+            launcher: self.launcher(choices, &target)?,
+            template: Template::load(root)?,
+            sample: manifests.sample,
+            target,
+            accelerator,
+            groups,
+            version,
+            python,
+            compiler,
+            source,
+            wheels,
+            models,
+            vendor: vendor.cloned(),
+            output,
+        };
+        if choices.locked {
+            let unpinned = plan.unpinned(store);
+            if !unpinned.is_empty() {
+                bail!(
+                    Failure::new(
+                        Exit::Config,
+                        format!("`--locked` refuses what is not pinned: {}", unpinned.join(", "))
+                    )
+                    .hint("leave `--locked` out, or the flag that brought it")
+                );
+            }
+        }
+        Ok(plan)
+    }
+
+    fn python(&self, choices: &Choices, target: &Target, accelerator: Accelerator) -> Result<(PythonInput, Lock)> {
+        if let Some(vendor) = self.vendor
+            && choices.python_from.is_none()
+            && let Some(python) = vendor.python(choices.python.as_deref(), &target.triple, self.digests)?
+        {
+            let lock = Lock::load(&self.manifests.locks, python.minor(), target, accelerator)?;
+            return Ok((python, lock));
+        }
+        let (wanted, from) = self.python_choice(choices, target, accelerator)?;
+        if from.is_none() {
+            self.manifests.python.release(&wanted)?;
+        }
+        // The lock comes before the interpreter: a combination that does not exist is the better thing to say.
+        let lock = Lock::load(&self.manifests.locks, minor_of(&wanted), target, accelerator)?;
+        let python = PythonInput::resolve(
+            &self.manifests.python,
+            &wanted,
+            from.as_deref(),
+            target,
+            choices.allow_unpinned,
+            self.digests,
+        )?;
+        Ok((python, lock))
+    }
+
+    fn compiler(&self, python: &PythonInput, target: &Target) -> Result<Option<PythonInput>> {
+        if target.triple == host::triple() {
+            return Ok(None);
+        }
+        if let Some(vendor) = self.vendor
+            && let Some(compiler) = vendor.compiler(python.version(), self.digests)?
+        {
+            return Ok(Some(compiler));
+        }
+        python.compiler(&self.manifests.python, &self.manifests.targets)
+    }
+
+    /// Which Python, and from where: for the sample, whatever this machine has that there is a lock for.
+    fn python_choice(
+        &self,
+        choices: &Choices,
+        target: &Target,
+        accelerator: Accelerator,
+    ) -> Result<(String, Option<Utf8PathBuf>)> {
+        let manifests = self.manifests;
+        if !manifests.sample || choices.python_from.is_some() {
+            let wanted = match (&choices.python, &choices.python_from) {
+                (Some(wanted), _) => wanted.clone(),
+                (None, Some(from)) if manifests.sample => minor_of(&python::version_at(from)?).to_owned(),
+                (None, _) => manifests.python.default.clone(),
+            };
+            return Ok((wanted, choices.python_from.clone()));
+        }
+        let minors = choices.python.iter().map(String::as_str).collect::<Vec<_>>();
+        let mut seen = Vec::new();
+        for path in host::pythons(if minors.is_empty() { &["3.12", "3.11", "3.10", "3.13"] } else { &minors }) {
+            let Ok(interpreter) = Interpreter::inspect(&path) else { continue };
+            let minor = minor_of(&interpreter.version).to_owned();
+            let locked = manifests.locks.join(lock::file_name(&minor, &target.triple, accelerator)).is_file();
+            if locked && (minors.is_empty() || minors.contains(&minor.as_str())) {
+                return Ok((minor, Some(path)));
+            }
+            seen.push(interpreter.version);
+        }
+        let seen =
+            if seen.is_empty() { "none was found".to_owned() } else { format!("found were {}", seen.join(", ")) };
+        bail!(
+            Failure::new(
+                Exit::Unavailable,
+                format!("the sample needs a CPython of this machine that it has wheels for, and {seen}")
+            )
+            .hint("install CPython 3.10 to 3.13, or name one with `--python-from`")
+        );
+    }
+
+    fn launcher(&self, choices: &Choices, target: &Target) -> Result<LauncherInput> {
+        if let Some(vendor) = self.vendor
+            && choices.launcher.is_none()
+            && let Some(launcher) = vendor.launcher(self.root, &target.triple, self.digests)?
+        {
+            return Ok(launcher);
+        }
+        LauncherInput::resolve(self.root, choices.launcher.as_deref(), target, self.digests)
+    }
+
+    fn models(&self, choices: &Choices) -> Result<Vec<ModelInput>> {
+        let resolutions = Resolutions::load(self.store);
+        let wanted = self.manifests.models.select(choices.models.as_deref().unwrap_or("default"))?;
+        let in_repository = self.manifests.models.directory.as_ref().map(|directory| self.root.join(directory));
+        wanted
+            .into_iter()
+            .map(|entry| match (&choices.models_from, self.vendor, &in_repository) {
+                (Some(cache), _, _) | (None, None, Some(cache)) => model::cache::find(cache, entry, self.digests),
+                (None, Some(vendor), _) => vendor.model(entry, self.digests),
+                (None, None, None) => resolutions.resolve(entry, choices.offline),
+            })
+            .collect()
+    }
+}
+
+fn groups(without: &[String], sample: bool) -> Result<Vec<String>> {
+    if let Some(unknown) = without.iter().find(|part| !lock::GROUPS.contains(&part.as_str())) {
+        bail!(
+            Failure::new(Exit::Usage, format!("there is no optional part `{unknown}`"))
+                .hint(format!("`--without` takes {}", lock::GROUPS.join(", ")))
+        );
+    }
+    // The sample has no optional parts.
+    let all = if sample { &[][..] } else { &lock::GROUPS[..] };
+    Ok(all.iter().filter(|group| !without.iter().any(|part| part == *group)).map(|group| (*group).to_owned()).collect())
+}

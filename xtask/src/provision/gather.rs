@@ -1,0 +1,155 @@
+//! Getting the inputs of a plan: as trees of the store, which runtimes are filled from, or as the files they were
+//! published as, which other machines can do the same with.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Result, bail};
+
+use super::Provision;
+use crate::digest::Sha256;
+use crate::failure::{Exit, Failure};
+use crate::host;
+use crate::lock::LockedWheel;
+use crate::model::FileSource;
+use crate::model::hub::Resolutions;
+use crate::plan::Plan;
+use crate::python::PythonInput;
+use crate::speaches::source::Source;
+use crate::store::fetch::Download;
+use crate::store::tree::Tree;
+use crate::wheel::uv::Uv;
+use crate::wheel::{fill, index};
+
+impl Provision<'_> {
+    /// An interpreter, unpacked.
+    pub fn python(&self, plan: &Plan, python: &PythonInput) -> Result<Tree> {
+        if !self.store.has_tree("python", python.key()) {
+            self.python_archive(plan, python)?;
+        }
+        let step = self.progress.step("Unpacking CPython");
+        let tree = python.tree(self.store)?;
+        step.finish();
+        Ok(tree)
+    }
+
+    /// The archive of an interpreter that has to be fetched.
+    pub fn python_archive(&self, plan: &Plan, python: &PythonInput) -> Result<()> {
+        self.fetch(plan, python.download().into_iter().collect())
+    }
+
+    /// All wheels, unpacked.
+    pub fn wheels(&self, plan: &Plan) -> Result<Vec<Tree>> {
+        let urls = self.urls(plan, fill::missing(self.store, &plan.wheels, &plan.target))?;
+        fill::trees(self.store, &plan.wheels, &urls, &plan.target, self.progress)
+    }
+
+    /// All wheels as they are on the index.
+    pub fn wheel_files(&self, plan: &Plan) -> Result<()> {
+        let missing = plan.wheels.iter().filter(|wheel| !self.store.file(wheel.sha256).exists()).collect::<Vec<_>>();
+        let urls = self.urls(plan, missing.clone())?;
+        let downloads = missing.into_iter().map(|wheel| fill::download(wheel, &urls)).collect::<Vec<_>>();
+        self.store.fetch_all(&downloads, self.progress)
+    }
+
+    /// Where those of these wheels are that are somewhere else than their locks say.
+    fn urls(&self, plan: &Plan, missing: Vec<&LockedWheel>) -> Result<BTreeMap<Sha256, String>> {
+        let mut urls = BTreeMap::new();
+        let mut unknown = Vec::new();
+        for wheel in missing {
+            if let Some(path) = plan.vendored(wheel.sha256) {
+                urls.insert(wheel.sha256, path);
+            } else if self.offline {
+                bail!(self.forbidden(plan, &wheel.name.file));
+            } else if wheel.url.is_none() {
+                unknown.push(wheel);
+            }
+        }
+        if !unknown.is_empty() {
+            let step = self.progress.step("Asking the package index");
+            let uv = self.uv(plan)?;
+            urls.append(&mut index::locate(&uv, self.store, &unknown, plan.python.minor(), &plan.target)?);
+            step.finish();
+        }
+        Ok(urls)
+    }
+
+    /// uv with an interpreter for it to ask: one of this machine, or the one that was fetched if it runs here.
+    fn uv(&self, plan: &Plan) -> Result<Uv> {
+        let mut pythons = host::pythons(&[]);
+        if plan.target.triple == host::triple()
+            && let Some(whole) = plan.python.whole_tree(self.store)?
+        {
+            pythons.push(whole.content.join(plan.target.family().interpreter(plan.python.minor())));
+        }
+        Uv::locate(self.store, self.manifests, &pythons)
+    }
+
+    /// speaches, installed.
+    pub fn speaches(&self, plan: &Plan) -> Result<Tree> {
+        plan.recipe.install(self.store, plan.source_sha256, || self.source(plan), self.speaches)
+    }
+
+    /// The source of speaches.
+    pub fn source(&self, plan: &Plan) -> Result<Source> {
+        if let Some(source) = &plan.source {
+            return Ok(source.clone());
+        }
+        if self.offline {
+            bail!(self.forbidden(plan, "the source of speaches"));
+        }
+        let step = self.progress.step("Fetching speaches");
+        let source = Source::fetch(self.speaches)?;
+        step.finish();
+        Ok(source)
+    }
+
+    /// All models, laid out as a cache.
+    pub fn models(&self, plan: &Plan) -> Result<Vec<(String, Tree)>> {
+        let downloads = plan
+            .models
+            .iter()
+            .filter(|model| !self.store.has_tree("model", model.sha256()))
+            .flat_map(|model| model.files.iter().map(move |file| (model, file)))
+            .filter_map(|(model, file)| match &file.source {
+                FileSource::Remote(urls) => Some(Download {
+                    label: format!("`{}` of the model `{}`", file.path, model.id),
+                    urls: urls.clone(),
+                    size: Some(file.size),
+                    sha256: file.sha256,
+                }),
+                FileSource::Local(_) => None,
+            })
+            .collect::<Vec<_>>();
+        self.fetch(plan, downloads)?;
+        Resolutions::load(self.store).remember(self.store, &plan.models)?;
+        let step = self.progress.step("Laying out models");
+        let trees =
+            plan.models.iter().map(|model| Ok((model.id.clone(), model.tree(self.store)?))).collect::<Result<_>>()?;
+        step.finish();
+        Ok(trees)
+    }
+
+    /// Fetches files. Those that are vendored come from nowhere else.
+    fn fetch(&self, plan: &Plan, mut downloads: Vec<Download>) -> Result<()> {
+        for download in &mut downloads {
+            if let Some(path) = plan.vendored(download.sha256) {
+                download.urls = vec![path];
+            } else if self.offline && !self.store.file(download.sha256).exists() && !download.is_local() {
+                bail!(self.forbidden(plan, &download.label));
+            }
+        }
+        self.store.fetch_all(&downloads, self.progress)
+    }
+
+    fn forbidden(&self, plan: &Plan, what: &str) -> Failure {
+        let store = self.store.root();
+        let (places, hint) = match &plan.vendor {
+            Some(vendor) => (
+                format!("neither in the vendor directory `{}` nor in the store `{store}`", vendor.root()),
+                "vendor it with the same flags, or leave out the flags that ask for something else",
+            ),
+            None => (format!("not in the store `{store}`"), "run the same command once without `--offline`"),
+        };
+        Failure::new(Exit::Unavailable, format!("{what} is {places}, and `--offline` forbids to fetch it")).hint(hint)
+    }
+}

@@ -1,0 +1,278 @@
+//! A vendor directory: every input of one plan, for machines without a network.
+//!
+//! ```text
+//! vendor.json          what was chosen, and what each file is
+//! SHA256SUMS           of every other file, as `sha256sum --check` reads it
+//! python/, speaches/   archives
+//! wheels/              as the package index has them
+//! models/              a Hugging Face cache of plain files
+//! launcher/            the launcher, ready built
+//! ```
+//! Nothing in it is believed: pinned inputs are held to their pins, all others to what `vendor.json` says of them.
+
+pub mod collect;
+
+use std::collections::BTreeMap;
+
+use anyhow::{Result, bail};
+use camino::{Utf8Path, Utf8PathBuf};
+use serde::{Deserialize, Serialize};
+
+use crate::digest::Sha256;
+use crate::failure::{Exit, Failure};
+use crate::launcher::{LauncherInput, Linker};
+use crate::manifest::{ModelEntry, minor_of};
+use crate::model::{self, ModelInput};
+use crate::plan::choices::Choices;
+use crate::python::PythonInput;
+use crate::store::digests::Digests;
+
+/// The file that makes a directory a vendor directory.
+pub const DOCUMENT: &str = "vendor.json";
+/// The checksums for whoever has no such tool as this.
+pub const CHECKSUMS: &str = "SHA256SUMS";
+/// The Hugging Face cache in it.
+const MODELS: &str = "models";
+/// Raised whenever older tools would misread a document.
+const SCHEMA: u32 = 1;
+
+/// An opened vendor directory.
+#[derive(Clone, Debug)]
+pub struct Vendor {
+    root: Utf8PathBuf,
+    document: Document,
+    /// Where the files are, by digest.
+    files: BTreeMap<Sha256, Utf8PathBuf>,
+}
+
+/// `vendor.json`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Document {
+    schema: u32,
+    chosen: Chosen,
+    python: Python,
+    compiler: Option<Python>,
+    /// Path of the source archive.
+    speaches: Utf8PathBuf,
+    models: Vec<Model>,
+    launcher: Launcher,
+    /// By path.
+    files: BTreeMap<Utf8PathBuf, File>,
+}
+
+/// What the plan was made of: what somebody who does not choose otherwise gets again.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Chosen {
+    target: String,
+    accelerator: String,
+    without: Vec<String>,
+    models: String,
+    sample: bool,
+    allow_unpinned: bool,
+}
+
+/// A file of the directory.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct File {
+    size: u64,
+    sha256: Sha256,
+}
+
+/// A CPython.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Python {
+    version: String,
+    file: Utf8PathBuf,
+    #[serde(flatten)]
+    kind: Kind,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+enum Kind {
+    /// The archive that the manifest pins.
+    Pinned,
+    /// Another archive.
+    Archive,
+    /// Copied from an interpreter.
+    Copy {
+        /// What the interpreter was known by.
+        identity: Sha256,
+        /// Of the list of its files.
+        content: Sha256,
+    },
+}
+
+/// What `runtime.json` says of a model beside its content.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Model {
+    id: String,
+    origin: String,
+    content: Sha256,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Launcher {
+    file: Utf8PathBuf,
+    /// When it was built from the workspace: with what, and from what.
+    built: Option<Built>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Built {
+    key: Sha256,
+    linker: Linker,
+    sources: Sha256,
+}
+
+impl Vendor {
+    /// Opens a directory and sees that all files are there; whether they are right is seen when they are used.
+    pub fn open(root: &Utf8Path) -> Result<Self> {
+        let path = root.join(DOCUMENT);
+        if !path.is_file() {
+            bail!(
+                Failure::new(Exit::NoInput, format!("`{root}` is no vendor directory: there is no `{DOCUMENT}` in it"))
+                    .hint(format!("`cargo xtask vendor {root}` makes one"))
+            );
+        }
+        let damaged = |what: String| {
+            Failure::new(Exit::Data, format!("the vendor directory `{root}` cannot be used: {what}"))
+                .hint(format!("make it again with `cargo xtask vendor {root}` where there is a network"))
+        };
+        let document: Document = serde_json::from_slice(&fs_err::read(&path)?)
+            .map_err(|error| damaged(format!("`{DOCUMENT}` is not understood: {error}")))?;
+        if document.schema != SCHEMA {
+            bail!(damaged(format!("`{DOCUMENT}` has the format {}, and this tool knows {SCHEMA}", document.schema)));
+        }
+        let root = camino::absolute_utf8(root)?;
+        let mut files = BTreeMap::new();
+        for (name, file) in &document.files {
+            let path = root.join(name);
+            match fs_err::metadata(&path) {
+                Ok(metadata) if metadata.len() == file.size => {}
+                Ok(metadata) => {
+                    bail!(damaged(format!("`{name}` has {} bytes and should have {}", metadata.len(), file.size)));
+                }
+                Err(_) => bail!(damaged(format!("`{name}` is missing"))),
+            }
+            files.insert(file.sha256, path);
+        }
+        Ok(Self { root, document, files })
+    }
+
+    /// Choices with what they leave open chosen as it was when this directory was made.
+    pub fn complete(&self, choices: &Choices) -> Choices {
+        let mut choices = choices.clone();
+        let chosen = &self.document.chosen;
+        choices.sample |= chosen.sample;
+        choices.allow_unpinned |= chosen.allow_unpinned;
+        choices.without.get_or_insert_with(|| chosen.without.clone());
+        choices.models.get_or_insert_with(|| chosen.models.clone());
+        let target = choices.target.get_or_insert_with(|| chosen.target.clone());
+        if *target == chosen.target {
+            choices.accelerator.get_or_insert_with(|| chosen.accelerator.clone());
+            if choices.python_from.is_none() {
+                choices.python.get_or_insert_with(|| self.document.python.version.clone());
+            }
+        }
+        choices
+    }
+
+    /// Its directory.
+    pub fn root(&self) -> &Utf8Path {
+        &self.root
+    }
+
+    /// The file with this digest, if it is here.
+    pub fn file(&self, sha256: Sha256) -> Option<&Utf8Path> {
+        self.files.get(&sha256).map(Utf8PathBuf::as_path)
+    }
+
+    /// The archive of the source of speaches.
+    pub fn speaches(&self, digests: &Digests) -> Result<Utf8PathBuf> {
+        Ok(self.checked(&self.document.speaches, digests)?.1)
+    }
+
+    /// The interpreter for a target, unless it is a pinned archive, which is found by its digest.
+    pub fn python(&self, wanted: Option<&str>, target: &str, digests: &Digests) -> Result<Option<PythonInput>> {
+        let python = &self.document.python;
+        let is_wanted = wanted.is_none_or(|wanted| wanted == python.version || wanted == minor_of(&python.version));
+        if self.document.chosen.target == target && is_wanted { self.input(python, digests) } else { Ok(None) }
+    }
+
+    /// What compiles for a CPython of this version, unless it is a pinned archive.
+    pub fn compiler(&self, version: &str, digests: &Digests) -> Result<Option<PythonInput>> {
+        match self.document.compiler.as_ref().filter(|python| python.version == version) {
+            Some(python) => self.input(python, digests),
+            None => Ok(None),
+        }
+    }
+
+    fn input(&self, python: &Python, digests: &Digests) -> Result<Option<PythonInput>> {
+        let Python { version, file, kind } = python;
+        let version = version.clone();
+        Ok(match *kind {
+            Kind::Pinned => None,
+            Kind::Archive => {
+                let (sha256, path) = self.checked(file, digests)?;
+                Some(PythonInput::Archive { version, path, sha256 })
+            }
+            Kind::Copy { identity, content } => {
+                let (_, path) = self.checked(file, digests)?;
+                Some(PythonInput::Copied { version, path, identity, content })
+            }
+        })
+    }
+
+    /// A model, held to its pins and to what is known of it here.
+    pub fn model(&self, entry: &ModelEntry, digests: &Digests) -> Result<ModelInput> {
+        let mut found = model::cache::find(&self.root.join(MODELS), entry, digests)?;
+        let known = self.document.models.iter().find(|model| model.id == entry.id);
+        if known.is_none_or(|model| model.content != found.sha256()) {
+            bail!(self.changed(&format!("the model `{}`", entry.id)));
+        }
+        if let Some(model) = known {
+            found.origin.clone_from(&model.origin);
+        }
+        Ok(found)
+    }
+
+    /// The launcher for a target, unless it was built from other sources than those in this workspace.
+    pub fn launcher(&self, root: &Utf8Path, target: &str, digests: &Digests) -> Result<Option<LauncherInput>> {
+        let Launcher { file, built } = &self.document.launcher;
+        if self.document.chosen.target != target {
+            return Ok(None);
+        }
+        let (sha256, path) = self.checked(file, digests)?;
+        Ok(match built {
+            None => Some(LauncherInput::Given { path, sha256 }),
+            Some(built) if LauncherInput::sources(root)? == built.sources => {
+                Some(LauncherInput::Built { key: built.key, linker: built.linker, prebuilt: Some(path) })
+            }
+            Some(_) => None,
+        })
+    }
+
+    /// A file that no pin says anything about, held to what is said of it here: its digest and where it is.
+    fn checked(&self, name: &Utf8Path, digests: &Digests) -> Result<(Sha256, Utf8PathBuf)> {
+        let path = self.root.join(name);
+        match self.document.files.get(name) {
+            Some(file) if digests.of(&path)? == file.sha256 => Ok((file.sha256, path)),
+            _ => bail!(self.changed(&format!("`{name}`"))),
+        }
+    }
+
+    fn changed(&self, what: &str) -> Failure {
+        Failure::new(
+            Exit::Data,
+            format!("{what} in the vendor directory `{}` is not what `{DOCUMENT}` says", self.root),
+        )
+        .hint(format!("`cd {} && sha256sum --check {CHECKSUMS}` says what else changed", self.root))
+    }
+}
+
+impl Model {
+    fn of(model: &ModelInput) -> Self {
+        Self { id: model.id.clone(), origin: model.origin.clone(), content: model.sha256() }
+    }
+}

@@ -1,0 +1,254 @@
+//! Making a vendor directory.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write as _};
+
+use anyhow::{Context as _, Result, bail};
+use camino::{Utf8Path, Utf8PathBuf};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use fs_err::File as Opened;
+
+use super::{Built, CHECKSUMS, Chosen, DOCUMENT, Document, File, Kind, Launcher, MODELS, Model, Python, SCHEMA};
+use crate::digest::{Hasher, Sha256};
+use crate::failure::{Exit, Failure};
+use crate::interrupt::{self, WorkDirectory};
+use crate::launcher::LauncherInput;
+use crate::manifest::SpeachesManifest;
+use crate::plan::Plan;
+use crate::plan::choices::Choices;
+use crate::provision::Provision;
+use crate::python::PythonInput;
+use crate::runtime::stage::{self, Sharing};
+use crate::speaches::source::Source;
+use crate::store::tree::{Entry, RelativePath, Tree};
+
+/// Refuses a place that holds something else than a vendor directory.
+pub fn check_output(output: &Utf8Path) -> Result<()> {
+    stage::expect_replaceable(output, DOCUMENT, "no vendor directory", "name another directory, or remove it yourself")
+}
+
+/// What a vendor directory holds.
+pub struct Collected {
+    /// How many files there are.
+    pub files: usize,
+    /// How large they are together, in bytes.
+    pub bytes: u64,
+}
+
+/// Fetches every input of a plan and puts it into a directory. One that was there before is replaced in the end.
+pub fn collect(provision: &Provision<'_>, plan: &Plan, choices: &Choices, output: &Utf8Path) -> Result<Collected> {
+    check_output(output)?;
+    let parent = output.parent().context("a vendor directory has a parent directory")?;
+    let work = WorkDirectory::new_in(parent).with_context(|| format!("cannot write to `{output}`"))?;
+    let mut collection = Collection::new(work.path().join("vendor"))?;
+
+    provision.wheel_files(plan)?;
+    for wheel in &plan.wheels {
+        let path = Utf8Path::new("wheels").join(&wheel.name.file);
+        collection.share(path, &provision.store.file(wheel.sha256), wheel.sha256)?;
+    }
+    let python = collection.python(provision, plan, &plan.python)?;
+    let compiler = plan.compiler.as_ref().map(|compiler| collection.python(provision, plan, compiler)).transpose()?;
+    let source = provision.source(plan)?;
+    let speaches = Utf8PathBuf::from(format!("speaches/speaches-{}.tar.gz", plan.version));
+    collection.write(speaches.clone(), |writer| pack_source(&source, provision.speaches, writer))?;
+    for (id, tree) in provision.models(plan)? {
+        collection.tree(Utf8Path::new(MODELS), &tree).with_context(|| format!("cannot vendor the model `{id}`"))?;
+    }
+    let launcher = collection.launcher(provision, plan)?;
+    let document = Document {
+        schema: SCHEMA,
+        chosen: Chosen {
+            target: plan.target.triple.clone(),
+            accelerator: plan.accelerator.to_string(),
+            without: choices.without.clone().unwrap_or_default(),
+            models: choices.models.clone().unwrap_or_else(|| "default".to_owned()),
+            sample: choices.sample,
+            allow_unpinned: choices.allow_unpinned,
+        },
+        python,
+        compiler,
+        speaches,
+        models: plan.models.iter().map(Model::of).collect(),
+        launcher,
+        files: collection.files.clone(),
+    };
+    let mut text = serde_json::to_vec_pretty(&document)?;
+    text.push(b'\n');
+    collection.write(DOCUMENT.into(), |writer| Ok(writer.write_all(&text)?))?;
+    let sums = collection.files.iter().map(|(path, file)| format!("{}  {path}\n", file.sha256)).collect::<String>();
+    fs_err::write(collection.root.join(CHECKSUMS), sums)?;
+    stage::replace(&collection.root, output, &work)?;
+    let bytes = collection.files.values().map(|file| file.size).sum();
+    Ok(Collected { files: collection.files.len(), bytes })
+}
+
+/// A vendor directory that is being filled.
+struct Collection {
+    root: Utf8PathBuf,
+    files: BTreeMap<Utf8PathBuf, File>,
+    sharing: Sharing,
+}
+
+impl Collection {
+    fn new(root: Utf8PathBuf) -> Result<Self> {
+        interrupt::create_inside(&root)?;
+        Ok(Self { root, files: BTreeMap::new(), sharing: Sharing::default() })
+    }
+
+    fn prepare(&self, path: &Utf8Path) -> Result<Utf8PathBuf> {
+        let target = self.root.join(path);
+        if let Some(parent) = target.parent() {
+            interrupt::create_inside(parent)?;
+        }
+        Ok(target)
+    }
+
+    /// A file that the store has.
+    fn share(&mut self, path: Utf8PathBuf, source: &Utf8Path, sha256: Sha256) -> Result<()> {
+        self.sharing.place(source, &self.prepare(&path)?)?;
+        self.files.insert(path, File { size: fs_err::metadata(source)?.len(), sha256 });
+        Ok(())
+    }
+
+    /// A new file.
+    fn write(&mut self, path: Utf8PathBuf, fill: impl FnOnce(&mut dyn io::Write) -> Result<()>) -> Result<()> {
+        let target = self.prepare(&path)?;
+        let mut hasher = Hasher::new(io::BufWriter::new(Opened::create_new(&target)?));
+        fill(&mut hasher).with_context(|| format!("cannot write `{target}`"))?;
+        hasher.flush()?;
+        let (sha256, size) = hasher.finish();
+        self.files.insert(path, File { size, sha256 });
+        Ok(())
+    }
+
+    /// All files of a tree that has no links.
+    fn tree(&mut self, below: &Utf8Path, tree: &Tree) -> Result<()> {
+        for (path, entry) in &tree.entries {
+            let Entry::File { sha256, .. } = entry else { bail!("`{}` is a link", path.as_str()) };
+            self.share(below.join(path.as_str()), &tree.content.join(path.as_str()), *sha256)?;
+        }
+        Ok(())
+    }
+
+    fn python(&mut self, provision: &Provision<'_>, plan: &Plan, python: &PythonInput) -> Result<Python> {
+        let version = python.version().to_owned();
+        let (file, kind) = match python {
+            PythonInput::Pinned { archive, urls, .. } => {
+                provision.python_archive(plan, python)?;
+                let path = in_python(urls.first().and_then(|url| url.rsplit('/').next()).unwrap_or_default());
+                self.share(path.clone(), &provision.store.file(archive.sha256), archive.sha256)?;
+                (path, Kind::Pinned)
+            }
+            PythonInput::Archive { path: from, sha256, .. } => {
+                let path = in_python(from.file_name().unwrap_or_default());
+                // It is the user's own: nothing is shared with it.
+                self.write(path.clone(), |writer| {
+                    io::copy(&mut Opened::open(from)?, writer)?;
+                    Ok(())
+                })?;
+                if self.files.get(&path).is_none_or(|file| file.sha256 != *sha256) {
+                    bail!(Failure::new(Exit::Data, format!("`{from}` was changed while it was being copied")));
+                }
+                (path, Kind::Archive)
+            }
+            PythonInput::Interpreter(_) | PythonInput::Copied { .. } => {
+                let tree = provision.python(plan, python)?;
+                let path = in_python(&format!("copied-cpython-{version}.tar.gz"));
+                self.write(path.clone(), |writer| pack_tree(&tree, writer))?;
+                let identity = match python {
+                    PythonInput::Copied { identity, .. } => *identity,
+                    PythonInput::Interpreter(interpreter) => interpreter.identity,
+                    _ => bail!("archives were dealt with before"),
+                };
+                (path, Kind::Copy { identity, content: tree.sha256() })
+            }
+        };
+        Ok(Python { version, file, kind })
+    }
+
+    fn launcher(&mut self, provision: &Provision<'_>, plan: &Plan) -> Result<Launcher> {
+        let step = provision.progress.step("Building the launcher");
+        let tree = plan.launcher.tree(provision.store, provision.root, &plan.target, provision.offline)?;
+        step.finish();
+        let place = plan.target.family().launcher();
+        let name = place.rsplit('/').next().unwrap_or(place);
+        let file = Utf8Path::new("launcher").join(name);
+        let Some(Entry::File { sha256, size, .. }) = tree.entries.get(&RelativePath::new(place)?) else {
+            bail!("there is no `{place}` in the tree of the launcher");
+        };
+        // A copy, so that nobody's chmod reaches the store.
+        fs_err::copy(tree.content.join(place), self.prepare(&file)?)?;
+        self.files.insert(file.clone(), File { size: *size, sha256: *sha256 });
+        let built = match &plan.launcher {
+            LauncherInput::Given { .. } => None,
+            LauncherInput::Built { key, linker, .. } => {
+                Some(Built { key: *key, linker: *linker, sources: LauncherInput::sources(provision.root)? })
+            }
+        };
+        Ok(Launcher { file, built })
+    }
+}
+
+/// Where an archive of CPython lies.
+fn in_python(name: &str) -> Utf8PathBuf {
+    Utf8Path::new("python").join(name.replace("%2B", "+"))
+}
+
+/// A gzipped tar that is the same wherever and whenever it is made.
+struct Archive<'a> {
+    tar: tar::Builder<GzEncoder<&'a mut dyn io::Write>>,
+    top: String,
+}
+
+impl<'a> Archive<'a> {
+    fn new(top: String, writer: &'a mut dyn io::Write) -> Self {
+        Self { tar: tar::Builder::new(GzEncoder::new(writer, Compression::default())), top }
+    }
+
+    fn file(&mut self, path: &str, executable: bool, size: u64, content: impl io::Read) -> Result<()> {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(size);
+        header.set_mode(if executable { 0o755 } else { 0o644 });
+        header.set_cksum();
+        Ok(self.tar.append_data(&mut header, format!("{}/{path}", self.top), content)?)
+    }
+
+    fn link(&mut self, path: &str, to: &str) -> Result<()> {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(tar::EntryType::Symlink);
+        header.set_size(0);
+        header.set_mode(0o777);
+        Ok(self.tar.append_link(&mut header, format!("{}/{path}", self.top), to)?)
+    }
+
+    fn finish(self) -> Result<()> {
+        self.tar.into_inner()?.finish()?;
+        Ok(())
+    }
+}
+
+/// As the forge packs it: one directory at the top.
+fn pack_source(source: &Source, manifest: &SpeachesManifest, writer: &mut dyn io::Write) -> Result<()> {
+    let mut archive = Archive::new(format!("speaches-{}", source.tree), writer);
+    for (path, bytes) in &source.files {
+        let executable = manifest.files.iter().any(|file| file.path == *path && file.mode == "100755");
+        archive.file(path, executable, bytes.len() as u64, bytes.as_slice())?;
+    }
+    archive.finish()
+}
+
+/// As python-build-standalone packs it.
+fn pack_tree(tree: &Tree, writer: &mut dyn io::Write) -> Result<()> {
+    let mut archive = Archive::new("python".to_owned(), writer);
+    for (path, entry) in &tree.entries {
+        match entry {
+            Entry::Link { to } => archive.link(path.as_str(), to)?,
+            Entry::File { size, executable, .. } => {
+                archive.file(path.as_str(), *executable, *size, Opened::open(tree.content.join(path.as_str()))?)?;
+            }
+        }
+    }
+    archive.finish()
+}
