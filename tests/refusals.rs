@@ -36,7 +36,7 @@ fn unknown_words_on_the_command_line() {
     refused(&["--accelerator", "rocm"], 64, &["there is no accelerator `rocm`"]);
     refused(&["--python", "3.9"], 64, &["no CPython `3.9` is pinned", "3.12"]);
     refused(&["--without", "everything"], 64, &["there is no optional part `everything`", "diarization"]);
-    refused(&["--models", "nobody/nothing"], 64, &["there is no model `nobody/nothing`", "Systran/"]);
+    refused(&["--models", "nobody"], 64, &["`nobody` is no repository of the hub", "OWNER/NAME@REVISION", "Systran/"]);
     refused(&["--no-such-flag"], 64, &["unexpected argument"]);
 }
 

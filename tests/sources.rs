@@ -86,135 +86,6 @@ fn an_archive_that_is_damaged_leaves_nothing() {
     assert_nothing_half_made(&scratch.path.join("out"));
 }
 
-/// What a hub answers about the sample's models, as the real one does: sha256 for large files, git ids for small.
-fn hub(commit: &str) -> BTreeMap<String, Vec<u8>> {
-    let mut answers = BTreeMap::new();
-    let cache = root().join("tests/sample/hub");
-    for repository in cache.read_dir_utf8().unwrap().map(Result::unwrap) {
-        let id = repository.file_name().trim_start_matches("models--").replace("--", "/");
-        let snapshot = repository.path().join("snapshots").read_dir_utf8().unwrap().next().unwrap().unwrap();
-        let mut siblings = Vec::new();
-        for file in files(snapshot.path()) {
-            let bytes = fs_err::read(snapshot.path().join(&file)).unwrap();
-            let mut git = sha1::Sha1::new();
-            git.update(format!("blob {}\0", bytes.len()));
-            git.update(&bytes);
-            let blob = git.finalize().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-            let mut sibling = serde_json::json!({"rfilename": file, "size": bytes.len(), "blobId": blob});
-            if file != "README.md" {
-                sibling["lfs"] = serde_json::json!({"sha256": sha256(&bytes), "size": bytes.len(), "pointerSize": 132});
-            }
-            siblings.push(sibling);
-            answers.insert(format!("/{id}/resolve/{commit}/{file}"), bytes);
-        }
-        let answer = serde_json::json!({"id": id, "sha": commit, "siblings": siblings});
-        answers.insert(format!("/api/models/{id}/revision/main?blobs=true"), answer.to_string().into_bytes());
-    }
-    answers
-}
-
-/// Manifests in which the models are pinned as little as some of the real ones are.
-fn loosely_pinned_models(scratch: &Utf8Path) -> Utf8PathBuf {
-    let manifests = own_manifests(scratch);
-    let models = manifests.join("models.toml");
-    let text = fs_err::read_to_string(&models).unwrap();
-    let loose = text
-        .lines()
-        .filter(|line| !line.starts_with("revision") && !line.starts_with("directory"))
-        .collect::<Vec<_>>()
-        .join("\n");
-    fs_err::write(&models, loose).unwrap();
-    manifests
-}
-
-#[test]
-fn models_come_from_a_hub_once_and_what_was_not_pinned_is_recorded() {
-    let scratch = scratch();
-    let manifests = loosely_pinned_models(&scratch.path);
-    let readme = "path = \"README.md\"";
-    let text = fs_err::read_to_string(manifests.join("models.toml")).unwrap();
-    let without_hash = text.split("\n\n").map(|block| {
-        if block.contains(readme) {
-            block.lines().filter(|line| !line.starts_with("s")).collect::<Vec<_>>().join("\n")
-        } else {
-            block.to_owned()
-        }
-    });
-    fs_err::write(manifests.join("models.toml"), without_hash.collect::<Vec<_>>().join("\n\n")).unwrap();
-    let commit = "0123456789abcdef0123456789abcdef01234567";
-    let server = Server::start(hub(commit));
-    let store = scratch.path.join("store");
-    fs_err::create_dir(&store).unwrap();
-    let minor = json(&sample_runtime().join("runtime.json"))["python"]["minor"].as_str().unwrap().to_owned();
-    edit(&manifests.join("python.toml"), "version = \"3.12.16\"", &format!("version = \"{minor}.16\""));
-    let python = support_python();
-    let provision = |name: &str, more: &[&str]| {
-        let out = scratch.path.join(name);
-        let mut command = xtask(&["provision", "--manifests", manifests.as_str(), "--python", &minor]);
-        command.args(["--python-from", &python, "--out", out.as_str()]).args(more);
-        run(command.env("HF_ENDPOINT", &server.url).env("SPEACHES_STORE", &store)).expect(0);
-        out
-    };
-    let out = provision("runtime", &[]);
-    let description = json(&out.join("runtime.json"));
-    for model in description["models"].as_array().unwrap() {
-        assert_eq!(model["revision"], commit);
-        let id = model["id"].as_str().unwrap().replace('/', "--");
-        let main = fs_err::read_to_string(out.join(format!("models/hub/models--{id}/refs/main"))).unwrap();
-        assert_eq!(main, commit, "without a newline");
-    }
-    let unpinned = description["inputs"].as_array().unwrap().iter().filter(|input| input["pinned"] == false);
-    assert_eq!(unpinned.filter(|input| input["kind"] == "model").count(), 2);
-    run(&mut xtask(&["smoke", out.as_str()])).expect(0);
-
-    let asked = server.requests().len();
-    provision("again", &["--offline"]);
-    assert_eq!(server.requests().len(), asked, "what was resolved and fetched once is not asked for again");
-}
-
-fn support_python() -> String {
-    let output =
-        std::process::Command::new("python3").args(["-c", "import sys; print(sys.executable)"]).output().unwrap();
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
-}
-
-#[test]
-fn a_hub_that_serves_other_bytes_than_it_says_is_not_believed() {
-    let scratch = scratch();
-    let manifests = loosely_pinned_models(&scratch.path);
-    let commit = "0123456789abcdef0123456789abcdef01234567";
-    let mut answers = hub(commit);
-    let key =
-        answers.keys().find(|key| key.contains("tone-speech/resolve") && key.ends_with("model.onnx")).unwrap().clone();
-    answers.insert(key, b"not a model".to_vec());
-    let server = Server::start(answers);
-    let minor = json(&sample_runtime().join("runtime.json"))["python"]["minor"].as_str().unwrap().to_owned();
-    edit(&manifests.join("python.toml"), "version = \"3.12.16\"", &format!("version = \"{minor}.16\""));
-    let out = scratch.path.join("out/runtime");
-    let mut command = xtask(&["provision", "--manifests", manifests.as_str(), "--python", &minor]);
-    command.args(["--python-from", &support_python(), "--out", out.as_str()]);
-    command.env("HF_ENDPOINT", &server.url).env("SPEACHES_STORE", scratch.path.join("store"));
-    run(&mut command).expect(65).says("is not what its pin says");
-    assert_nothing_half_made(&scratch.path.join("out"));
-}
-
-#[test]
-fn a_hub_that_has_nothing_or_gives_nothing_is_explained() {
-    let scratch = scratch();
-    let manifests = loosely_pinned_models(&scratch.path);
-    let minor = json(&sample_runtime().join("runtime.json"))["python"]["minor"].as_str().unwrap().to_owned();
-    edit(&manifests.join("python.toml"), "version = \"3.12.16\"", &format!("version = \"{minor}.16\""));
-    let provision = |endpoint: &str| {
-        let out = scratch.path.join("out/runtime");
-        let mut command = xtask(&["provision", "--manifests", manifests.as_str(), "--python", &minor]);
-        command.args(["--python-from", &support_python(), "--out", out.as_str()]).env("HF_ENDPOINT", endpoint);
-        run(command.env("SPEACHES_STORE", scratch.path.join("empty")))
-    };
-    let server = Server::start(BTreeMap::new());
-    provision(&server.url).expect(69).says("the hub has no");
-    provision("http://127.0.0.1:9").expect(69).says("the hub cannot be reached").says("HF_ENDPOINT");
-}
-
 /// A source archive of the sample as forges make them: one directory at the top.
 fn source_archive(change: impl Fn(&str, Vec<u8>) -> Vec<u8>) -> Vec<u8> {
     let source = root().join("tests/sample/speaches");
@@ -235,8 +106,10 @@ fn the_pinned_source_is_fetched_and_checked_by_what_is_in_it() {
     let scratch = scratch();
     let manifests = own_manifests(&scratch.path);
     let commit = "0123456789abcdef0123456789abcdef01234567";
-    let provision = |name: &str, archive: Vec<u8>| {
-        let server = Server::start([(format!("/{commit}.tar.gz"), archive)].into());
+    let provision = |name: &str, first: Option<Vec<u8>>, second: Vec<u8>| {
+        let mut answers = BTreeMap::from([(format!("/{commit}.tar.gz"), second)]);
+        answers.extend(first.map(|first| ("/gone.tar.gz".to_owned(), first)));
+        let server = Server::start(answers);
         let text = fs_err::read_to_string(root().join("manifests/sample/speaches.toml")).unwrap();
         let text = text.replace("commit = \"\"", &format!("commit = \"{commit}\"")).replace(
             "directory = \"tests/sample/speaches\"",
@@ -246,7 +119,7 @@ fn the_pinned_source_is_fetched_and_checked_by_what_is_in_it() {
         let minor = json(&sample_runtime().join("runtime.json"))["python"]["minor"].as_str().unwrap().to_owned();
         let out = scratch.path.join(name).join("runtime");
         let mut command = xtask(&["provision", "--manifests", manifests.as_str(), "--python", &minor]);
-        command.args(["--python-from", &support_python(), "--without", "ui", "--out", out.as_str()]);
+        command.args(["--python-from", &python(), "--without", "ui", "--out", out.as_str()]);
         // What the sample's own provision put into the shared store must not be found. Only wheels may.
         let store = scratch.path.join("store");
         fs_err::create_dir_all(store.join("trees")).unwrap();
@@ -259,15 +132,15 @@ fn the_pinned_source_is_fetched_and_checked_by_what_is_in_it() {
         (run(command.env("SPEACHES_STORE", &store)), out, server)
     };
     let changed = |path: &str, bytes: Vec<u8>| if path == "LICENSE" { b"changed".to_vec() } else { bytes };
-    let (ended, out, _) = provision("changed", source_archive(changed));
+    let (ended, out, _) = provision("changed", None, source_archive(changed));
     ended.expect(65).says("is not speaches at the pinned commit").says("modified: LICENSE");
     assert_nothing_half_made(out.parent().unwrap());
 
-    let (ended, _, _) = provision("nothing", b"<html>not an archive</html>".to_vec());
+    let (ended, _, _) = provision("nothing", None, b"<html>not an archive</html>".to_vec());
     ended.expect(69).says("cannot fetch speaches").says("404").says("--speaches-from");
 
-    let (ended, out, server) = provision("right", source_archive(|_, bytes| bytes));
-    ended.expect(0);
+    let (ended, out, server) = provision("right", Some(source_archive(changed)), source_archive(|_, bytes| bytes));
+    ended.expect(0).says("warning: ").says("modified: LICENSE");
     assert_eq!(server.requests(), ["/gone.tar.gz".to_owned(), format!("/{commit}.tar.gz")]);
     let direct = files(&out).into_iter().find(|file| file.as_str().ends_with("direct_url.json")).unwrap();
     let direct = json(&out.join(direct));

@@ -22,6 +22,8 @@ pub struct Reply {
     etag: Option<String>,
     length: Length,
     fault: Fault,
+    /// The token it takes, and what others get.
+    guard: Option<(String, Box<Reply>)>,
 }
 
 #[derive(Clone)]
@@ -62,7 +64,13 @@ impl Reply {
             etag: Some("\"v1\"".to_owned()),
             length: Length::Right,
             fault: Fault::None,
+            guard: None,
         }
+    }
+
+    /// Only for whoever has this token.
+    pub fn only_for(self, token: &str, otherwise: Self) -> Self {
+        Self { guard: Some((format!("Bearer {token}"), Box::new(otherwise))), ..self }
     }
 
     /// An answer without the data.
@@ -203,6 +211,11 @@ impl Faults {
         self.state.script.lock().unwrap().insert(path.to_owned(), replies);
     }
 
+    /// The next answer for a path.
+    pub fn scripted(&self, path: &str) -> Reply {
+        self.state.script.lock().unwrap()[path][0].clone()
+    }
+
     pub fn requests(&self) -> Vec<Request> {
         self.state.requests.lock().unwrap().clone()
     }
@@ -261,6 +274,10 @@ fn answer(mut stream: &TcpStream, state: &State) -> std::io::Result<()> {
             Some(replies) => replies[0].clone(),
             None => Reply::status(404),
         }
+    };
+    let reply = match reply.guard {
+        Some((authorization, otherwise)) if request.header("authorization") != Some(&authorization) => *otherwise,
+        _ => reply,
     };
     state.requests.lock().unwrap().push(request.clone());
     if !matches!(reply.fault, Fault::Reset(_)) {

@@ -86,6 +86,12 @@ pub fn sample_runtime() -> &'static Utf8Path {
     RUNTIME.get_or_init(|| provision_sample(&Utf8Path::new(env!("CARGO_TARGET_TMPDIR")).join("sample-runtime"), &[]))
 }
 
+/// The Python of this machine that PATH answers with.
+pub fn python() -> String {
+    let output = Command::new("python3").args(["-c", "import sys; print(sys.executable)"]).output().unwrap();
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
 /// Says aloud that something was not tried, which must never look like a success.
 pub fn not_run(what: &str, why: &str) {
     println!("NOT RUN: {what}: {why}");

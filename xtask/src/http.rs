@@ -12,8 +12,6 @@ use reqwest::blocking::{Client, ClientBuilder};
 use reqwest::redirect::Policy;
 use reqwest::{Url, redirect};
 
-use crate::host;
-
 /// No honest server needs more.
 const REDIRECTS: usize = 10;
 
@@ -103,10 +101,13 @@ pub fn shown(url: &str) -> String {
 
 /// The user's token for the hub, when that is where a URL leads.
 pub fn hub_token(url: &str) -> Option<String> {
-    let token = host::variable("HF_TOKEN")?;
-    let hub = Url::parse(&crate::model::hub::endpoint()).ok()?;
-    let url = Url::parse(url).ok()?;
-    (url.origin() == hub.origin()).then_some(token)
+    if is_of_hub(url) { crate::model::token::find().map(|token| token.text) } else { None }
+}
+
+/// Whether a URL leads to the hub, or to the user's mirror of it.
+pub fn is_of_hub(url: &str) -> bool {
+    let origin = |url: &str| Url::parse(url).ok().map(|url| url.origin());
+    origin(url).is_some_and(|there| Some(there) == origin(&crate::model::hub::endpoint()))
 }
 
 /// Whether something failed because a server cannot be trusted, or does not speak TLS.

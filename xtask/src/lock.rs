@@ -3,7 +3,7 @@
 //! A lock belongs to one Python, one target and one accelerator, so it has no markers about the
 //! environment. What markers say is which optional part of speaches a package belongs to.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Result, bail};
 use camino::{Utf8Path, Utf8PathBuf};
@@ -105,7 +105,8 @@ impl Lock {
         Self::parse(path, &fs_err::read_to_string(path)?)
     }
 
-    fn parse(path: &Utf8Path, text: &str) -> Result<Self> {
+    /// Reads the text of a lock that is at a path, or will be.
+    pub fn parse(path: &Utf8Path, text: &str) -> Result<Self> {
         let refuse = |what: String| Failure::new(Exit::Data, format!("the lock `{path}` cannot be used: {what}"));
         let document: Document = toml::from_str(text).map_err(|error| refuse(error.to_string()))?;
         // PEP 751: "If a tool doesn't support a major version, it MUST raise an error."
@@ -139,6 +140,32 @@ impl Lock {
             .filter(|wheel| wheel.groups.is_empty() || groups.iter().any(|group| wheel.groups.contains(group)))
             .collect()
     }
+}
+
+/// What is different in the wheels of a lock, one line for each package: version, or only the file.
+pub fn changes(before: &[LockedWheel], after: &[LockedWheel]) -> Vec<String> {
+    let by_name = |wheels: &[LockedWheel]| {
+        wheels.iter().map(|wheel| (wheel.name.distribution.clone(), wheel.clone())).collect::<BTreeMap<_, _>>()
+    };
+    let (before, after) = (by_name(before), by_name(after));
+    let names = before.keys().chain(after.keys()).collect::<BTreeSet<_>>();
+    names
+        .into_iter()
+        .filter_map(|name| match (before.get(name), after.get(name)) {
+            (Some(old), Some(new)) if old.name.version != new.name.version => {
+                Some(format!("{name} {} → {}", old.name.version, new.name.version))
+            }
+            (Some(old), Some(new)) if old.sha256 != new.sha256 => {
+                Some(format!("{name} {}: {} → {}", new.name.version, old.name.file, new.name.file))
+            }
+            (Some(old), Some(new)) if old.groups != new.groups => {
+                Some(format!("{name} {}: belongs to other optional parts", new.name.version))
+            }
+            (Some(_), Some(_)) => None,
+            (Some(old), None) => Some(format!("removed {name} {}", old.name.version)),
+            (None, new) => Some(format!("added {name} {}", new.map_or("", |new| new.name.version.as_str()))),
+        })
+        .collect()
 }
 
 fn existing(directory: &Utf8Path) -> String {
@@ -184,6 +211,34 @@ mod tests {
         assert_eq!(groups_of_marker(&marker), Some(both));
         assert_eq!(marker_of_groups(&BTreeSet::new()), None);
         assert_eq!(groups_of_marker("sys_platform == 'linux'"), None);
+    }
+
+    #[test]
+    fn changes_name_every_package_that_is_not_the_same() {
+        let wheel = |file: &str, content: &str| LockedWheel {
+            name: WheelName::parse(file).unwrap(),
+            size: None,
+            sha256: Sha256::of(content.as_bytes()),
+            url: None,
+            groups: BTreeSet::new(),
+        };
+        let before = [
+            wheel("a-1-py3-none-any.whl", "a1"),
+            wheel("b-1-py3-none-any.whl", "b1"),
+            wheel("c-1-py3-none-any.whl", "c1"),
+            wheel("d-1-py3-none-any.whl", "d1"),
+        ];
+        let after = [
+            wheel("a-2-py3-none-any.whl", "a2"),
+            wheel("b-1-1-py3-none-any.whl", "b1 again"),
+            wheel("d-1-py3-none-any.whl", "d1"),
+            wheel("e-1-py3-none-any.whl", "e1"),
+        ];
+        assert_eq!(
+            changes(&before, &after),
+            ["a 1 → 2", "b 1: b-1-py3-none-any.whl → b-1-1-py3-none-any.whl", "removed c 1", "added e 1"]
+        );
+        assert!(changes(&before, &before).is_empty());
     }
 
     #[test]

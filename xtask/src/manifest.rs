@@ -232,24 +232,3 @@ pub struct ModelFile {
     #[serde(default)]
     pub mirrors: Vec<String>,
 }
-
-impl ModelsManifest {
-    /// The models of `--models WANTED`: `default`, `none` or identifiers with commas between them.
-    pub fn select(&self, wanted: &str) -> Result<Vec<&ModelEntry>> {
-        match wanted {
-            "none" => Ok(Vec::new()),
-            "default" => Ok(self.model.iter().filter(|model| model.default).collect()),
-            list => list
-                .split(',')
-                .map(|id| {
-                    self.model.iter().find(|model| model.id == id).ok_or_else(|| {
-                        let known = self.model.iter().map(|model| model.id.as_str()).collect::<Vec<_>>().join(", ");
-                        Failure::new(Exit::Usage, format!("there is no model `{id}` in `models.toml`"))
-                            .hint(format!("`default`, `none`, or some of {known}"))
-                            .into()
-                    })
-                })
-                .collect(),
-        }
-    }
-}

@@ -232,10 +232,10 @@ fn head(plan: &Plan, python: &Tree, bytecode: bool) -> Head {
             .iter()
             .map(|model| description::Model {
                 id: model.id.clone(),
-                task: model.task.clone(),
-                license: model.license.clone(),
+                task: model.about.task.clone(),
+                license: model.about.license.clone(),
                 revision: model.revision.clone(),
-                voice: model.voice.clone(),
+                voice: model.about.voice.clone(),
             })
             .collect(),
         plan: plan.identity().to_string(),

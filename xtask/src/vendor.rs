@@ -21,7 +21,8 @@ use serde::{Deserialize, Serialize};
 use crate::digest::Sha256;
 use crate::failure::{Exit, Failure};
 use crate::launcher::{LauncherInput, Linker};
-use crate::manifest::{ModelEntry, minor_of};
+use crate::manifest::minor_of;
+use crate::model::request::Request;
 use crate::model::{self, ModelInput};
 use crate::plan::choices::Choices;
 use crate::python::PythonInput;
@@ -107,6 +108,10 @@ enum Kind {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Model {
     id: String,
+    /// Branch, tag or commit that was asked for.
+    wanted: String,
+    /// What that was.
+    revision: String,
     origin: String,
     content: Sha256,
 }
@@ -225,15 +230,33 @@ impl Vendor {
     }
 
     /// A model, held to its pins and to what is known of it here.
-    pub fn model(&self, entry: &ModelEntry, digests: &Digests) -> Result<ModelInput> {
-        let mut found = model::cache::find(&self.root.join(MODELS), entry, digests)?;
-        let known = self.document.models.iter().find(|model| model.id == entry.id);
-        if known.is_none_or(|model| model.content != found.sha256()) {
-            bail!(self.changed(&format!("the model `{}`", entry.id)));
+    pub fn model(&self, request: &Request<'_>, digests: &Digests) -> Result<ModelInput> {
+        let id = request.id();
+        let is_wanted = |model: &&Model| model.id == id && model.wanted == request.revision();
+        let Some(known) = self.document.models.iter().find(is_wanted) else {
+            bail!(
+                Failure::new(
+                    Exit::Unavailable,
+                    format!(
+                        "the model `{id}` is not in the vendor directory `{}` at {}",
+                        self.root,
+                        request.revision()
+                    )
+                )
+                .hint("vendor it with the same flags, or leave out `--models` to take what was vendored")
+            );
+        };
+        // Of branches and tags there is only the commit here.
+        let request = match request {
+            Request::Known(entry) => Request::Known(entry),
+            Request::Any { .. } => Request::Any { id: id.to_owned(), revision: known.revision.clone() },
+        };
+        let mut found = model::cache::find(&self.root.join(MODELS), &request, digests)?;
+        if known.content != found.sha256() {
+            bail!(self.changed(&format!("the model `{id}`")));
         }
-        if let Some(model) = known {
-            found.origin.clone_from(&model.origin);
-        }
+        found.wanted.clone_from(&known.wanted);
+        found.origin.clone_from(&known.origin);
         Ok(found)
     }
 
@@ -273,6 +296,12 @@ impl Vendor {
 
 impl Model {
     fn of(model: &ModelInput) -> Self {
-        Self { id: model.id.clone(), origin: model.origin.clone(), content: model.sha256() }
+        Self {
+            id: model.id.clone(),
+            wanted: model.wanted.clone(),
+            revision: model.revision.clone(),
+            origin: model.origin.clone(),
+            content: model.sha256(),
+        }
     }
 }

@@ -7,20 +7,22 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result, bail};
 use camino::{Utf8Path, Utf8PathBuf};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
 use crate::digest::Sha256;
 use crate::failure::{Exit, Failure};
 use crate::host;
 use crate::interrupt::WorkDirectory;
-use crate::lock::{self, GROUPS};
-use crate::manifest::Manifests;
+use crate::lock::{self, GROUPS, Lock};
+use crate::manifest::{Manifests, ModelsManifest};
+use crate::model::pins::{self, Outcome};
 use crate::progress;
 use crate::sample;
 use crate::speaches::pyproject;
 use crate::speaches::source::Source;
 use crate::store::Store;
+use crate::store::fetch::counted;
 use crate::target::{Accelerator, Target};
 use crate::wheel::index;
 use crate::wheel::name::{WheelName, normalize};
@@ -31,7 +33,7 @@ const MINORS: [&str; 2] = ["3.10", "3.12"];
 /// Pythons that the sample takes from the machine it is tried on.
 const SAMPLE_MINORS: [&str; 4] = ["3.10", "3.11", "3.12", "3.13"];
 
-/// Resolve the wheels of every Python for a target, and write the locks
+/// Resolve the wheels of every Python for a target and fill in the pins of models, and write both
 #[derive(Args, Debug)]
 pub struct Arguments {
     /// Target triple [default: this machine; for the sample, every target]
@@ -44,8 +46,17 @@ pub struct Arguments {
     #[arg(long, value_name = "PATH")]
     speaches_from: Option<Utf8PathBuf>,
     /// Lock the sample instead
-    #[arg(long)]
+    #[arg(long, conflicts_with = "only")]
     sample: bool,
+    /// Lock only the wheels, or fill in only what manifests/models.toml leaves open
+    #[arg(long, value_name = "wheels|models")]
+    only: Option<Part>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Part {
+    Wheels,
+    Models,
 }
 
 /// `manifests/departures.toml`
@@ -110,6 +121,13 @@ pub fn run(arguments: &Arguments, root: &Utf8Path, manifest_directory: &Utf8Path
         sample::pin(root, &manifest_directory.join("sample"))?;
     }
     let manifests = Manifests::load(manifest_directory, arguments.sample)?;
+    // The models of the sample are in this repository.
+    if !arguments.sample && arguments.only != Some(Part::Wheels) {
+        lock_models(manifest_directory, &manifests.models)?;
+    }
+    if arguments.only == Some(Part::Models) {
+        return Ok(());
+    }
     let departures = toml::from_str(&fs_err::read_to_string(manifest_directory.join("departures.toml"))?)
         .context("`departures.toml` is malformed")?;
     let resolver =
@@ -397,7 +415,35 @@ fn write(
     }
     fs_err::create_dir_all(directory)?;
     let path = directory.join(lock::file_name(minor, &target.triple, accelerator));
-    fs_err::write(&path, text)?;
-    println!("{path}");
+    let before = fs_err::read_to_string(&path).ok();
+    fs_err::write(&path, &text)?;
+    report(&path, before.as_deref(), &text)
+}
+
+/// Says what is different in a lock. One that cannot be read counts as none.
+fn report(path: &Utf8Path, before: Option<&str>, after: &str) -> Result<()> {
+    let new = Lock::parse(path, after)?;
+    let old = before.and_then(|before| Lock::parse(path, before).ok());
+    let changes = old.as_ref().map(|old| lock::changes(&old.wheels, &new.wheels));
+    let text = match changes {
+        _ if before == Some(after) => format!("{path}: unchanged"),
+        None => format!("{path}: new, {}", counted(new.wheels.len(), "wheel")),
+        Some(none) if none.is_empty() => format!("{path}: the same wheels, with other sizes, addresses or comments"),
+        Some(changes) => format!("{path}:\n    {}", changes.join("\n    ")),
+    };
+    Ok(super::print(&text)?)
+}
+
+/// Fills in what `models.toml` leaves open, and says what that is.
+fn lock_models(directory: &Utf8Path, manifest: &ModelsManifest) -> Result<()> {
+    let path = directory.join("models.toml");
+    let step = progress::for_stderr().step("Asking the hub about models");
+    let outcome = pins::fill(&path, manifest)?;
+    step.finish();
+    match outcome {
+        Outcome::Complete => super::print(&format!("{path}: unchanged, everything is pinned"))?,
+        Outcome::Filled(changes) => super::print(&format!("{path}:\n    {}", changes.join("\n    ")))?,
+        Outcome::OutOfReach(failure) => eprintln!("note: `{path}` stays as it is: {failure}"),
+    }
     Ok(())
 }

@@ -1,44 +1,48 @@
-//! Models from the Hugging Face hub, or a mirror that speaks its protocol (`HF_ENDPOINT`).
+//! The protocol of the Hugging Face hub, which mirrors speak as well (`HF_ENDPOINT`).
+//!
+//! ```text
+//! GET {endpoint}/api/models/{id}/revision/{revision}?blobs=true   the commit and its files
+//! GET {endpoint}/{id}/resolve/{commit}/{path}                     a file
+//! ```
+//! The API names large files (LFS) by sha256 and those that git itself stores by git's id of them.
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context as _, Result, bail};
-use camino::Utf8PathBuf;
-use reqwest::StatusCode;
-use reqwest::blocking::Response;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+use serde_json::Value;
 
-use super::{FileInput, FileSource, ModelInput};
+use super::refusal::{Question, Trouble};
+use super::token;
 use crate::digest::Sha256;
 use crate::failure::{Exit, Failure};
-use crate::manifest::{ModelEntry, ModelFile};
-use crate::store::Store;
-use crate::{host, http};
+use crate::host;
+use crate::http;
+use crate::store::fetch::{document, mismatch};
 
-const HUB: &str = "https://huggingface.co";
+/// The hub itself.
+pub const HUB: &str = "https://huggingface.co";
 
-/// What a branch pointed at when it was resolved, kept so that the next plan is the same and needs no network.
-#[derive(Debug, Default)]
-pub struct Resolutions {
-    file: Utf8PathBuf,
-    known: BTreeMap<String, Resolution>,
-}
-
-/// A repository at a commit.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Resolution {
-    commit: String,
-    files: BTreeMap<String, (u64, Sha256)>,
-}
+/// What the API says about a repository of a hundred thousand files is smaller, in bytes.
+const LARGEST_ANSWER: u64 = 64 << 20;
+/// The hub takes text of at most 10 MB into git itself. In bytes.
+const LARGEST_IN_GIT: u64 = 64 << 20;
 
 /// The hub's answer about a revision.
-#[derive(Deserialize)]
-struct Revision {
-    sha: String,
+#[derive(Debug, Deserialize)]
+pub struct Revision {
+    /// What the hub calls the repository, which may have been renamed since.
+    #[serde(default)]
+    pub id: String,
+    /// The commit, 40 hexadecimal digits.
+    pub sha: String,
     siblings: Vec<Sibling>,
+    /// `false`, or how access is granted: `"auto"` or `"manual"`.
+    #[serde(default)]
+    gated: Value,
 }
 
-#[derive(Deserialize)]
+/// One file of a repository.
+#[derive(Debug, Deserialize)]
 struct Sibling {
     rfilename: String,
     size: Option<u64>,
@@ -47,161 +51,145 @@ struct Sibling {
     lfs: Option<Lfs>,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 struct Lfs {
     sha256: Sha256,
     size: u64,
 }
 
-impl Resolutions {
-    /// What earlier runs resolved. A damaged memory is an empty one.
-    pub fn load(store: &Store) -> Self {
-        let file = store.root().join("resolutions.json");
-        let known = fs_err::read(&file).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
-        Self { file, known }
-    }
-
-    /// Finds out everything about a model that its pins leave open. Nothing is written.
-    pub fn resolve(&self, entry: &ModelEntry, offline: bool) -> Result<ModelInput> {
-        let pinned = entry.revision.is_some() && entry.file.iter().all(|file| pin(file).is_some());
-        let resolution = if pinned {
-            None
-        } else {
-            Some(match self.known.get(&entry.id) {
-                Some(known) => known.clone(),
-                None if offline => bail!(
-                    Failure::new(
-                        Exit::Unavailable,
-                        format!("the model `{}` is not pinned to the last byte, and `--offline` forbids to ask the hub", entry.id)
-                    )
-                    .hint("run the same command once without `--offline`, or take models from a cache with `--models-from`")
-                ),
-                None => ask(entry)?,
-            })
-        };
-        let revision = match (&entry.revision, &resolution) {
-            (Some(revision), _) => revision.clone(),
-            (None, Some(resolution)) => resolution.commit.clone(),
-            (None, None) => bail!("`{}` has neither a pin nor a resolution", entry.id),
-        };
-        let endpoint = endpoint();
-        let files = entry
-            .file
-            .iter()
-            .map(|file| {
-                let (size, sha256) = pin(file)
-                    .or_else(|| resolution.as_ref()?.files.get(&file.path).copied())
-                    .with_context(|| format!("nothing is known about `{}` of `{}`", file.path, entry.id))?;
-                let mut urls = vec![format!("{endpoint}/{}/resolve/{revision}/{}", entry.id, file.path)];
-                urls.extend(file.mirrors.iter().cloned());
-                Ok(FileInput { path: file.path.clone(), size, sha256, source: FileSource::Remote(urls) })
-            })
-            .collect::<Result<_>>()?;
-        Ok(ModelInput {
-            id: entry.id.clone(),
-            task: entry.task.clone(),
-            voice: entry.voice.clone(),
-            license: entry.license.clone(),
-            revision,
-            pinned,
-            origin: format!("{HUB}/{}", entry.id),
-            files,
-        })
-    }
-
-    /// Keeps what these models were resolved to.
-    pub fn remember(mut self, store: &Store, models: &[ModelInput]) -> Result<()> {
-        let before = self.known.len();
-        for model in models.iter().filter(|model| !model.pinned && model.is_remote()) {
-            let files = model.files.iter().map(|file| (file.path.clone(), (file.size, file.sha256))).collect();
-            self.known.entry(model.id.clone()).or_insert(Resolution { commit: model.revision.clone(), files });
-        }
-        if self.known.len() == before {
-            return Ok(());
-        }
-        store.replace(&self.file, &serde_json::to_vec_pretty(&self.known)?)
-    }
-}
-
-/// Size and digest of a file when the manifest knows them for certain.
-fn pin(file: &ModelFile) -> Option<(u64, Sha256)> {
-    if file.predicted { None } else { Some((file.size?, file.sha256?)) }
-}
-
-/// The hub, or the user's mirror of it.
+/// The hub, or the user's mirror of it, without a slash at the end.
 pub fn endpoint() -> String {
     host::variable("HF_ENDPOINT").unwrap_or_else(|| HUB.to_owned()).trim_end_matches('/').to_owned()
 }
 
-/// Asks the hub for a revision and checks what the manifest knows of it.
-fn ask(entry: &ModelEntry) -> Result<Resolution> {
+/// The hub, for people.
+pub fn name() -> String {
     let endpoint = endpoint();
-    let wanted = entry.revision.as_deref().unwrap_or("main");
-    let url = format!("{endpoint}/api/models/{}/revision/{wanted}?blobs=true", entry.id);
-    let answer: Revision = get(entry, &url)?.json().map_err(|error| {
-        Failure::new(Exit::Unavailable, format!("`{url}` does not answer as the hub does: {error}"))
-    })?;
-    let mut files = BTreeMap::new();
-    for file in &entry.file {
-        let sibling = answer.siblings.iter().find(|sibling| sibling.rfilename == file.path).ok_or_else(|| {
-            Failure::new(Exit::Data, format!("the model `{}` has no file `{}` at {wanted}", entry.id, file.path))
-        })?;
-        let known = match &sibling.lfs {
-            Some(lfs) => (lfs.size, lfs.sha256),
-            None => small_file(entry, sibling, &endpoint, &answer.sha)?,
-        };
-        if let Some(pin) = pin(file)
-            && pin != known
-        {
-            let label = format!("`{}` of the model `{}`", file.path, entry.id);
-            bail!(crate::store::fetch::mismatch(&label, &url, (Some(pin.0), pin.1), known));
-        }
-        files.insert(file.path.clone(), known);
-    }
-    Ok(Resolution { commit: answer.sha, files })
+    if endpoint == HUB { "the hub".to_owned() } else { format!("the hub at `{}`", http::shown(&endpoint)) }
 }
 
-/// Files that git itself stores have no sha256 on the hub, but git's id, which covers the content as well.
-fn small_file(entry: &ModelEntry, sibling: &Sibling, endpoint: &str, commit: &str) -> Result<(u64, Sha256)> {
-    let url = format!("{endpoint}/{}/resolve/{commit}/{}", entry.id, sibling.rfilename);
-    let bytes = get(entry, &url)?.bytes()?;
-    let id = crate::speaches::source::git_object("blob", &bytes);
-    let id = id.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    if sibling.blob_id.as_ref() != Some(&id) || sibling.size.is_some_and(|size| size != bytes.len() as u64) {
-        bail!(Failure::new(
-            Exit::Data,
-            format!(
-                "`{url}` has the git id {id}, but the hub says {}",
-                sibling.blob_id.as_deref().unwrap_or("nothing")
-            )
-        ));
-    }
-    Ok((bytes.len() as u64, Sha256::of(&bytes)))
+/// What huggingface_hub takes for a yes.
+pub fn is_true(value: &str) -> bool {
+    ["1", "on", "yes", "true"].contains(&value.to_lowercase().as_str())
 }
 
-fn get(entry: &ModelEntry, url: &str) -> Result<Response> {
-    let mut request = http::client()?.get(url).header(reqwest::header::ACCEPT_ENCODING, "identity");
-    if let Some(token) = host::variable("HF_TOKEN") {
-        // reqwest takes it off again when it is sent on to another host.
-        request = request.bearer_auth(token);
+/// What forbids to ask the hub, if something does: `--offline`, or the variable that forbids it to everybody.
+pub fn forbidden_by(offline: bool) -> Option<&'static str> {
+    let variable = || host::variable("HF_HUB_OFFLINE").is_some_and(|value| is_true(&value));
+    if offline {
+        Some("--offline")
+    } else if variable() {
+        Some("HF_HUB_OFFLINE")
+    } else {
+        None
     }
-    let response = request.send().map_err(|error| {
-        Failure::new(Exit::Unavailable, format!("the hub cannot be reached for the model `{}`: {error}", entry.id)).hint(
-            "check the network; `HF_ENDPOINT` names a mirror, `--models-from` takes models from a cache, `--models none` leaves them out",
+}
+
+/// Where a file of a repository is.
+pub fn url(id: &str, commit: &str, path: &str) -> String {
+    format!("{}/{id}/resolve/{commit}/{path}", endpoint())
+}
+
+/// Asks the hub for a branch, tag or commit, and tells the user when it calls the repository otherwise now.
+pub fn revision(id: &str, revision: &str) -> Result<Revision, Trouble> {
+    let question = Question { id, revision, file: None };
+    // Branches such as `refs/pr/1` have slashes, which are not those of the path.
+    let url = format!("{}/api/models/{id}/revision/{}?blobs=true", endpoint(), revision.replace('/', "%2F"));
+    let label = format!("the model `{id}`");
+    let bytes = document::read(&url, LARGEST_ANSWER, &label).map_err(|error| question.explain(&error))?;
+    let odd = |what: String| {
+        let text = format!("`{}` does not answer as the hub does: {what}", http::shown(&url));
+        Trouble::Refused(
+            Failure::new(Exit::Unavailable, text).hint("check `HF_ENDPOINT`, or unset it to ask the hub itself"),
         )
-    })?;
-    let failure = match response.status() {
-        status if status.is_success() => return Ok(response),
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Failure::new(
-            Exit::Unavailable,
-            format!("the hub does not give out the model `{}` ({})", entry.id, response.status()),
-        )
-        .hint("a gated model needs its terms accepted on its page, and `HF_TOKEN` set to a token of that account"),
-        StatusCode::NOT_FOUND => {
-            Failure::new(Exit::Unavailable, format!("the hub has no `{}`", url.split('?').next().unwrap_or(url)))
-        }
-        status => Failure::new(Exit::Unavailable, format!("the hub answers {status} for the model `{}`", entry.id))
-            .hint("try again later"),
     };
-    bail!(failure)
+    let answer: Revision = serde_json::from_slice(&bytes).map_err(|error| odd(error.to_string()))?;
+    if answer.sha.len() != 40 || !answer.sha.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Err(odd(format!("it names the commit `{}`", answer.sha.escape_debug())));
+    }
+    if answer.is_gated() && token::find().is_none() {
+        return Err(Trouble::Refused(question.gated()));
+    }
+    if !answer.id.is_empty() && answer.id != id {
+        eprintln!(
+            "note: the hub calls `{id}` now `{}`; the runtime has it under the name that was asked for",
+            answer.id.escape_debug()
+        );
+    }
+    Ok(answer)
+}
+
+impl Revision {
+    fn is_gated(&self) -> bool {
+        !matches!(self.gated, Value::Null | Value::Bool(false))
+    }
+
+    /// The paths of its files.
+    pub fn paths(&self) -> Vec<&str> {
+        self.siblings.iter().map(|sibling| sibling.rfilename.as_str()).collect()
+    }
+
+    /// Reads a small file of it and holds it to what the hub says about it. `id` is how it was asked for.
+    pub fn read(&self, id: &str, path: &str) -> Result<Vec<u8>, Trouble> {
+        self.read_sibling(id, self.sibling(id, path)?)
+    }
+
+    /// Size and sha256 of some of its files. Only those that git stores have to be read for that.
+    pub fn describe<'a>(
+        &self,
+        id: &str,
+        paths: impl IntoIterator<Item = &'a str>,
+    ) -> Result<BTreeMap<String, (u64, Sha256)>, Trouble> {
+        let mut known = BTreeMap::new();
+        for path in paths {
+            let sibling = self.sibling(id, path)?;
+            let described = match &sibling.lfs {
+                Some(lfs) => (lfs.size, lfs.sha256),
+                None => {
+                    let bytes = self.read_sibling(id, sibling)?;
+                    (bytes.len() as u64, Sha256::of(&bytes))
+                }
+            };
+            known.insert(path.to_owned(), described);
+        }
+        Ok(known)
+    }
+
+    fn sibling(&self, id: &str, path: &str) -> Result<&Sibling, Trouble> {
+        self.siblings.iter().find(|sibling| sibling.rfilename == path).ok_or_else(|| {
+            let text = format!("the model `{id}` has no file `{path}` at {}", self.sha);
+            let hint = format!("{HUB}/{id}/tree/{} lists its files", self.sha);
+            Trouble::Refused(Failure::new(Exit::Data, text).hint(hint))
+        })
+    }
+
+    fn read_sibling(&self, id: &str, sibling: &Sibling) -> Result<Vec<u8>, Trouble> {
+        let path = &sibling.rfilename;
+        let url = url(id, &self.sha, path);
+        let label = format!("`{path}` of the model `{id}`");
+        let question = Question { id, revision: &self.sha, file: Some(path) };
+        let bytes = document::read(&url, LARGEST_IN_GIT, &label).map_err(|error| question.explain(&error))?;
+        let length = bytes.len() as u64;
+        if let Some(lfs) = &sibling.lfs {
+            let found = (length, Sha256::of(&bytes));
+            if found != (lfs.size, lfs.sha256) {
+                let pin = (Some(lfs.size), lfs.sha256);
+                return Err(Trouble::Refused(mismatch(&label, &http::shown(&url), pin, found)));
+            }
+            return Ok(bytes);
+        }
+        // git's id covers the content as well.
+        let found = crate::speaches::source::git_object("blob", &bytes);
+        let found = found.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let said = sibling.blob_id.as_deref().unwrap_or("nothing");
+        if said != found || sibling.size.is_some_and(|size| size != length) {
+            let text = format!(
+                "{label} from `{}` is not what the hub says: {length} bytes with the git id {found}, not {said}",
+                http::shown(&url)
+            );
+            let failure = Failure::new(Exit::Data, text).hint("nothing of it was used; try again, or without a mirror");
+            return Err(Trouble::Refused(failure));
+        }
+        Ok(bytes)
+    }
 }

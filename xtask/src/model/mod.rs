@@ -1,9 +1,17 @@
 //! Models: pinned content of a runtime, laid out as a Hugging Face cache of plain files.
 
 pub mod cache;
+mod card;
 pub mod hub;
+mod kind;
+pub mod pins;
+pub mod refusal;
+pub mod request;
+pub mod resolve;
+pub mod token;
 
 use camino::Utf8PathBuf;
+use serde::{Deserialize, Serialize};
 
 use crate::digest::Sha256;
 
@@ -12,12 +20,10 @@ use crate::digest::Sha256;
 pub struct ModelInput {
     /// Repository on the hub.
     pub id: String,
-    /// `text-to-speech` or `automatic-speech-recognition`.
-    pub task: String,
-    /// A voice that it has.
-    pub voice: Option<String>,
-    /// SPDX identifier.
-    pub license: String,
+    /// Branch, tag or commit that was asked for.
+    pub wanted: String,
+    /// What it is.
+    pub about: About,
     /// Commit, 40 hexadecimal digits.
     pub revision: String,
     /// Whether the manifest pins all of it.
@@ -26,6 +32,17 @@ pub struct ModelInput {
     pub origin: String,
     /// Its files.
     pub files: Vec<FileInput>,
+}
+
+/// What a model is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct About {
+    /// `text-to-speech` or `automatic-speech-recognition`.
+    pub task: String,
+    /// A voice that it has.
+    pub voice: Option<String>,
+    /// SPDX expression.
+    pub license: String,
 }
 
 /// One file of a model.

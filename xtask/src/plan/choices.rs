@@ -10,8 +10,8 @@ use crate::host;
 use crate::launcher::LauncherInput;
 use crate::lock::{self, Lock};
 use crate::manifest::{Manifests, minor_of};
-use crate::model::hub::Resolutions;
-use crate::model::{self, ModelInput};
+use crate::model::resolve::Resolutions;
+use crate::model::{self, ModelInput, request};
 use crate::python::harvest::Interpreter;
 use crate::python::{self, PythonInput};
 use crate::speaches::install::Recipe;
@@ -38,7 +38,7 @@ pub struct Choices {
     /// Leave out optional parts: diarization, ui
     #[arg(long, value_name = "PART,…", value_delimiter = ',')]
     pub without: Option<Vec<String>>,
-    /// Models to bundle: default, none, or repositories on the hub [default: default]
+    /// Models to bundle: default, none, or repositories of the hub, as ID or ID@REVISION [default: default]
     #[arg(long, value_name = "default|none|ID,…")]
     pub models: Option<String>,
     /// Take CPython from an archive of python-build-standalone, or copy this interpreter
@@ -127,7 +127,7 @@ impl Planner<'_> {
                 manifests.sample,
             )),
         };
-        let bundled = models.iter().map(|model| (model.id.clone(), model.task.clone())).collect();
+        let bundled = models.iter().map(|model| (model.id.clone(), model.about.task.clone())).collect();
         let distributions = wheels.iter().map(|wheel| wheel.name.distribution.clone()).collect();
         let plan = Plan {
             recipe: Recipe { minor: python.minor().to_owned(), accelerator, distributions, bundled },
@@ -254,14 +254,14 @@ impl Planner<'_> {
 
     fn models(&self, choices: &Choices) -> Result<Vec<ModelInput>> {
         let resolutions = Resolutions::load(self.store);
-        let wanted = self.manifests.models.select(choices.models.as_deref().unwrap_or("default"))?;
+        let wanted = request::select(&self.manifests.models, choices.models.as_deref().unwrap_or("default"))?;
         let in_repository = self.manifests.models.directory.as_ref().map(|directory| self.root.join(directory));
         wanted
-            .into_iter()
-            .map(|entry| match (&choices.models_from, self.vendor, &in_repository) {
-                (Some(cache), _, _) | (None, None, Some(cache)) => model::cache::find(cache, entry, self.digests),
-                (None, Some(vendor), _) => vendor.model(entry, self.digests),
-                (None, None, None) => resolutions.resolve(entry, choices.offline),
+            .iter()
+            .map(|request| match (&choices.models_from, self.vendor, &in_repository) {
+                (Some(cache), _, _) | (None, None, Some(cache)) => model::cache::find(cache, request, self.digests),
+                (None, Some(vendor), _) => vendor.model(request, self.digests),
+                (None, None, None) => resolutions.resolve(request, choices.offline),
             })
             .collect()
     }

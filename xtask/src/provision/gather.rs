@@ -10,8 +10,8 @@ use crate::digest::Sha256;
 use crate::failure::{Exit, Failure};
 use crate::host;
 use crate::lock::LockedWheel;
-use crate::model::FileSource;
-use crate::model::hub::Resolutions;
+use crate::model::resolve::Resolutions;
+use crate::model::{FileSource, hub};
 use crate::plan::Plan;
 use crate::python::PythonInput;
 use crate::speaches::source::Source;
@@ -120,6 +120,12 @@ impl Provision<'_> {
                 FileSource::Local(_) => None,
             })
             .collect::<Vec<_>>();
+        let is_missing = |one: &&Download| !plan.has_file(self.store, one.sha256);
+        if let Some(by) = hub::forbidden_by(self.offline)
+            && let Some(missing) = downloads.iter().find(is_missing)
+        {
+            bail!(self.forbidden_by(by, plan, &missing.label));
+        }
         self.fetch(plan, downloads)?;
         Resolutions::load(self.store).remember(self.store, &plan.models)?;
         let step = self.progress.step("Laying out models");
@@ -142,14 +148,18 @@ impl Provision<'_> {
     }
 
     fn forbidden(&self, plan: &Plan, what: &str) -> Failure {
+        self.forbidden_by("--offline", plan, what)
+    }
+
+    fn forbidden_by(&self, by: &str, plan: &Plan, what: &str) -> Failure {
         let store = self.store.root();
         let (places, hint) = match &plan.vendor {
             Some(vendor) => (
                 format!("neither in the vendor directory `{}` nor in the store `{store}`", vendor.root()),
-                "vendor it with the same flags, or leave out the flags that ask for something else",
+                "vendor it with the same flags, or leave out the flags that ask for something else".to_owned(),
             ),
-            None => (format!("not in the store `{store}`"), "run the same command once without `--offline`"),
+            None => (format!("not in the store `{store}`"), format!("run the same command once without `{by}`")),
         };
-        Failure::new(Exit::Unavailable, format!("{what} is {places}, and `--offline` forbids to fetch it")).hint(hint)
+        Failure::new(Exit::Unavailable, format!("{what} is {places}, and `{by}` forbids to fetch it")).hint(hint)
     }
 }

@@ -14,6 +14,7 @@ use crate::digest::Sha256;
 use crate::failure::{Exit, Failure};
 use crate::http;
 use crate::manifest::{PinnedFile, SpeachesManifest};
+use crate::store::fetch::{self, document};
 
 /// What a runtime takes from the source. Nothing else of it is looked at when it is not pinned, and no file in
 /// these places may be there that the pin does not know.
@@ -50,22 +51,39 @@ impl Source {
 
     /// The pinned source from its forge. Its archives have no stable bytes, so what is in them is checked.
     pub fn fetch(manifest: &SpeachesManifest) -> Result<Self> {
-        let mut failures = Vec::new();
+        /// In bytes; the archive of speaches has two megabytes.
+        const LARGEST_ARCHIVE: u64 = 256 << 20;
+        let (mut failures, mut wrong, mut untrusted) = (Vec::new(), None, false);
         for url in &manifest.archives {
             let url = url.replace("{commit}", &manifest.commit);
-            let response = http::client()?
-                .get(&url)
-                .send()
-                .and_then(reqwest::blocking::Response::error_for_status)
-                .map_err(reqwest::Error::without_url);
-            match response.map_err(anyhow::Error::from).and_then(unpack) {
-                Ok(files) => return Self::check(files, &url, manifest, false),
-                Err(error) => failures.push(format!("{url}: {error:#}")),
+            let files = document::read(&url, LARGEST_ARCHIVE, "the source of speaches")
+                .and_then(|archive| unpack(archive.as_slice()));
+            match files.map(|files| Self::check(files, &url, manifest, false)) {
+                Ok(Ok(source)) => {
+                    if let Some(wrong) = wrong {
+                        eprintln!("warning: {wrong}");
+                    }
+                    return Ok(source);
+                }
+                // Another source may have the pinned tree all the same.
+                Ok(Err(error)) => wrong = wrong.or(Some(error)),
+                Err(error) => {
+                    untrusted |= http::is_about_tls(&error);
+                    failures.push(format!("{}: {error:#}", http::shown(&url)));
+                }
             }
         }
+        if let Some(wrong) = wrong {
+            return Err(wrong);
+        }
+        let hint = if untrusted {
+            fetch::UNTRUSTED
+        } else {
+            "check the network, or give a checkout or archive with `--speaches-from`"
+        };
         bail!(
             Failure::new(Exit::Unavailable, format!("cannot fetch speaches:\n    {}", failures.join("\n    ")))
-                .hint("check the network, or give a checkout or archive with `--speaches-from`")
+                .hint(hint)
         );
     }
 

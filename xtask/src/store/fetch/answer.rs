@@ -1,5 +1,8 @@
 //! What an answer says about itself.
 
+use std::fmt;
+
+use reqwest::StatusCode;
 use reqwest::blocking::Response;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName, LAST_MODIFIED};
 
@@ -21,6 +24,37 @@ pub struct Arrival {
     kind: Option<String>,
     encoding: Option<String>,
 }
+
+/// An answer without what was asked for. The hub says more about it than its status does.
+#[derive(Clone, Debug)]
+pub struct Refusal {
+    /// Neither a success nor a redirect.
+    pub status: StatusCode,
+    /// `X-Error-Code`: the hub's word for it, such as `GatedRepo`.
+    pub code: Option<String>,
+    /// `X-Error-Message`: a sentence, made safe for a terminal.
+    pub message: Option<String>,
+}
+
+impl Refusal {
+    /// From the status and the headers.
+    pub fn of(response: &Response) -> Self {
+        let text = |name| header(response, HeaderName::from_static(name)).map(shown);
+        Self { status: response.status(), code: text("x-error-code"), message: text("x-error-message") }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the server answers {}", self.status)?;
+        match self.message.as_ref().or(self.code.as_ref()) {
+            Some(text) => write!(f, ": {text}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Refusal {}
 
 fn header(response: &Response, name: HeaderName) -> Option<&str> {
     response.headers().get(name)?.to_str().ok().map(str::trim).filter(|text| !text.is_empty())

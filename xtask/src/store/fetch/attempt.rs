@@ -5,10 +5,10 @@ use std::io::{self, Read as _};
 use anyhow::{Context as _, Error, anyhow};
 use camino::Utf8PathBuf;
 use reqwest::StatusCode;
-use reqwest::blocking::Response;
+use reqwest::blocking::{RequestBuilder, Response};
 use reqwest::header::{ACCEPT_ENCODING, IF_RANGE, RANGE};
 
-use super::answer::{self, Arrival, TELLING};
+use super::answer::{self, Arrival, Refusal, TELLING};
 use super::partial::{self, About, Partial};
 use super::retry::{self, Patience, Wait};
 use super::{Download, differing, space};
@@ -33,6 +33,16 @@ pub enum Setback {
 
 fn passing(error: Error) -> Setback {
     Setback::Passing { error, wait: Wait::Backoff }
+}
+
+impl Setback {
+    /// What to tell about it.
+    pub fn into_error(self) -> Error {
+        match self {
+            Self::Passing { error, .. } | Self::Source(error) | Self::Here(error) => error,
+            Self::Wrong(failure) => failure.into(),
+        }
+    }
 }
 
 /// Asks for the rest of a file and appends what comes. Afterwards it is as long as it should be, or there is an error.
@@ -60,7 +70,7 @@ pub fn once(
             partial.doubt();
             return Err(at_once("the server has less of it than is here (416)"));
         }
-        status => return Err(refused(url, status, &response)),
+        _ => return Err(refused(url, &response)),
     };
     receive(download, partial, bar, &mut response, patience, expected)?;
     Ok(Arrival::of(&response))
@@ -101,12 +111,7 @@ fn at_once(text: &'static str) -> Setback {
 }
 
 fn ask(url: &str, partial: &Partial, patience: Patience) -> Result<Response, Setback> {
-    let client = http::downloads(patience.stall()).map_err(Setback::Here)?;
-    // Compressed on the way, the bytes would not be those that were hashed.
-    let mut request = client.get(url).header(ACCEPT_ENCODING, "identity");
-    if let Some(token) = http::hub_token(url) {
-        request = request.bearer_auth(token);
-    }
+    let mut request = request(url, patience)?;
     if partial.offset() > 0 {
         request = request.header(RANGE, format!("bytes={}-", partial.offset()));
         // Another source has other validators. That the rest fits is known in the end, by the digest.
@@ -114,6 +119,22 @@ fn ask(url: &str, partial: &Partial, patience: Patience) -> Result<Response, Set
             request = request.header(IF_RANGE, validator);
         }
     }
+    send(request, patience)
+}
+
+/// A request as all of ours are.
+pub fn request(url: &str, patience: Patience) -> Result<RequestBuilder, Setback> {
+    let client = http::downloads(patience.stall()).map_err(Setback::Here)?;
+    // Compressed on the way, the bytes would not be those that were hashed.
+    let request = client.get(url).header(ACCEPT_ENCODING, "identity");
+    Ok(match http::hub_token(url) {
+        Some(token) => request.bearer_auth(token),
+        None => request,
+    })
+}
+
+/// Sends a request and waits for the head of the answer.
+pub fn send(request: RequestBuilder, patience: Patience) -> Result<Response, Setback> {
     request.send().map_err(|error| {
         let again = !error.is_redirect() && !error.is_builder();
         let silent = error.is_timeout() && !error.is_connect();
@@ -126,6 +147,15 @@ fn ask(url: &str, partial: &Partial, patience: Patience) -> Result<Response, Set
             passing(error)
         }
     })
+}
+
+/// What it means that a body did not go on.
+pub fn broken(error: io::Error, patience: Patience) -> Setback {
+    if is_timeout(&error) {
+        return passing(anyhow!("nothing came for {} s", patience.stall().as_secs_f64()));
+    }
+    // Of what the layers in between say about it only the last is of use.
+    passing(anyhow!("the connection broke: {}", Error::from(error).root_cause()))
 }
 
 /// An answer with the whole file: what was here is forgotten. Returns how long the whole will be.
@@ -186,12 +216,7 @@ fn receive(
             Ok(0) => break,
             Ok(read) => read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) if is_timeout(&error) => {
-                let text = format!("nothing came for {} s", patience.stall().as_secs_f64());
-                return Err(passing(anyhow!(text)));
-            }
-            // Of what the layers in between say about it only the last is of use.
-            Err(error) => return Err(passing(anyhow!("the connection broke: {}", Error::from(error).root_cause()))),
+            Err(error) => return Err(broken(error, patience)),
         };
         partial.append(&buffer[..read]).context("cannot keep what was fetched").map_err(Setback::Here)?;
         bar.advance(read as u64);
@@ -201,11 +226,14 @@ fn receive(
         }
     }
     match expected {
-        Some(expected) if partial.length() < expected => {
-            Err(passing(anyhow!("the connection ended after {} of {expected} bytes", partial.length())))
-        }
+        Some(expected) if partial.length() < expected => Err(ended_early(partial.length(), expected)),
         _ => Ok(()),
     }
+}
+
+/// What it means that a body ended in order, but too early.
+pub fn ended_early(length: u64, expected: u64) -> Setback {
+    passing(anyhow!("the connection ended after {length} of {expected} bytes"))
 }
 
 /// reqwest hides its own error in one of I/O.
@@ -223,16 +251,17 @@ fn wrong_length(url: &str, download: &Download, announced: u64, response: &mut R
     Setback::Wrong(differing(&download.label, &http::shown(url), (download.size, download.sha256), &text))
 }
 
-/// An answer that is no file.
-fn refused(url: &str, status: StatusCode, response: &Response) -> Setback {
-    let error = anyhow!("the server answers {status}");
-    if retry::is_passing(status) {
-        return Setback::Passing { error, wait: retry::requested(response.headers()) };
+/// What it means that an answer is no file.
+pub fn refused(url: &str, response: &Response) -> Setback {
+    let refusal = Refusal::of(response);
+    if retry::is_passing(refusal.status) {
+        return Setback::Passing { error: refusal.into(), wait: retry::requested(response.headers()) };
     }
-    // An address that was signed for a while, and the while is over: the next redirect leads to a new one.
-    let redirected = response.url().as_str() != url;
-    if redirected && matches!(status.as_u16(), 400 | 401 | 403 | 410) {
-        return passing(error.context("after a redirect"));
+    // An address that was signed for a while, and the while is over: the next redirect leads to a new one. The hub itself,
+    // to which a repository's old name redirects, says with a code what it means.
+    let redirected = response.url().as_str() != url && refusal.code.is_none();
+    if redirected && matches!(refusal.status.as_u16(), 400 | 401 | 403 | 410) {
+        return passing(Error::from(refusal).context("after a redirect"));
     }
-    Setback::Source(error)
+    Setback::Source(refusal.into())
 }

@@ -5,6 +5,7 @@
 
 mod answer;
 mod attempt;
+pub mod document;
 mod local;
 mod partial;
 mod retry;
@@ -19,9 +20,14 @@ use crate::digest::Sha256;
 use crate::failure::{Exit, Failure};
 use crate::http;
 use crate::progress::{Bar, Progress};
+pub use answer::Refusal;
 use attempt::Setback;
 use partial::Partial;
 use retry::{Patience, Retries};
+
+/// What to do when a server's certificate is not trusted.
+pub const UNTRUSTED: &str = "a network with a certificate authority of its own needs it among the certificates of this \
+                             system, or in the file that `SSL_CERT_FILE` names";
 
 /// How many connections are open at once.
 pub const CONNECTIONS: usize = 8;
@@ -119,6 +125,7 @@ fn from_any(download: &Download, partial: &mut Partial, bar: &dyn Bar) -> Result
     let mut failures = Vec::new();
     let mut wrong = None;
     let mut untrusted = false;
+    let mut advice = None;
     for url in &download.urls {
         match from_one(url, download, partial, bar) {
             Ok(path) => {
@@ -134,6 +141,9 @@ fn from_any(download: &Download, partial: &mut Partial, bar: &dyn Bar) -> Result
             Err(Setback::Wrong(failure)) => failures.push(format!("{}: {failure}", http::shown(url))),
             Err(Setback::Passing { error, .. } | Setback::Source(error)) => {
                 untrusted |= http::is_about_tls(&error);
+                if http::is_of_hub(url) {
+                    advice = advice.or_else(|| crate::model::refusal::advice(error.downcast_ref()?));
+                }
                 failures.push(format!("{}: {error:#}", http::shown(url)));
             }
         }
@@ -149,10 +159,9 @@ fn from_any(download: &Download, partial: &mut Partial, bar: &dyn Bar) -> Result
         );
     }
     let hint = if untrusted {
-        "a network with a certificate authority of its own needs it among the certificates of this system, or in the \
-         file that `SSL_CERT_FILE` names"
+        UNTRUSTED
     } else {
-        "check the network and try again: what was fetched already is kept"
+        advice.unwrap_or("check the network and try again: what was fetched already is kept")
     };
     bail!(Failure::new(Exit::Unavailable, format!("cannot fetch {}:\n    {list}", download.label)).hint(hint));
 }
@@ -170,16 +179,22 @@ fn from_one(url: &str, download: &Download, partial: &mut Partial, bar: &dyn Bar
             Ok(path) => return Ok(path),
             Err(error) => error,
         };
-        let Setback::Passing { error, wait } = error else { return Err(error) };
-        let Some(pause) = retries.after(partial.length(), wait) else {
-            return Err(Setback::Source(error.context(format!("given up after {} attempts", retries.made()))));
-        };
-        let pause = pause.map_err(Setback::Source)?;
-        if pause >= retry::WORTH_MENTIONING {
-            bar.say(&format!("{}: {error:#}; trying again in {} s", download.label, pause.as_secs()));
-        }
-        std::thread::sleep(pause);
+        wait(&mut retries, error, partial.length(), &download.label, bar)?;
     }
+}
+
+/// Waits for the next attempt after one that failed when so many bytes were there, unless there should be none.
+fn wait(retries: &mut Retries, setback: Setback, length: u64, label: &str, bar: &dyn Bar) -> Result<(), Setback> {
+    let Setback::Passing { error, wait } = setback else { return Err(setback) };
+    let Some(pause) = retries.after(length, wait) else {
+        return Err(Setback::Source(error.context(format!("given up after {} attempts", retries.made()))));
+    };
+    let pause = pause.map_err(Setback::Source)?;
+    if pause >= retry::WORTH_MENTIONING {
+        bar.say(&format!("{label}: {error:#}; trying again in {} s", pause.as_secs()));
+    }
+    std::thread::sleep(pause);
+    Ok(())
 }
 
 /// What to say about bytes that are not those of a pin.

@@ -1,0 +1,126 @@
+"""Packages whose `__init__` only gathers names of their modules: each name is imported when somebody asks for it.
+
+`import openai` defines a thousand pydantic classes, of which speaches uses some thirty; that is a third of the time to
+start. A package is deferred when its `__init__` holds nothing but relative imports; its top package always, and when a
+name is asked for that is not imported there, its real `__init__` runs after all.
+"""
+
+import ast
+import importlib
+import sys
+from collections.abc import Sequence
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
+from importlib.util import find_spec
+from types import ModuleType
+from typing import Any, NamedTuple
+
+
+class Source(NamedTuple):
+    """Where a package has a name from."""
+
+    module: str
+    """Relative to the package, with the leading dots; only dots when the name is a module itself."""
+    name: str
+
+
+def defer(package: str) -> None:
+    """Let a package and those in it import names when they are asked for, from now on."""
+    sys.meta_path.insert(0, _Finder(package))
+
+
+def resolve(package: ModuleType) -> None:
+    """Import every name of a deferred package now; another package has them already."""
+    loader = getattr(package.__spec__, "loader", None)
+    if isinstance(loader, _Deferred):
+        loader.resolve(package)
+
+
+def read_reexports(source: str) -> tuple[dict[str, Source], bool]:
+    """What an `__init__` imports from its own package, by name, and whether that is all it does."""
+    names: dict[str, Source] = {}
+    is_all = True
+    for statement in ast.parse(source).body:
+        if isinstance(statement, ast.ImportFrom) and statement.level > 0:
+            module = "." * statement.level + (statement.module or "")
+            for alias in statement.names:
+                is_all = is_all and alias.name != "*"
+                names[alias.asname or alias.name] = Source(module, alias.name)
+        elif not _does_nothing(statement):
+            is_all = False
+    names.pop("*", None)
+    return names, is_all
+
+
+def _does_nothing(statement: ast.stmt) -> bool:
+    """Whether nobody would miss it: a docstring, `from __future__`, or the list for `import *`."""
+    if isinstance(statement, ast.Expr):
+        return isinstance(statement.value, ast.Constant)
+    if isinstance(statement, ast.ImportFrom):
+        return statement.module == "__future__"
+    if isinstance(statement, ast.Assign):
+        return [target.id for target in statement.targets if isinstance(target, ast.Name)] == ["__all__"]
+    return False
+
+
+class _Finder(MetaPathFinder):
+    def __init__(self, package: str) -> None:
+        self._package = package
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname != self._package and not fullname.startswith(self._package + "."):
+            return None
+        spec = PathFinder.find_spec(fullname, path, target)
+        if spec is None or spec.submodule_search_locations is None or spec.loader is None or spec.origin is None:
+            return spec
+        with open(spec.origin, encoding="utf-8") as file:
+            names, is_all = read_reexports(file.read())
+        if is_all or fullname == self._package:
+            spec.loader = _Deferred(spec.loader, names, is_all)
+        return spec
+
+
+class _Deferred(Loader):
+    """Loads a package without its names."""
+
+    def __init__(self, original: Loader, names: dict[str, Source], is_all: bool) -> None:
+        self._original = original
+        self._names = names
+        self._is_whole = is_all
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        return self._original.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        def get(name: str) -> Any:
+            return self._get(module, name)
+
+        # PEP 562: "The __getattr__ function at the module level should accept one argument which is the name of an
+        # attribute and return the computed value or raise an AttributeError".
+        vars(module)["__getattr__"] = get
+
+    def resolve(self, module: ModuleType) -> None:
+        for name in self._names:
+            getattr(module, name)
+
+    def _get(self, module: ModuleType, name: str) -> Any:
+        source = self._names.get(name)
+        if source is not None and source.module.strip("."):
+            value = getattr(importlib.import_module(source.module, module.__name__), source.name)
+        elif source is not None:
+            value = importlib.import_module(source.module + source.name, module.__name__)
+        elif not name.startswith("__") and find_spec(f"{module.__name__}.{name}") is not None:
+            # Its `__init__` would have imported it on the way.
+            value = importlib.import_module(f"{module.__name__}.{name}")
+        elif not self._is_whole and not name.startswith("__"):
+            self._is_whole = True
+            self._original.exec_module(module)
+            value = vars(module).get(name, self)
+        else:
+            value = self
+        if value is self:
+            raise AttributeError(f"module {module.__name__!r} has no attribute {name!r}", name=name, obj=module)
+        setattr(module, name, value)
+        return value

@@ -1,0 +1,142 @@
+//! What `--models` asks for.
+
+use anyhow::{Result, bail};
+
+use crate::failure::{Exit, Failure};
+use crate::manifest::{ModelEntry, ModelsManifest};
+
+/// A model that was asked for.
+#[derive(Clone, Debug)]
+pub enum Request<'a> {
+    /// One of `models.toml`, which says everything about it.
+    Known(&'a ModelEntry),
+    /// Another repository, or another revision of one, about which the repository itself is asked.
+    Any {
+        /// Repository on the hub.
+        id: String,
+        /// Branch, tag or commit.
+        revision: String,
+    },
+}
+
+/// The branch of a repository that is meant when none is named.
+pub const MAIN: &str = "main";
+
+impl Request<'_> {
+    /// Repository on the hub.
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Known(entry) => &entry.id,
+            Self::Any { id, .. } => id,
+        }
+    }
+
+    /// Branch, tag or commit.
+    pub fn revision(&self) -> &str {
+        match self {
+            Self::Known(entry) => entry.revision.as_deref().unwrap_or(MAIN),
+            Self::Any { revision, .. } => revision,
+        }
+    }
+}
+
+/// The models of `--models WANTED`: `default`, `none` or `ID` or `ID@REVISION` with commas between them.
+pub fn select<'a>(manifest: &'a ModelsManifest, wanted: &str) -> Result<Vec<Request<'a>>> {
+    let selected = match wanted {
+        "none" => Vec::new(),
+        "default" => manifest.model.iter().filter(|model| model.default).map(Request::Known).collect(),
+        list => list.split(',').map(|one| parse(manifest, one)).collect::<Result<_>>()?,
+    };
+    for (index, one) in selected.iter().enumerate() {
+        // In a cache on macOS or Windows both would be the same directory.
+        if let Some(other) = selected[..index].iter().find(|other| other.id().eq_ignore_ascii_case(one.id())) {
+            bail!(
+                Failure::new(
+                    Exit::Usage,
+                    format!("`--models` names a model twice: `{}` and `{}`", other.id(), one.id())
+                )
+                .hint("a runtime has each model once, at one revision")
+            );
+        }
+    }
+    Ok(selected)
+}
+
+fn parse<'a>(manifest: &'a ModelsManifest, text: &str) -> Result<Request<'a>> {
+    let (id, revision) = match text.split_once('@') {
+        Some((id, revision)) => (id, Some(revision)),
+        None => (text, None),
+    };
+    let usage = |what: String| {
+        let known = manifest.model.iter().map(|model| model.id.as_str()).collect::<Vec<_>>().join(", ");
+        Failure::new(Exit::Usage, what).hint(format!(
+            "`--models` takes `default`, `none`, or repositories of the hub as `OWNER/NAME` or `OWNER/NAME@REVISION` with \
+             commas between them; pinned are {known}"
+        ))
+    };
+    if !is_repository(id) {
+        bail!(usage(format!("`{id}` is no repository of the hub")));
+    }
+    if let Some(revision) = revision
+        && !is_revision(revision)
+    {
+        bail!(usage(format!("`{revision}` is no branch, tag or commit of `{id}`")));
+    }
+    let entry = manifest.model.iter().find(|model| model.id == id);
+    Ok(match (entry, revision) {
+        (Some(entry), None) => Request::Known(entry),
+        (Some(entry), Some(revision)) if revision == entry.revision.as_deref().unwrap_or(MAIN) => Request::Known(entry),
+        _ => Request::Any { id: id.to_owned(), revision: revision.unwrap_or(MAIN).to_owned() },
+    })
+}
+
+/// What huggingface_hub takes for the name of a repository, with its owner: “Repo id must use alphanumeric chars or '-',
+/// '_', '.', '--' and '..' are forbidden, '-' and '.' cannot start or end the name, max length is 96”.
+fn is_repository(id: &str) -> bool {
+    let part = |part: &str| {
+        let ends = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        part.starts_with(ends)
+            && part.ends_with(ends)
+            && part.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+    };
+    let Some((owner, name)) = id.split_once('/') else { return false };
+    part(owner) && part(name) && id.len() <= 96 && !id.contains("--") && !id.contains("..") && !id.ends_with(".git")
+}
+
+/// A part of what git allows: enough for every branch, tag and commit of the hub, and harmless in a URL.
+fn is_revision(revision: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "-_./+".contains(c);
+    revision.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
+        && revision.chars().all(allowed)
+        && !revision.contains("..")
+        && !revision.contains("//")
+        && !revision.ends_with(['/', '.'])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_repositories_are_those_of_the_hub() {
+        for id in ["Systran/faster-whisper-tiny.en", "a/b", "_a/b_", "speaches-ai/piper-en_GB-alan-low"] {
+            assert!(is_repository(id), "{id}");
+        }
+        let long = format!("a/{}", "b".repeat(95));
+        for id in
+            ["", "gpt2", "a/b/c", "a/", "/b", "a--b/c", "a/b..c", "a/-b", "a/b.", "a/b.git", "a/b c", "a/é", &long]
+        {
+            assert!(!is_repository(id), "{id}");
+        }
+    }
+
+    #[test]
+    fn revisions_are_harmless_in_a_url() {
+        for revision in ["main", "v1.0", "refs/pr/1", "0123456789abcdef0123456789abcdef01234567"] {
+            assert!(is_revision(revision), "{revision}");
+        }
+        for revision in ["", "..", "a/../b", "/a", "a/", "a?b", "a#b", "a b", "a%2Fb", "-a", "a\\b"] {
+            assert!(!is_revision(revision), "{revision}");
+        }
+    }
+}

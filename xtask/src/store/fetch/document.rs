@@ -1,0 +1,52 @@
+//! A small document that no pin names: what the hub's API says, or an archive whose content is checked elsewhere.
+//!
+//! It is asked for as patiently as any file, but it is read into memory and begun anew after each setback.
+
+use std::io::Read as _;
+
+use anyhow::{Result, anyhow};
+use reqwest::StatusCode;
+
+use super::attempt::{self, Setback};
+use super::retry::{Patience, Retries};
+use super::{answer, wait};
+use crate::plan::human_size;
+use crate::progress::Silent;
+
+/// Reads what is at a URL, at most `limit` bytes of it. `label` says what it is, for people who wait for long.
+///
+/// # Errors
+/// When the server's last word is that it does not give it, the error is a [`super::Refusal`]. It names no URL.
+pub fn read(url: &str, limit: u64, label: &str) -> Result<Vec<u8>> {
+    let patience = Patience::of_this_process();
+    let mut retries = Retries::new(patience, 0);
+    loop {
+        match once(url, limit, patience) {
+            Ok(bytes) => return Ok(bytes),
+            // Nothing of what came is used again, so nothing was won.
+            Err(setback) => wait(&mut retries, setback, 0, label, &Silent).map_err(Setback::into_error)?,
+        }
+    }
+}
+
+fn once(url: &str, limit: u64, patience: Patience) -> Result<Vec<u8>, Setback> {
+    let mut response = attempt::send(attempt::request(url, patience)?, patience)?;
+    if !matches!(response.status(), StatusCode::OK | StatusCode::NON_AUTHORITATIVE_INFORMATION) {
+        return Err(attempt::refused(url, &response));
+    }
+    let too_large = || Setback::Source(anyhow!("it is larger than {}, which it should not be", human_size(limit)));
+    let announced = answer::length(&response);
+    if announced.is_some_and(|length| length > limit) {
+        return Err(too_large());
+    }
+    let mut bytes = Vec::new();
+    response.by_ref().take(limit + 1).read_to_end(&mut bytes).map_err(|error| attempt::broken(error, patience))?;
+    let length = bytes.len() as u64;
+    if length > limit {
+        return Err(too_large());
+    }
+    match announced {
+        Some(expected) if length < expected => Err(attempt::ended_early(length, expected)),
+        _ => Ok(bytes),
+    }
+}
