@@ -1,5 +1,7 @@
 //! What must not outlive the work: work directories and child processes, on success, on failure and on Ctrl-C.
 
+mod work;
+
 use std::io::{self, Write as _};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,60 +9,25 @@ use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8Path;
 use speaches_launcher::exit::Exit;
+
+use work::Held;
+pub use work::{Place, WorkDirectory, bytes_given_back, remove_leftovers};
 
 static OPEN: Mutex<Open> = Mutex::new(Open { directories: Vec::new(), children: Vec::new() });
 static CREATING: RwLock<()> = RwLock::new(());
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
-/// Names of work directories begin so; whoever finds an old one may delete it.
-pub const PREFIX: &str = ".work-";
-
 /// What is going on. Whoever begins something holds the lock until it is on the list, or Ctrl-C in between would
 /// leave it behind.
 struct Open {
-    directories: Vec<Utf8PathBuf>,
+    directories: Vec<Held>,
     children: Vec<u32>,
 }
 
 fn open() -> MutexGuard<'static, Open> {
     OPEN.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// A directory for something half made. It is removed when dropped, and when the user presses Ctrl-C.
-#[derive(Debug)]
-pub struct WorkDirectory {
-    path: Utf8PathBuf,
-}
-
-impl WorkDirectory {
-    /// Makes a new directory inside `parent`, which is made too when it is not there.
-    pub fn new_in(parent: &Utf8Path) -> Result<Self> {
-        fs_err::create_dir_all(parent)?;
-        let mut open = open();
-        let directory = tempfile::Builder::new()
-            .prefix(PREFIX)
-            .tempdir_in(parent)
-            .with_context(|| format!("cannot make a work directory in `{parent}`"))?;
-        let path = Utf8PathBuf::from_path_buf(directory.keep())
-            .map_err(|path| anyhow::anyhow!("`{}` is not valid UTF-8", path.display()))?;
-        open.directories.push(path.clone());
-        Ok(Self { path })
-    }
-
-    /// Where it is.
-    pub fn path(&self) -> &Utf8Path {
-        &self.path
-    }
-}
-
-impl Drop for WorkDirectory {
-    fn drop(&mut self) {
-        let mut open = open();
-        let _ = fs_err::remove_dir_all(&self.path);
-        open.directories.retain(|directory| *directory != self.path);
-    }
 }
 
 /// Makes a directory inside a work directory, with all that lead to it.
@@ -109,17 +76,22 @@ pub fn install() -> Result<()> {
         INTERRUPTED.store(true, Ordering::SeqCst);
         // Neither is given back: nobody may begin something new now.
         let _creating = CREATING.write().unwrap_or_else(PoisonError::into_inner);
-        let open = open();
+        let mut open = open();
         for child in &open.children {
             kill(*child);
         }
-        for path in &open.directories {
+        for held in &mut open.directories {
+            if cfg!(windows) {
+                held.give_up();
+            }
             // Other threads may still be writing into it. Under its new name they cannot find it any more; only
             // what they were just about to do can still land in it.
-            let gone = path.with_file_name(format!("{}.gone", path.file_name().unwrap_or(PREFIX)));
-            let _ = fs_err::rename(path, &gone);
+            let gone = held.path.with_file_name(format!("{}{}", held.path.file_name().unwrap_or_default(), work::GONE));
+            if fs_err::rename(&held.path, &gone).is_ok() {
+                held.path = gone;
+            }
             for _ in 0..50 {
-                if fs_err::remove_dir_all(&gone).is_ok() || !gone.exists() {
+                if held.remove().is_ok() || !held.path.exists() {
                     break;
                 }
                 std::thread::sleep(Duration::from_millis(10));

@@ -117,8 +117,8 @@ impl Plan {
     }
 
     /// Whether a file need not be fetched.
-    pub fn has_file(&self, store: &Store, sha256: Sha256) -> bool {
-        store.file(sha256).exists() || self.vendored(sha256).is_some()
+    pub fn has_file(&self, store: &Store, sha256: Sha256, size: Option<u64>) -> bool {
+        store.has_file(sha256, size) || self.vendored(sha256).is_some()
     }
 
     /// Where a file is in the vendor directory, if it is there.
@@ -141,7 +141,7 @@ impl Plan {
         };
         let python_cached = match &self.python {
             PythonInput::Pinned { archive, .. } => {
-                store.has_tree("python", self.python.key()) || self.has_file(store, archive.sha256)
+                store.has_tree("python", self.python.key()) || self.has_file(store, archive.sha256, None)
             }
             _ => true,
         };
@@ -161,7 +161,7 @@ impl Plan {
                 origin: urls[0].clone(),
                 size: None,
                 sha256: archive.sha256,
-                cached: self.has_file(store, archive.sha256),
+                cached: self.has_file(store, archive.sha256, None),
                 pinned: true,
             });
         }
@@ -180,7 +180,7 @@ impl Plan {
             origin: wheel.url.clone().unwrap_or_else(|| "your package index".to_owned()),
             size: wheel.size,
             sha256: wheel.sha256,
-            cached: self.has_file(store, wheel.sha256) || wheel.has_tree(store, self.target.family()),
+            cached: self.has_file(store, wheel.sha256, wheel.size) || wheel.has_tree(store, self.target.family()),
             pinned: true,
         }));
         lines.extend(self.models.iter().map(|model| Line {
@@ -192,7 +192,7 @@ impl Plan {
             cached: store.has_tree("model", model.sha256())
                 || model.files.iter().all(|file| match file.source {
                     FileSource::Local(_) => true,
-                    FileSource::Remote(_) => self.has_file(store, file.sha256),
+                    FileSource::Remote(_) => self.has_file(store, file.sha256, Some(file.size)),
                 }),
             pinned: model.pinned,
         }));

@@ -3,9 +3,25 @@
 mod events;
 
 use std::io::IsTerminal as _;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressFinish, ProgressStyle};
+
+/// All bars of this process: what is said between them must not be drawn over.
+static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
+/// Whether a program follows the progress.
+static AS_JSON: AtomicBool = AtomicBool::new(false);
+
+/// Says something that whoever is watching should know, on a line of its own.
+pub fn say(text: &str) {
+    if AS_JSON.load(Ordering::Relaxed) {
+        events::note(text);
+    } else {
+        BARS.suspend(|| eprintln!("{text}"));
+    }
+}
 
 /// Where progress goes.
 pub trait Progress: Sync {
@@ -35,10 +51,6 @@ pub trait Bar: Sync {
     fn part(&self, _text: &str, _total: Option<u64>) -> Box<dyn Bar> {
         Box::new(Silent)
     }
-    /// Something that whoever is watching should know.
-    fn say(&self, text: &str) {
-        eprintln!("{text}");
-    }
     /// It is done.
     fn finish(&self) {}
 }
@@ -54,58 +66,22 @@ pub struct Terminal;
 
 impl Progress for Terminal {
     fn step(&self, text: &str) -> Box<dyn Bar> {
-        let bar =
-            ProgressBar::new_spinner().with_message(text.to_owned()).with_style(style("{spinner} {msg} ({elapsed})"));
-        Box::new(started(bar))
+        let bar = ProgressBar::new_spinner().with_style(style("{spinner} {msg} ({elapsed})"));
+        Box::new(started(bar, text))
     }
 
     fn bytes(&self, text: &str, total: Option<u64>) -> Box<dyn Bar> {
         let bar = match total {
             Some(total) => ProgressBar::new(total)
-                .with_style(style("{spinner} {msg} [{bar:24}] {bytes}/{total_bytes} {bytes_per_sec} {eta}")),
+                .with_style(style("{spinner} {msg} [{wide_bar}] {bytes}/{total_bytes} {bytes_per_sec} {eta}")),
             None => ProgressBar::new_spinner().with_style(style("{spinner} {msg} {bytes} {bytes_per_sec}")),
         };
-        let bars = MultiProgress::new();
-        let whole = started(bars.add(bar.with_message(text.to_owned())));
-        Box::new(Several { bars, whole })
+        Box::new(started(bar, text))
     }
 
     fn items(&self, text: &str, total: usize) -> Box<dyn Bar> {
         let bar = ProgressBar::new(total as u64).with_style(style("{spinner} {msg} [{bar:24}] {pos}/{len}"));
-        Box::new(started(bar.with_message(text.to_owned())))
-    }
-}
-
-/// A bar for the whole with one below it for each part.
-struct Several {
-    bars: MultiProgress,
-    whole: ProgressBar,
-}
-
-impl Bar for Several {
-    fn advance(&self, amount: u64) {
-        self.whole.advance(amount);
-    }
-
-    fn set_back(&self, amount: u64) {
-        self.whole.set_back(amount);
-    }
-
-    fn part(&self, text: &str, total: Option<u64>) -> Box<dyn Bar> {
-        let bar = match total {
-            Some(total) => ProgressBar::new(total)
-                .with_style(style("    [{bar:16}] {bytes}/{total_bytes} {bytes_per_sec} {eta} {wide_msg}")),
-            None => ProgressBar::new_spinner().with_style(style("    {bytes} {bytes_per_sec} {wide_msg}")),
-        };
-        Box::new(self.bars.add(bar.with_message(text.to_owned()).with_finish(ProgressFinish::AndClear)))
-    }
-
-    fn say(&self, text: &str) {
-        self.bars.suspend(|| eprintln!("{text}"));
-    }
-
-    fn finish(&self) {
-        self.whole.finish_and_clear();
+        Box::new(started(bar, text))
     }
 }
 
@@ -118,8 +94,13 @@ impl Bar for ProgressBar {
         self.dec(amount);
     }
 
-    fn say(&self, text: &str) {
-        self.suspend(|| eprintln!("{text}"));
+    fn part(&self, text: &str, total: Option<u64>) -> Box<dyn Bar> {
+        let bar = match total {
+            Some(total) => ProgressBar::new(total)
+                .with_style(style("    [{bar:16}] {bytes}/{total_bytes} {bytes_per_sec} {eta} {wide_msg}")),
+            None => ProgressBar::new_spinner().with_style(style("    {bytes} {bytes_per_sec} {wide_msg}")),
+        };
+        Box::new(added(bar, text))
     }
 
     fn finish(&self) {
@@ -131,14 +112,21 @@ fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).expect("the templates above are right").progress_chars("=> ")
 }
 
-fn started(bar: ProgressBar) -> ProgressBar {
-    bar.enable_steady_tick(Duration::from_millis(120));
+/// A bar below those that are there.
+fn added(bar: ProgressBar, text: &str) -> ProgressBar {
     // Also when a step ends with an error: its message belongs on a line of its own.
-    bar.with_finish(ProgressFinish::AndClear)
+    BARS.add(bar.with_message(text.to_owned()).with_finish(ProgressFinish::AndClear))
 }
 
-/// Progress for programs, one JSON object a line on standard error.
+fn started(bar: ProgressBar, text: &str) -> ProgressBar {
+    let bar = added(bar, text);
+    bar.enable_steady_tick(Duration::from_millis(120));
+    bar
+}
+
+/// Progress for programs, one JSON object a line on standard error; [`say`] says things so, too.
 pub fn as_json() -> &'static dyn Progress {
+    AS_JSON.store(true, Ordering::Relaxed);
     &events::Events
 }
 

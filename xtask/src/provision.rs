@@ -9,7 +9,7 @@ use speaches_launcher::layout::{self, Family};
 use speaches_launcher::runtime::{self as description, Head, Input};
 
 use crate::host;
-use crate::interrupt::WorkDirectory;
+use crate::interrupt::{self, WorkDirectory};
 use crate::manifest::SpeachesManifest;
 use crate::plan::Plan;
 use crate::progress::Progress;
@@ -47,8 +47,10 @@ impl Provision<'_> {
         let parent = plan.output.parent().context("the output has no parent directory")?;
         let work = WorkDirectory::new_in(parent)
             .with_context(|| format!("the runtime cannot be written to `{}`", plan.output))?;
-        remove_leftovers(parent);
-        remove_leftovers(&self.store.work());
+        // Until the end: what is found in the store now must still be there when it is needed.
+        let _in_use = self.store.share();
+        interrupt::remove_leftovers(parent, interrupt::Place::OfTheUser);
+        interrupt::remove_leftovers(&self.store.work(), interrupt::Place::Own);
         fs_err::create_dir_all(self.store.root())?;
         self.digests.save(self.store)?;
 
@@ -241,17 +243,5 @@ fn head(plan: &Plan, python: &Tree, bytecode: bool) -> Head {
         plan: plan.identity().to_string(),
         tool: env!("CARGO_PKG_VERSION").to_owned(),
         inputs,
-    }
-}
-
-/// Removes what killed runs left in a directory. Work directories of a run that is still going on are young.
-fn remove_leftovers(directory: &Utf8Path) {
-    const OLD: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
-    for entry in directory.read_dir_utf8().into_iter().flatten().flatten() {
-        let modified = entry.metadata().ok().and_then(|metadata| metadata.modified().ok());
-        let old = modified.and_then(|time| time.elapsed().ok()).is_some_and(|age| age > OLD);
-        if old && entry.file_name().starts_with(crate::interrupt::PREFIX) {
-            let _ = fs_err::remove_dir_all(entry.path());
-        }
     }
 }

@@ -1,5 +1,7 @@
 //! `cargo xtask cache`: where the store is, how large, whether it is sound, and making it smaller.
 
+use std::time::Duration;
+
 use anyhow::{Result, bail};
 use clap::Subcommand;
 use speaches_launcher::layout::Family;
@@ -18,8 +20,12 @@ pub enum Command {
     Dir,
     /// Print how much the store holds
     Size,
-    /// Remove what no provision will use: unpacked downloads, given up ones, and what was set aside
-    Prune,
+    /// Remove what no provision will use: unpacked downloads, given up ones, what was set aside, and old trees
+    Prune {
+        /// Remove trees that were not used for so many days; 0 means all that nobody is using now
+        #[arg(long, value_name = "N", default_value_t = 90)]
+        days: u32,
+    },
     /// Hash everything in the store, and set aside what is damaged
     Verify,
 }
@@ -38,12 +44,28 @@ pub fn run(command: &Command) -> Result<()> {
             }
             println!("{}", human_size(size));
         }
-        Command::Prune => {
-            let families = [Family::Unix, Family::Windows];
-            let freed = store.prune(|sha256| families.iter().any(|family| tree::has_tree(&store, sha256, *family)))?;
-            println!("{}: {} freed", store.root(), human_size(freed));
-        }
+        Command::Prune { days } => prune(&store, *days)?,
         Command::Verify => verify(&store)?,
+    }
+    Ok(())
+}
+
+fn prune(store: &Store, days: u32) -> Result<()> {
+    let families = [Family::Unix, Family::Windows];
+    let step = progress::for_stderr().step("Removing what nobody uses");
+    let pruned = store.prune(Duration::from_secs(u64::from(days) * 24 * 3600), |sha256| {
+        families.iter().any(|family| tree::has_tree(store, sha256, *family))
+    })?;
+    step.finish();
+    println!("{}: {} freed", store.root(), human_size(pruned.bytes()));
+    for (kind, count, bytes) in &pruned.kinds {
+        println!("{:>12}  {kind}: {count}", human_size(*bytes));
+    }
+    if pruned.in_use {
+        progress::say(
+            "note: somebody uses this store now, so downloads and what was used in the last days were kept; the next \
+             prune finds them",
+        );
     }
     Ok(())
 }

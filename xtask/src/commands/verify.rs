@@ -46,16 +46,8 @@ pub fn report(runtime: &Utf8Path, manifests: &Utf8Path) -> Result<()> {
     Ok(())
 }
 
-/// Scans the binaries of a runtime, finished or in its stage.
-///
-/// # Errors
-///
-/// When a binary is not fit for the target.
-pub fn scan_binaries(
-    runtime: &Utf8Path,
-    description: &Description,
-    manifests: &Utf8Path,
-) -> Result<(Platform, Report)> {
+/// Looks at the binaries of a runtime as the loader of its target will. One that is not fit for it is an error.
+fn scan_binaries(runtime: &Utf8Path, description: &Description, manifests: &Utf8Path) -> Result<(Platform, Report)> {
     let head = &description.head;
     let targets = Manifests::load(manifests, head.sample)?.targets;
     let platform = Platform::of(&targets.target(&head.target)?, &head.python.minor)?;

@@ -17,6 +17,7 @@ use crate::digest::Sha256;
 use crate::failure::{Exit, Failure};
 use crate::host;
 use crate::http;
+use crate::progress;
 use crate::store::fetch::{document, mismatch};
 
 /// The hub itself.
@@ -111,10 +112,10 @@ pub fn revision(id: &str, revision: &str) -> Result<Revision, Trouble> {
         return Err(Trouble::Refused(question.gated()));
     }
     if !answer.id.is_empty() && answer.id != id {
-        eprintln!(
+        progress::say(&format!(
             "note: the hub calls `{id}` now `{}`; the runtime has it under the name that was asked for",
             answer.id.escape_debug()
-        );
+        ));
     }
     Ok(answer)
 }

@@ -36,6 +36,11 @@ fn tell(event: &Value) {
     let _ = writeln!(std::io::stderr().lock(), "{event}");
 }
 
+/// Tells something that is for people.
+pub fn note(text: &str) {
+    tell(&json!({"event": "note", "text": text}));
+}
+
 impl Counter {
     fn begin(step: &str, part: Option<&str>, total: Option<u64>) -> Box<dyn Bar> {
         let now = Instant::now();
@@ -92,10 +97,6 @@ impl Bar for Counter {
 
     fn part(&self, text: &str, total: Option<u64>) -> Box<dyn Bar> {
         Self::begin(&self.step, Some(text), total)
-    }
-
-    fn say(&self, text: &str) {
-        tell(&json!({"event": "note", "text": text}));
     }
 
     fn finish(&self) {

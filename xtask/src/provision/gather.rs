@@ -45,7 +45,8 @@ impl Provision<'_> {
 
     /// All wheels as they are on the index.
     pub fn wheel_files(&self, plan: &Plan) -> Result<()> {
-        let missing = plan.wheels.iter().filter(|wheel| !self.store.file(wheel.sha256).exists()).collect::<Vec<_>>();
+        let missing =
+            plan.wheels.iter().filter(|wheel| !self.store.has_file(wheel.sha256, wheel.size)).collect::<Vec<_>>();
         let urls = self.urls(plan, missing.clone())?;
         let downloads = missing.into_iter().map(|wheel| fill::download(wheel, &urls)).collect::<Vec<_>>();
         self.store.fetch_all(&downloads, self.progress)
@@ -120,7 +121,7 @@ impl Provision<'_> {
                 FileSource::Local(_) => None,
             })
             .collect::<Vec<_>>();
-        let is_missing = |one: &&Download| !plan.has_file(self.store, one.sha256);
+        let is_missing = |one: &&Download| !plan.has_file(self.store, one.sha256, one.size);
         if let Some(by) = hub::forbidden_by(self.offline)
             && let Some(missing) = downloads.iter().find(is_missing)
         {
@@ -140,7 +141,7 @@ impl Provision<'_> {
         for download in &mut downloads {
             if let Some(path) = plan.vendored(download.sha256) {
                 download.urls = vec![path];
-            } else if self.offline && !self.store.file(download.sha256).exists() && !download.is_local() {
+            } else if self.offline && !self.store.has_file(download.sha256, download.size) && !download.is_local() {
                 bail!(self.forbidden(plan, &download.label));
             }
         }

@@ -3,11 +3,13 @@
 Standard input: one line per file, `source<TAB>destination<TAB>name`. The name is what the code object says
 its file is; the import system puts the real path in its place. Files that are no valid Python of this
 version, such as templates, are left without bytecode, as `compileall` does.
+
+The directories of the destinations are there. Made here, they would come back when whoever started this is
+killed and the next one cleans up, since this goes on for a while.
 """
 
 import importlib.util
 import marshal
-import os
 import struct
 import sys
 
@@ -72,7 +74,6 @@ for line in sys.stdin:
     if dumped is None:
         # Better without bytecode than with another one each time.
         continue
-    os.makedirs(os.path.dirname(destination), exist_ok=True)
     with open(destination, "xb") as file:
         file.write(importlib.util.MAGIC_NUMBER)
         file.write(struct.pack("<I", HASH_BASED_UNCHECKED))

@@ -81,6 +81,7 @@ impl Compiler {
                 let (directory, stem) = stem.rsplit_once('/').unwrap_or(("", stem));
                 let name = self.bytecode_of(directory, stem)?;
                 let destination = work.path().join(name.as_str());
+                interrupt::create_inside(destination.parent().context("bytecode without a directory")?)?;
                 jobs.push_str(&format!("{}\t{destination}\t{}\n", tree.content.join(path.as_str()), path.as_str()));
                 made.push((name, destination));
             }

@@ -4,14 +4,18 @@ use std::collections::BTreeMap;
 
 use anyhow::{Result, bail};
 use unicode_normalization::UnicodeNormalization as _;
+use wheel_archive::path::fold;
 
 use crate::failure::{Exit, Failure};
 
-/// Windows gives a path 260 characters, its end included, unless the machine was set up otherwise; what is left of that
-/// is for the directory that a runtime is unpacked into.
+/// Windows gives a path 260 characters, its end included, unless the machine was set up otherwise.
 const WINDOWS_PATH: usize = 259;
-/// `C:\Users\<20 characters>\AppData\Local\Programs\<40 characters>\`: where people and Harbor put a runtime.
-const WINDOWS_ROOT: usize = 90;
+/// `C:\Users\<20 characters>\AppData\Local\Programs\<40 characters>\`, its last `\` included: where people and Harbor
+/// put a runtime.
+const WINDOWS_ROOT: usize = 94;
+/// What is left below it. The longest path in a runtime for Windows has 144, that of the longest module 125, to which
+/// its bytecode adds the 25 of `__pycache__\`, `.cpython-312` and `c`.
+const WINDOWS_BELOW: usize = WINDOWS_PATH - WINDOWS_ROOT;
 
 /// How the file systems of a target tell names apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +75,7 @@ fn folded(path: &str) -> String {
     if path.is_ascii() {
         return path.to_ascii_lowercase();
     }
-    path.nfd().collect::<String>().to_lowercase().nfd().collect()
+    fold(&path.nfd().collect::<String>()).nfd().collect()
 }
 
 /// Why Windows cannot have a path. Trailing dots and spaces, `:` and `\` are refused for every target.
@@ -89,10 +93,10 @@ fn windows(path: &str) -> Option<String> {
         }
     }
     let length = path.encode_utf16().count();
-    (length > WINDOWS_PATH - WINDOWS_ROOT).then(|| {
+    (length > WINDOWS_BELOW).then(|| {
         format!(
-            "it has {length} characters, and {} are left for it below a directory with a path of {WINDOWS_ROOT}",
-            WINDOWS_PATH - WINDOWS_ROOT
+            "it has {length} characters, and {WINDOWS_BELOW} are left for it below a directory with a path of \
+             {WINDOWS_ROOT}"
         )
     })
 }
@@ -116,6 +120,7 @@ mod tests {
             ("Package/x.py", "package/y.py"),
             ("caf\u{e9}.py", "cafe\u{301}.py"),
             ("\u{c9}.py", "\u{e9}.py"),
+            ("\u{17f}ite.py", "SITE.py"),
         ] {
             for rules in [Rules::Macos, Rules::Windows] {
                 let said = refused(rules, &[one, other]).unwrap();
@@ -134,6 +139,11 @@ mod tests {
             assert!(said.contains(path) && said.contains("cannot be on Windows"), "{said}");
             assert_eq!(refused(Rules::Macos, &[path]), None);
         }
+        let root = format!("C:\\Users\\{}\\AppData\\Local\\Programs\\{}\\", "x".repeat(20), "x".repeat(40));
+        assert_eq!(root.len(), WINDOWS_ROOT);
+        assert_eq!(refused(Rules::Windows, &["x".repeat(165).as_str()]), None);
+        let said = refused(Rules::Windows, &["x".repeat(166).as_str()]).unwrap();
+        assert!(said.contains("it has 166 characters, and 165 are left"), "{said}");
         for path in ["auxiliary.py", "com10", "console/a", "a/lpt"] {
             assert_eq!(refused(Rules::Windows, &[path]), None, "{path}");
         }

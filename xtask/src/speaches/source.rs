@@ -14,6 +14,7 @@ use crate::digest::Sha256;
 use crate::failure::{Exit, Failure};
 use crate::http;
 use crate::manifest::{PinnedFile, SpeachesManifest};
+use crate::progress;
 use crate::store::fetch::{self, document};
 
 /// What a runtime takes from the source. Nothing else of it is looked at when it is not pinned, and no file in
@@ -61,7 +62,7 @@ impl Source {
             match files.map(|files| Self::check(files, &url, manifest, false)) {
                 Ok(Ok(source)) => {
                     if let Some(wrong) = wrong {
-                        eprintln!("warning: {wrong}");
+                        progress::say(&format!("warning: {wrong}"));
                     }
                     return Ok(source);
                 }

@@ -1,12 +1,11 @@
-//! Looking after a store: is everything in it what its name says, and what of it does nobody need?
+//! Looking after a store: is everything in it what its name says?
 
 use anyhow::{Context as _, Result};
 use camino::{Utf8Path, Utf8PathBuf};
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
-use walkdir::WalkDir;
 
 use super::Store;
-use super::tree::{Entry, Tree};
+use super::tree::{Entry, TOOL, Tree};
 use crate::digest::Sha256;
 
 /// What a check of a store found.
@@ -28,7 +27,7 @@ impl Store {
         let mut trees = Vec::new();
         for kind in entries(&self.root().join("trees"))? {
             // Tools are no trees: pip installs them as it likes.
-            if kind.file_name() != Some("tool") {
+            if kind.file_name() != Some(TOOL) {
                 trees.extend(entries(&kind)?);
             }
         }
@@ -41,33 +40,11 @@ impl Store {
         for (path, damage) in found {
             if let Some(damage) = damage {
                 // Whoever is just making it again finds nothing in the way.
-                let _guard = self.lock(path)?;
+                let _guard = self.lock(path, &format!("making `{path}`"))?;
                 checked.damaged.push((damage, self.set_aside(path)?));
             }
         }
         Ok(checked)
-    }
-
-    /// Removes what no provision will use: what was set aside, parts of downloads that nobody is going on with, and
-    /// downloads of which `is_unpacked` says that a tree was made. Returns how many bytes that were.
-    pub fn prune(&self, is_unpacked: impl Fn(Sha256) -> bool) -> Result<u64> {
-        let mut freed = 0;
-        for path in entries(&self.quarantine())? {
-            freed += remove(&path)?;
-        }
-        for path in entries(&self.partial())? {
-            let Some(sha256) = path.file_stem().and_then(|name| name.parse::<Sha256>().ok()) else { continue };
-            if let Some(_guard) = self.try_lock(&self.file(sha256))? {
-                freed += remove(&path)?;
-            }
-        }
-        for path in entries(&self.root().join("files"))? {
-            let is_unpacked = path.file_name().and_then(|name| name.parse().ok()).is_some_and(&is_unpacked);
-            if is_unpacked && let Some(_guard) = self.try_lock(&path)? {
-                freed += remove(&path)?;
-            }
-        }
-        Ok(freed)
     }
 
     /// Moves something to where it can be looked at but is never used, and returns that place.
@@ -85,7 +62,7 @@ impl Store {
 }
 
 /// What is in a directory, sorted; nothing when there is none.
-fn entries(directory: &Utf8Path) -> Result<Vec<Utf8PathBuf>> {
+pub(super) fn entries(directory: &Utf8Path) -> Result<Vec<Utf8PathBuf>> {
     if !directory.is_dir() {
         return Ok(Vec::new());
     }
@@ -96,16 +73,6 @@ fn entries(directory: &Utf8Path) -> Result<Vec<Utf8PathBuf>> {
         .with_context(|| format!("cannot read `{directory}`"))?;
     found.sort();
     Ok(found)
-}
-
-fn remove(path: &Utf8Path) -> Result<u64> {
-    let mut size = 0;
-    for entry in WalkDir::new(path) {
-        let entry = entry?;
-        size += if entry.file_type().is_file() { entry.metadata()?.len() } else { 0 };
-    }
-    if path.is_dir() { fs_err::remove_dir_all(path) } else { fs_err::remove_file(path) }?;
-    Ok(size)
 }
 
 fn damage_of_file(path: &Utf8Path) -> Result<Option<String>> {

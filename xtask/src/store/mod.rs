@@ -2,17 +2,20 @@
 //!
 //! ```text
 //! files/<sha256>          what was downloaded, byte for byte
-//! trees/<kind>/<key>/     directories made from it, each with a `tree.json` that lists its files
+//! trees/<kind>/<key>/     directories made from it, each with a `tree.json` that lists its files and was modified when
+//!                         the tree was used last
 //! partial/<sha256>        what has arrived of a download, and in `<sha256>.json` of which version it is a part
 //! quarantine/<sha256>-<n> what was downloaded and was not what its pin says; never used
-//! locks/                  one empty file per thing that is being made
+//! locks/                  one empty file per thing that is being made, and one for all trees
+//! work/                   what is being made
 //! digests.json            sha256 of local files that were hashed before, by path, size and times
 //! ```
-//! Everything in it can be made again. Nothing in it is ever changed after it was published.
+//! Everything in it can be made again. No byte of it is ever changed after it was published.
 
 pub mod care;
 pub mod digests;
 pub mod fetch;
+pub mod prune;
 pub mod publish;
 pub mod tree;
 
@@ -52,6 +55,18 @@ impl Store {
     /// Where a downloaded file with this digest is, or will be.
     pub fn file(&self, sha256: Sha256) -> Utf8PathBuf {
         self.root.join("files").join(sha256.to_string())
+    }
+
+    /// Whether a downloaded file with this digest is there, as long as it is said to be.
+    ///
+    /// After a power cut the name of a file may be there and its bytes not. One of the right length is found by a check
+    /// of the store only, or when what is made of it is not what it should be.
+    pub fn has_file(&self, sha256: Sha256, size: Option<u64>) -> bool {
+        let there = fs_err::metadata(self.file(sha256)).ok().filter(std::fs::Metadata::is_file);
+        there.is_some_and(|there| match size {
+            Some(size) => there.len() == size,
+            None => there.len() > 0 || sha256 == Sha256::of(b""),
+        })
     }
 
     /// Where the tree of this kind and key is, or will be.

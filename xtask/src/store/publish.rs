@@ -1,59 +1,120 @@
 //! The one way in which anything becomes visible: made elsewhere, then renamed, under a lock.
 
+use std::collections::BTreeSet;
 use std::fs::TryLockError;
+use std::io;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 use fs_err::{File, OpenOptions};
 
 use super::Store;
 use crate::digest::Sha256;
 use crate::interrupt::WorkDirectory;
+use crate::progress;
+
+/// Whoever watches wants to know why nothing happens for so long.
+const WORTH_MENTIONING: Duration = Duration::from_secs(2);
+/// Between two looks whether a lock is free.
+const PAUSE: Duration = Duration::from_millis(20);
+/// What stands for all trees of the store.
+const TREES: &str = "trees";
+
+static KNOWN: Mutex<Known> = Mutex::new(Known { held: BTreeSet::new(), mentioned: BTreeSet::new() });
+
+struct Known {
+    /// What this process itself has locked: some of its threads may wait for others.
+    held: BTreeSet<Utf8PathBuf>,
+    /// What it said that it waits for.
+    mentioned: BTreeSet<Utf8PathBuf>,
+}
+
+fn known() -> MutexGuard<'static, Known> {
+    KNOWN.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Held while something is being made, so that two processes do not make it twice.
+#[derive(Debug)]
 pub struct Guard {
+    path: Utf8PathBuf,
     _file: File,
 }
 
+impl Guard {
+    fn new(path: &Utf8Path, file: File) -> Self {
+        known().held.insert(path.to_owned());
+        Self { path: path.to_owned(), _file: file }
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        known().held.remove(&self.path);
+    }
+}
+
 impl Store {
-    /// Waits for the lock that belongs to a path.
-    pub fn lock(&self, path: &Utf8Path) -> Result<Guard> {
+    /// Waits for the lock that belongs to a path. `doing` says what whoever has it is likely to be doing, for people
+    /// who wait for long: `fetching x.whl`.
+    pub fn lock(&self, path: &Utf8Path, doing: &str) -> Result<Guard> {
         let file = self.lock_file(path)?;
-        file.file().lock().with_context(|| format!("cannot lock `{path}`"))?;
-        Ok(Guard { _file: file })
+        let result = wait(path, doing, || file.file().try_lock(), || file.file().lock());
+        result.with_context(|| format!("cannot lock `{path}`"))?;
+        Ok(Guard::new(path, file))
     }
 
     /// Takes the lock that belongs to a path, unless somebody has it.
     pub fn try_lock(&self, path: &Utf8Path) -> Result<Option<Guard>> {
         let file = self.lock_file(path)?;
         match file.file().try_lock() {
-            Ok(()) => Ok(Some(Guard { _file: file })),
+            Ok(()) => Ok(Some(Guard::new(path, file))),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("cannot lock `{path}`")),
         }
+    }
+
+    /// Held by those who use trees, together: none disappears meanwhile. Waits for one who removes some.
+    ///
+    /// Nothing comes back where it cannot be had, as on a store that can only be read.
+    pub fn share(&self) -> Option<File> {
+        let path = self.root().join(TREES);
+        let file = self.lock_file(&path).ok()?;
+        let doing = "removing what nobody uses from the store";
+        wait(&path, doing, || file.file().try_lock_shared(), || file.file().lock_shared()).ok()?;
+        Some(file)
+    }
+
+    /// Held by the one who removes trees, when nobody uses any.
+    pub fn claim(&self) -> Result<Option<Guard>> {
+        self.try_lock(&self.root().join(TREES))
     }
 
     fn lock_file(&self, path: &Utf8Path) -> Result<File> {
         let directory = self.locks();
         fs_err::create_dir_all(&directory)?;
         let name = Sha256::of(path.as_str().as_bytes()).to_string();
+        // N.B. never deleted: somebody may have opened it and be about to lock it, and the lock of a deleted file keeps
+        // nobody away from the next one of its name.
         Ok(OpenOptions::new().create(true).truncate(false).write(true).open(directory.join(name))?)
     }
 
     /// Makes `destination` unless it is there: `make` gets an empty work directory and returns which path in
-    /// it is to be published.
+    /// it is to be published. `doing` is for those who wait for it meanwhile.
     ///
     /// The check is made once more under the lock, since another process may have been faster. What `make`
     /// leaves behind when it fails disappears with the work directory.
     pub fn publish(
         &self,
         destination: &Utf8Path,
-        make: impl FnOnce(&Utf8Path) -> Result<camino::Utf8PathBuf>,
+        doing: &str,
+        make: impl FnOnce(&Utf8Path) -> Result<Utf8PathBuf>,
     ) -> Result<()> {
         if destination.exists() {
             return Ok(());
         }
-        let _guard = self.lock(destination)?;
+        let _guard = self.lock(destination, doing)?;
         if destination.exists() {
             return Ok(());
         }
@@ -73,5 +134,35 @@ impl Store {
         fs_err::write(&new, bytes)?;
         fs_err::rename(new, file)?;
         Ok(())
+    }
+}
+
+/// Waits for a lock, and says so when it takes long.
+fn wait(
+    path: &Utf8Path,
+    doing: &str,
+    attempt: impl Fn() -> Result<(), TryLockError>,
+    blocking: impl FnOnce() -> io::Result<()>,
+) -> io::Result<()> {
+    let began = Instant::now();
+    loop {
+        match attempt() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::Error(error)) => return Err(error),
+            Err(TryLockError::WouldBlock) if began.elapsed() < WORTH_MENTIONING => std::thread::sleep(PAUSE),
+            Err(TryLockError::WouldBlock) => {
+                mention(path, doing);
+                return blocking();
+            }
+        }
+    }
+}
+
+/// Says once what this process waits for, unless that is itself.
+fn mention(path: &Utf8Path, doing: &str) {
+    let mut known = known();
+    if !known.held.contains(path) && known.mentioned.insert(path.to_owned()) {
+        drop(known);
+        progress::say(&format!("waiting for another process that is {doing}"));
     }
 }

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::io::{self, Read, Write as _};
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result, bail};
 use camino::{Utf8Path, Utf8PathBuf};
-use fs_err::File;
+use fs_err::{File, OpenOptions};
 use serde::{Deserialize, Serialize};
 
 pub use wheel_archive::path::RelativePath;
@@ -14,8 +15,12 @@ use super::Store;
 use crate::digest::{Hasher, Sha256};
 use crate::interrupt;
 
+/// The kind of those that [`Store::make_tool`] makes.
+pub const TOOL: &str = "tool";
 const LIST: &str = "tree.json";
 const CONTENT: &str = "content";
+/// That a tree was used is noted no more often than this.
+pub const NOTED_EVERY: Duration = Duration::from_secs(24 * 3600);
 
 /// A directory in the store and what is in it.
 #[derive(Clone, Debug)]
@@ -138,7 +143,7 @@ impl Store {
     /// The tree of this kind and key, made by `fill` when it is not there yet.
     pub fn make_tree(&self, kind: &str, key: Sha256, fill: impl FnOnce(&mut TreeWriter) -> Result<()>) -> Result<Tree> {
         let destination = self.tree(kind, key);
-        self.publish(&destination, |work| {
+        self.publish(&destination, &making(kind, key), |work| {
             let made = work.join("tree");
             let mut writer = TreeWriter::new(made.join(CONTENT));
             interrupt::create_inside(&writer.content)?;
@@ -146,17 +151,51 @@ impl Store {
             fs_err::write(made.join(LIST), serde_json::to_vec(&writer.entries)?)?;
             Ok(made)
         })?;
-        self.open_tree(kind, key)
+        let tree = Tree::open(&destination)?;
+        note_use(&destination);
+        Ok(tree)
+    }
+
+    /// The directory of a tool, which some installer fills as it likes when it is not there yet: `make` is as in
+    /// [`Store::publish`]. None of its files are listed.
+    pub fn make_tool(&self, key: Sha256, make: impl FnOnce(&Utf8Path) -> Result<Utf8PathBuf>) -> Result<Utf8PathBuf> {
+        let destination = self.tree(TOOL, key);
+        self.publish(&destination, &making(TOOL, key), |work| {
+            let made = make(work)?;
+            fs_err::write(made.join(LIST), "{}")?;
+            Ok(made)
+        })?;
+        note_use(&destination);
+        Ok(destination)
     }
 
     /// Whether the tree of this kind and key is there.
     pub fn has_tree(&self, kind: &str, key: Sha256) -> bool {
         self.tree(kind, key).join(LIST).is_file()
     }
+}
 
-    fn open_tree(&self, kind: &str, key: Sha256) -> Result<Tree> {
-        Tree::open(&self.tree(kind, key))
+/// What whoever makes a tree is doing. All of the digest would not fit on the line of a terminal.
+fn making(kind: &str, key: Sha256) -> String {
+    format!("making `trees/{kind}/{}…`", &key.to_string()[..12])
+}
+
+/// Notes that a tree is used now: its list was modified when it was used last. Where nobody may write that, it counts
+/// as old as it is.
+fn note_use(directory: &Utf8Path) {
+    if unused_for(directory) > NOTED_EVERY
+        && let Ok(list) = OpenOptions::new().append(true).open(directory.join(LIST))
+    {
+        let _ = list.file().set_modified(SystemTime::now());
     }
+}
+
+/// How long a tree was not used, to within [`NOTED_EVERY`].
+pub fn unused_for(directory: &Utf8Path) -> Duration {
+    let modified = |path: &Utf8Path| path.metadata().and_then(|metadata| metadata.modified());
+    let used = modified(&directory.join(LIST)).or_else(|_| modified(directory));
+    // A clock may have been wrong; what was used in the future is in use.
+    used.ok().and_then(|used| SystemTime::now().duration_since(used).ok()).unwrap_or_default()
 }
 
 impl Tree {

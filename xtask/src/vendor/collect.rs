@@ -41,6 +41,8 @@ pub fn collect(provision: &Provision<'_>, plan: &Plan, choices: &Choices, output
     check_output(output)?;
     let parent = output.parent().context("a vendor directory has a parent directory")?;
     let work = WorkDirectory::new_in(parent).with_context(|| format!("cannot write to `{output}`"))?;
+    // Until the end: what is found in the store now must still be there when it is needed.
+    let _in_use = provision.store.share();
     let mut collection = Collection::new(work.path().join("vendor"))?;
 
     provision.wheel_files(plan)?;

@@ -1,7 +1,7 @@
 //! From the wheels of a lock to their trees: each is fetched and unpacked in one go, so that the processor unpacks
 //! one while the network brings the next.
 
-use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, BinaryHeap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -19,7 +19,7 @@ use crate::target::Target;
 pub fn missing<'a>(store: &Store, wheels: &'a [LockedWheel], target: &Target) -> Vec<&'a LockedWheel> {
     wheels
         .iter()
-        .filter(|wheel| !wheel.has_tree(store, target.family()) && !store.file(wheel.sha256).exists())
+        .filter(|wheel| !wheel.has_tree(store, target.family()) && !store.has_file(wheel.sha256, wheel.size))
         .collect()
 }
 
@@ -40,8 +40,11 @@ pub fn trees(
         let total = missing.iter().map(|wheel| wheel.size).sum::<Option<u64>>();
         progress.bytes(&format!("Fetching and unpacking {}", counted(missing.len(), "wheel")), total)
     };
+    let is_missing = missing.iter().map(|wheel| wheel.sha256).collect::<HashSet<_>>();
+    // One that nobody knows the size of may be the largest.
+    let weight = |index: usize| wheels[index].size.unwrap_or(u64::MAX);
     let mut order = (0..wheels.len()).collect::<Vec<_>>();
-    order.sort_by_key(|index| std::cmp::Reverse(wheels[*index].size.unwrap_or(u64::MAX)));
+    order.sort_by_key(|index| std::cmp::Reverse(weight(*index)));
     let order = Mutex::new(VecDeque::from(order));
     // Half of the connections begin with the largest; half with the smallest, since nothing could be unpacked while all
     // wait for large ones.
@@ -64,8 +67,8 @@ pub fn trees(
             bar.advance(1);
         }
     };
-    let (next, done, unpack, ready, failed, missing, bar) =
-        (&next, &done, &unpack, &ready, &failed, &missing, bar.as_ref());
+    let (next, done, unpack, weight, ready, failed, is_missing, bar) =
+        (&next, &done, &unpack, &weight, &ready, &failed, &is_missing, bar.as_ref());
     // As many threads as the network likes fetch; as many as there are processors unpack.
     rayon::in_place_scope(|processors| {
         std::thread::scope(|connections| {
@@ -73,10 +76,14 @@ pub fn trees(
                 connections.spawn(move || {
                     while let Some(index) = next(thread) {
                         let wheel = &wheels[index];
-                        let is_missing = missing.iter().any(|missing| missing.sha256 == wheel.sha256);
-                        match if is_missing { store.fetch(&download(wheel, urls), bar) } else { Ok(()) } {
+                        let fetched = if is_missing.contains(&wheel.sha256) {
+                            store.fetch(&download(wheel, urls), bar)
+                        } else {
+                            Ok(())
+                        };
+                        match fetched {
                             Ok(()) => {
-                                lock(ready).push((wheel.size, index));
+                                lock(ready).push((weight(index), index));
                                 processors.spawn(move |_| unpack());
                             }
                             Err(error) => done(index, Err(error)),

@@ -109,8 +109,7 @@ fn install(store: &Store, manifests: &Utf8Path, pythons: &[Utf8PathBuf]) -> Resu
     let manifest: UvManifest = toml::from_str(&fs_err::read_to_string(manifests.join("uv.toml"))?)?;
     let hashes = manifest.sha256.iter().map(|sha256| format!(" --hash=sha256:{sha256}")).collect::<String>();
     let requirement = format!("uv=={}{hashes}\n", manifest.version);
-    let directory = store.tree("tool", Sha256::of(requirement.as_bytes()));
-    store.publish(&directory, |work| {
+    let directory = store.make_tool(Sha256::of(requirement.as_bytes()), |work| {
         let list = work.join("requirements.txt");
         fs_err::write(&list, &requirement)?;
         let mut failures = Vec::new();

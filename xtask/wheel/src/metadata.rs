@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::name::{WheelName, normalize};
-use crate::place::fold;
+use crate::path::fold;
 
 /// Largest `WHEEL` in bytes; real ones have hundreds.
 pub(crate) const LARGEST_WHEEL: u64 = 1 << 20;

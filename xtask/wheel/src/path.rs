@@ -55,6 +55,11 @@ impl RelativePath {
     }
 }
 
+/// A text as file systems without case compare it: to some of them `ſ` is an `s`.
+pub fn fold(text: &str) -> String {
+    text.to_uppercase().to_lowercase()
+}
+
 #[cfg(test)]
 mod tests {
     use super::RelativePath;

@@ -1,7 +1,7 @@
 //! Where the members of a wheel are installed.
 
 use crate::name::WheelName;
-use crate::path::RelativePath;
+use crate::path::{RelativePath, fold};
 use crate::unpack::{DATA, SITE_PACKAGES};
 
 /// What is done with a member.
@@ -106,11 +106,6 @@ fn prefix_place(path: &RelativePath, rest: &RelativePath, name: &WheelName) -> R
         (_, Some(_)) => {}
     }
     Ok(Some(rest.below(DATA)))
-}
-
-/// As file systems without case compare: `ſ` is an `s` to some.
-pub(crate) fn fold(text: &str) -> String {
-    text.to_uppercase().to_lowercase()
 }
 
 #[cfg(test)]

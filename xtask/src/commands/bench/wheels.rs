@@ -131,11 +131,13 @@ fn python(arguments: &Arguments, manifests: &Manifests, target: &Target) -> Resu
         let name = lock::file_name(manifest::minor_of(&interpreter.version), &target.triple, accelerator);
         manifests.locks.join(name).is_file().then_some(interpreter)
     });
-    found.with_context(|| {
-        Failure::new(Exit::Unavailable, "pip and uv need a CPython of this machine that there is a lock for")
-            .hint("name one with `--python-from`")
-            .to_string()
-    })
+    let Some(found) = found else {
+        bail!(
+            Failure::new(Exit::Unavailable, "pip and uv need a CPython of this machine that there is a lock for")
+                .hint("name one with `--python-from`")
+        );
+    };
+    Ok(found)
 }
 
 /// The directory of a benchmark: caches and what is filled from them, all on one file system.

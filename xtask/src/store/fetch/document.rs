@@ -11,7 +11,6 @@ use super::attempt::{self, Setback};
 use super::retry::{Patience, Retries};
 use super::{answer, wait};
 use crate::plan::human_size;
-use crate::progress::Silent;
 
 /// Reads what is at a URL, at most `limit` bytes of it. `label` says what it is, for people who wait for long.
 ///
@@ -24,7 +23,7 @@ pub fn read(url: &str, limit: u64, label: &str) -> Result<Vec<u8>> {
         match once(url, limit, patience) {
             Ok(bytes) => return Ok(bytes),
             // Nothing of what came is used again, so nothing was won.
-            Err(setback) => wait(&mut retries, setback, 0, label, &Silent).map_err(Setback::into_error)?,
+            Err(setback) => wait(&mut retries, setback, 0, label).map_err(Setback::into_error)?,
         }
     }
 }

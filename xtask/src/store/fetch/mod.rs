@@ -19,7 +19,7 @@ use super::Store;
 use crate::digest::Sha256;
 use crate::failure::{Exit, Failure};
 use crate::http;
-use crate::progress::{Bar, Progress};
+use crate::progress::{self, Bar, Progress};
 pub use answer::Refusal;
 use attempt::Setback;
 use partial::Partial;
@@ -55,7 +55,7 @@ impl Download {
 impl Store {
     /// Fetches what is not there yet, several at a time.
     pub fn fetch_all(&self, downloads: &[Download], progress: &dyn Progress) -> Result<()> {
-        let missing = downloads.iter().filter(|one| !self.file(one.sha256).exists()).collect::<Vec<_>>();
+        let missing = downloads.iter().filter(|one| !self.has_file(one.sha256, one.size)).collect::<Vec<_>>();
         if missing.is_empty() {
             return Ok(());
         }
@@ -77,8 +77,23 @@ impl Store {
 
     /// Fetches one file, unless it is there.
     pub fn fetch(&self, download: &Download, bar: &dyn Bar) -> Result<()> {
+        let file = self.file(download.sha256);
+        let doing = format!("fetching {}", download.label);
+        let is_damaged = || file.exists() && !self.has_file(download.sha256, download.size);
+        if is_damaged() {
+            let _guard = self.lock(&file, &doing)?;
+            // Another process may have put it right meanwhile.
+            if is_damaged() {
+                let place = self.set_aside(&file)?;
+                progress::say(&format!(
+                    "note: {} was fetched before, but not all of it is there any more, as after a power cut; it is \
+                     fetched again, and the damaged one kept as `{place}`",
+                    download.label
+                ));
+            }
+        }
         let mut was_there = true;
-        self.publish(&self.file(download.sha256), |_| {
+        self.publish(&file, &doing, |_| {
             was_there = false;
             let part = bar.part(&download.label, download.size);
             let bar = Both { whole: bar, part: part.as_ref() };
@@ -114,10 +129,6 @@ impl Bar for Both<'_> {
         self.whole.set_back(amount);
         self.part.set_back(amount);
     }
-
-    fn say(&self, text: &str) {
-        self.whole.say(text);
-    }
 }
 
 /// Tries the sources in order and returns where the whole file is.
@@ -131,7 +142,7 @@ fn from_any(download: &Download, partial: &mut Partial, bar: &dyn Bar) -> Result
             Ok(path) => {
                 if let Some(wrong) = wrong {
                     // It was fetched all the same, but somebody should look at that source.
-                    bar.say(&format!("warning: {wrong}"));
+                    progress::say(&format!("warning: {wrong}"));
                 }
                 return Ok(path);
             }
@@ -179,19 +190,19 @@ fn from_one(url: &str, download: &Download, partial: &mut Partial, bar: &dyn Bar
             Ok(path) => return Ok(path),
             Err(error) => error,
         };
-        wait(&mut retries, error, partial.length(), &download.label, bar)?;
+        wait(&mut retries, error, partial.length(), &download.label)?;
     }
 }
 
 /// Waits for the next attempt after one that failed when so many bytes were there, unless there should be none.
-fn wait(retries: &mut Retries, setback: Setback, length: u64, label: &str, bar: &dyn Bar) -> Result<(), Setback> {
+fn wait(retries: &mut Retries, setback: Setback, length: u64, label: &str) -> Result<(), Setback> {
     let Setback::Passing { error, wait } = setback else { return Err(setback) };
     let Some(pause) = retries.after(length, wait) else {
         return Err(Setback::Source(error.context(format!("given up after {} attempts", retries.made()))));
     };
     let pause = pause.map_err(Setback::Source)?;
     if pause >= retry::WORTH_MENTIONING {
-        bar.say(&format!("{label}: {error:#}; trying again in {} s", pause.as_secs()));
+        progress::say(&format!("{label}: {error:#}; trying again in {} s", pause.as_secs()));
     }
     std::thread::sleep(pause);
     Ok(())
