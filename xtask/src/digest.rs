@@ -108,7 +108,8 @@ impl<T> Hasher<T> {
         (Sha256(self.state.finalize().into()), self.size)
     }
 
-    fn update(&mut self, bytes: &[u8]) {
+    /// Hashes bytes that pass elsewhere.
+    pub fn update(&mut self, bytes: &[u8]) {
         self.state.update(bytes);
         self.size += bytes.len() as u64;
     }

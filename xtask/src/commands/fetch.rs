@@ -1,7 +1,7 @@
 //! `cargo xtask fetch`: the downloader by itself, for tests and benchmarks.
 
 use anyhow::{Context as _, Result};
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 use serde::Deserialize;
 
@@ -30,22 +30,26 @@ struct Wanted {
 /// Runs the subcommand.
 pub fn run(arguments: &Arguments) -> Result<()> {
     let store = Store::locate()?;
-    let list = serde_json::from_slice::<Vec<Wanted>>(&fs_err::read(&arguments.list)?)
-        .with_context(|| format!("`{}` is no list of downloads", arguments.list))?;
-    let downloads = list
-        .into_iter()
-        .enumerate()
-        .map(|(index, Wanted { urls, sha256, size })| Download {
-            label: format!("file {}", index + 1),
-            urls,
-            size,
-            sha256,
-        })
-        .collect::<Vec<_>>();
+    let downloads = read(&arguments.list)?;
     let progress = if arguments.json { progress::as_json() } else { progress::for_stderr() };
     store.fetch_all(&downloads, progress)?;
     for download in &downloads {
         super::print(store.file(download.sha256).as_str())?;
     }
     Ok(())
+}
+
+/// What a list asks for.
+pub fn read(list: &Utf8Path) -> Result<Vec<Download>> {
+    let wanted = serde_json::from_slice::<Vec<Wanted>>(&fs_err::read(list)?)
+        .with_context(|| format!("`{list}` is no list of downloads"))?;
+    let downloads = wanted.into_iter().enumerate();
+    Ok(downloads
+        .map(|(index, Wanted { urls, sha256, size })| Download {
+            label: format!("file {}", index + 1),
+            urls,
+            size,
+            sha256,
+        })
+        .collect())
 }

@@ -111,6 +111,21 @@ impl Store {
         doing: &str,
         make: impl FnOnce(&Utf8Path) -> Result<Utf8PathBuf>,
     ) -> Result<()> {
+        self.publish_with(destination, doing, || {
+            let work = WorkDirectory::new_in(&self.work())?;
+            let made = make(work.path())?;
+            Ok((made, work))
+        })
+    }
+
+    /// The same for what is made in a place of its own: `make` returns where it is, and what has to be kept until it
+    /// is published.
+    pub fn publish_with<K>(
+        &self,
+        destination: &Utf8Path,
+        doing: &str,
+        make: impl FnOnce() -> Result<(Utf8PathBuf, K)>,
+    ) -> Result<()> {
         if destination.exists() {
             return Ok(());
         }
@@ -118,8 +133,7 @@ impl Store {
         if destination.exists() {
             return Ok(());
         }
-        let work = WorkDirectory::new_in(&self.work())?;
-        let made = make(work.path())?;
+        let (made, _kept) = make()?;
         if let Some(parent) = destination.parent() {
             fs_err::create_dir_all(parent)?;
         }

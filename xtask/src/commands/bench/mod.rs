@@ -1,6 +1,11 @@
 //! `cargo xtask bench`: how fast things are beside their peers, in one run and in alternation, as ratios.
 
+mod child;
 mod contest;
+mod fetch;
+mod noise;
+mod places;
+mod server;
 mod wheels;
 
 use anyhow::Result;
@@ -13,6 +18,9 @@ pub enum Command {
     Wheels(wheels::Arguments),
     #[command(hide = true)]
     FillWheels(wheels::FillArguments),
+    Fetch(fetch::Arguments),
+    #[command(hide = true)]
+    FetchList(fetch::ListArguments),
 }
 
 /// Runs the subcommand.
@@ -20,5 +28,7 @@ pub fn run(command: &Command, manifests: &Utf8Path) -> Result<()> {
     match command {
         Command::Wheels(arguments) => wheels::run(arguments, manifests),
         Command::FillWheels(arguments) => wheels::fill(arguments, manifests),
+        Command::Fetch(arguments) => fetch::run(arguments, manifests),
+        Command::FetchList(arguments) => fetch::list(arguments),
     }
 }

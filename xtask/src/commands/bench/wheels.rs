@@ -12,13 +12,13 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
-use fs_err::OpenOptions;
-use walkdir::WalkDir;
 
+use super::child;
 use super::contest::{self, Contestant};
+use super::places::Places;
 use crate::digest::Sha256;
 use crate::failure::{Exit, Failure};
-use crate::interrupt::{self, WorkDirectory};
+use crate::interrupt;
 use crate::lock::{self, Lock, LockedWheel};
 use crate::manifest::Manifests;
 use crate::plan::human_size;
@@ -68,7 +68,7 @@ pub fn fill(arguments: &FillArguments, manifests: &Utf8Path) -> Result<()> {
         contents.add(&wheel.name.file, tree, tree::below_site_packages)?;
     }
     contents.fill(&arguments.into, &Silent)?;
-    println!("{}", peak_memory().unwrap_or_default());
+    println!("{}", child::peak_memory().unwrap_or_default());
     Ok(())
 }
 
@@ -142,16 +142,13 @@ fn python(arguments: &Arguments, manifests: &Manifests, target: &Target) -> Resu
 
 /// The directory of a benchmark: caches and what is filled from them, all on one file system.
 struct Arena {
-    work: WorkDirectory,
+    places: Places,
     pylock: Utf8PathBuf,
     requirements: Utf8PathBuf,
     python: Utf8PathBuf,
     uv: Uv,
     /// Of this tool, in bytes.
     peak: Cell<u64>,
-    run: Cell<usize>,
-    /// Directories whose content nobody needs any more.
-    done: Cell<Vec<Utf8PathBuf>>,
 }
 
 impl Arena {
@@ -163,9 +160,9 @@ impl Arena {
         uv: &Uv,
         minor: &str,
     ) -> Result<Self> {
-        let work = WorkDirectory::new_in(&store.work())?;
-        let pylock = work.path().join("pylock.toml");
-        let requirements = work.path().join("requirements.txt");
+        let places = Places::new(store)?;
+        let pylock = places.path().join("pylock.toml");
+        let requirements = places.path().join("requirements.txt");
         let mut lines = format!("lock-version = '1.0'\ncreated-by = 'bench'\nrequires-python = '=={minor}.*'\n");
         let mut list = String::new();
         for wheel in wheels {
@@ -183,33 +180,24 @@ impl Arena {
         fs_err::write(&pylock, lines)?;
         fs_err::write(&requirements, list)?;
         Ok(Self {
-            work,
+            places,
             pylock,
             requirements,
             python: python.executable().to_owned(),
             uv: uv.clone(),
             peak: Cell::default(),
-            run: Cell::default(),
-            done: Cell::default(),
         })
     }
 
     /// A cache and a place that does not exist. `linked` says whether what is put there shares its bytes with the cache.
-    ///
-    /// Nothing is deleted before the end: ext4 looks for files that were not deleted a moment ago whenever it makes one,
-    /// which would slow down whoever comes next. Only the bytes are given back.
     fn places(&self, who: &str, cold: bool, linked: bool) -> Result<(Utf8PathBuf, Utf8PathBuf)> {
-        let run = self.run.get();
-        self.run.set(run + 1);
-        for done in self.done.take() {
-            empty(&done)?;
-        }
-        let cache = self.work.path().join(if cold { format!("{who}-cache-{run}") } else { format!("{who}-cache") });
-        let site = self.work.path().join(format!("{who}-site-{run}"));
+        let run = self.places.next()?;
+        let cache = self.places.path().join(if cold { format!("{who}-cache-{run}") } else { format!("{who}-cache") });
+        let site = self.places.path().join(format!("{who}-site-{run}"));
         if cold {
-            self.done.set(vec![cache.clone(), site.clone()]);
+            self.places.done_with([cache.clone(), site.clone()]);
         } else if !linked {
-            self.done.set(vec![site.clone()]);
+            self.places.done_with([site.clone()]);
         }
         Ok((cache, site))
     }
@@ -221,7 +209,7 @@ impl Arena {
         let started = std::time::Instant::now();
         let output = interrupt::output(&mut command, b"")?;
         let time = started.elapsed();
-        check("this tool", &output)?;
+        child::check("this tool", &output)?;
         let peak = String::from_utf8_lossy(&output.stdout).trim().parse().unwrap_or_default();
         self.peak.set(self.peak.get().max(peak));
         Ok(time)
@@ -233,8 +221,8 @@ impl Arena {
         command
             .args(["pip", "sync", "--quiet", "--link-mode", "hardlink", "--cache-dir", cache.as_str()])
             .args(["--python", self.python.as_str(), "--target", site.as_str(), self.requirements.as_str()])
-            .current_dir(self.work.path());
-        contest::timed(|| check("uv", &interrupt::output(&mut command, b"")?))
+            .current_dir(self.places.path());
+        contest::timed(|| child::check("uv", &interrupt::output(&mut command, b"")?))
     }
 
     fn pip(&self, cold: bool) -> Result<Duration> {
@@ -244,46 +232,7 @@ impl Arena {
             .args(["-m", "pip", "install", "--quiet", "--no-deps", "--no-compile", "--require-hashes"])
             .args(["--disable-pip-version-check", "--no-warn-script-location", "--cache-dir", cache.as_str()])
             .args(["--target", site.as_str(), "--requirement", self.requirements.as_str()])
-            .current_dir(self.work.path());
-        contest::timed(|| check("pip", &interrupt::output(&mut command, b"")?))
+            .current_dir(self.places.path());
+        contest::timed(|| child::check("pip", &interrupt::output(&mut command, b"")?))
     }
-}
-
-/// Gives back what the files in a directory need on the disk, and leaves them there.
-fn empty(directory: &Utf8Path) -> Result<()> {
-    // pip makes no cache when it finds nothing to keep.
-    if !directory.exists() {
-        return Ok(());
-    }
-    for entry in WalkDir::new(directory) {
-        let entry = entry?;
-        if entry.file_type().is_file() && entry.metadata()?.len() > 0 {
-            OpenOptions::new().write(true).truncate(true).open(entry.path())?;
-        }
-    }
-    Ok(())
-}
-
-fn check(who: &str, output: &std::process::Output) -> Result<()> {
-    if !output.status.success() {
-        bail!(Failure::new(
-            Exit::Unavailable,
-            format!("{who} failed: {}\n{}", output.status, String::from_utf8_lossy(&output.stderr).trim_end())
-        ));
-    }
-    Ok(())
-}
-
-/// How much memory this process had at most, in bytes.
-#[cfg(unix)]
-fn peak_memory() -> Option<u64> {
-    let usage = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_SELF).ok()?;
-    // Linux counts kibibytes, macOS bytes.
-    let unit = if cfg!(target_vendor = "apple") { 1 } else { 1024 };
-    Some(u64::try_from(usage.max_rss()).ok()? * unit)
-}
-
-#[cfg(not(unix))]
-fn peak_memory() -> Option<u64> {
-    None
 }

@@ -16,9 +16,6 @@ use crate::failure::Failure;
 use crate::http;
 use crate::progress::Bar;
 
-/// How much is read at once, in bytes.
-pub const BUFFER: usize = 1 << 16;
-
 /// Why the file is not there.
 pub enum Setback {
     /// The next attempt may bring it.
@@ -84,7 +81,7 @@ pub fn check(
     arrival: &Arrival,
     bar: &dyn Bar,
 ) -> Result<Utf8PathBuf, Setback> {
-    let found = (partial.length(), partial.sha256());
+    let found = (partial.length(), partial.sha256().map_err(Setback::Here)?);
     if found.1 == download.sha256 && download.size.is_none_or(|size| size == found.0) {
         return Ok(partial.complete());
     }
@@ -210,15 +207,14 @@ fn receive(
     patience: Patience,
     expected: Option<u64>,
 ) -> Result<(), Setback> {
-    let mut buffer = vec![0; BUFFER];
     loop {
-        let read = match response.read(&mut buffer) {
+        let read = match response.read(partial.room()) {
             Ok(0) => break,
             Ok(read) => read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(broken(error, patience)),
         };
-        partial.append(&buffer[..read]).context("cannot keep what was fetched").map_err(Setback::Here)?;
+        partial.append(read).context("cannot keep what was fetched").map_err(Setback::Here)?;
         bar.advance(read as u64);
         if download.size.is_some_and(|size| partial.length() > size) {
             // Whatever it is, it is not worth to be read to its end.

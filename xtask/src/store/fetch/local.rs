@@ -8,7 +8,7 @@ use reqwest::Url;
 
 use super::Download;
 use super::answer::Arrival;
-use super::attempt::{BUFFER, Setback};
+use super::attempt::Setback;
 use super::partial::{About, Partial};
 use crate::progress::Bar;
 
@@ -36,13 +36,12 @@ pub fn copy(path: &Utf8Path, download: &Download, partial: &mut Partial, bar: &d
     }
     bar.set_back(partial.length());
     partial.restart(About { url: path.to_string(), validator: None, total }).map_err(Setback::Here)?;
-    let mut buffer = vec![0; BUFFER];
     loop {
-        let read = file.read(&mut buffer).map_err(|error| Setback::Source(error.into()))?;
+        let read = file.read(partial.room()).map_err(|error| Setback::Source(error.into()))?;
         if read == 0 {
             return Ok(Arrival::default());
         }
-        partial.append(&buffer[..read]).map_err(Setback::Here)?;
+        partial.append(read).map_err(Setback::Here)?;
         bar.advance(read as u64);
     }
 }

@@ -6,6 +6,7 @@
 mod answer;
 mod attempt;
 pub mod document;
+mod hashing;
 mod local;
 mod partial;
 mod retry;
@@ -93,7 +94,8 @@ impl Store {
             }
         }
         let mut was_there = true;
-        self.publish(&file, &doing, |_| {
+        // N.B. no work directory: for each of many small files it would take longer than fetching them.
+        self.publish_with(&file, &doing, || {
             was_there = false;
             let part = bar.part(&download.label, download.size);
             let bar = Both { whole: bar, part: part.as_ref() };
@@ -104,7 +106,7 @@ impl Store {
             if whole.is_err() {
                 partial.tidy();
             }
-            whole
+            Ok((whole?, ()))
         })?;
         if was_there {
             bar.advance(download.size.unwrap_or_default());
@@ -190,6 +192,10 @@ fn from_one(url: &str, download: &Download, partial: &mut Partial, bar: &dyn Bar
             Ok(path) => return Ok(path),
             Err(error) => error,
         };
+        // Whoever has to wait may lose patience.
+        if partial.length() > 0 && matches!(error, Setback::Passing { .. }) {
+            partial.describe().map_err(Setback::Here)?;
+        }
         wait(&mut retries, error, partial.length(), &download.label)?;
     }
 }

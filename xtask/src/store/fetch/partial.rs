@@ -7,8 +7,13 @@ use camino::Utf8PathBuf;
 use fs_err::{File, OpenOptions};
 use serde::{Deserialize, Serialize};
 
+use super::hashing::Hashing;
 use crate::digest::{Hasher, Sha256};
 use crate::store::Store;
+
+/// So many bytes may lie here without a description, in bytes: most files are not larger, and are whole in a moment.
+/// The next run goes on with them as well, only without asking whether they are still a part of the same version.
+const UNDESCRIBED: u64 = 1 << 20;
 
 /// A file in `partial/`, open for appending. Its lock is held by whoever opens it.
 pub struct Partial {
@@ -16,9 +21,11 @@ pub struct Partial {
     sha256: Sha256,
     path: Utf8PathBuf,
     file: File,
-    hasher: Hasher<io::Sink>,
+    hashing: Hashing,
     length: u64,
     about: About,
+    /// Whether a description may lie beside it. If not, `about` is still to be written there.
+    described: bool,
     /// Whether all of it came from one source in this process.
     pure: bool,
     /// Whether a server said something that does not go together with what is here.
@@ -57,7 +64,18 @@ impl Partial {
             .ok()
             .and_then(|bytes| serde_json::from_slice(&bytes).ok())
             .unwrap_or_default();
-        Ok(Self { store: store.clone(), sha256, path, file, hasher, length, about, pure: length == 0, doubtful: false })
+        Ok(Self {
+            store: store.clone(),
+            sha256,
+            path,
+            file,
+            hashing: Hashing::after(hasher),
+            length,
+            about,
+            described: true,
+            pure: length == 0,
+            doubtful: false,
+        })
     }
 
     /// How much is there, in bytes.
@@ -100,52 +118,92 @@ impl Partial {
         self.pure &= self.about.url == url;
     }
 
-    /// Adds bytes at the end.
-    pub fn append(&mut self, bytes: &[u8]) -> Result<()> {
-        self.file.write_all(bytes)?;
-        self.hasher.write_all(bytes)?;
-        self.length += bytes.len() as u64;
-        Ok(())
+    /// Where the next bytes go, for [`Self::append`].
+    pub fn room(&mut self) -> &mut [u8] {
+        self.hashing.room()
+    }
+
+    /// Adds so many bytes of [`Self::room`] at the end.
+    pub fn append(&mut self, count: usize) -> Result<()> {
+        let length = self.length + count as u64;
+        if length > UNDESCRIBED {
+            self.describe()?;
+        }
+        self.file.write_all(self.hashing.next(count))?;
+        self.length = length;
+        self.hashing.advance(count)
     }
 
     /// Forgets what is there. What comes next is a version of the whole that `about` describes.
     pub fn restart(&mut self, about: About) -> Result<()> {
         // In this order: a description must never belong to other bytes than those beside it.
-        self.file.set_len(0)?;
-        self.hasher = Hasher::new(io::sink());
+        if self.length > 0 {
+            self.file.set_len(0)?;
+            self.hashing.restart();
+        }
+        if self.described {
+            remove(&self.description())?;
+        }
         self.length = 0;
         self.pure = true;
         self.doubtful = false;
-        self.store.replace(&self.path.with_extension("json"), &serde_json::to_vec(&about)?)?;
+        self.described = false;
         self.about = about;
         Ok(())
     }
 
-    /// The digest of what is there.
-    pub fn sha256(&mut self) -> Sha256 {
-        std::mem::replace(&mut self.hasher, Hasher::new(io::sink())).finish().0
+    /// Writes down what is known about it, unless that was done.
+    pub fn describe(&mut self) -> Result<()> {
+        if !self.described {
+            // Half of it, left by a process that was killed just now, is no JSON and counts as none.
+            fs_err::write(self.description(), serde_json::to_vec(&self.about)?)?;
+            self.described = true;
+        }
+        Ok(())
+    }
+
+    fn description(&self) -> Utf8PathBuf {
+        self.path.with_extension("json")
+    }
+
+    /// The digest of what is there, which can be asked for once.
+    pub fn sha256(&mut self) -> Result<Sha256> {
+        self.hashing.finish()
     }
 
     /// It is whole and right: returns where it is, to be renamed.
     pub fn complete(&mut self) -> Utf8PathBuf {
-        let _ = fs_err::remove_file(self.path.with_extension("json"));
+        if self.described {
+            let _ = fs_err::remove_file(self.description());
+        }
         self.path.clone()
     }
 
     /// It is wrong: moves it to where it can be looked at but is never used, and returns that place.
     pub fn quarantine(&mut self) -> Result<Utf8PathBuf> {
         let place = self.store.set_aside(&self.path)?;
-        let _ = fs_err::remove_file(self.path.with_extension("json"));
+        let _ = fs_err::remove_file(self.description());
         *self = Self::open(&self.store, self.sha256)?;
         Ok(place)
     }
 
-    /// Leaves no empty files behind.
+    /// Leaves no empty files behind, and what is of use with its description.
     pub fn tidy(&mut self) {
         if self.length == 0 {
             let _ = fs_err::remove_file(&self.path);
-            let _ = fs_err::remove_file(self.path.with_extension("json"));
+            let _ = fs_err::remove_file(self.description());
+        } else {
+            // Without one it is of use, too.
+            let _ = self.describe();
         }
+    }
+}
+
+/// Removes a file that need not be there.
+fn remove(path: &Utf8PathBuf) -> io::Result<()> {
+    match fs_err::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        result => result,
     }
 }
 

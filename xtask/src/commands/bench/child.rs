@@ -1,0 +1,33 @@
+//! The processes that are measured.
+
+use std::process::Output;
+
+use anyhow::{Result, bail};
+
+use crate::failure::{Exit, Failure};
+
+/// Fails when one of them did, with what it said.
+pub fn check(who: &str, output: &Output) -> Result<()> {
+    if !output.status.success() {
+        bail!(Failure::new(
+            Exit::Unavailable,
+            format!("{who} failed: {}\n{}", output.status, String::from_utf8_lossy(&output.stderr).trim_end())
+        ));
+    }
+    Ok(())
+}
+
+/// How much memory this process had at most, in bytes.
+#[cfg(unix)]
+pub fn peak_memory() -> Option<u64> {
+    let usage = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_SELF).ok()?;
+    // Linux counts kibibytes, macOS bytes.
+    let unit = if cfg!(target_vendor = "apple") { 1 } else { 1024 };
+    Some(u64::try_from(usage.max_rss()).ok()? * unit)
+}
+
+/// How much memory this process had at most, in bytes.
+#[cfg(not(unix))]
+pub fn peak_memory() -> Option<u64> {
+    None
+}
