@@ -8,20 +8,23 @@ import time
 from collections.abc import Sequence
 from typing import NoReturn
 
+from speaches_service import event_log
 from speaches_service.event_log import announce
-from speaches_service.exit_codes import ExitCode, ServiceFailure
-from speaches_service.settings import take_settings
-from speaches_service.sockets import listen
+from speaches_service.exit_codes import ExitCode, ServiceFailure, unusable_part
+from speaches_service.settings import Settings, take_settings
+from speaches_service.sockets import adopt, listen
 
 
 def main(arguments: Sequence[str]) -> NoReturn:
     """Run the service until it is told to stop; ends the process with an `ExitCode`."""
     started_at, started = time.time(), time.monotonic()
     try:
-        if list(arguments) != ["serve"]:
-            raise ServiceFailure(ExitCode.USAGE, "usage: speaches_service_manager.py serve")
         settings = take_settings(os.environ)
-        listeners = listen(settings.addresses, settings.port)
+        configure_log(settings)
+        if list(arguments) != ["serve"]:
+            run_models_command(arguments, settings)
+            raise SystemExit(int(ExitCode.STOPPED))
+        listeners = adopt(settings.listeners) if settings.listeners else listen(settings.addresses, settings.port)
     except ServiceFailure as failure:
         report(failure)
         raise SystemExit(int(failure.exit_code)) from None
@@ -31,8 +34,40 @@ def main(arguments: Sequence[str]) -> NoReturn:
     Service(settings, listeners, started_at, started).run()
 
 
+def run_models_command(arguments: Sequence[str], settings: Settings) -> None:
+    """Run `models pull ID` or `models remove ID`.
+
+    Raises:
+        ServiceFailure: USAGE for everything else.
+    """
+    if len(arguments) != 3 or arguments[0] != "models" or arguments[1] not in ("pull", "remove"):
+        raise ServiceFailure(ExitCode.USAGE, "usage: speaches_service_manager.py serve | models pull|remove ID")
+    try:
+        from speaches_service import models_command
+    except ImportError as error:
+        raise unusable_part(error) from error
+    run = models_command.pull if arguments[1] == "pull" else models_command.remove
+    run(arguments[2], settings)
+
+
+def configure_log(settings: Settings) -> None:
+    """Log as it was chosen.
+
+    Raises:
+        ServiceFailure: CANNOT_WRITE.
+    """
+    try:
+        event_log.configure(settings.log_format, settings.log_level, settings.log_file)
+    except OSError as error:
+        raise ServiceFailure(
+            ExitCode.CANNOT_WRITE,
+            f"cannot write the log `{settings.log_file}`: {error.strerror or error}",
+            "choose another file with `--log-file`, or leave it out to log to standard error",
+        ) from error
+
+
 def report(failure: ServiceFailure) -> None:
     """Tell the user why the process ends."""
-    announce(f"error: {failure.message}")
+    announce(failure.message, "error")
     if failure.hint is not None:
         announce(f"hint: {failure.hint}")

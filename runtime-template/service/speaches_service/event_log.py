@@ -1,16 +1,96 @@
-"""The log of the life of the service: one line per event on standard error."""
+"""The log: one event a line, as text or as JSON, on standard error or in a file.
+
+The file takes the place of standard output and standard error themselves, so that what native libraries print lands in
+it as well.
+"""
 
 import contextlib
+import json
 import os
+import sys
+import time
+from collections.abc import Callable
+from types import FrameType
 
 _STANDARD_ERROR = 2
+_OWN = "speaches"
+
+_LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 
 
-def announce(message: str) -> None:
-    """Write one line to standard error, at once and unbuffered.
+class _Format:
+    """How an event becomes a line; set once, before anything heavy is imported."""
+
+    is_json = False
+    least = _LEVELS["info"]
+
+
+def configure(log_format: str, log_level: str, log_file: str | None) -> None:
+    """Choose format (`text` or `json`), the least level to log, and where the log goes.
+
+    Raises:
+        OSError: the file cannot be opened.
+    """
+    _Format.is_json = log_format == "json"
+    _Format.least = _LEVELS[log_level]
+    if log_file is not None:
+        reopen(log_file)
+
+
+def reopen(log_file: str) -> None:
+    """Write to the file of this name from now on: another one, when the old one was renamed.
+
+    Raises:
+        OSError: the file cannot be opened; the log stays where it is.
+    """
+    opened = os.open(log_file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    for stream in (1, _STANDARD_ERROR):
+        os.dup2(opened, stream)
+    os.close(opened)
+
+
+def announce(message: str, level: str = "info", **details: object) -> None:
+    """Write one event at once and unbuffered; `details` are for programs and appear in JSON only.
 
     N.B. also called by signal handlers, where a buffered stream may refuse (`reentrant call`).
     """
+    if _LEVELS[level] >= _Format.least or level == "info":
+        write_line(_OWN, level, message, time.time(), **details)
+
+
+def write_line(logger: str, level: str, message: str, at: float, **details: object) -> None:
+    """Write one line; `at` is in seconds since the epoch."""
+    if _Format.is_json:
+        moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at)) + f".{int(at * 1000) % 1000:03d}Z"
+        event = {"time": moment, "level": level, "logger": logger, "message": message, **details}
+        line = json.dumps(event, ensure_ascii=False, default=str)
+    elif logger == _OWN:
+        line = f"{_OWN}: {message}" if level == "info" else f"{_OWN}: {level}: {message}"
+    else:
+        moment = time.strftime("%H:%M:%S", time.localtime(at))
+        line = f"{moment} {level} {logger}: {message}"
     # Nobody may be reading the log any more; that is no reason to stop serving.
     with contextlib.suppress(OSError):
-        os.write(_STANDARD_ERROR, f"speaches: {message}\n".encode("utf-8", "replace"))
+        os.write(_STANDARD_ERROR, (line.replace("\n", "\n    ") + "\n").encode("utf-8", "replace"))
+
+
+def make_reopener(log_file: str) -> Callable[[int, FrameType | None], None]:
+    """A handler for SIGHUP, with which log rotation says that it has renamed the file."""
+
+    def handle(_number: int, _frame: FrameType | None) -> None:
+        try:
+            reopen(log_file)
+        except OSError as error:
+            announce(f"cannot reopen the log `{log_file}`: {error.strerror or error}", "error")
+        else:
+            announce("the log was reopened")
+
+    return handle
+
+
+def flush() -> None:
+    """Bring what others have written on its way."""
+    for stream in (sys.stdout, sys.stderr):
+        # It may be closed, or just be in use where a signal has interrupted it.
+        with contextlib.suppress(OSError, RuntimeError, ValueError):
+            stream.flush()

@@ -21,7 +21,14 @@ class Server(uvicorn.Server):
     ) -> None:
         """`on_serving` receives upstream's version."""
         super().__init__(
-            uvicorn.Config(application, log_level=log_level, lifespan="on", timeout_graceful_shutdown=drain_seconds)
+            uvicorn.Config(
+                application,
+                # It logs as everybody else does.
+                log_config=None,
+                log_level=log_level,
+                lifespan="on",
+                timeout_graceful_shutdown=drain_seconds,
+            )
         )
         self._version = application.version
         self._on_serving = on_serving

@@ -1,11 +1,9 @@
 """The service from open sockets to the last exit code."""
 
 import atexit
-import contextlib
 import os
 import signal
 import socket
-import sys
 import threading
 import time
 import traceback
@@ -13,13 +11,14 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
-from speaches_service import command
+from speaches_service import command, event_log
 from speaches_service.deferred_imports import garbage_collection_paused
 from speaches_service.event_log import announce
 from speaches_service.exit_codes import ExitCode, ServiceFailure, unusable_part
 from speaches_service.settings import Settings
 from speaches_service.sockets import port_of, url_of
 from speaches_service.state import State
+from speaches_service.warm_up import WarmUp
 
 if TYPE_CHECKING:
     from speaches_service.server import Server
@@ -60,14 +59,17 @@ class Service:
         except Exception as error:  # noqa: BLE001 - the last resort: every end has an exit code and a state
             traceback.print_exception(error)
             message = f"internal error: {type(error).__name__}: {error}"
-            announce(message)
+            announce(message, "error")
             self._end(ExitCode.INTERNAL, message)
         self._end(ExitCode.STOPPED)
 
     def _serve(self) -> None:
         for stop_signal in STOP_SIGNALS:
             signal.signal(stop_signal, self._on_signal)
+        self._prepare_for_hangup()
         self._state.open()
+        for note in self._settings.notes:
+            announce(note)
         if self._settings.sample:
             announce("this is the SAMPLE, a miniature for trying out the pipeline, not the real speaches")
         announce(f"listening on {', '.join(url_of(address, self._port) for address in self._settings.addresses)}")
@@ -76,9 +78,12 @@ class Service:
             try:
                 from speaches_service.server import Server
                 from speaches_service.upstream import build_application
+                from speaches_service import library_log, readiness  # isort: skip - what is missing is named in order
             except ImportError as error:
                 raise unusable_part(error) from error
             application = build_application(self._settings, self._port)
+            readiness.mount(application, self._state)
+            library_log.take_over(self._settings.log_level)
         server = Server(application, self._settings.log_level, DRAIN_SECONDS, self._on_serving, self._on_draining)
         threading.Thread(target=self._enforce_deadline, name="deadline", daemon=True).start()
         self._server = server
@@ -86,9 +91,20 @@ class Service:
         if not server.started and not self._stop_requested.is_set():
             raise ServiceFailure(ExitCode.INTERNAL, "speaches did not start; the lines above say why")
 
+    def _prepare_for_hangup(self) -> None:
+        """SIGHUP reopens a log file; without one it means that the terminal is gone, unless somebody ignores that."""
+        hangup = getattr(signal, "SIGHUP", None)
+        if hangup is None:
+            return
+        if self._settings.log_file is not None:
+            signal.signal(hangup, event_log.make_reopener(self._settings.log_file))
+        elif signal.getsignal(hangup) is not signal.SIG_IGN:
+            signal.signal(hangup, self._on_signal)
+
     def _on_serving(self, speaches_version: str) -> None:
         self._state.enter("serving", speaches_version)
         announce(f"serving after {time.monotonic() - self._started:.2f} s")
+        WarmUp(self._settings, self._port, self._state, self._started).start()
 
     def _on_draining(self) -> None:
         self._state.enter("draining")
@@ -121,8 +137,5 @@ class Service:
     def _end_at_once(self, exit_code: int, message: str | None = None) -> NoReturn:
         self._state.enter_stopped(exit_code, message)
         announce("stopped")
-        for stream in (sys.stdout, sys.stderr):
-            # It may be closed, or just be in use where the signal has interrupted it.
-            with contextlib.suppress(OSError, RuntimeError, ValueError):
-                stream.flush()
+        event_log.flush()
         os._exit(exit_code)

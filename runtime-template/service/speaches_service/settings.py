@@ -9,6 +9,7 @@ from speaches_service.exit_codes import ExitCode, ServiceFailure
 
 SETTINGS_VARIABLE = "SPEACHES_SERVICE_SETTINGS"
 
+LOG_FORMATS = ("text", "json")
 LOG_LEVELS = ("critical", "error", "warning", "info", "debug")
 TASKS = ("text-to-speech", "automatic-speech-recognition")
 
@@ -19,6 +20,8 @@ class BundledModel(NamedTuple):
     id: str
     task: str
     """One of `TASKS`."""
+    voice: str | None = None
+    """A voice that it has."""
 
 
 class Settings(NamedTuple):
@@ -30,15 +33,38 @@ class Settings(NamedTuple):
     """IP addresses to listen on, at least one, none twice."""
     port: int
     """TCP port, the same on every address; 0 picks one that is free on all of them."""
+    listeners: tuple[int, ...] = ()
+    """File descriptors of sockets that listen already, one for each address; none where the service opens them."""
     state_directory: str | None = None
     """Absolute path of the directory for `status.json`; None keeps no state."""
     log_level: str = "info"
     """One of `LOG_LEVELS`."""
+    log_format: str = "text"
+    """One of `LOG_FORMATS`."""
+    log_file: str | None = None
+    """Absolute path; None logs to standard error."""
     user_interface: bool = True
     """Whether `/` answers with upstream's web page."""
     bundled_models: tuple[BundledModel, ...] = ()
+    speech_model: str | None = None
+    """The model that speaks for those who name none; None when there is no such model."""
+    transcription_model: str | None = None
+    """The model that listens for those who name none."""
+    voice: str | None = None
+    """The voice of `speech_model`."""
+    preload: bool = True
+    """Whether both models are got and warmed as soon as the port answers."""
+    upload_limit: int = 1 << 30
+    """The largest body of a request, in bytes."""
     sample: bool = False
     """Whether the runtime holds the miniature of the repository instead of the real speaches."""
+    accelerator: str = "auto"
+    stt_backend: str = "auto"
+    tts_provider: str = "auto"
+    offline: bool = False
+    """Whether the hub may not be asked."""
+    notes: tuple[str, ...] = ()
+    """What the launcher wants to see in the log."""
 
 
 def take_settings(environment: MutableMapping[str, str]) -> Settings:
@@ -72,6 +98,8 @@ def parse_settings(raw: object) -> Settings:
         raise _refusal(problems)
     fields: dict[str, Any] = dict(raw)
     fields["addresses"] = tuple(dict.fromkeys(raw["addresses"]))
+    fields["listeners"] = tuple(raw.get("listeners", ()))
+    fields["notes"] = tuple(raw.get("notes", ()))
     fields["bundled_models"] = tuple(BundledModel(**model) for model in raw.get("bundled_models", ()))
     return Settings(**fields)
 
@@ -113,12 +141,36 @@ def _is_port(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 65535
 
 
+def _is_size(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
 def _are_addresses(value: object) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(item, str) and item for item in value)
 
 
+def _are_descriptors(value: object) -> bool:
+    return isinstance(value, list) and all(_is_port(item) for item in value)
+
+
+def _are_strings(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+def _is_string(value: object) -> bool:
+    return isinstance(value, str) and bool(value)
+
+
+def _is_string_or_null(value: object) -> bool:
+    return value is None or _is_string(value)
+
+
 def _is_log_level(value: object) -> bool:
     return value in LOG_LEVELS
+
+
+def _is_log_format(value: object) -> bool:
+    return value in LOG_FORMATS
 
 
 def _are_models(value: object) -> bool:
@@ -130,7 +182,8 @@ def _are_models(value: object) -> bool:
 _Field = tuple[Callable[[object], bool], str]
 
 _MODEL_FIELDS: dict[str, _Field] = {
-    "id": (lambda value: isinstance(value, str) and bool(value), "a string"),
+    "id": (_is_string, "a string"),
+    "voice": (_is_string_or_null, "a string or null"),
     "task": (lambda value: value in TASKS, f"one of {', '.join(TASKS)}"),
 }
 
@@ -139,8 +192,21 @@ _FIELDS: dict[str, _Field] = {
     "addresses": (_are_addresses, "a list of at least one IP address"),
     "port": (_is_port, "a number from 0 to 65535"),
     "state_directory": (_is_absolute_path_or_null, "an absolute path or null"),
+    "listeners": (_are_descriptors, "a list of file descriptors"),
     "log_level": (_is_log_level, f"one of {', '.join(LOG_LEVELS)}"),
+    "log_format": (_is_log_format, f"one of {', '.join(LOG_FORMATS)}"),
+    "log_file": (_is_absolute_path_or_null, "an absolute path or null"),
     "user_interface": (_is_boolean, "true or false"),
     "bundled_models": (_are_models, f"a list of objects with `id` and `task` ({' or '.join(TASKS)})"),
+    "speech_model": (_is_string_or_null, "a string or null"),
+    "transcription_model": (_is_string_or_null, "a string or null"),
+    "voice": (_is_string_or_null, "a string or null"),
+    "upload_limit": (_is_size, "a number of bytes"),
+    "preload": (_is_boolean, "true or false"),
     "sample": (_is_boolean, "true or false"),
+    "accelerator": (_is_string, "a string"),
+    "stt_backend": (_is_string, "a string"),
+    "tts_provider": (_is_string, "a string"),
+    "offline": (_is_boolean, "true or false"),
+    "notes": (_are_strings, "a list of strings"),
 }

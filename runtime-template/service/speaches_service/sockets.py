@@ -38,6 +38,26 @@ def listen(addresses: Sequence[str], port: int) -> list[socket.socket]:
     return _listen_on_all(addresses, port)
 
 
+def adopt(descriptors: Sequence[int]) -> list[socket.socket]:
+    """Take over sockets that listen already: whoever was this process before has opened them.
+
+    Raises:
+        ServiceFailure: CANNOT_WORK when one of them is no socket.
+    """
+    listeners = []
+    for descriptor in descriptors:
+        try:
+            listener = socket.socket(fileno=descriptor)
+        except OSError as error:
+            raise ServiceFailure(
+                ExitCode.CANNOT_WORK, f"file descriptor {descriptor} is no socket: {error.strerror or error}"
+            ) from error
+        os.set_inheritable(descriptor, False)
+        listener.setblocking(False)
+        listeners.append(listener)
+    return listeners
+
+
 def port_of(listener: socket.socket) -> int:
     """The TCP port that a socket is bound to."""
     return int(listener.getsockname()[1])

@@ -5,6 +5,7 @@ the first piece of a body is made before the response starts.
 """
 
 import itertools
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, Literal, TypeVar, cast
 
@@ -70,4 +71,7 @@ def _is_refusal(error: ValueError) -> bool:
 def _text_of(error: ValueError) -> str:
     argument = error.args[0] if error.args else ""
     # Piper's executor raises ValueError((text,)).
-    return str(argument[0] if isinstance(argument, tuple) and argument else argument)
+    text = str(argument[0] if isinstance(argument, tuple) and argument else argument)
+    beginning, listed, _ = text.partition("[KokoroModelVoice(")
+    # Of each voice its name is enough.
+    return beginning + ", ".join(re.findall(r"\bname='([^']+)'", text)) if listed else text

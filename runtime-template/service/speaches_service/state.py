@@ -1,37 +1,68 @@
-"""`status.json`: what the service tells `speaches status` and Harbor about itself."""
+"""`status.json`: what the service tells `speaches status`, `/health/ready` and Harbor about itself."""
 
 import json
 import os
 import platform
+import threading
 from datetime import datetime, timezone
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from speaches_service.event_log import announce
 from speaches_service.exit_codes import ExitCode, ServiceFailure
-from speaches_service.settings import Settings
+from speaches_service.settings import TASKS, Settings
 
 STATUS_FILE = "status.json"
 
-Phase = Literal["starting", "serving", "draining", "stopped"]
+Phase = Literal["starting", "serving", "ready", "degraded", "draining", "stopped"]
+"""`serving` answers while the default models are still being warmed; `degraded` answers without some of them."""
+
+ModelPhase = Literal["waiting", "fetching", "warming", "ready", "failed"]
+
+
+class ModelState(NamedTuple):
+    """How far a default model is."""
+
+    id: str
+    phase: ModelPhase
+    reason: str | None = None
+    """Why it failed."""
 
 
 class State:
-    """The state of this process, written to disk at every change of phase."""
+    """The state of this process, written to disk at every change."""
 
     def __init__(self, settings: Settings, port: int, started_at: float) -> None:
         """Take what is known before upstream is imported; `started_at` is in seconds since the epoch."""
         self._directory = settings.state_directory
+        self._lock = threading.RLock()
+        self._models: dict[str, ModelState] = {
+            task: ModelState(model, "waiting")
+            for task, model in zip(TASKS, (settings.speech_model, settings.transcription_model), strict=True)
+            if model is not None
+        }
+        self._phase: Phase = "starting"
         self._record: dict[str, object] = {
             "pid": os.getpid(),
             "addresses": list(settings.addresses),
             "port": port,
-            "phase": "starting",
+            "phase": self._phase,
             "started_at": datetime.fromtimestamp(started_at, timezone.utc).isoformat(timespec="milliseconds"),
             "exit_code": None,
             "message": None,
             "sample": settings.sample,
+            "models": self._describe_models(),
             "versions": {"python": platform.python_version(), "speaches": None},
         }
+
+    @property
+    def phase(self) -> Phase:
+        """What the service is doing."""
+        return self._phase
+
+    @property
+    def models(self) -> dict[str, ModelState]:
+        """The default models by task."""
+        return dict(self._models)
 
     def open(self) -> None:
         """Make the directory and write the phase `starting`.
@@ -48,21 +79,45 @@ class State:
                 ExitCode.CANNOT_WRITE, f"cannot write `{self._directory}`: {error.strerror or error}"
             ) from error
 
-    def enter(self, phase: Phase, speaches_version: str | None = None) -> None:
-        """Record a change of phase; a disk that is full by now is reported and does not end the service."""
-        self._record["phase"] = phase
-        if speaches_version is not None:
-            self._record["versions"] = {"python": platform.python_version(), "speaches": speaches_version}
-        try:
-            self._write()
-        except OSError as error:
-            announce(f"cannot write `{self._directory}`: {error.strerror or error}")
+    def enter(self, phase: Phase, speaches_version: str | None = None) -> bool:
+        """Record a change of phase and tell whether it was one: what is ending does not become ready any more.
+
+        A disk that is full by now is reported and does not end the service.
+        """
+        with self._lock:
+            if self._phase in ("draining", "stopped") and phase != "stopped":
+                return False
+            self._phase = phase
+            self._record["phase"] = phase
+            if speaches_version is not None:
+                self._record["versions"] = {"python": platform.python_version(), "speaches": speaches_version}
+            self._save()
+            return True
+
+    def enter_model(self, task: str, phase: ModelPhase, reason: str | None = None) -> None:
+        """Record how far a default model is."""
+        with self._lock:
+            self._models[task] = self._models[task]._replace(phase=phase, reason=reason)
+            self._record["models"] = self._describe_models()
+            self._save()
 
     def enter_stopped(self, exit_code: int, message: str | None = None) -> None:
-        """Record the end: the exit code and, for a failure, its message."""
+        """Record the end: the exit code and, for a failure, its message.
+
+        N.B. also called where a signal has interrupted one of the methods above, in the same thread.
+        """
         self._record["exit_code"] = int(exit_code)
         self._record["message"] = message
         self.enter("stopped")
+
+    def _describe_models(self) -> dict[str, dict[str, str | None]]:
+        return {task: model._asdict() for task, model in self._models.items()}
+
+    def _save(self) -> None:
+        try:
+            self._write()
+        except OSError as error:
+            announce(f"cannot write `{self._directory}`: {error.strerror or error}", "warning")
 
     def _write(self) -> None:
         if self._directory is None:

@@ -11,10 +11,22 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from speaches_service import diarization, espeak_data, phonemizer_segments, speech, user_interface, whisper_files
+from speaches_service import (
+    deferred_reexports,
+    diarization,
+    espeak_data,
+    phonemizer_segments,
+    silence,
+    speech,
+    telemetry,
+    upload_limit,
+    user_interface,
+    whisper_files,
+)
 from speaches_service.deferred_imports import modules_replaced
 from speaches_service.event_log import announce
 from speaches_service.exit_codes import ExitCode, ServiceFailure, unusable_part
+from speaches_service.rebinding import imported
 from speaches_service.settings import Settings
 
 
@@ -25,7 +37,7 @@ def build_application(settings: Settings, port: int) -> FastAPI:
         ServiceFailure: UNAVAILABLE when a part is missing, CANNOT_WORK when upstream refuses its environment.
     """
     try:
-        main = _import_upstream()
+        main = import_upstream()
         _rebind()
     except Exception as error:
         raise unusable_part(error) from error
@@ -40,22 +52,31 @@ def build_application(settings: Settings, port: int) -> FastAPI:
     diarization.install_refusal(application)
     if settings.user_interface:
         user_interface.mount(application, configuration)
+    application.add_middleware(upload_limit.UploadLimit, most=settings.upload_limit)
     return application
 
 
-def _import_upstream() -> ModuleType:
-    """Import all of speaches but not what only diarization, and never Kokoro, uses."""
+def import_upstream() -> ModuleType:
+    """Import all of speaches but not what only diarization, telemetry and chats, and never Kokoro, use."""
+    deferred_reexports.defer("openai")
     # ctranslate2 tries to import torch for its converters, which a service never runs.
     with modules_replaced({"torch": None}), contextlib.suppress(ImportError):
         importlib.import_module("ctranslate2")
-    with modules_replaced({**phonemizer_segments.placeholders(), **diarization.placeholders()}):
-        return importlib.import_module("speaches.main")
+    placeholders = {**phonemizer_segments.placeholders(), **diarization.placeholders(), **telemetry.placeholders()}
+    with modules_replaced(placeholders):
+        main = importlib.import_module("speaches.main")
+    # What answers are made of. A request should not have to wait for it.
+    answers = imported("openai.types.audio")
+    if answers is not None:
+        deferred_reexports.resolve(answers)
+    return main
 
 
 def _rebind() -> None:
     diarization.rebind()
     speech.rebind()
     whisper_files.rebind()
+    silence.rebind()
     espeak_data.rebind()
 
 
@@ -80,4 +101,4 @@ def _make_model_cache() -> None:
     try:
         os.makedirs(directory, exist_ok=True)
     except OSError as error:
-        announce(f"warning: cannot make the model cache `{directory}`: {error.strerror or error}")
+        announce(f"cannot make the model cache `{directory}`: {error.strerror or error}", "warning")

@@ -1,14 +1,16 @@
 """Upstream's web page, imported at its first view: gradio would double the time and the memory of a start."""
 
 import asyncio
+import base64
 import contextlib
 import gc
+import hmac
 import importlib
 from collections.abc import AsyncIterator
 from typing import Any
 
 from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from speaches_service.deferred_imports import is_installed
@@ -39,6 +41,8 @@ class DeferredPage:
 
     def __init__(self, configuration: Any) -> None:
         self._configuration = configuration
+        # The page asks this server with the key that it has itself, so whoever sees it can do the same.
+        self._key: str | None = configuration.api_key and configuration.api_key.get_secret_value()
         self._page: ASGIApp | None = None
         self._opening = asyncio.Lock()
         self._closing = asyncio.Event()
@@ -46,6 +50,9 @@ class DeferredPage:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer with gradio; whoever comes while it is imported waits for it."""
+        if self._key is not None and scope["type"] == "http" and not _knows(Request(scope), self._key):
+            await _ask_for_key(scope, receive, send)
+            return
         async with self._opening:
             if self._page is None:
                 self._page = await self._open()
@@ -81,6 +88,21 @@ class DeferredPage:
             if opened.done():
                 raise
             opened.set_exception(error)
+
+
+def _knows(request: Request, key: str) -> bool:
+    """Whether a request has the API key: as the password of any user, as browsers ask for it, or as clients send it."""
+    scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "basic":
+        with contextlib.suppress(ValueError):
+            credentials = base64.b64decode(credentials).decode().partition(":")[2]
+    return hmac.compare_digest(credentials.encode(), key.encode())
+
+
+async def _ask_for_key(scope: Scope, receive: Receive, send: Send) -> None:
+    text = "This page needs the API key of this server, as the password; the name does not matter.\n"
+    challenge = {"WWW-Authenticate": 'Basic realm="speaches", charset="UTF-8"'}
+    await PlainTextResponse(text, 401, challenge)(scope, receive, send)
 
 
 async def _answer_not_bundled(_request: Request) -> JSONResponse:

@@ -6,6 +6,7 @@ mod fetch;
 mod noise;
 mod places;
 mod server;
+mod start;
 mod wheels;
 
 use anyhow::Result;
@@ -21,6 +22,7 @@ pub enum Command {
     Fetch(fetch::Arguments),
     #[command(hide = true)]
     FetchList(fetch::ListArguments),
+    Start(start::Arguments),
 }
 
 /// Runs the subcommand.
@@ -30,5 +32,6 @@ pub fn run(command: &Command, manifests: &Utf8Path) -> Result<()> {
         Command::FillWheels(arguments) => wheels::fill(arguments, manifests),
         Command::Fetch(arguments) => fetch::run(arguments, manifests),
         Command::FetchList(arguments) => fetch::list(arguments),
+        Command::Start(arguments) => start::run(arguments),
     }
 }

@@ -1,0 +1,59 @@
+"""`speaches models pull` and `remove`: models in the user's cache, as upstream itself would fetch and delete them."""
+
+import importlib
+import os
+from typing import Any
+
+from speaches_service.event_log import announce
+from speaches_service.exit_codes import ExitCode, ServiceFailure
+from speaches_service.settings import Settings
+from speaches_service.upstream import import_upstream
+
+
+def pull(model: str, settings: Settings) -> None:
+    """Fetch a model that speaches can serve.
+
+    Raises:
+        ServiceFailure: UNAVAILABLE when the hub does not give it, CANNOT_WORK when speaches could not serve it.
+    """
+    if settings.offline:
+        raise ServiceFailure(ExitCode.CANNOT_WORK, f"cannot fetch `{model}`: the hub may not be asked (`--offline`)")
+    import_upstream()
+    hub: Any = importlib.import_module("huggingface_hub")
+    try:
+        card = importlib.import_module("speaches.hf_utils").load_repo_model_card_data(
+            hub.hf_hub_download(model, "README.md")
+        )
+        for executor in importlib.import_module("speaches.dependencies").get_executor_registry().all_executors():
+            registry = executor.model_registry
+            if registry.hf_model_filter.passes_filter(model, card):
+                registry.download_model_files(model)
+                announce(f"fetched `{model}`, which {executor.task} can use now")
+                return
+    except (OSError, ValueError) as error:  # the hub's errors are of both kinds
+        first_line = str(error).strip().partition("\n")[0]
+        raise ServiceFailure(
+            ExitCode.UNAVAILABLE, f"cannot fetch `{model}`: {first_line}", "check its name and the network"
+        ) from error
+    raise ServiceFailure(
+        ExitCode.CANNOT_WORK,
+        f"speaches cannot serve `{model}`",
+        "it serves Whisper models in CTranslate2 format, Kokoro, Piper and Parakeet, known by their model cards",
+    )
+
+
+def remove(model: str, settings: Settings) -> None:
+    """Delete a model from the cache.
+
+    Raises:
+        ServiceFailure: UNAVAILABLE when it is not there, CANNOT_WORK when it is a part of the runtime.
+    """
+    utilities: Any = importlib.import_module("speaches.hf_utils")
+    directory = utilities.get_model_repo_path(model) if os.path.isdir(utilities.HF_HUB_CACHE) else None
+    if directory is None:
+        raise ServiceFailure(ExitCode.UNAVAILABLE, f"`{model}` is not in `{utilities.HF_HUB_CACHE}`")
+    runtime = os.path.realpath(settings.runtime)
+    if os.path.commonpath([runtime, os.path.realpath(directory)]) == runtime:
+        raise ServiceFailure(ExitCode.CANNOT_WORK, f"`{model}` is a part of the runtime, and stays")
+    utilities.delete_local_model_repo(model)
+    announce(f"removed `{directory}`")

@@ -1,0 +1,40 @@
+"""A limit for what clients send: upstream keeps all of a request's body on disk and decodes it in memory."""
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+
+class UploadLimit:
+    """Answers 413 to a body that is too large: at once when its length is told, else as soon as it is."""
+
+    def __init__(self, app: ASGIApp, most: int) -> None:
+        """`most` is in bytes."""
+        self._application = app
+        self._most = most
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, and its body piece by piece."""
+        if scope["type"] != "http":
+            await self._application(scope, receive, send)
+            return
+        length = Request(scope).headers.get("content-length", "")
+        if length.isdigit() and int(length) > self._most:
+            await JSONResponse({"detail": self._text}, status_code=413)(scope, receive, send)
+            return
+        received = 0
+
+        async def receive_counted() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self._most:
+                raise HTTPException(413, self._text)
+            return message
+
+        await self._application(scope, receive_counted, send)
+
+    @property
+    def _text(self) -> str:
+        return f"the request is larger than {self._most // (1 << 20)} MiB, which is the limit of this server"

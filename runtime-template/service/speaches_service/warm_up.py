@@ -1,0 +1,171 @@
+"""The default models, got and warmed in the background: whoever comes first should not have to wait for it.
+
+It goes the way of a client, through the port, so that everything on that way is warm afterwards. The two models do not
+depend on each other: one that fails leaves the other alone, and the service goes on without it.
+"""
+
+import gc
+import http.client
+import io
+import json
+import os
+import random
+import threading
+import time
+import urllib.parse
+import uuid
+import wave
+from collections.abc import Callable, Mapping
+
+from speaches_service.event_log import announce
+from speaches_service.settings import TASKS, Settings
+from speaches_service.state import State
+
+FETCH_SECONDS = 3600
+"""How long fetching a model may take."""
+WARM_SECONDS = 300
+"""How long the first request to a model may take."""
+
+_SPEECH, _TRANSCRIPTION = TASKS
+_TEXT = "This is the first sentence."
+
+
+class Failed(Exception):
+    """A model cannot be used, for the reason in the message."""
+
+
+class WarmUp:
+    """Both default models of one service."""
+
+    def __init__(self, settings: Settings, port: int, state: State, started: float) -> None:
+        """`started` is the start of the process on the monotonic clock."""
+        self._settings = settings
+        self._port = port
+        self._state = state
+        self._started = started
+        self._spoken: bytes | None = None
+        self._has_spoken = threading.Event()
+
+    def start(self) -> None:
+        """Begin, in threads that do not keep the process from ending."""
+        threading.Thread(target=self._run, name="warm-up", daemon=True).start()
+
+    def _run(self) -> None:
+        work = {_SPEECH: self._speak, _TRANSCRIPTION: self._listen}
+        models = self._state.models
+        if not self._settings.preload:
+            models = {}
+        if _SPEECH not in models:
+            self._has_spoken.set()
+        threads = [
+            threading.Thread(target=self._warm, args=(task, model.id, work[task]), name=f"warm-up {task}", daemon=True)
+            for task, model in models.items()
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        # What was loaded just now stays: no collection needs to look at it.
+        gc.freeze()
+        failed = [model for task, model in self._state.models.items() if task in models and model.phase == "failed"]
+        if self._state.enter("degraded" if failed else "ready"):
+            announce(f"{self._state.phase} after {time.monotonic() - self._started:.2f} s")
+
+    def _warm(self, task: str, model: str, work: Callable[[str], None]) -> None:
+        try:
+            self._get(task, model)
+            self._state.enter_model(task, "warming")
+            began = time.monotonic()
+            work(model)
+        except (Failed, OSError, http.client.HTTPException) as error:
+            reason = str(error) or type(error).__name__
+            self._state.enter_model(task, "failed", reason)
+            announce(f"{task} is not ready: `{model}`: {reason}", "warning", task=task, model=model)
+        else:
+            self._state.enter_model(task, "ready")
+            seconds = time.monotonic() - began
+            announce(f"{task} is ready: `{model}`, warmed in {seconds:.2f} s", task=task, model=model, seconds=seconds)
+        finally:
+            if task == _SPEECH:
+                self._has_spoken.set()
+
+    def _get(self, task: str, model: str) -> None:
+        """Fetch a model that is not in the cache."""
+        path = f"/v1/models/{urllib.parse.quote(model)}"
+        if self._ask("GET", path, WARM_SECONDS)[0] == http.client.OK:
+            return
+        if self._settings.offline:
+            raise Failed("it is not in the cache, and the hub may not be asked")
+        self._state.enter_model(task, "fetching")
+        announce(f"fetching `{model}`", task=task, model=model)
+        status, body = self._ask("POST", path, FETCH_SECONDS)
+        if status not in (http.client.OK, http.client.CREATED):
+            raise Failed(f"it is not in the cache, and cannot be fetched: {_reason(status, body)}")
+
+    def _speak(self, model: str) -> None:
+        request = {"model": model, "input": _TEXT, "voice": self._settings.voice or "", "response_format": "wav"}
+        body = json.dumps(request).encode()
+        status, answer = self._ask("POST", "/v1/audio/speech", WARM_SECONDS, body, {"Content-Type": "application/json"})
+        if status != http.client.OK:
+            raise Failed(_reason(status, answer))
+        self._spoken = answer
+
+    def _listen(self, model: str) -> None:
+        # Speech makes it decode; whatever else there is makes it load at least.
+        self._has_spoken.wait(WARM_SECONDS)
+        sound = self._spoken or _noise()
+        boundary = uuid.uuid4().hex
+        body = (
+            f'--{boundary}\r\nContent-Disposition: form-data; name="model"\r\n\r\n{model}\r\n'
+            f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="warm-up.wav"\r\n'
+            "Content-Type: audio/wav\r\n\r\n"
+        ).encode()
+        body += sound + f"\r\n--{boundary}--\r\n".encode()
+        headers = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
+        status, answer = self._ask("POST", "/v1/audio/transcriptions", WARM_SECONDS, body, headers)
+        if status != http.client.OK:
+            raise Failed(_reason(status, answer))
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        timeout: float,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> tuple[int, bytes]:
+        """Status and body of an answer of this very service."""
+        connection = http.client.HTTPConnection(_reachable(self._settings.addresses[0]), self._port, timeout=timeout)
+        try:
+            key = os.environ.get("API_KEY")
+            sent = {**(headers or {}), **({"Authorization": f"Bearer {key}"} if key else {})}
+            connection.request(method, path, body, sent)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        finally:
+            connection.close()
+
+
+def _reachable(address: str) -> str:
+    """An address that leads to this machine: the wildcards are none."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)  # noqa: S104 - it is not listened on here
+
+
+def _reason(status: int, body: bytes) -> str:
+    """What an answer says about why it is not the one that was wanted."""
+    try:
+        detail = json.loads(body)["detail"]
+    except (ValueError, LookupError, TypeError):
+        detail = body.decode("utf-8", "replace").strip().partition("\n")[0]
+    return f"{detail} (status {status})" if detail else f"status {status}"
+
+
+def _noise() -> bytes:
+    """Half a second of noise as a WAV file of 16 kHz."""
+    source = random.Random(0)  # noqa: S311 - nothing is kept secret with it
+    file = io.BytesIO()
+    with wave.open(file, "wb") as writer:
+        writer.setparams((1, 2, 16000, 0, "NONE", ""))
+        samples = (source.randint(-3000, 3000) for _ in range(8000))
+        writer.writeframes(b"".join(sample.to_bytes(2, "little", signed=True) for sample in samples))
+    return file.getvalue()

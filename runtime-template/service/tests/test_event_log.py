@@ -1,0 +1,79 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import unittest
+
+SERVICE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+def run(program: str) -> list[str]:
+    """The lines that a program of its own writes to standard error."""
+    environment = {**os.environ, "PYTHONPATH": SERVICE}
+    result = subprocess.run([sys.executable, "-B", "-c", program], env=environment, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    return result.stderr.splitlines()
+
+
+class EventLogTest(unittest.TestCase):
+    def test_text_names_the_level_only_where_it_matters(self) -> None:
+        lines = run(
+            "from speaches_service.event_log import announce, configure\n"
+            "configure('text', 'info', None)\n"
+            "announce('serving'); announce('odd', 'warning', model='m'); announce('hidden', 'debug')\n"
+        )
+        self.assertEqual(lines, ["speaches: serving", "speaches: warning: odd"])
+
+    def test_json_is_one_object_a_line_with_details(self) -> None:
+        lines = run(
+            "from speaches_service.event_log import announce, configure\n"
+            "configure('json', 'info', None)\n"
+            "announce('two\\nlines', model='ü')\n"
+        )
+        event = json.loads(lines[0])
+        self.assertEqual(len(lines), 1)
+        self.assertEqual(
+            (event["level"], event["logger"], event["message"], event["model"]),
+            ("info", "speaches", "two\nlines", "ü"),
+        )
+        self.assertRegex(event["time"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
+
+    def test_what_libraries_log_comes_once_and_noise_does_not(self) -> None:
+        lines = run(
+            "import logging, sys\n"
+            "from speaches_service import event_log, library_log\n"
+            "event_log.configure('json', 'info', None)\n"
+            "library = logging.getLogger('library')\n"
+            "library.addHandler(logging.StreamHandler(sys.stderr))\n"
+            "library_log.take_over('info')\n"
+            "library.info('a %s', 'b'); library.debug('hidden')\n"
+            "library.error(library_log.NOISE[0] + 'x')\n"
+            "try: 1 / 0\n"
+            "except ZeroDivisionError: library.exception('failed')\n"
+        )
+        events = [json.loads(line) for line in lines]
+        self.assertEqual([event["message"].splitlines()[0] for event in events], ["a b", "failed"])
+        self.assertIn("ZeroDivisionError", events[1]["message"])
+
+    @unittest.skipUnless(hasattr(signal, "SIGHUP"), "there is no SIGHUP here")
+    def test_a_renamed_file_is_left_alone_after_a_hangup(self) -> None:
+        with tempfile.TemporaryDirectory() as directory:
+            log = os.path.join(directory, "log")
+            run(
+                "import os, signal\n"
+                "from speaches_service import event_log\n"
+                f"event_log.configure('text', 'info', {log!r})\n"
+                f"signal.signal(signal.SIGHUP, event_log.make_reopener({log!r}))\n"
+                "event_log.announce('before')\n"
+                f"os.rename({log!r}, {log!r} + '.1')\n"
+                "os.kill(os.getpid(), signal.SIGHUP)\n"
+                "event_log.announce('after')\n"
+                "os.system('echo from a child >&2')\n"
+            )
+            with open(log + ".1", encoding="utf-8") as file:
+                self.assertEqual(file.read(), "speaches: before\n")
+            with open(log, encoding="utf-8") as file:
+                self.assertEqual(file.read(), "speaches: the log was reopened\nspeaches: after\nfrom a child\n")
+            self.assertEqual(os.stat(log).st_mode & 0o777, 0o600)
