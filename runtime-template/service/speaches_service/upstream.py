@@ -16,6 +16,7 @@ from speaches_service import (
     diarization,
     espeak_data,
     phonemizer_segments,
+    shared_phonemizers,
     silence,
     speech,
     telemetry,
@@ -78,6 +79,7 @@ def _rebind() -> None:
     whisper_files.rebind()
     silence.rebind()
     espeak_data.rebind()
+    shared_phonemizers.rebind()
 
 
 def _read_configuration() -> Any:

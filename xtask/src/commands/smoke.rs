@@ -1,6 +1,5 @@
 //! `cargo xtask smoke`: does a runtime do its job on this machine?
 
-use std::io::Read as _;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -21,6 +20,8 @@ use crate::store::fetch::counted;
 
 /// What is spoken.
 pub const SENTENCE: &str = "The quick brown fox jumps over the lazy dog.";
+/// Where the service logs to, beside its state.
+const LOG: &str = "log";
 /// How long a cold machine may take to answer for the first time.
 const START: Duration = Duration::from_secs(120);
 /// How long a stop may take: Harbor kills after ten seconds.
@@ -163,6 +164,8 @@ impl Service {
     /// Starts it on a free port, without the user's environment: a runtime needs nothing of it.
     pub fn start(runtime: &Utf8Path, head: &Head) -> Result<Self> {
         let state = WorkDirectory::new_in(&Utf8PathBuf::try_from(std::env::temp_dir())?)?;
+        // A pipe that nobody reads would fill up and stop it.
+        let log = fs_err::File::create(state.path().join(LOG))?;
         let launcher = runtime.join(Family::of(&head.target).launcher());
         let child = Command::new(&launcher)
             .args(["serve", "--host", "127.0.0.1", "--port", "0", "--state-dir", state.path().as_str()])
@@ -170,10 +173,15 @@ impl Service {
             .envs(std::env::var_os("SYSTEMROOT").map(|root| ("SYSTEMROOT", root)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::piped())
+            .stderr(log.into_parts().0)
             .spawn()
             .with_context(|| format!("cannot start `{launcher}`"))?;
         Ok(Self { child, state })
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Waits until it answers, and returns where.
@@ -208,12 +216,9 @@ impl Service {
         Some(format!("http://127.0.0.1:{}", state["port"].as_u64().filter(|port| *port != 0)?))
     }
 
-    fn log(&mut self) -> String {
-        let mut text = String::new();
-        if let Some(stderr) = &mut self.child.stderr {
-            let _ = stderr.read_to_string(&mut text);
-        }
-        text
+    fn log(&self) -> String {
+        fs_err::read(self.state.path().join(LOG))
+            .map_or_else(|error| error.to_string(), |text| String::from_utf8_lossy(&text).into_owned())
     }
 
     /// Asks it to stop, as Harbor does.

@@ -1,8 +1,8 @@
 //! The processes that are measured.
 
-use std::process::Output;
+use std::process::{Command, Output};
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 
 use crate::failure::{Exit, Failure};
 
@@ -30,4 +30,11 @@ pub fn peak_memory() -> Option<u64> {
 #[cfg(not(unix))]
 pub fn peak_memory() -> Option<u64> {
     None
+}
+
+/// How much memory a process has, in bytes.
+pub fn resident(pid: u32) -> Result<u64> {
+    let output = Command::new("ps").args(["-o", "rss=", "-p", &pid.to_string()]).output().context("cannot run `ps`")?;
+    let kibibytes = String::from_utf8_lossy(&output.stdout).trim().parse::<u64>().context("`ps` tells no memory")?;
+    Ok(kibibytes * 1024)
 }

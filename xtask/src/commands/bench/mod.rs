@@ -3,6 +3,7 @@
 mod child;
 mod contest;
 mod fetch;
+mod load;
 mod noise;
 mod places;
 mod server;
@@ -23,6 +24,7 @@ pub enum Command {
     #[command(hide = true)]
     FetchList(fetch::ListArguments),
     Start(start::Arguments),
+    Load(load::Arguments),
 }
 
 /// Runs the subcommand.
@@ -33,5 +35,6 @@ pub fn run(command: &Command, manifests: &Utf8Path) -> Result<()> {
         Command::Fetch(arguments) => fetch::run(arguments, manifests),
         Command::FetchList(arguments) => fetch::list(arguments),
         Command::Start(arguments) => start::run(arguments),
+        Command::Load(arguments) => load::run(arguments),
     }
 }

@@ -15,6 +15,7 @@ use serde_json::json;
 use speaches_launcher::layout;
 use speaches_launcher::runtime::Head;
 
+use super::child::resident;
 use crate::failure::{Exit, Failure};
 use crate::http;
 use crate::interrupt::WorkDirectory;
@@ -236,11 +237,4 @@ impl Drop for Running {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
-}
-
-/// How much memory a process has, in bytes.
-fn resident(pid: u32) -> Result<u64> {
-    let output = Command::new("ps").args(["-o", "rss=", "-p", &pid.to_string()]).output().context("cannot run `ps`")?;
-    let kibibytes = String::from_utf8_lossy(&output.stdout).trim().parse::<u64>().context("`ps` tells no memory")?;
-    Ok(kibibytes * 1024)
 }

@@ -1,0 +1,55 @@
+"""One espeak for each language instead of one for each sentence.
+
+phonemizer makes a new backend for every text. Each loads a copy of espeak's library and of its data, which takes longer
+than the work itself and is never given back: five megabytes for every request.
+"""
+
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+_MODULE = "phonemizer.backend"
+_NAME = "espeak"
+
+
+def rebind() -> None:
+    """Replace phonemizer's way to make an espeak backend.
+
+    Raises:
+        LookupError: phonemizer keeps its backends elsewhere, so this is not the version that this was written for.
+    """
+    module = sys.modules.get(_MODULE)
+    if module is not None:
+        module.BACKENDS[_NAME] = Shared(module.BACKENDS[_NAME])
+
+
+class Shared:
+    """Makes backends, and the same one for the same options."""
+
+    def __init__(self, make: Callable[..., Any]) -> None:
+        self._make = make
+        self._made: dict[tuple[Any, ...], OneAtATime] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, language: str, **options: Any) -> "OneAtATime":
+        """A backend for a language."""
+        # The marks may be a compiled pattern, which is equal to none but itself; it is always the same one.
+        key = (language, *sorted((name, str(value)) for name, value in options.items() if name != "logger"))
+        with self._lock:
+            if key not in self._made:
+                self._made[key] = OneAtATime(self._make(language, **options))
+            return self._made[key]
+
+
+class OneAtATime:
+    """A backend that several threads may use: espeak works on one text at a time."""
+
+    def __init__(self, backend: Any) -> None:
+        self._backend = backend
+        self._lock = threading.Lock()
+
+    def phonemize(self, *arguments: Any, **options: Any) -> Any:
+        """As the backend does it."""
+        with self._lock:
+            return self._backend.phonemize(*arguments, **options)
