@@ -2,92 +2,16 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
 
+#[path = "support/service.rs"]
+mod service;
 mod support;
 
-use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::net::TcpListener;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
-use camino::Utf8Path;
+use service::*;
 use support::*;
-
-/// The launcher of a runtime, without the environment of whoever runs the tests.
-fn speaches(runtime: &Utf8Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(runtime.join("bin/speaches"));
-    command.args(arguments).env_clear();
-    command
-}
-
-/// A service that ends with its test.
-struct Service {
-    child: Child,
-    state: Scratch,
-}
-
-impl Service {
-    fn start(runtime: &Utf8Path, change: impl FnOnce(&mut Command)) -> Self {
-        let state = scratch();
-        let mut command = speaches(runtime, &["serve", "--host", "127.0.0.1", "--port", "0"]);
-        command.args(["--state-dir", state.path.as_str()]).stdin(Stdio::null()).stderr(Stdio::piped());
-        change(&mut command);
-        Self { child: command.spawn().unwrap(), state }
-    }
-
-    /// Waits for a phase and returns the state.
-    fn wait_for(&mut self, phase: &str) -> serde_json::Value {
-        let started = Instant::now();
-        loop {
-            let file = self.state.path.join("status.json");
-            if let Some(state) =
-                fs_err::read(&file).ok().and_then(|text| serde_json::from_slice::<serde_json::Value>(&text).ok())
-                && (state["phase"] == phase || (phase == "serving" && has_served(&state)))
-            {
-                return state;
-            }
-            assert!(started.elapsed() < Duration::from_secs(60), "it never gets to the phase `{phase}`");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-
-    fn signal(&self, signal: rustix::process::Signal) {
-        let pid = rustix::process::Pid::from_raw(self.child.id().try_into().unwrap()).unwrap();
-        rustix::process::kill_process(pid, signal).unwrap();
-    }
-
-    fn end(&mut self) -> (Option<i32>, String) {
-        let status = self.child.wait().unwrap();
-        let mut log = String::new();
-        self.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
-        (status.code(), log)
-    }
-}
-
-/// Whether the port answers: what comes after `serving` may be there before anybody looks.
-fn has_served(state: &serde_json::Value) -> bool {
-    ["ready", "degraded"].iter().any(|phase| state["phase"] == *phase)
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// Status and body of a GET request, or status 0 when nobody answers.
-fn get(url: &str) -> (u16, String) {
-    let (address, path) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
-    let Ok(mut stream) = TcpStream::connect(address) else { return (0, String::new()) };
-    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-    let mut answer = String::new();
-    let asked = write!(stream, "GET /{path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-    if asked.and_then(|()| stream.read_to_string(&mut answer)).is_err() {
-        return (0, String::new());
-    }
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_default();
-    (head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0), body.to_owned())
-}
 
 #[test]
 fn the_launcher_becomes_the_service_and_stops_with_zero() {
@@ -117,7 +41,7 @@ fn a_taken_port_is_said_at_once_with_75() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port().to_string();
     let ended = run(&mut speaches(sample_runtime(), &["serve", "--host", "127.0.0.1", "--port", &port]));
-    let ended = ended.expect(75).says(&port);
+    let ended = ended.expect(75).says(&format!("port {port} on 127.0.0.1 is taken"));
     if cfg!(target_os = "linux") {
         ended.says(&std::process::id().to_string());
     }
@@ -132,7 +56,7 @@ fn settings_that_cannot_be_end_with_their_place() {
         fs_err::write(&file, text).unwrap();
         run(&mut speaches(runtime, &["serve", "--config", file.as_str()]))
     };
-    with_file("x-speaches:\n  prot: 1\n").expect(65).says("prot").says(file.as_str()).says("hint: ");
+    with_file("x-speaches:\n  prot: 1\n").expect(65).says(&format!("`{file}`, line 2, column 3")).says("mean `port`?");
     with_file("x-speaches: [").expect(65).says("line 1");
     run(&mut speaches(runtime, &["serve", "--config", "/nowhere.yml"])).expect(66).says("/nowhere.yml");
     run(speaches(runtime, &["serve"]).env("UVICORN_PORT", "many")).expect(78).says("UVICORN_PORT is `many`");
@@ -148,7 +72,11 @@ fn the_settings_of_every_layer_reach_the_service() {
     let scratch = scratch();
     let settings = scratch.path.join("settings.yml");
     let state = scratch.path.join("state");
-    fs_err::write(&settings, format!("x-speaches:\n  host: ['127.0.0.1']\n  port: 1\n  state_dir: {state}\n")).unwrap();
+    fs_err::write(
+        &settings,
+        format!("x-speaches:\n  host: ['127.0.0.1']\n  port: 1\n  state_dir: {state}\n  hf_cache: cache\n"),
+    )
+    .unwrap();
     let mut command = speaches(runtime, &["serve", "--config", settings.as_str()]);
     command.env("HARBOR_SPEACHES_HOST_PORT", free.to_string()).env("HARBOR_HF_TOKEN", "").stderr(Stdio::null());
     let mut child = command.spawn().unwrap();

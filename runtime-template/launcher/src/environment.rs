@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::config::Config;
+use crate::config::{Config, Sources};
 use crate::layout;
 use crate::runtime::Head;
 
@@ -16,124 +16,136 @@ const QUIET: [(&str, &str); 5] = [
 ];
 
 /// A variable to set, or with `None` to remove.
-pub type Change = (&'static str, Option<String>);
+pub type Change = (String, Option<String>);
 
-/// What has to change in the environment. `variable` is the environment as it is.
+/// Where the service listens and finds its models, after all that could be tried was tried.
+pub struct Prepared<'a> {
+    /// TCP port; 0 if it is not known yet.
+    pub port: u16,
+    /// The directory in which huggingface_hub keeps models.
+    pub hub: &'a Path,
+}
+
+/// What has to change in the environment, in the order in which it is done.
 #[must_use]
-pub fn changes(runtime: &Path, head: &Head, config: &Config, variable: &dyn Fn(&str) -> Option<String>) -> Vec<Change> {
-    let set = |name: &str| variable(name).filter(|text| !text.is_empty());
-    let mut changes: Vec<Change> = QUIET
-        .iter()
-        .filter(|(name, _)| set(name).is_none())
-        .map(|(name, value)| (*name, Some((*value).to_owned())))
-        .collect();
+pub fn changes(
+    runtime: &Path,
+    head: &Head,
+    config: &Config,
+    prepared: &Prepared<'_>,
+    sources: &Sources<'_>,
+) -> Vec<Change> {
+    let values = &config.values;
+    let mut changes: Vec<Change> = Vec::new();
+    let mut set = |name: &str, value: Option<String>| changes.push((name.to_owned(), value));
+    // The real environment is stronger than what only the files say.
+    for (name, value) in &config.environment {
+        if sources.variable(name).is_none() {
+            set(name, Some(value.clone()));
+        }
+    }
+    for (name, value) in QUIET {
+        if sources.variable(name).is_none() && !config.environment.contains_key(name) {
+            set(name, Some(value.to_owned()));
+        }
+    }
     // Upstream reads these to say where its page is and to reach itself.
-    changes.push(("UVICORN_HOST", config.hosts.value.first().map(ToString::to_string)));
-    changes.push(("UVICORN_PORT", Some(config.port.value.to_string())));
-    changes.push(("LOG_LEVEL", Some(config.log_level.value.clone())));
-    changes.push(("ENABLE_UI", Some(config.user_interface.value.to_string())));
-    if let Some(hub) = hub_cache(runtime, head, &set) {
-        changes.push(("HF_HUB_CACHE", Some(hub)));
-    }
-    if set("HF_TOKEN").is_none()
-        && let Some(token) = set("HARBOR_HF_TOKEN")
-    {
-        changes.push(("HF_TOKEN", Some(token)));
-    }
-    if cfg!(unix) && set("PATH").is_none() {
+    set("UVICORN_HOST", values.host.first().map(ToString::to_string));
+    set("UVICORN_PORT", Some(prepared.port.to_string()));
+    set("LOG_LEVEL", Some(values.log_level.clone()));
+    set("ENABLE_UI", Some(values.ui.to_string()));
+    set("API_KEY", values.api_key.clone());
+    set("STT_MODEL_TTL", Some(values.stt_idle.to_string()));
+    set("TTS_MODEL_TTL", Some(values.tts_idle.to_string()));
+    set("WHISPER__INFERENCE_DEVICE", Some(values.stt_device.clone()));
+    set("HF_HUB_CACHE", Some(prepared.hub.display().to_string()));
+    set("HF_TOKEN", values.hf_token.clone());
+    set("HF_HUB_OFFLINE", values.offline.then(|| "1".to_owned()));
+    if cfg!(unix) && sources.variable("PATH").is_none() {
         // Started with no environment at all, say by a service manager. gradio does not start without one.
-        changes.push(("PATH", Some("/usr/local/bin:/usr/bin:/bin".to_owned())));
+        set("PATH", Some("/usr/local/bin:/usr/bin:/bin".to_owned()));
     }
-    if head.python.harvested {
-        // A copied interpreter has the path of the building machine's libpython in it; the loader looks here first.
-        let library = runtime.join(layout::PYTHON).join("lib").display().to_string();
-        let path = match set("LD_LIBRARY_PATH") {
-            Some(path) => format!("{library}:{path}"),
-            None => library,
-        };
-        changes.push(("LD_LIBRARY_PATH", Some(path)));
-    }
+    changes.extend(library_path(runtime, head, sources));
     changes
 }
 
-/// The Hugging Face cache: the user's if they name one, else that of the runtime if it carries models, else
-/// whatever huggingface_hub takes by itself.
-fn hub_cache(runtime: &Path, head: &Head, set: &dyn Fn(&str) -> Option<String>) -> Option<String> {
-    if set("HF_HUB_CACHE").is_some() {
+/// What the interpreter needs to start at all.
+#[must_use]
+pub fn library_path(runtime: &Path, head: &Head, sources: &Sources<'_>) -> Option<Change> {
+    if !head.python.harvested {
         return None;
     }
-    if !head.models.is_empty() {
-        return Some(runtime.join(layout::MODELS_HUB).display().to_string());
-    }
-    let cache = set("HARBOR_HF_CACHE")?;
-    let cache = match (cache.strip_prefix("~/"), set("HOME")) {
-        (Some(rest), Some(home)) => Path::new(&home).join(rest),
-        _ => Path::new(&cache).to_owned(),
+    // A copied interpreter has the path of the building machine's libpython in it; the loader looks here first.
+    let library = runtime.join(layout::PYTHON).join("lib").display().to_string();
+    let path = match sources.variable("LD_LIBRARY_PATH") {
+        Some(path) => format!("{library}:{path}"),
+        None => library,
     };
-    Some(cache.join("hub").display().to_string())
+    Some(("LD_LIBRARY_PATH".to_owned(), Some(path)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Flags, Sources};
-    use crate::runtime::{Model, Python, SCHEMA};
+    use crate::config::Flags;
+    use crate::config::tests::{World, head};
 
-    fn head(models: usize, harvested: bool) -> Head {
-        let model = Model {
-            id: "a/b".into(),
-            task: "text-to-speech".into(),
-            license: "MIT".into(),
-            revision: "0".repeat(40),
-            voice: None,
-        };
-        Head {
-            schema: SCHEMA,
-            version: "1".into(),
-            sample: false,
-            target: "x86_64-unknown-linux-gnu".into(),
-            accelerator: "cpu".into(),
-            python: Python { version: "3.12.1".into(), minor: "3.12".into(), harvested },
-            bytecode: true,
-            groups: Vec::new(),
-            models: vec![model; models],
-            plan: String::new(),
-            tool: String::new(),
-            inputs: Vec::new(),
+    /// The last change of a variable: `None` if it stays, `Some(None)` if it is removed.
+    fn changed(harvested: bool, environment: &[(&str, &str)], yaml: &str, name: &str) -> Option<Option<String>> {
+        let mut head = head();
+        head.python.harvested = harvested;
+        let world = World::new(environment, yaml);
+        world.with(&Flags::default(), &head, |config, sources| {
+            let prepared = Prepared { port: 4711, hub: Path::new("/hub") };
+            let changes = changes(Path::new("/runtime"), &head, config, &prepared, sources);
+            changes.into_iter().rev().find(|(known, _)| known == name).map(|(_, value)| value)
+        })
+    }
+
+    fn set_to(text: &str) -> Option<Option<String>> {
+        Some(Some(text.to_owned()))
+    }
+
+    #[test]
+    fn telemetry_is_off_unless_somebody_says_otherwise() {
+        assert_eq!(changed(false, &[], "", "DO_NOT_TRACK"), set_to("1"));
+        assert_eq!(changed(false, &[("DO_NOT_TRACK", "0")], "", "DO_NOT_TRACK"), None);
+        let yaml = "x-speaches:\n  environment: {DO_NOT_TRACK: 0}\n";
+        assert_eq!(changed(false, &[], yaml, "DO_NOT_TRACK"), set_to("0"));
+    }
+
+    #[test]
+    fn upstreams_own_settings_come_from_the_file_unless_the_environment_has_them() {
+        let yaml = "x-speaches:\n  environment: {WHISPER__COMPUTE_TYPE: int8}\n";
+        assert_eq!(changed(false, &[], yaml, "WHISPER__COMPUTE_TYPE"), set_to("int8"));
+        assert_eq!(changed(false, &[("WHISPER__COMPUTE_TYPE", "")], yaml, "WHISPER__COMPUTE_TYPE"), set_to("int8"));
+        assert_eq!(changed(false, &[("WHISPER__COMPUTE_TYPE", "float16")], yaml, "WHISPER__COMPUTE_TYPE"), None);
+    }
+
+    #[test]
+    fn what_was_decided_is_what_upstream_finds() {
+        for (environment, yaml, name, value) in [
+            (&[][..], "", "UVICORN_PORT", Some("4711")),
+            (&[], "", "HF_HUB_CACHE", Some("/hub")),
+            (&[], "", "STT_MODEL_TTL", Some("300")),
+            (&[("TTS_MODEL_TTL", "-1")], "", "TTS_MODEL_TTL", Some("-1")),
+            (&[("LOG_LEVEL", "DEBUG")], "", "LOG_LEVEL", Some("debug")),
+            (&[("API_KEY", "")], "", "API_KEY", None),
+            (&[], "x-speaches: {api_key: secret}", "API_KEY", Some("secret")),
+            (&[("HARBOR_HF_TOKEN", "hf_1")], "", "HF_TOKEN", Some("hf_1")),
+            (&[("HF_HUB_OFFLINE", "0")], "", "HF_HUB_OFFLINE", None),
+            (&[], "x-speaches: {offline: true}", "HF_HUB_OFFLINE", Some("1")),
+            (&[], "x-speaches: {ui: false}", "ENABLE_UI", Some("false")),
+        ] {
+            assert_eq!(changed(false, environment, yaml, name), Some(value.map(str::to_owned)), "{name}");
         }
-    }
-
-    /// The value that a variable gets, if it is changed.
-    fn changed(head: &Head, environment: &[(&str, &str)], name: &str) -> Option<String> {
-        let variable =
-            |wanted: &str| environment.iter().find(|(known, _)| *known == wanted).map(|(_, value)| (*value).to_owned());
-        let sources = Sources { variable: &variable, contract: "/nowhere".into() };
-        let config = Config::resolve(&Flags::default(), &sources).unwrap();
-        let changes = changes(Path::new("/runtime"), head, &config, &variable);
-        changes.into_iter().find(|(known, _)| *known == name).and_then(|(_, value)| value)
-    }
-
-    #[test]
-    fn telemetry_is_off_unless_the_user_says_otherwise() {
-        assert_eq!(changed(&head(0, false), &[], "DO_NOT_TRACK").as_deref(), Some("1"));
-        assert_eq!(changed(&head(0, false), &[("DO_NOT_TRACK", "0")], "DO_NOT_TRACK"), None);
-    }
-
-    #[test]
-    fn the_cache_is_the_users_if_named_else_that_of_the_bundled_models_else_harbors() {
-        let hub = |head: &Head, environment: &[(&str, &str)]| changed(head, environment, "HF_HUB_CACHE");
-        let harbor = [("HARBOR_HF_CACHE", "~/.cache/huggingface"), ("HOME", "/home/a")];
-        assert_eq!(hub(&head(1, false), &[("HF_HUB_CACHE", "/x")]), None);
-        assert_eq!(hub(&head(1, false), &harbor).as_deref(), Some("/runtime/models/hub"));
-        assert_eq!(hub(&head(0, false), &harbor).as_deref(), Some("/home/a/.cache/huggingface/hub"));
-        assert_eq!(hub(&head(0, false), &[("HARBOR_HF_CACHE", "")]), None);
     }
 
     #[test]
     fn a_copied_cpython_finds_its_own_library_first() {
-        let path = |environment: &[(&str, &str)]| changed(&head(0, true), environment, "LD_LIBRARY_PATH");
-        assert_eq!(path(&[]).as_deref(), Some("/runtime/python/lib"));
-        assert_eq!(path(&[("LD_LIBRARY_PATH", "/x")]).as_deref(), Some("/runtime/python/lib:/x"));
-        assert_eq!(changed(&head(0, false), &[], "LD_LIBRARY_PATH"), None);
+        let path = |environment: &[(&str, &str)]| changed(true, environment, "", "LD_LIBRARY_PATH");
+        assert_eq!(path(&[]), set_to("/runtime/python/lib"));
+        assert_eq!(path(&[("LD_LIBRARY_PATH", "/x")]), set_to("/runtime/python/lib:/x"));
+        assert_eq!(changed(false, &[], "", "LD_LIBRARY_PATH"), None);
     }
 }

@@ -1,14 +1,30 @@
 //! What the launcher of a runtime and the tool that makes runtimes agree on, and the launcher itself.
 //!
-//! The binary `speaches` decides (configuration, checks, environment) and then becomes the Python service
-//! manager. The provisioning tool links this library for the layout of a runtime, for `runtime.json` and
-//! for the exit codes, so that each is written down once.
+//! The binary `speaches` decides (configuration, checks, sockets, environment) and then becomes the Python service
+//! manager. The provisioning tool links this library for the layout of a runtime, for `runtime.json`, for comparing
+//! the two, and for the exit codes, so that each is written down once.
 
+pub mod accelerator;
 pub mod addresses;
+pub mod commands;
 pub mod config;
 pub mod environment;
 pub mod exit;
 pub mod failure;
+pub mod hub;
+pub mod instance;
+#[cfg(windows)]
+mod job;
 pub mod layout;
+#[cfg(unix)]
+pub mod listeners;
+pub mod manager;
+pub mod models;
+pub mod own_runtime;
+#[cfg(unix)]
+pub mod port_holder;
+pub mod private_directory;
+pub mod process;
 pub mod runtime;
-pub mod serve;
+pub mod tree;
+pub mod verification;

@@ -2,10 +2,10 @@
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
+use speaches_launcher::commands::{completions, config, doctor, models, serve, status, stop, verify, version};
 use speaches_launcher::config::Flags;
-use speaches_launcher::failure::{Exit, Failure};
-use speaches_launcher::serve;
+use speaches_launcher::failure::Exit;
 
 /// The OpenAI-compatible speech server speaches, running natively
 #[derive(Parser)]
@@ -19,8 +19,14 @@ struct Cli {
 enum Command {
     /// Run the server in the foreground until it is told to stop
     Serve(Flags),
-    /// Say what this runtime contains
-    Version,
+    Status(status::Arguments),
+    Stop(stop::Arguments),
+    Config(config::Arguments),
+    Models(models::Arguments),
+    Doctor(doctor::Arguments),
+    Verify(verify::Arguments),
+    Version(version::Arguments),
+    Completions(completions::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -33,7 +39,14 @@ fn main() -> ExitCode {
     };
     let result = match &cli.command {
         Command::Serve(flags) => serve::run(flags),
-        Command::Version => version(),
+        Command::Status(arguments) => status::run(arguments),
+        Command::Stop(arguments) => stop::run(arguments),
+        Command::Config(arguments) => config::run(arguments),
+        Command::Models(arguments) => models::run(arguments),
+        Command::Doctor(arguments) => doctor::run(arguments),
+        Command::Verify(arguments) => verify::run(arguments),
+        Command::Version(arguments) => version::run(arguments),
+        Command::Completions(arguments) => completions::run(arguments, Cli::command()),
     };
     match result {
         Ok(exit) => exit.into(),
@@ -45,18 +58,4 @@ fn main() -> ExitCode {
             failure.exit.into()
         }
     }
-}
-
-fn version() -> Result<Exit, Failure> {
-    let head = serve::read_head(&serve::own_runtime()?)?;
-    let sample = if head.sample { " SAMPLE" } else { "" };
-    println!(
-        "speaches{sample} {} for {} ({}), Python {}, launcher {}",
-        head.version,
-        head.target,
-        head.accelerator,
-        head.python.version,
-        env!("CARGO_PKG_VERSION")
-    );
-    Ok(Exit::Success)
 }

@@ -12,7 +12,7 @@ def mount(application: FastAPI, state: State) -> None:
     """Add the route before upstream's: its page answers everything that nobody else does."""
 
     async def answer(_request: Request) -> JSONResponse:
-        models = {task: model._asdict() for task, model in state.models.items()}
+        models = [{"task": task, **model._asdict()} for task, model in state.models.items()]
         reasons = [f"{task}: {model.reason}" for task, model in state.models.items() if model.reason is not None]
         if state.phase != "ready" and not reasons:
             reasons = [f"the service is {state.phase}"]

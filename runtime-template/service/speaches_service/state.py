@@ -110,8 +110,8 @@ class State:
         self._record["message"] = message
         self.enter("stopped")
 
-    def _describe_models(self) -> dict[str, dict[str, str | None]]:
-        return {task: model._asdict() for task, model in self._models.items()}
+    def _describe_models(self) -> list[dict[str, str | None]]:
+        return [{"task": task, **model._asdict()} for task, model in self._models.items()]
 
     def _save(self) -> None:
         try:

@@ -6,7 +6,6 @@ from unittest import mock
 
 from speaches_service import sockets
 from speaches_service.exit_codes import ExitCode, ServiceFailure
-from speaches_service.port_holder import find_port_holder
 
 
 def has_ipv6() -> bool:
@@ -80,44 +79,30 @@ class SocketsTest(unittest.TestCase):
         self.assertEqual(caught.exception.exit_code, ExitCode.CANNOT_WORK)
         self.assertIn("192.0.2.1", caught.exception.message)
 
-    def test_a_name_is_not_an_address(self) -> None:
-        for address in ("localhost", "no such", "a" * 300):
-            with self.assertRaises(ServiceFailure) as caught:
-                sockets.listen([address], 0)
-            self.assertEqual(caught.exception.exit_code, ExitCode.CANNOT_WORK)
-
     def test_urls_put_ipv6_in_brackets(self) -> None:
         self.assertEqual(sockets.url_of("127.0.0.1", 80), "http://127.0.0.1:80")
         self.assertEqual(sockets.url_of("::1", 80), "http://[::1]:80")
 
 
-@unittest.skipUnless(os.path.exists("/proc/net/tcp"), "only Linux tells who holds a port")
-class PortHolderTest(unittest.TestCase):
-    def assert_held_by_us(self, address: str, port: int) -> None:
-        holder = find_port_holder(address, port)
-        self.assertIsNotNone(holder)
-        assert holder is not None
-        self.assertEqual(holder.pid, os.getpid())
-        self.assertTrue(holder.name)
-
-    def test_the_process_of_a_listening_socket_is_found(self) -> None:
+class AdoptTest(unittest.TestCase):
+    def test_sockets_that_listen_already_are_taken_over(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as server:
-            self.assert_held_by_us("127.0.0.1", server.getsockname()[1])
+            descriptor = os.dup(server.fileno())
+            os.set_inheritable(descriptor, True)
+        (listener,) = sockets.adopt([descriptor])
+        with listener:
+            self.assertFalse(os.get_inheritable(descriptor))
+            self.assertFalse(listener.getblocking())
+            with socket.create_connection(("127.0.0.1", sockets.port_of(listener)), timeout=5):
+                pass
 
-    def test_the_wildcard_is_in_the_way_of_every_address(self) -> None:
-        with socket.create_server(("0.0.0.0", 0)) as server:
-            self.assert_held_by_us("127.0.0.1", server.getsockname()[1])
-
-    @unittest.skipUnless(has_ipv6(), "this machine has no IPv6")
-    def test_ipv6_is_found_too(self) -> None:
-        with socket.create_server(("::1", 0), family=socket.AF_INET6) as server:
-            self.assert_held_by_us("::1", server.getsockname()[1])
-
-    def test_a_free_port_has_no_holder(self) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as server:
-            port = server.getsockname()[1]
-            self.assertIsNone(find_port_holder("127.0.0.2", port))
-        self.assertIsNone(find_port_holder("127.0.0.1", port))
+    def test_what_is_no_socket_is_a_mistake_of_the_launcher(self) -> None:
+        reading, writing = os.pipe()
+        self.addCleanup(os.close, reading)
+        self.addCleanup(os.close, writing)
+        with self.assertRaises(ServiceFailure) as caught:
+            sockets.adopt([reading])
+        self.assertEqual(caught.exception.exit_code, ExitCode.INTERNAL)
 
 
 if __name__ == "__main__":

@@ -169,6 +169,8 @@ impl Service {
         let launcher = runtime.join(Family::of(&head.target).launcher());
         let child = Command::new(&launcher)
             .args(["serve", "--host", "127.0.0.1", "--port", "0", "--state-dir", state.path().as_str()])
+            // Bundled models are linked into the cache, and that of the user is none of our business.
+            .args(["--hf-cache", state.path().join("cache").as_str()])
             .env_clear()
             .envs(std::env::var_os("SYSTEMROOT").map(|root| ("SYSTEMROOT", root)))
             .stdin(Stdio::null())

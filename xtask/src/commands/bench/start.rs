@@ -56,7 +56,10 @@ struct Measured {
     second: f64,
 }
 
-const ROWS: [(&str, fn(&Measured) -> f64); 5] = [
+/// A figure of a start.
+type Figure = fn(&Measured) -> f64;
+
+const ROWS: [(&str, Figure); 5] = [
     ("port accepts", |measured| measured.accepts),
     ("/health answers 200", |measured| measured.healthy),
     ("memory then", |measured| measured.memory),
@@ -93,7 +96,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-fn median(all: &[Measured], value: fn(&Measured) -> f64) -> f64 {
+fn median(all: &[Measured], value: Figure) -> f64 {
     let mut values = all.iter().map(value).collect::<Vec<_>>();
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
@@ -126,7 +129,7 @@ impl Bench<'_> {
         let state = WorkDirectory::new_in(Utf8Path::from_path(&std::env::temp_dir()).context("a path in UTF-8")?)?;
         let mut command = Command::new(self.runtime.join("bin/speaches"));
         command.args(["serve", "--host", "127.0.0.1", "--port", &port.to_string()]);
-        command.args(["--state-dir", state.path().as_str()]);
+        command.args(["--state-dir", state.path().as_str(), "--hf-cache", state.path().join("cache").as_str()]);
         Ok((command, port, state))
     }
 

@@ -1,0 +1,244 @@
+//! The checks, in the order in which they are shown.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::{Check, Patient, Verdict};
+use crate::accelerator::{self, Capabilities};
+use crate::config::{Config, directories};
+#[cfg(not(unix))]
+use crate::failure::Exit;
+use crate::failure::Failure;
+use crate::instance::Instance;
+#[cfg(unix)]
+use crate::listeners::Listeners;
+use crate::own_runtime::{DAMAGED, OwnRuntime};
+use crate::verification::{self, Depth};
+use crate::{environment, hub, layout};
+
+/// How long the interpreter may take to start, on a machine that does something else.
+const INTERPRETER_PATIENCE: Duration = Duration::from_secs(20);
+/// Below this much free space a download of a model fails.
+const LITTLE_SPACE: u64 = 2_000_000_000;
+
+/// Every check that can be done.
+pub fn all(patient: &Patient<'_>) -> Vec<Check> {
+    let runtime = match patient.runtime {
+        Ok(runtime) => runtime,
+        Err(failure) => return vec![Check::failed("runtime", failure)],
+    };
+    let mut checks = vec![files(runtime), interpreter(runtime, patient), models(runtime)];
+    checks.extend(quarantine(runtime));
+    match patient.config {
+        Some(Ok(config)) => {
+            checks.push(Check::new("settings", Verdict::Ok, "can be used; `bin/speaches config` shows them"));
+            checks.push(accelerators(config, runtime));
+            checks.extend(port(config, patient));
+            checks.extend(exposure(config));
+            checks.push(writable("cache", "the Hugging Face cache", &config.values.hf_cache, Verdict::Warn));
+            checks.push(writable("state", "the state directory", &config.values.state_dir, Verdict::Fail));
+            checks.extend(space(&config.values.hf_cache));
+        }
+        Some(Err(failure)) => checks.push(Check::failed("settings", failure)),
+        None => {}
+    }
+    checks
+}
+
+fn files(runtime: &OwnRuntime) -> Check {
+    let compared = runtime.description().map_err(|failure| failure.to_string()).and_then(|description| {
+        let differences = verification::compare(&runtime.root, &description.files, Depth::Metadata);
+        differences.map(|found| (found, description.files.len())).map_err(|error| error.to_string())
+    });
+    match compared {
+        Ok((found, count)) if found.changed.is_empty() && found.missing.is_empty() => {
+            Check::new("runtime", Verdict::Ok, format!("{count} files are there, with the right lengths"))
+        }
+        Ok((found, _)) => {
+            let lines = found.lines().take(3).collect::<Vec<_>>().join(", ");
+            let count = found.changed.len() + found.missing.len();
+            Check::new("runtime", Verdict::Fail, format!("{count} files are not as they were made: {lines}"))
+                .advice(DAMAGED)
+        }
+        Err(error) => Check::new("runtime", Verdict::Fail, error).advice(DAMAGED),
+    }
+}
+
+fn interpreter(runtime: &OwnRuntime, patient: &Patient<'_>) -> Check {
+    let mut command = Command::new(runtime.python());
+    command.args(["-I", "-B", "-c", "import ssl, ctypes"]).stdin(Stdio::null()).stderr(Stdio::piped());
+    if let Some((name, Some(value))) = environment::library_path(&runtime.root, &runtime.head, patient.sources) {
+        command.env(name, value);
+    }
+    match wait(&mut command) {
+        Ok(taken) => {
+            let version = &runtime.head.python.version;
+            Check::new("python", Verdict::Ok, format!("Python {version} starts in {} ms", taken.as_millis()))
+        }
+        Err(reason) => Check::new("python", Verdict::Fail, format!("the interpreter does not start: {reason}"))
+            .advice(format!("this runtime is for {}; is this machine one?", runtime.head.target)),
+    }
+}
+
+fn wait(command: &mut Command) -> Result<Duration, String> {
+    let started = Instant::now();
+    let mut child = command.spawn().map_err(|error| error.to_string())?;
+    loop {
+        match child.try_wait().map_err(|error| error.to_string())? {
+            Some(status) if status.success() => return Ok(started.elapsed()),
+            Some(status) => {
+                let output = child.wait_with_output().map_err(|error| error.to_string())?;
+                let said = String::from_utf8_lossy(&output.stderr);
+                return Err(format!("{status}: {}", said.trim().lines().last().unwrap_or("it said nothing")));
+            }
+            None if started.elapsed() > INTERPRETER_PATIENCE => {
+                // It is ended so that it does not outlive this program; how does not matter.
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err(format!("nothing happened for {} s", INTERPRETER_PATIENCE.as_secs()));
+            }
+            None => std::thread::sleep(Duration::from_millis(5)),
+        }
+    }
+}
+
+fn models(runtime: &OwnRuntime) -> Check {
+    let there = hub::list(&runtime.hub());
+    let missing = runtime.head.models.iter().filter(|model| !there.iter().any(|known| known.id == model.id));
+    let missing = missing.map(|model| model.id.as_str()).collect::<Vec<_>>();
+    if !missing.is_empty() {
+        let said = format!("missing from `{}`: {}", layout::MODELS_HUB, missing.join(", "));
+        return Check::new("models", Verdict::Fail, said).advice(DAMAGED);
+    }
+    if there.is_empty() {
+        return Check::new("models", Verdict::Ok, "none are bundled; they are fetched on request");
+    }
+    let names = there.iter().map(|model| model.id.as_str()).collect::<Vec<_>>();
+    Check::new("models", Verdict::Ok, format!("bundled: {}", names.join(", ")))
+}
+
+fn accelerators(config: &Config, runtime: &OwnRuntime) -> Check {
+    match accelerator::check(config, &runtime.head) {
+        Ok(()) => {
+            let can = Capabilities::of(&runtime.head).accelerators.join(", ");
+            Check::new(
+                "accelerator",
+                Verdict::Ok,
+                format!("{} (this runtime can do: {can})", config.values.accelerator),
+            )
+        }
+        Err(failure) => Check::failed("accelerator", &failure),
+    }
+}
+
+fn port(config: &Config, patient: &Patient<'_>) -> Vec<Check> {
+    let values = &config.values;
+    let own = Instance::find_all(&directories::state_root(patient.sources))
+        .into_iter()
+        .chain(Instance::read(&values.state_dir))
+        .find(|instance| instance.alive && instance.status.port == values.port);
+    if let Some(own) = own {
+        let said = format!("{} is served already, by pid {}", values.port, own.status.pid);
+        return vec![Check::new("port", Verdict::Ok, said)];
+    }
+    match probe(config) {
+        Ok(warnings) => {
+            let hosts = values.host.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            let mut checks = vec![Check::new("port", Verdict::Ok, format!("{} is free on {hosts}", values.port))];
+            checks.extend(warnings.into_iter().map(|warning| Check::new("address", Verdict::Warn, warning)));
+            checks.extend(docker(config));
+            checks
+        }
+        Err(failure) => vec![Check::failed("port", &failure)],
+    }
+}
+
+/// Listens for a moment.
+#[cfg(unix)]
+fn probe(config: &Config) -> Result<Vec<String>, Failure> {
+    let values = &config.values;
+    let listeners = Listeners::open(&values.host, values.port, !config.is_default("host"))?;
+    Ok(listeners.warnings)
+}
+
+#[cfg(not(unix))]
+fn probe(config: &Config) -> Result<Vec<String>, Failure> {
+    let values = &config.values;
+    for host in &values.host {
+        std::net::TcpListener::bind((*host, values.port)).map_err(|error| {
+            let said = format!("cannot listen on port {} of {host}: {error}", values.port);
+            Failure::new(Exit::Temporary, said).hint("choose another port with `--port`")
+        })?;
+    }
+    Ok(Vec::new())
+}
+
+/// Containers reach the service through the bridge, on Linux.
+fn docker(config: &Config) -> Option<Check> {
+    if !cfg!(target_os = "linux") || !config.is_default("host") {
+        return None;
+    }
+    let said = match config.values.host.iter().find(|host| !host.is_loopback()) {
+        Some(bridge) => format!("containers reach the service at {bridge}"),
+        None => "there is no `docker0`; containers reach the service if Docker is started before it".to_owned(),
+    };
+    Some(Check::new("docker", Verdict::Ok, said))
+}
+
+fn exposure(config: &Config) -> Option<Check> {
+    let warning = crate::commands::serve::exposure(config)?;
+    Some(Check::new("exposure", Verdict::Warn, warning).advice("set a key with `--api-key-file`, or narrow `--host`"))
+}
+
+/// Whether files can be made in a directory, or in the nearest one above it that is there.
+fn writable(name: &'static str, what: &str, directory: &Path, otherwise: Verdict) -> Check {
+    let nearest = nearest(directory);
+    let scratch = nearest.join(format!(".speaches-doctor-{}", std::process::id()));
+    match fs_err::write(&scratch, "").and_then(|()| fs_err::remove_file(&scratch)) {
+        Ok(()) => Check::new(name, Verdict::Ok, format!("{what} `{}` can be written", directory.display())),
+        Err(error) => {
+            let flag = if name == "cache" { "--hf-cache" } else { "--state-dir" };
+            Check::new(name, otherwise, format!("{what} `{}` cannot be written: {error}", directory.display()))
+                .advice(format!("change its owner or rights, or name another with `{flag}`"))
+        }
+    }
+}
+
+fn nearest(directory: &Path) -> PathBuf {
+    directory.ancestors().find(|path| path.is_dir()).unwrap_or(Path::new("/")).to_owned()
+}
+
+#[cfg(unix)]
+fn space(directory: &Path) -> Option<Check> {
+    let there = nix::sys::statvfs::statvfs(&nearest(directory)).ok()?;
+    // The types differ between systems.
+    #[allow(clippy::unnecessary_cast, clippy::useless_conversion, reason = "u32 on macOS, u64 on Linux")]
+    let free = u64::from(there.blocks_available()) * there.fragment_size() as u64;
+    let said = format!("{} free for models", crate::commands::human_size(free));
+    Some(if free < LITTLE_SPACE {
+        Check::new("disk", Verdict::Warn, said).advice("free some space, or put the cache elsewhere with `--hf-cache`")
+    } else {
+        Check::new("disk", Verdict::Ok, said)
+    })
+}
+
+#[cfg(not(unix))]
+fn space(_directory: &Path) -> Option<Check> {
+    None
+}
+
+/// macOS marks what a browser has fetched, and refuses to start it.
+fn quarantine(runtime: &OwnRuntime) -> Option<Check> {
+    if !cfg!(target_os = "macos") {
+        return None;
+    }
+    let attribute = "com.apple.quarantine";
+    let output = Command::new("/usr/bin/xattr").args(["-p", attribute]).arg(runtime.python()).output().ok()?;
+    Some(if output.status.success() {
+        Check::new("quarantine", Verdict::Fail, "macOS has put the runtime into quarantine")
+            .advice(format!("`xattr -dr {attribute} '{}'`, if you trust where it is from", runtime.root.display()))
+    } else {
+        Check::new("quarantine", Verdict::Ok, "the runtime is not in quarantine")
+    })
+}

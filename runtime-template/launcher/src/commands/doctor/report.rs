@@ -1,0 +1,45 @@
+//! One text to paste into a bug report. It has no secrets in it, and not the name of the user's home.
+
+use std::fmt::Write as _;
+
+use super::{Check, Patient, as_text};
+use crate::commands::{config, status, version};
+use crate::config::directories;
+use crate::instance::Instance;
+
+/// The report.
+pub fn text(patient: &Patient<'_>, checks: &[Check]) -> String {
+    let mut text = "# speaches: doctor's report\n".to_owned();
+    let mut section = |title: &str, body: &str| {
+        let _ = write!(text, "\n## {title}\n{}\n", body.trim_end());
+    };
+    match patient.runtime {
+        Ok(runtime) => section("runtime", &format!("{}\nplan {}", version::describe(runtime), runtime.head.plan)),
+        Err(failure) => section("runtime", &failure.to_string()),
+    }
+    section("machine", &machine());
+    section("checks", &as_text(checks));
+    match patient.config {
+        Some(Ok(found)) => section("settings", &config::as_text(found)),
+        Some(Err(failure)) => section("settings", &failure.to_string()),
+        None => {}
+    }
+    let instances = Instance::find_all(&directories::state_root(patient.sources));
+    let services = instances.iter().map(status::as_text).collect::<Vec<_>>().join("\n");
+    section("services", if services.is_empty() { "none" } else { &services });
+    match patient.sources.home() {
+        Some(home) if home.components().count() > 1 => text.replace(&home.display().to_string(), "~"),
+        _ => text,
+    }
+}
+
+fn machine() -> String {
+    let processors = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
+    let mut text = format!("{} {}, {processors} processors", std::env::consts::OS, std::env::consts::ARCH);
+    #[cfg(unix)]
+    if let Ok(system) = nix::sys::utsname::uname() {
+        // N.B. not the name of the machine.
+        let _ = write!(text, "\n{} {}", system.sysname().to_string_lossy(), system.release().to_string_lossy());
+    }
+    text
+}

@@ -1,0 +1,73 @@
+//! The subcommands, one file each.
+
+pub mod completions;
+pub mod config;
+pub mod doctor;
+pub mod models;
+pub mod serve;
+pub mod status;
+pub mod stop;
+pub mod verify;
+pub mod version;
+
+use std::path::Path;
+
+use crate::config::Sources;
+use crate::failure::{Exit, Failure};
+use crate::layout;
+
+/// The environment, the working directory and the contract of a runtime, as a command finds them.
+///
+/// # Errors
+/// When there is no working directory (any more).
+pub fn with_sources<T>(runtime: &Path, run: impl FnOnce(&Sources<'_>) -> Result<T, Failure>) -> Result<T, Failure> {
+    let directory = std::env::current_dir()
+        .map_err(|error| Failure::new(Exit::NoInput, format!("there is no working directory: {error}")))?;
+    let variable = |name: &str| std::env::var(name).ok();
+    run(&Sources { variable: &variable, contract: runtime.join(layout::CONTRACT), directory })
+}
+
+/// Bytes for people.
+#[must_use]
+pub fn human_size(bytes: u64) -> String {
+    let mut size = bytes as f64;
+    let mut unit = 0;
+    let units = ["B", "kB", "MB", "GB", "TB"];
+    while size >= 999.5 && unit + 1 < units.len() {
+        size /= 1000.0;
+        unit += 1;
+    }
+    if unit == 0 || size >= 99.5 { format!("{size:.0} {}", units[unit]) } else { format!("{size:.1} {}", units[unit]) }
+}
+
+/// Prints a value as JSON on standard output.
+///
+/// # Errors
+/// Never in practice: every value that is printed has a JSON form.
+pub fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(value)
+        .map_err(|error| Failure::new(Exit::Internal, format!("no JSON can be made of this: {error}")))?;
+    print(&format!("{text}\n"));
+    Ok(())
+}
+
+/// Prints to standard output. That nobody reads on, as `head` does not, is no mistake.
+pub fn print(text: &str) {
+    use std::io::Write as _;
+    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+}
+
+/// Lines with the columns aligned, two spaces between them.
+#[must_use]
+pub fn table(rows: &[Vec<String>]) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
+    let widths = (0..columns).map(|column| width(column).unwrap_or(0)).collect::<Vec<_>>();
+    let mut text = String::new();
+    for row in rows {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect::<Vec<_>>();
+        text.push_str(cells.join("  ").trim_end());
+        text.push('\n');
+    }
+    text
+}

@@ -1,0 +1,57 @@
+//! `speaches serve`: decide, prepare, become the service.
+
+use crate::accelerator;
+use crate::config::{Config, Flags, Sources, directories};
+use crate::failure::{Exit, Failure};
+use crate::instance::Instance;
+use crate::manager::{Listening, Manager, become_command};
+use crate::own_runtime::OwnRuntime;
+use crate::private_directory;
+
+/// Starts the service. On Unix this process becomes it, so that the pid stays; success never returns there.
+///
+/// # Errors
+/// When the configuration cannot work, the port is taken or a part of the runtime is missing.
+pub fn run(flags: &Flags) -> Result<Exit, Failure> {
+    let runtime = OwnRuntime::find()?;
+    super::with_sources(&runtime.root, |sources| serve(flags, &runtime, sources))
+}
+
+fn serve(flags: &Flags, runtime: &OwnRuntime, sources: &Sources<'_>) -> Result<Exit, Failure> {
+    let mut config = Config::resolve(flags, sources, &runtime.head)?;
+    accelerator::check(&config, &runtime.head)?;
+    if let Some(warning) = exposure(&config) {
+        config.warnings.push(warning);
+    }
+    // Before the models, which take longer.
+    #[cfg(unix)]
+    let listeners =
+        crate::listeners::Listeners::open(&config.values.host, config.values.port, !config.is_default("host"))?;
+    if config.values.port == 0 && config.is_default("state_dir") {
+        Instance::forget_ended(&directories::state_root(sources));
+    }
+    private_directory::make(&config.values.state_dir)?;
+    private_directory::make(&config.values.hf_cache)?;
+    let manager = Manager::prepare(runtime, &config, sources)?;
+    #[cfg(unix)]
+    let (manager, listening) = {
+        let mut manager = manager;
+        for warning in &listeners.warnings {
+            manager.note(format!("warning: {warning}"));
+        }
+        let descriptors = Some(listeners.inherit()?);
+        (manager, Listening { addresses: listeners.addresses.clone(), port: listeners.port, descriptors })
+    };
+    #[cfg(not(unix))]
+    let listening = Listening::as_configured(&config);
+    become_command(manager.command(&["serve"], &listening))
+}
+
+/// What to say when the whole network may use the service.
+#[must_use]
+pub fn exposure(config: &Config) -> Option<String> {
+    let everywhere = config.values.host.iter().find(|host| host.is_unspecified())?;
+    config.values.api_key.is_none().then(|| {
+        format!("everybody on the network can use this service: it listens on {everywhere} and has no API key")
+    })
+}

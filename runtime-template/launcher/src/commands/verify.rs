@@ -1,0 +1,50 @@
+//! `speaches verify`: is every file of the runtime what it was made to be?
+
+use serde_json::json;
+
+use crate::failure::{Exit, Failure};
+use crate::own_runtime::OwnRuntime;
+use crate::verification::{self, Depth};
+
+/// How many differences are printed for people.
+const SHOWN: usize = 20;
+
+/// Compare every file of this runtime with its runtime.json
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the subcommand.
+///
+/// # Errors
+/// [`Exit::Data`] when something is changed, missing or extra.
+pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    let runtime = OwnRuntime::find()?;
+    let files = runtime.description()?.files;
+    let differences = verification::compare(&runtime.root, &files, Depth::Content)
+        .map_err(|error| Failure::new(Exit::InputOutput, format!("the runtime cannot be read: {error}")))?;
+    let place = runtime.root.display();
+    let size = files.iter().map(|file| file.size).sum::<u64>();
+    if arguments.json {
+        super::print_json(&json!({
+            "runtime": runtime.root, "files": files.len(), "size": size, "same": differences.is_empty(),
+            "differences": differences,
+        }))?;
+    }
+    if !differences.is_empty() {
+        let lines = differences.lines().collect::<Vec<_>>();
+        let mut list = lines.iter().take(SHOWN).map(|line| format!("\n  {line}")).collect::<String>();
+        if lines.len() > SHOWN {
+            list.push_str(&format!("\n  … and {} more", lines.len() - SHOWN));
+        }
+        return Err(Failure::new(Exit::Data, format!("`{place}` is not what it was made to be:{list}"))
+            .hint("provision or unpack the runtime again"));
+    }
+    if !arguments.json {
+        super::print(&format!("{place}: {} files, {}, all as described\n", files.len(), super::human_size(size)));
+    }
+    Ok(Exit::Success)
+}

@@ -1,0 +1,55 @@
+//! `speaches version`: what this runtime is.
+
+use serde_json::json;
+
+use crate::failure::{Exit, Failure};
+use crate::own_runtime::OwnRuntime;
+
+/// Say what this runtime contains
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the subcommand.
+///
+/// # Errors
+/// When the runtime is damaged.
+pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    let runtime = OwnRuntime::find()?;
+    let head = &runtime.head;
+    if arguments.json {
+        super::print_json(&json!({
+            "speaches": head.version,
+            "sample": head.sample,
+            "target": head.target,
+            "accelerator": head.accelerator,
+            "python": head.python.version,
+            "launcher": env!("CARGO_PKG_VERSION"),
+            "groups": head.groups,
+            "models": head.models.iter().map(|model| &model.id).collect::<Vec<_>>(),
+            "plan": head.plan,
+            "runtime": runtime.root,
+        }))?;
+    } else {
+        super::print(&format!("{}\n", describe(&runtime)));
+    }
+    Ok(Exit::Success)
+}
+
+/// The runtime in one line.
+#[must_use]
+pub fn describe(runtime: &OwnRuntime) -> String {
+    let head = &runtime.head;
+    let sample = if head.sample { " SAMPLE" } else { "" };
+    format!(
+        "speaches{sample} {} for {} ({}), Python {}, launcher {}",
+        head.version,
+        head.target,
+        head.accelerator,
+        head.python.version,
+        env!("CARGO_PKG_VERSION")
+    )
+}

@@ -1,0 +1,290 @@
+//! The table of all settings: what each is called in every layer, what it may be, and what it is by default.
+//!
+//! Parsing, the command line, `speaches config` and `docs/configuration.md` are all made from it.
+
+use serde_json::{Value, json};
+
+use super::kind::Kind;
+use super::{Sources, directories};
+use crate::addresses;
+use crate::runtime::Head;
+
+/// How a setting is given on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flag {
+    /// Not at all.
+    None,
+    /// `--name VALUE`, with the name of the value for the help.
+    Value(&'static str, &'static str),
+    /// `--name`, and `--no-name` for the opposite.
+    Switch(&'static str, &'static str),
+}
+
+/// One setting.
+pub struct Definition {
+    /// Its name in `speaches config`, and below `x-speaches` in the YAML file if `in_file`.
+    pub key: &'static str,
+    /// On the command line.
+    pub flag: Flag,
+    /// Environment variables, strongest first.
+    pub variables: &'static [&'static str],
+    /// Whether the YAML file may have it.
+    pub in_file: bool,
+    /// Whether it is never shown.
+    pub secret: bool,
+    /// What it may be.
+    pub kind: Kind,
+    /// What it is about, as the help of its flag says it.
+    pub help: &'static str,
+    /// The default, for people.
+    pub default_text: &'static str,
+    /// The default on this machine and in this runtime.
+    pub default: fn(&Sources<'_>, &Head) -> Value,
+}
+
+/// The task of a model that speaks.
+pub const TEXT_TO_SPEECH: &str = "text-to-speech";
+/// The task of a model that listens.
+pub const SPEECH_TO_TEXT: &str = "automatic-speech-recognition";
+
+/// What most settings have in common.
+const COMMON: Definition = Definition {
+    key: "",
+    flag: Flag::None,
+    variables: &[],
+    in_file: true,
+    secret: false,
+    kind: Kind::Text,
+    help: "",
+    default_text: "",
+    default: |_, _| Value::Null,
+};
+
+/// Every setting, in the order in which they are shown.
+pub static OPTIONS: &[Definition] = &[
+    Definition {
+        key: "host",
+        flag: Flag::Value("host", "ADDRESS"),
+        variables: &["HARBOR_SPEACHES_HOST", "UVICORN_HOST"],
+        kind: Kind::Addresses,
+        help: "IP address to listen on; several with commas, or the flag several times",
+        default_text: "127.0.0.1, on Linux also the address of `docker0`",
+        default: |_, _| json!(addresses::defaults()),
+        ..COMMON
+    },
+    Definition {
+        key: "port",
+        flag: Flag::Value("port", "PORT"),
+        variables: &["HARBOR_SPEACHES_HOST_PORT", "UVICORN_PORT"],
+        kind: Kind::Port,
+        help: "TCP port to listen on; 0 takes a free one",
+        default_text: "the contract's own port, else 34331",
+        default: |_, _| json!(34331),
+        ..COMMON
+    },
+    Definition {
+        key: "tts_model",
+        flag: Flag::Value("tts-model", "ID"),
+        variables: &["HARBOR_SPEACHES_TTS_MODEL", "SPEACHES_TTS_MODEL"],
+        help: "model that speaks, as named on the hub",
+        default_text: "the first bundled one, else `speaches-ai/Kokoro-82M-v1.0-ONNX-int8`",
+        default: |_, head| model(head, TEXT_TO_SPEECH, "speaches-ai/Kokoro-82M-v1.0-ONNX-int8"),
+        ..COMMON
+    },
+    Definition {
+        key: "stt_model",
+        flag: Flag::Value("stt-model", "ID"),
+        variables: &["HARBOR_SPEACHES_STT_MODEL", "SPEACHES_STT_MODEL"],
+        help: "model that transcribes, as named on the hub",
+        default_text: "the first bundled one, else `Systran/faster-distil-whisper-small.en`",
+        default: |_, head| model(head, SPEECH_TO_TEXT, "Systran/faster-distil-whisper-small.en"),
+        ..COMMON
+    },
+    Definition {
+        key: "voice",
+        flag: Flag::Value("voice", "NAME"),
+        variables: &["HARBOR_SPEACHES_TTS_VOICE", "SPEACHES_TTS_VOICE"],
+        help: "voice to warm up with",
+        default_text: "that of the bundled model, else `af_bella`",
+        default: |_, head| {
+            let bundled = head.models.iter().find(|model| model.task == TEXT_TO_SPEECH);
+            json!(bundled.and_then(|model| model.voice.as_deref()).unwrap_or("af_bella"))
+        },
+        ..COMMON
+    },
+    Definition {
+        key: "accelerator",
+        flag: Flag::Value("accelerator", "NAME"),
+        variables: &["HARBOR_SPEACHES_ACCELERATOR", "SPEACHES_ACCELERATOR"],
+        kind: Kind::Choice(&["auto", "cpu", "metal", "coreml", "cuda"]),
+        help: "what computes",
+        default_text: "auto",
+        default: |_, _| json!("auto"),
+        ..COMMON
+    },
+    Definition {
+        key: "stt_backend",
+        flag: Flag::Value("stt-backend", "NAME"),
+        variables: &["HARBOR_SPEACHES_STT_BACKEND", "SPEACHES_STT_BACKEND"],
+        kind: Kind::Choice(&["auto", "faster-whisper", "whispercpp"]),
+        help: "what transcribes",
+        default_text: "auto",
+        default: |_, _| json!("auto"),
+        ..COMMON
+    },
+    Definition {
+        key: "stt_device",
+        flag: Flag::Value("stt-device", "NAME"),
+        variables: &["WHISPER__INFERENCE_DEVICE"],
+        kind: Kind::Choice(&["auto", "cpu", "cuda"]),
+        help: "what faster-whisper computes on",
+        default_text: "auto",
+        default: |_, _| json!("auto"),
+        ..COMMON
+    },
+    Definition {
+        key: "tts_provider",
+        flag: Flag::Value("tts-provider", "NAME"),
+        variables: &["HARBOR_SPEACHES_ONNX_PROVIDER", "ONNX_PROVIDER"],
+        kind: Kind::Choice(&["auto", "cpu", "coreml", "cuda"]),
+        help: "what the model that speaks computes on",
+        default_text: "auto",
+        default: |_, _| json!("auto"),
+        ..COMMON
+    },
+    Definition {
+        key: "preload",
+        flag: Flag::Switch("preload", "no-preload"),
+        variables: &["SPEACHES_PRELOAD"],
+        kind: Kind::Switch,
+        help: "load the two models as soon as the port answers",
+        default_text: "true",
+        default: |_, _| json!(true),
+        ..COMMON
+    },
+    Definition {
+        key: "stt_idle",
+        flag: Flag::Value("stt-idle", "SECONDS"),
+        variables: &["STT_MODEL_TTL"],
+        kind: Kind::Idle,
+        help: "seconds after which an unused model that transcribes is unloaded; -1 keeps it",
+        default_text: "300",
+        default: |_, _| json!(300),
+        ..COMMON
+    },
+    Definition {
+        key: "tts_idle",
+        flag: Flag::Value("tts-idle", "SECONDS"),
+        variables: &["TTS_MODEL_TTL"],
+        kind: Kind::Idle,
+        help: "seconds after which an unused model that speaks is unloaded; -1 keeps it",
+        default_text: "300",
+        default: |_, _| json!(300),
+        ..COMMON
+    },
+    Definition {
+        key: "log_level",
+        flag: Flag::Value("log-level", "LEVEL"),
+        variables: &["LOG_LEVEL"],
+        kind: Kind::Choice(&["debug", "info", "warning", "error", "critical"]),
+        help: "how much is logged",
+        default_text: "info",
+        default: |_, _| json!("info"),
+        ..COMMON
+    },
+    Definition {
+        key: "log_format",
+        flag: Flag::Value("log-format", "FORMAT"),
+        variables: &["LOG_FORMAT", "SPEACHES_LOG_FORMAT"],
+        kind: Kind::Choice(&["text", "json"]),
+        help: "one line per event, as text or as JSON",
+        default_text: "text",
+        default: |_, _| json!("text"),
+        ..COMMON
+    },
+    Definition {
+        key: "log_file",
+        flag: Flag::Value("log-file", "PATH"),
+        variables: &["SPEACHES_LOG_FILE"],
+        kind: Kind::Path,
+        help: "file for the log",
+        default_text: "standard error",
+        ..COMMON
+    },
+    Definition {
+        key: "api_key",
+        variables: &["API_KEY"],
+        secret: true,
+        help: "key that clients have to send",
+        default_text: "none",
+        ..COMMON
+    },
+    Definition {
+        key: "api_key_file",
+        flag: Flag::Value("api-key-file", "PATH"),
+        variables: &["API_KEY_FILE"],
+        kind: Kind::Path,
+        help: "file with the key that clients have to send",
+        default_text: "none",
+        ..COMMON
+    },
+    Definition {
+        key: "hf_cache",
+        flag: Flag::Value("hf-cache", "DIR"),
+        variables: &["HF_HUB_CACHE", "HF_HOME", "HARBOR_HF_CACHE"],
+        kind: Kind::HubDirectory,
+        help: "Hugging Face's directory, which contains `hub/`",
+        default_text: "`~/.cache/huggingface`",
+        default: |sources, _| json!(directories::default_hub(sources)),
+        ..COMMON
+    },
+    Definition {
+        key: "hf_token",
+        variables: &["HF_TOKEN", "HARBOR_HF_TOKEN"],
+        in_file: false,
+        secret: true,
+        help: "token for downloads from the hub",
+        default_text: "what `hf auth login` has stored",
+        ..COMMON
+    },
+    Definition {
+        key: "offline",
+        flag: Flag::Switch("offline", "no-offline"),
+        variables: &["HF_HUB_OFFLINE"],
+        kind: Kind::Switch,
+        help: "never ask the hub for anything",
+        default_text: "false",
+        default: |_, _| json!(false),
+        ..COMMON
+    },
+    Definition {
+        key: "state_dir",
+        flag: Flag::Value("state-dir", "DIR"),
+        variables: &["SPEACHES_STATE_DIR"],
+        kind: Kind::Path,
+        help: "directory for the state of the running service",
+        default_text: "a directory per port in the user's state directory",
+        ..COMMON
+    },
+    Definition {
+        key: "ui",
+        flag: Flag::Switch("ui", "no-ui"),
+        variables: &["ENABLE_UI"],
+        kind: Kind::Switch,
+        help: "serve the web page, if the runtime has it",
+        default_text: "true",
+        default: |_, _| json!(true),
+        ..COMMON
+    },
+];
+
+/// The setting of this name.
+#[must_use]
+pub fn find(key: &str) -> Option<&'static Definition> {
+    OPTIONS.iter().find(|definition| definition.key == key)
+}
+
+fn model(head: &Head, task: &str, otherwise: &str) -> Value {
+    let bundled = head.models.iter().find(|model| model.task == task);
+    json!(bundled.map_or(otherwise, |model| &model.id))
+}

@@ -1,0 +1,82 @@
+//! A value and who said so.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use super::options::Definition;
+
+/// What a setting is, and why.
+pub struct Setting {
+    /// The setting.
+    pub definition: &'static Definition,
+    /// Its value; null where there is none.
+    pub value: Value,
+    /// Who decided.
+    pub origin: Origin,
+}
+
+/// A layer of the configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The flag of this name.
+    CommandLine(&'static str),
+    /// The environment variable of this name.
+    Environment(&'static str),
+    /// The variable of this name in this `override.env` of Harbor's.
+    OverrideEnv(&'static str, PathBuf),
+    /// This YAML file.
+    File(PathBuf),
+    /// Nobody said anything.
+    Default,
+}
+
+impl Origin {
+    /// How strong it is: the weakest is 0.
+    #[must_use]
+    pub const fn strength(&self) -> u8 {
+        match self {
+            Self::Default => 0,
+            Self::File(_) => 1,
+            Self::OverrideEnv(..) => 2,
+            Self::Environment(_) => 3,
+            Self::CommandLine(_) => 4,
+        }
+    }
+
+    /// The layer, for programs.
+    #[must_use]
+    pub const fn layer(&self) -> &'static str {
+        match self {
+            Self::Default => "default",
+            Self::File(_) => "file",
+            Self::OverrideEnv(..) => "override.env",
+            Self::Environment(_) => "environment",
+            Self::CommandLine(_) => "command line",
+        }
+    }
+
+    /// The flag, variable or file, where there is one.
+    #[must_use]
+    pub fn name(&self) -> Option<String> {
+        match self {
+            Self::Default => None,
+            Self::File(path) => Some(path.display().to_string()),
+            Self::OverrideEnv(name, _) | Self::Environment(name) => Some((*name).to_owned()),
+            Self::CommandLine(name) => Some(format!("--{name}")),
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CommandLine(name) => write!(f, "command line (--{name})"),
+            Self::Environment(name) => write!(f, "environment variable {name}"),
+            Self::OverrideEnv(name, path) => write!(f, "{name} in `{}`", path.display()),
+            Self::File(path) => write!(f, "`{}`", path.display()),
+            Self::Default => f.write_str("default"),
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! Turning into the service manager: its command line, its settings and its environment.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::config::{Config, Sources, directories};
+use crate::environment::{self, Prepared};
+use crate::failure::{Exit, Failure};
+use crate::own_runtime::{DAMAGED, OwnRuntime};
+use crate::{layout, models};
+
+/// The variable in which the service manager finds what was decided.
+const SETTINGS: &str = "SPEACHES_SERVICE_SETTINGS";
+
+/// All that is decided about one run of the service manager.
+pub struct Manager<'a> {
+    runtime: &'a OwnRuntime,
+    config: &'a Config,
+    sources: &'a Sources<'a>,
+    hub: PathBuf,
+    notes: Vec<String>,
+}
+
+impl<'a> Manager<'a> {
+    /// Checks that its parts are there, and puts the bundled models where the user's are.
+    ///
+    /// # Errors
+    /// [`Exit::Unavailable`] when a part of the runtime is missing.
+    pub fn prepare(runtime: &'a OwnRuntime, config: &'a Config, sources: &'a Sources<'a>) -> Result<Self, Failure> {
+        for part in [runtime.python(), runtime.manager(), runtime.app()] {
+            if !part.exists() {
+                let said = format!("`{}` is missing from the runtime", part.display());
+                return Err(Failure::new(Exit::Unavailable, said).hint(DAMAGED));
+            }
+        }
+        let mut notes = config.warnings.iter().map(|warning| format!("warning: {warning}")).collect::<Vec<_>>();
+        let hub = choose_hub(runtime, config, &mut notes);
+        Ok(Self { runtime, config, sources, hub, notes })
+    }
+
+    /// Adds a line for the log.
+    pub fn note(&mut self, line: String) {
+        self.notes.push(line);
+    }
+
+    /// The command with `arguments`. `addresses` and `port` are what the service listens on, with the numbers of the
+    /// sockets if they are open already.
+    #[must_use]
+    pub fn command(&self, arguments: &[&str], listening: &Listening) -> Command {
+        let mut command = Command::new(self.runtime.python());
+        command
+            // Isolated: what the user has set up for their own Python has no business here.
+            .args(["-I", "-X", "utf8"])
+            .args(self.bytecode())
+            .arg(self.runtime.manager())
+            .args(arguments)
+            .current_dir(self.runtime.app())
+            .env(SETTINGS, self.settings(listening).to_string());
+        let prepared = Prepared { port: listening.port, hub: &self.hub };
+        let OwnRuntime { root, head } = self.runtime;
+        for (name, value) in environment::changes(root, head, self.config, &prepared, self.sources) {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        command
+    }
+
+    /// Nothing is ever written into a runtime. One without bytecode has it compiled beside the state of the services,
+    /// at the first start.
+    fn bytecode(&self) -> Vec<OsString> {
+        let head = &self.runtime.head;
+        if head.bytecode {
+            return vec!["-B".into()];
+        }
+        let directory = if self.config.is_default("state_dir") {
+            directories::state_root(self.sources)
+        } else {
+            self.config.values.state_dir.clone()
+        };
+        let mut prefix = OsString::from("pycache_prefix=");
+        prefix.push(directory.join("bytecode").join(head.plan.get(..16).unwrap_or("runtime")));
+        vec!["-X".into(), prefix]
+    }
+
+    fn settings(&self, listening: &Listening) -> Value {
+        let values = &self.config.values;
+        let head = &self.runtime.head;
+        let bundled = head
+            .models
+            .iter()
+            .map(|model| json!({ "id": model.id, "task": model.task, "voice": model.voice }))
+            .collect::<Vec<_>>();
+        let mut settings = json!({
+            "runtime": self.runtime.root,
+            "addresses": listening.addresses,
+            "port": listening.port,
+            "state_directory": values.state_dir,
+            "log_level": values.log_level,
+            "log_format": values.log_format,
+            "log_file": values.log_file,
+            "user_interface": values.ui,
+            "bundled_models": bundled,
+            "speech_model": values.tts_model,
+            "transcription_model": values.stt_model,
+            "voice": values.voice,
+            "preload": values.preload,
+            "sample": head.sample,
+            "accelerator": values.accelerator,
+            "stt_backend": values.stt_backend,
+            "tts_provider": values.tts_provider,
+            "offline": values.offline,
+            "notes": self.notes,
+        });
+        if let (Some(descriptors), Value::Object(settings)) = (&listening.descriptors, &mut settings) {
+            settings.insert("listeners".to_owned(), json!(descriptors));
+        }
+        settings
+    }
+}
+
+/// What the service listens on.
+pub struct Listening {
+    /// IP addresses.
+    pub addresses: Vec<std::net::IpAddr>,
+    /// TCP port; 0 if the service picks one.
+    pub port: u16,
+    /// Numbers of the open sockets, parallel to the addresses; none where they cannot be inherited.
+    pub descriptors: Option<Vec<i32>>,
+}
+
+impl Listening {
+    /// What the settings say, with nothing open.
+    #[must_use]
+    pub fn as_configured(config: &Config) -> Self {
+        Self { addresses: config.values.host.clone(), port: config.values.port, descriptors: None }
+    }
+}
+
+/// The user's cache with links to the bundled models; the runtime's own one if that cannot be.
+fn choose_hub(runtime: &OwnRuntime, config: &Config, notes: &mut Vec<String>) -> PathBuf {
+    let (own, users) = (runtime.hub(), config.values.hf_cache.clone());
+    if runtime.head.models.is_empty() || users == own {
+        return users;
+    }
+    match models::link(&runtime.head.models, &own, &users) {
+        Ok(linked) => {
+            notes.extend(linked.notes);
+            notes.push(format!("models are in `{}` ({})", users.display(), config.origin("hf_cache")));
+            users
+        }
+        Err(error) => {
+            notes.push(format!(
+                "warning: the models of the runtime cannot be linked into `{}` ({}): {error}; using those in `{}` only, \
+                 and nothing can be downloaded",
+                users.display(),
+                config.origin("hf_cache"),
+                layout::MODELS_HUB
+            ));
+            own
+        }
+    }
+}
+
+/// Turns this process into another program: the pid stays, and success never returns.
+///
+/// # Errors
+/// [`Exit::Unavailable`] when the program cannot be started.
+#[cfg(unix)]
+pub fn become_command(mut command: Command) -> Result<Exit, Failure> {
+    use std::os::unix::process::CommandExt as _;
+    let error = command.exec();
+    Err(cannot_start(&command, &error))
+}
+
+/// Windows has no exec: a child that dies with this process.
+///
+/// # Errors
+/// [`Exit::Unavailable`] when the program cannot be started.
+#[cfg(not(unix))]
+pub fn become_command(mut command: Command) -> Result<Exit, Failure> {
+    let _job = crate::job::Job::enter().map_err(|error| {
+        Failure::new(Exit::Internal, format!("the service cannot be tied to this process: {error}"))
+    })?;
+    let status = command.status().map_err(|error| cannot_start(&command, &error))?;
+    // A code that is none of ours is a crash.
+    let exit = Exit::ALL.into_iter().find(|exit| Some(i32::from(exit.code())) == status.code());
+    Ok(exit.unwrap_or(Exit::Internal))
+}
+
+fn cannot_start(command: &Command, error: &std::io::Error) -> Failure {
+    let program = command.get_program().to_string_lossy();
+    Failure::new(Exit::Unavailable, format!("cannot start `{program}`: {error}"))
+        .hint("is this runtime for this system? `runtime.json` names its target")
+}

@@ -1,0 +1,152 @@
+//! The runtime that this program lies in.
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use crate::failure::{Exit, Failure};
+use crate::layout::{self, Family};
+use crate::runtime::{Description, Head, SCHEMA};
+
+/// What can be done about a runtime that is not whole.
+pub const DAMAGED: &str =
+    "the runtime is damaged; provision or unpack it again (`bin/speaches verify` says what is wrong)";
+
+/// The key of the list of files.
+const FILES: &[u8] = b"\"files\":";
+/// Bytes that are read at once: the head of a large runtime.
+const CHUNK: u64 = 1 << 16;
+
+/// A runtime and the head of its description.
+pub struct OwnRuntime {
+    /// Absolute path, without symbolic links.
+    pub root: PathBuf,
+    /// What it is.
+    pub head: Head,
+}
+
+impl OwnRuntime {
+    /// Finds and reads it.
+    ///
+    /// # Errors
+    /// When the executable was taken out of its runtime, or the description is damaged or of another version.
+    pub fn find() -> Result<Self, Failure> {
+        let root = root()?;
+        let head = read_head(&root)?;
+        check_schema(&root, &head)?;
+        Ok(Self { root, head })
+    }
+
+    /// The whole description, with every file.
+    ///
+    /// # Errors
+    /// When it is damaged.
+    pub fn description(&self) -> Result<Description, Failure> {
+        let text = fs_err::read(self.root.join(layout::DESCRIPTION));
+        let text = text.map_err(|error| damaged(&self.root, &error.to_string()))?;
+        serde_json::from_slice(&text).map_err(|error| damaged(&self.root, &error.to_string()))
+    }
+
+    /// The interpreter.
+    #[must_use]
+    pub fn python(&self) -> PathBuf {
+        self.root.join(layout::PYTHON).join(Family::of(&self.head.target).interpreter(&self.head.python.minor))
+    }
+
+    /// The script that this program turns into.
+    #[must_use]
+    pub fn manager(&self) -> PathBuf {
+        self.root.join(layout::SERVICE_MANAGER)
+    }
+
+    /// The working directory of the service.
+    #[must_use]
+    pub fn app(&self) -> PathBuf {
+        self.root.join(layout::APP)
+    }
+
+    /// The Hugging Face cache with the bundled models.
+    #[must_use]
+    pub fn hub(&self) -> PathBuf {
+        self.root.join(layout::MODELS_HUB)
+    }
+}
+
+/// Where it is.
+///
+/// # Errors
+/// When the executable was taken out of its runtime.
+pub fn root() -> Result<PathBuf, Failure> {
+    let executable = std::env::current_exe()
+        .and_then(fs_err::canonicalize)
+        .map_err(|error| Failure::new(Exit::Internal, format!("cannot find out where this program is: {error}")))?;
+    // bin/speaches
+    let root = executable.parent().and_then(Path::parent).map(Path::to_owned);
+    root.filter(|root| root.join(layout::DESCRIPTION).is_file()).ok_or_else(|| {
+        Failure::new(
+            Exit::Unavailable,
+            format!("`{}` is not in a runtime: there is no `{}` above it", executable.display(), layout::DESCRIPTION),
+        )
+        .hint("start `bin/speaches` where it was provisioned, or through a symbolic link; a copy does not work")
+    })
+}
+
+/// Reads as far as the list of files, which comes last and is a hundred times as long as the rest: going through all of
+/// it would take longer than everything else that this program does.
+fn read_head(root: &Path) -> Result<Head, Failure> {
+    let failed = |error: &dyn std::fmt::Display| damaged(root, &error.to_string());
+    let mut file = fs_err::File::open(root.join(layout::DESCRIPTION)).map_err(|error| failed(&error))?;
+    let mut text = Vec::new();
+    loop {
+        let searched = text.len().saturating_sub(FILES.len());
+        let length = file.by_ref().take(CHUNK).read_to_end(&mut text).map_err(|error| failed(&error))?;
+        // N.B. inside a text the quotes would have a backslash before them, so this is the key.
+        if let Some(found) = text[searched..].windows(FILES.len()).position(|window| window == FILES) {
+            text.truncate(searched + found);
+            let end =
+                text.iter().rposition(|byte| !byte.is_ascii_whitespace() && *byte != b',').map_or(0, |last| last + 1);
+            text.truncate(end);
+            text.push(b'}');
+            break;
+        }
+        if length == 0 {
+            break;
+        }
+    }
+    serde_json::from_slice(&text).map_err(|error| failed(&error))
+}
+
+fn check_schema(root: &Path, head: &Head) -> Result<(), Failure> {
+    if head.schema == SCHEMA {
+        return Ok(());
+    }
+    Err(damaged(root, &format!("its format is {}, and this launcher knows {SCHEMA}", head.schema)))
+}
+
+fn damaged(root: &Path, what: &str) -> Failure {
+    let path = root.join(layout::DESCRIPTION);
+    Failure::new(Exit::Unavailable, format!("`{}` cannot be used: {what}", path.display())).hint(DAMAGED)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::File;
+
+    #[test]
+    fn the_head_is_read_without_the_files_in_any_layout_of_the_text() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut head = crate::config::tests::head();
+        // Longer than what is read at once, and with something that looks like the key.
+        head.tool = format!("\"files\": [{}", "x".repeat(100_000));
+        let file = File { path: "a".into(), size: 1, sha256: String::new(), mode: "644".into() };
+        let description = Description { head: head.clone(), files: vec![file] };
+        for text in [serde_json::to_string(&description).unwrap(), serde_json::to_string_pretty(&description).unwrap()]
+        {
+            fs_err::write(directory.path().join(layout::DESCRIPTION), text).unwrap();
+            let read = read_head(directory.path()).unwrap();
+            assert_eq!((read.tool, read.models), (head.tool.clone(), head.models.clone()));
+        }
+        fs_err::write(directory.path().join(layout::DESCRIPTION), "{").unwrap();
+        assert_eq!(read_head(directory.path()).unwrap_err().exit, Exit::Unavailable);
+    }
+}

@@ -1,0 +1,215 @@
+//! Comparing a runtime with its description.
+
+use std::collections::BTreeSet;
+use std::io::{self, Read as _};
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+
+use crate::layout;
+use crate::runtime::File;
+use crate::tree;
+
+/// Files that packages write into their own directory when the service runs.
+const WRITTEN_AT_RUN_TIME: [&str; 1] = ["gradio/hash_seed.txt"];
+/// Bytes that are read at once.
+const CHUNK: usize = 1 << 18;
+
+/// How a runtime differs from its description; paths are relative to it, with `/`, sorted.
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Differences {
+    /// Other bytes, or other permissions.
+    pub changed: Vec<String>,
+    /// Described, but not there.
+    pub missing: Vec<String>,
+    /// There, but not described.
+    pub extra: Vec<String>,
+}
+
+impl Differences {
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.changed.is_empty() && self.missing.is_empty() && self.extra.is_empty()
+    }
+
+    /// One line each.
+    pub fn lines(&self) -> impl Iterator<Item = String> {
+        let kinds = [("changed", &self.changed), ("missing", &self.missing), ("extra", &self.extra)];
+        kinds.into_iter().flat_map(|(kind, paths)| paths.iter().map(move |path| format!("{kind}: {path}")))
+    }
+}
+
+/// How closely files are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// That they are there, with the right length and permissions.
+    Metadata,
+    /// Every byte.
+    Content,
+}
+
+/// Compares every described file, on all processors, and looks for others.
+///
+/// # Errors
+/// When a file that is there cannot be read.
+pub fn compare(runtime: &Path, files: &[File], depth: Depth) -> io::Result<Differences> {
+    let mut order = files.iter().collect::<Vec<_>>();
+    // The largest first, so that no processor is left with one at the end.
+    order.sort_by_key(|file| std::cmp::Reverse(file.size));
+    let next = AtomicUsize::new(0);
+    let compare_some = || -> io::Result<Vec<(&str, State)>> {
+        let mut states = Vec::new();
+        let mut buffer = vec![0; CHUNK];
+        while let Some(file) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let state = state(&runtime.join(&file.path), file, depth, &mut buffer)?;
+            if state != State::Same {
+                states.push((file.path.as_str(), state));
+            }
+        }
+        Ok(states)
+    };
+    let threads = thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let states = thread::scope(|scope| {
+        let workers = (0..threads).map(|_| scope.spawn(compare_some)).collect::<Vec<_>>();
+        let results = workers.into_iter().map(|worker| {
+            worker.join().unwrap_or_else(|_| Err(io::Error::other("a thread that compares files has ended")))
+        });
+        results.collect::<io::Result<Vec<_>>>()
+    })?;
+    let mut differences = Differences { extra: extra(runtime, files)?, ..Differences::default() };
+    for (path, state) in states.into_iter().flatten() {
+        let list = if state == State::Missing { &mut differences.missing } else { &mut differences.changed };
+        list.push(path.to_owned());
+    }
+    differences.changed.sort();
+    differences.missing.sort();
+    Ok(differences)
+}
+
+fn extra(runtime: &Path, files: &[File]) -> io::Result<Vec<String>> {
+    let described = files.iter().map(|file| file.path.as_str()).collect::<BTreeSet<_>>();
+    let is_known = |path: &str| {
+        described.contains(path)
+            || path == layout::DESCRIPTION
+            || WRITTEN_AT_RUN_TIME.iter().any(|known| path.ends_with(known))
+    };
+    let there = tree::files_below(runtime)?;
+    let paths = there.iter().map(|path| path.to_string_lossy().replace('\\', "/"));
+    Ok(paths.filter(|path| !is_known(path)).collect())
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Same,
+    Changed,
+    Missing,
+}
+
+fn state(path: &Path, file: &File, depth: Depth, buffer: &mut [u8]) -> io::Result<State> {
+    let Ok(metadata) = path.symlink_metadata() else {
+        return Ok(State::Missing);
+    };
+    let same = if file.mode == "link" {
+        metadata.is_symlink()
+            && hexadecimal(&Sha256::digest(fs_err::read_link(path)?.to_string_lossy().as_bytes())) == file.sha256
+    } else {
+        metadata.is_file()
+            && metadata.len() == file.size
+            && mode_is(&metadata, &file.mode)
+            && (depth == Depth::Metadata || sha256_of(path, buffer)? == file.sha256)
+    };
+    Ok(if same { State::Same } else { State::Changed })
+}
+
+fn sha256_of(path: &Path, buffer: &mut [u8]) -> io::Result<String> {
+    let mut file = fs_err::File::open(path)?;
+    let mut hasher = Sha256::new();
+    loop {
+        match file.read(buffer) {
+            Ok(0) => return Ok(hexadecimal(&hasher.finalize())),
+            Ok(length) => hasher.update(&buffer[..length]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// Whether a file is executable or not as it should be. Write permissions may differ: a runtime that an
+/// administrator made read-only is still the same.
+fn mode_is(metadata: &std::fs::Metadata, mode: &str) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        (metadata.permissions().mode() & 0o100 != 0) == (mode == "755")
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = (metadata, mode);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(path: &str, content: &str, mode: &str) -> File {
+        File {
+            path: path.to_owned(),
+            size: if mode == "link" { 0 } else { content.len() as u64 },
+            sha256: hexadecimal(&Sha256::digest(content)),
+            mode: mode.to_owned(),
+        }
+    }
+
+    #[test]
+    fn what_is_changed_missing_and_extra_is_told_apart() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path();
+        let write = |path: &str, text: &str| {
+            fs_err::create_dir_all(root.join(path).parent().unwrap()).unwrap();
+            fs_err::write(root.join(path), text).unwrap();
+        };
+        for path in ["a/same", "a/changed", "a/longer", "runtime.json", "site/gradio/hash_seed.txt"] {
+            write(path, "one");
+        }
+        let files = ["a/same", "a/changed", "a/longer", "a/gone"].map(|path| file(path, "one", "644"));
+        assert_eq!(compare(root, &files[..3], Depth::Content).unwrap(), Differences::default());
+        write("a/changed", "two");
+        write("a/longer", "three");
+        write("b/extra", "");
+        let found = compare(root, &files, Depth::Content).unwrap();
+        let lines = found.lines().collect::<Vec<_>>();
+        assert_eq!(lines, ["changed: a/changed", "changed: a/longer", "missing: a/gone", "extra: b/extra"]);
+        assert_eq!(compare(root, &files, Depth::Metadata).unwrap().changed, ["a/longer"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn permissions_and_links_count() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path();
+        fs_err::write(root.join("program"), "").unwrap();
+        fs_err::os::unix::fs::symlink("program", root.join("link")).unwrap();
+        let files = [file("link", "program", "link"), file("program", "", "755")];
+        assert_eq!(compare(root, &files, Depth::Content).unwrap().changed, ["program"]);
+        fs_err::set_permissions(root.join("program"), std::fs::Permissions::from_mode(0o555)).unwrap();
+        assert!(compare(root, &files, Depth::Content).unwrap().is_empty(), "a read-only runtime is the same");
+        fs_err::remove_file(root.join("link")).unwrap();
+        fs_err::os::unix::fs::symlink("elsewhere", root.join("link")).unwrap();
+        assert_eq!(compare(root, &files, Depth::Content).unwrap().changed, ["link"]);
+    }
+}
