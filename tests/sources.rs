@@ -86,21 +86,6 @@ fn an_archive_that_is_damaged_leaves_nothing() {
     assert_nothing_half_made(&scratch.path.join("out"));
 }
 
-/// A source archive of the sample as forges make them: one directory at the top.
-fn source_archive(change: impl Fn(&str, Vec<u8>) -> Vec<u8>) -> Vec<u8> {
-    let source = root().join("tests/sample/speaches");
-    let mut archive = tar::Builder::new(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast()));
-    for file in files(&source) {
-        let bytes = change(file.as_str(), fs_err::read(source.join(&file)).unwrap());
-        let mut header = tar::Header::new_gnu();
-        header.set_size(bytes.len() as u64);
-        header.set_mode(0o644);
-        header.set_cksum();
-        archive.append_data(&mut header, format!("speaches-0123/{file}"), bytes.as_slice()).unwrap();
-    }
-    archive.into_inner().unwrap().finish().unwrap()
-}
-
 #[test]
 fn the_pinned_source_is_fetched_and_checked_by_what_is_in_it() {
     let scratch = scratch();

@@ -150,6 +150,21 @@ pub fn edit(path: &Utf8Path, from: &str, to: &str) {
     fs_err::write(path, text.replacen(from, to, 1)).unwrap();
 }
 
+/// A source archive of the sample as forges make them: one directory at the top.
+pub fn source_archive(change: impl Fn(&str, Vec<u8>) -> Vec<u8>) -> Vec<u8> {
+    let source = root().join("tests/sample/speaches");
+    let mut archive = tar::Builder::new(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast()));
+    for file in files(&source) {
+        let bytes = change(file.as_str(), fs_err::read(source.join(&file)).unwrap());
+        let mut header = tar::Header::new_gnu();
+        header.set_size(bytes.len() as u64);
+        header.set_mode(0o644);
+        header.set_cksum();
+        archive.append_data(&mut header, format!("speaches-0123/{file}"), bytes.as_slice()).unwrap();
+    }
+    archive.into_inner().unwrap().finish().unwrap()
+}
+
 /// An archive laid out as those of python-build-standalone, made of the CPython of a runtime. Each is another one,
 /// so that no test finds what an earlier one put into the shared store.
 pub fn python_archive(runtime: &Utf8Path, to: &Utf8Path) -> Utf8PathBuf {

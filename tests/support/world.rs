@@ -7,7 +7,7 @@ use serde_json::Value;
 use sha2::Digest as _;
 
 use super::faults::{Faults, Reply};
-use super::{files, json, own_manifests, python_archive, root, sample_runtime, shared_store, xtask};
+use super::{files, json, own_manifests, python_archive, root, sample_runtime, shared_store, source_archive, xtask};
 
 /// The commit that the sample has here.
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
@@ -164,19 +164,4 @@ fn installed_uv() -> Option<Utf8PathBuf> {
     let tools = shared_store().join("trees/tool");
     let tools = tools.read_dir_utf8().ok()?.map(Result::unwrap);
     tools.map(|tool| tool.path().join("bin/uv")).find(|uv| uv.is_file())
-}
-
-/// A source archive of the sample as forges make them: one directory at the top.
-pub fn source_archive(change: impl Fn(&str, Vec<u8>) -> Vec<u8>) -> Vec<u8> {
-    let source = root().join("tests/sample/speaches");
-    let mut archive = tar::Builder::new(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast()));
-    for file in files(&source) {
-        let bytes = change(file.as_str(), fs_err::read(source.join(&file)).unwrap());
-        let mut header = tar::Header::new_gnu();
-        header.set_size(bytes.len() as u64);
-        header.set_mode(0o644);
-        header.set_cksum();
-        archive.append_data(&mut header, format!("speaches-0123/{file}"), bytes.as_slice()).unwrap();
-    }
-    archive.into_inner().unwrap().finish().unwrap()
 }
