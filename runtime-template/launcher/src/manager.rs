@@ -77,14 +77,18 @@ impl<'a> Manager<'a> {
         if head.bytecode {
             return vec!["-B".into()];
         }
-        let directory = if self.config.is_default("state_dir") {
+        let mut prefix = OsString::from("pycache_prefix=");
+        prefix.push(self.state_root().join("bytecode").join(head.plan.get(..16).unwrap_or("runtime")));
+        vec!["-X".into(), prefix]
+    }
+
+    /// The directory for what several services of this machine share.
+    fn state_root(&self) -> PathBuf {
+        if self.config.is_default("state_dir") {
             directories::state_root(self.sources)
         } else {
             self.config.values.state_dir.clone()
-        };
-        let mut prefix = OsString::from("pycache_prefix=");
-        prefix.push(directory.join("bytecode").join(head.plan.get(..16).unwrap_or("runtime")));
-        vec!["-X".into(), prefix]
+        }
     }
 
     fn settings(&self, listening: &Listening) -> Value {
@@ -110,9 +114,7 @@ impl<'a> Manager<'a> {
             "voice": values.voice,
             "preload": values.preload,
             "sample": head.sample,
-            "accelerator": values.accelerator,
-            "stt_backend": values.stt_backend,
-            "tts_provider": values.tts_provider,
+            "machine_directory": self.state_root().join("machine"),
             "offline": values.offline,
             "notes": self.notes,
         });

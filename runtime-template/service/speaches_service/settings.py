@@ -12,6 +12,9 @@ SETTINGS_VARIABLE = "SPEACHES_SERVICE_SETTINGS"
 LOG_FORMATS = ("text", "json")
 LOG_LEVELS = ("critical", "error", "warning", "info", "debug")
 TASKS = ("text-to-speech", "automatic-speech-recognition")
+BACKENDS = ("faster-whisper", "whispercpp")
+DEVICES = ("cpu", "cuda", "metal")
+PROVIDERS = ("cpu", "coreml", "cuda")
 
 
 class BundledModel(NamedTuple):
@@ -22,6 +25,33 @@ class BundledModel(NamedTuple):
     """One of `TASKS`."""
     voice: str | None = None
     """A voice that it has."""
+
+
+class Transcription(NamedTuple):
+    """What Whisper models transcribe with."""
+
+    backend: str = "faster-whisper"
+    """One of `BACKENDS`."""
+    device: str = "cpu"
+    """One of `DEVICES`."""
+    forced: bool = False
+    """Whether somebody asked for it: then nothing else may take its place."""
+    why: str = "nothing was decided"
+    """For people."""
+
+
+class Synthesis(NamedTuple):
+    """What models that speak compute with."""
+
+    provider: str = "cpu"
+    """One of `PROVIDERS`."""
+    forced: bool = False
+    """Whether somebody asked for it: then nothing else may take its place."""
+    why: str = "nothing was decided"
+    """For people."""
+    probe_key: str | None = None
+    """What a comparison of the providers is valid for: models, libraries, system, chip. None when there is nothing to
+    compare."""
 
 
 class Settings(NamedTuple):
@@ -58,9 +88,10 @@ class Settings(NamedTuple):
     """The largest body of a request, in bytes."""
     sample: bool = False
     """Whether the runtime holds the miniature of the repository instead of the real speaches."""
-    accelerator: str = "auto"
-    stt_backend: str = "auto"
-    tts_provider: str = "auto"
+    transcription: Transcription = Transcription()
+    synthesis: Synthesis = Synthesis()
+    machine_directory: str | None = None
+    """Absolute path of the directory for what was found out about this machine; None keeps nothing."""
     offline: bool = False
     """Whether the hub may not be asked."""
     notes: tuple[str, ...] = ()
@@ -101,6 +132,8 @@ def parse_settings(raw: object) -> Settings:
     fields["listeners"] = tuple(raw.get("listeners", ()))
     fields["notes"] = tuple(raw.get("notes", ()))
     fields["bundled_models"] = tuple(BundledModel(**model) for model in raw.get("bundled_models", ()))
+    fields["transcription"] = Transcription(**raw.get("transcription", {}))
+    fields["synthesis"] = Synthesis(**raw.get("synthesis", {}))
     return Settings(**fields)
 
 
@@ -179,12 +212,30 @@ def _are_models(value: object) -> bool:
     )
 
 
+def _is_object(fields: Mapping[str, "_Field"]) -> Callable[[object], bool]:
+    return lambda value: isinstance(value, dict) and not _find_problems(value, fields, required=tuple(fields))
+
+
 _Field = tuple[Callable[[object], bool], str]
 
 _MODEL_FIELDS: dict[str, _Field] = {
     "id": (_is_string, "a string"),
     "voice": (_is_string_or_null, "a string or null"),
     "task": (lambda value: value in TASKS, f"one of {', '.join(TASKS)}"),
+}
+
+_TRANSCRIPTION_FIELDS: dict[str, _Field] = {
+    "backend": (lambda value: value in BACKENDS, f"one of {', '.join(BACKENDS)}"),
+    "device": (lambda value: value in DEVICES, f"one of {', '.join(DEVICES)}"),
+    "forced": (_is_boolean, "true or false"),
+    "why": (_is_string, "a string"),
+}
+
+_SYNTHESIS_FIELDS: dict[str, _Field] = {
+    "provider": (lambda value: value in PROVIDERS, f"one of {', '.join(PROVIDERS)}"),
+    "forced": (_is_boolean, "true or false"),
+    "why": (_is_string, "a string"),
+    "probe_key": (_is_string_or_null, "a string or null"),
 }
 
 _FIELDS: dict[str, _Field] = {
@@ -204,9 +255,9 @@ _FIELDS: dict[str, _Field] = {
     "upload_limit": (_is_size, "a number of bytes"),
     "preload": (_is_boolean, "true or false"),
     "sample": (_is_boolean, "true or false"),
-    "accelerator": (_is_string, "a string"),
-    "stt_backend": (_is_string, "a string"),
-    "tts_provider": (_is_string, "a string"),
+    "transcription": (_is_object(_TRANSCRIPTION_FIELDS), f"an object with {', '.join(_TRANSCRIPTION_FIELDS)}"),
+    "synthesis": (_is_object(_SYNTHESIS_FIELDS), f"an object with {', '.join(_SYNTHESIS_FIELDS)}"),
+    "machine_directory": (_is_absolute_path_or_null, "an absolute path or null"),
     "offline": (_is_boolean, "true or false"),
     "notes": (_are_strings, "a list of strings"),
 }

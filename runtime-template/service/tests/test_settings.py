@@ -3,7 +3,7 @@ import os
 import unittest
 
 from speaches_service.exit_codes import ExitCode, ServiceFailure
-from speaches_service.settings import SETTINGS_VARIABLE, BundledModel, parse_settings, take_settings
+from speaches_service.settings import SETTINGS_VARIABLE, BundledModel, Synthesis, parse_settings, take_settings
 
 RUNTIME = os.path.abspath("runtime")
 REQUIRED = {"runtime": RUNTIME, "addresses": ["127.0.0.1"], "port": 8000}
@@ -34,8 +34,10 @@ class SettingsTest(unittest.TestCase):
                 "user_interface": False,
                 "bundled_models": [{"id": "a/b", "task": "text-to-speech"}],
                 "sample": True,
+                "synthesis": {"provider": "coreml", "forced": False, "why": "it was measured", "probe_key": None},
             }
         )
+        self.assertEqual(settings.synthesis, Synthesis("coreml", False, "it was measured"))
         self.assertEqual(settings.bundled_models, (BundledModel("a/b", "text-to-speech"),))
         self.assertEqual(settings.state_directory, RUNTIME)
         self.assertFalse(settings.user_interface)
@@ -58,6 +60,7 @@ class SettingsTest(unittest.TestCase):
             "state_directory": ["relative", 0],
             "log_level": ["INFO", "loud", None],
             "user_interface": [1, "true"],
+            "transcription": [{}, {"backend": "magic", "device": "cpu", "forced": False, "why": "x"}],
             "bundled_models": [None, [{"id": "a"}], [{"id": "a", "task": "cooking"}], [{"id": 1, "task": None}]],
             "sample": [0],
         }

@@ -218,7 +218,8 @@ impl Service {
         Some(format!("http://127.0.0.1:{}", state["port"].as_u64().filter(|port| *port != 0)?))
     }
 
-    fn log(&self) -> String {
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
         fs_err::read(self.state.path().join(LOG))
             .map_or_else(|error| error.to_string(), |text| String::from_utf8_lossy(&text).into_owned())
     }

@@ -119,6 +119,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     println!("memory: {} in the first minute, {} afterwards", human_size(first), human_size(most));
     let wrong = wrong.into_inner().unwrap_or_else(PoisonError::into_inner);
     if let Some(one) = wrong.first() {
+        eprintln!("{}", errors_in(&service.log()));
         bail!(Failure::new(Exit::Data, format!("{} answers were wrong, the first one: {one}", wrong.len())));
     }
     if most as f64 > first as f64 * (1.0 + GROWTH) {
@@ -127,6 +128,19 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     stop_while_reading(&target, &mut service)?;
     println!("stopped; all of {READERS} answers that were being read are complete");
     Ok(())
+}
+
+/// The first events of a log that are errors, with the lines that belong to them.
+fn errors_in(log: &str) -> String {
+    let mut is_error = false;
+    let lines = log.lines().filter(|line| {
+        // What belongs to an event is indented.
+        if !line.starts_with(' ') {
+            is_error = line.contains("error");
+        }
+        is_error
+    });
+    lines.take(200).collect::<Vec<_>>().join("\n")
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
