@@ -15,6 +15,9 @@ const QUIET: [(&str, &str); 5] = [
     ("PYANNOTE_METRICS_ENABLED", "0"),
 ];
 
+/// How many heaps glibc has.
+const ARENAS: &str = "MALLOC_ARENA_MAX";
+
 /// A variable to set, or with `None` to remove.
 pub type Change = (String, Option<String>);
 
@@ -61,6 +64,13 @@ pub fn changes(
     set("HF_HUB_CACHE", Some(prepared.hub.display().to_string()));
     set("HF_TOKEN", values.hf_token.clone());
     set("HF_HUB_OFFLINE", values.offline.then(|| "1".to_owned()));
+    if head.target.ends_with("-linux-gnu")
+        && sources.variable(ARENAS).is_none()
+        && !config.environment.contains_key(ARENAS)
+    {
+        // glibc gives each of the forty threads for requests a heap of its own, which keeps what its largest request took.
+        set(ARENAS, Some("2".to_owned()));
+    }
     if cfg!(unix) && sources.variable("PATH").is_none() {
         // Started with no environment at all, say by a service manager. gradio does not start without one.
         set("PATH", Some("/usr/local/bin:/usr/bin:/bin".to_owned()));
@@ -139,6 +149,14 @@ mod tests {
         ] {
             assert_eq!(changed(false, environment, yaml, name), Some(value.map(str::to_owned)), "{name}");
         }
+    }
+
+    #[test]
+    fn glibc_has_two_heaps_unless_somebody_says_otherwise() {
+        let yaml = "x-speaches:\n  environment: {MALLOC_ARENA_MAX: 8}\n";
+        assert_eq!(changed(false, &[], "", "MALLOC_ARENA_MAX"), set_to("2"));
+        assert_eq!(changed(false, &[], yaml, "MALLOC_ARENA_MAX"), set_to("8"));
+        assert_eq!(changed(false, &[("MALLOC_ARENA_MAX", "4")], yaml, "MALLOC_ARENA_MAX"), None);
     }
 
     #[test]

@@ -20,6 +20,8 @@ pub mod layout;
 pub mod listeners;
 pub mod manager;
 pub mod models;
+#[cfg(unix)]
+pub mod open_files;
 pub mod own_runtime;
 #[cfg(unix)]
 pub mod port_holder;

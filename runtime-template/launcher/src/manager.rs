@@ -113,6 +113,7 @@ impl<'a> Manager<'a> {
             "transcription_model": values.stt_model,
             "voice": values.voice,
             "preload": values.preload,
+            "upload_limit": u64::from(values.upload_limit) << 20,
             "sample": head.sample,
             "machine_directory": self.state_root().join("machine"),
             "offline": values.offline,
@@ -175,6 +176,7 @@ fn choose_hub(runtime: &OwnRuntime, config: &Config, notes: &mut Vec<String>) ->
 #[cfg(unix)]
 pub fn become_command(mut command: Command) -> Result<Exit, Failure> {
     use std::os::unix::process::CommandExt as _;
+    crate::open_files::raise_limit();
     let error = command.exec();
     Err(cannot_start(&command, &error))
 }

@@ -1,15 +1,29 @@
-"""`/health/ready`: whether the default models answer. `/health` stays upstream's, which says that the port does."""
+"""`/health/ready`: whether the default models answer. `/health` stays upstream's, which says that the port does.
+
+Neither waits for a thread: while all of them are busy, whoever asks for the health of the service (and restarts what
+does not answer) has to get it.
+"""
+
+from collections.abc import Callable
 
 from fastapi import FastAPI
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from speaches_service.state import State
 
 
 def mount(application: FastAPI, state: State) -> None:
-    """Add the route before upstream's: its page answers everything that nobody else does."""
+    """Add the routes before upstream's: its page answers everything that nobody else does.
+
+    Raises:
+        LookupError: upstream has no `/health`, so this is not the version that this was written for.
+    """
+    upstream_health = _find_endpoint(application, "/health")
+
+    async def answer_health(_request: Request) -> Response:
+        return upstream_health()
 
     async def answer(_request: Request) -> JSONResponse:
         models = [{"task": task, **model._asdict()} for task, model in state.models.items()]
@@ -19,4 +33,15 @@ def mount(application: FastAPI, state: State) -> None:
         content = {"status": state.phase, "models": models, "reasons": reasons}
         return JSONResponse(content, status_code=200 if state.phase == "ready" else 503)
 
-    application.router.routes.insert(0, Route("/health/ready", answer, include_in_schema=False))
+    application.router.routes[:0] = [
+        Route("/health/ready", answer, include_in_schema=False),
+        Route("/health", answer_health, include_in_schema=False),
+    ]
+
+
+def _find_endpoint(application: FastAPI, path: str) -> Callable[[], Response]:
+    for route in application.router.routes:
+        if isinstance(route, Route) and route.path == path:
+            endpoint: Callable[[], Response] = route.endpoint
+            return endpoint
+    raise LookupError(f"speaches has no `{path}`")

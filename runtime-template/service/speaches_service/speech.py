@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeVar, cast
 
 from fastapi import HTTPException
 
-from speaches_service import speech_encoding
+from speaches_service import speech_encoding, turns
 from speaches_service.rebinding import rebind as rebind_name
 
 _ROUTER_MODULE = "speaches.routers.speech"
@@ -19,14 +19,16 @@ _EXECUTORS_PACKAGE = "speaches.executors."
 
 Piece = TypeVar("Piece")
 
+_turns = turns.of_this_machine()
+
 
 def rebind() -> None:
-    """Replace upstream's encoder and make both kinds of body, audio and server-sent events, start early."""
+    """Replace upstream's encoder, make both kinds of body, audio and server-sent events, start early and take turns."""
     rebind_name("speaches.audio", "stream_audio_as_formatted_bytes", speech_encoding.stream_audio_as_formatted_bytes)
     rebind_name(_ROUTER_MODULE, "stream_audio_as_formatted_bytes", _stream_audio)
 
     def stream_events(events: Iterator[Any]) -> Iterator[str]:
-        return start(format_events(events))
+        return start(format_events(_turns.take(events)))
 
     format_events = cast(
         "Callable[[Iterator[Any]], Iterator[str]]",
@@ -56,7 +58,8 @@ def _stream_audio(
     audio_format: Literal["aac", "pcm", "opus", "mp3", "flac", "wav"],
     sample_rate: int | None = None,
 ) -> Iterator[bytes]:
-    return start(speech_encoding.stream_audio_as_formatted_bytes(audio_generator, audio_format, sample_rate))
+    audio = _turns.take(audio_generator)
+    return start(speech_encoding.stream_audio_as_formatted_bytes(audio, audio_format, sample_rate))
 
 
 def _is_refusal(error: ValueError) -> bool:

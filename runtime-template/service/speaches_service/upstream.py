@@ -15,6 +15,7 @@ from speaches_service import (
     deferred_reexports,
     diarization,
     espeak_data,
+    kokoro_stream,
     phonemizer_segments,
     shared_phonemizers,
     silence,
@@ -79,6 +80,7 @@ def _rebind() -> None:
     whisper_files.rebind()
     silence.rebind()
     espeak_data.rebind()
+    kokoro_stream.rebind()
     shared_phonemizers.rebind()
 
 

@@ -1,6 +1,6 @@
 //! What a setting may be, and how its text is understood. Every layer is parsed by this one function.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
@@ -22,6 +22,8 @@ pub enum Kind {
     Switch,
     /// Whole seconds; -1 means for ever.
     Idle,
+    /// A size in MiB, at least 1.
+    Mebibytes,
     /// A path; it becomes absolute.
     Path,
     /// The directory in which huggingface_hub keeps models. `HF_HUB_CACHE` names it, every other name means its parent.
@@ -47,7 +49,12 @@ impl Kind {
             Self::Addresses => {
                 let mut addresses = Vec::new();
                 for part in text.split(',') {
-                    let address = part.trim().parse::<IpAddr>().map_err(|_| self.expectation())?;
+                    // What many servers take for their loopback address; a name for anything else would have to be
+                    // looked up.
+                    let address = match part.trim() {
+                        "localhost" => Ok(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+                        text => text.parse::<IpAddr>().map_err(|_| self.expectation()),
+                    }?;
                     if !addresses.contains(&address) {
                         addresses.push(address);
                     }
@@ -69,6 +76,10 @@ impl Kind {
                 Ok(seconds) if seconds >= -1 => Ok(json!(seconds)),
                 _ => Err(self.expectation()),
             },
+            Self::Mebibytes => match text.parse::<u32>() {
+                Ok(size) if size >= 1 => Ok(json!(size)),
+                _ => Err(self.expectation()),
+            },
             Self::Path => Ok(json!(place.resolve(text)?)),
             Self::HubDirectory if name == "HF_HUB_CACHE" => Ok(json!(place.resolve(text)?)),
             Self::HubDirectory => Ok(json!(place.resolve(text)?.join("hub"))),
@@ -83,9 +94,9 @@ impl Kind {
                 let texts = items.iter().map(|item| Self::Text.text_of(&item.content)).collect::<Option<Vec<_>>>()?;
                 Some(texts.join(","))
             }
-            (Self::Port | Self::Idle, Content::Integer(number)) => Some(number.to_string()),
+            (Self::Port | Self::Idle | Self::Mebibytes, Content::Integer(number)) => Some(number.to_string()),
             (Self::Switch, Content::Boolean(value)) => Some(value.to_string()),
-            (Self::Port | Self::Idle | Self::Switch, _) => None,
+            (Self::Port | Self::Idle | Self::Mebibytes | Self::Switch, _) => None,
             (_, Content::Text(text)) if !text.is_empty() => Some(text.clone()),
             _ => None,
         }
@@ -95,12 +106,13 @@ impl Kind {
     #[must_use]
     pub fn expectation(self) -> String {
         match self {
-            Self::Addresses => "an IP address".to_owned(),
+            Self::Addresses => "an IP address or `localhost`".to_owned(),
             Self::Port => "a TCP port (0 to 65535)".to_owned(),
             Self::Text => "a text".to_owned(),
             Self::Choice(words) => format!("one of {}", words.join(", ")),
             Self::Switch => "`true` or `false`".to_owned(),
             Self::Idle => "a number of seconds (-1 for ever)".to_owned(),
+            Self::Mebibytes => "a size in MiB (1 or more)".to_owned(),
             Self::Path | Self::HubDirectory => "a path".to_owned(),
         }
     }

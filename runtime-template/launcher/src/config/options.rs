@@ -67,7 +67,7 @@ pub static OPTIONS: &[Definition] = &[
         flag: Flag::Value("host", "ADDRESS"),
         variables: &["HARBOR_SPEACHES_HOST", "UVICORN_HOST"],
         kind: Kind::Addresses,
-        help: "IP address to listen on; several with commas, or the flag several times",
+        help: "IP address or `localhost` to listen on; several with commas, or the flag several times",
         default_text: "127.0.0.1, on Linux also the address of `docker0`",
         default: |_, _| json!(addresses::defaults()),
         ..COMMON
@@ -180,6 +180,16 @@ pub static OPTIONS: &[Definition] = &[
         help: "seconds after which an unused model that speaks is unloaded; -1 keeps it",
         default_text: "300",
         default: |_, _| json!(300),
+        ..COMMON
+    },
+    Definition {
+        key: "upload_limit",
+        flag: Flag::Value("upload-limit", "MIB"),
+        variables: &["SPEACHES_UPLOAD_LIMIT"],
+        kind: Kind::Mebibytes,
+        help: "the largest request that is accepted, in MiB",
+        default_text: "1024",
+        default: |_, _| json!(1024),
         ..COMMON
     },
     Definition {

@@ -37,6 +37,8 @@ pub struct Values {
     pub stt_idle: i64,
     /// Seconds after which an unused model that speaks is unloaded; -1 for never.
     pub tts_idle: i64,
+    /// The largest body of a request, in MiB.
+    pub upload_limit: u32,
     /// `debug`, `info`, `warning`, `error` or `critical`.
     pub log_level: String,
     /// `text` or `json`.

@@ -28,6 +28,8 @@ use crate::runtime::verify;
 
 /// Memory may be larger than in the first minute by this part of it.
 const GROWTH: f64 = 0.10;
+/// How long an answer of `/health` may take; Harbor's check waits no longer.
+const HEALTHY: Duration = Duration::from_secs(5);
 /// How many answers are being read when the service is told to stop.
 const READERS: usize = 8;
 
@@ -47,6 +49,7 @@ pub struct Arguments {
 /// What clients do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Act {
+    Health,
     List,
     Speak,
     Transcribe,
@@ -59,7 +62,8 @@ enum Act {
 }
 
 /// As often as they are in here.
-const ACTS: [Act; 14] = [
+const ACTS: [Act; 15] = [
+    Act::Health,
     Act::List,
     Act::List,
     Act::List,
@@ -201,6 +205,12 @@ impl Target {
 
     fn perform(&self, act: Act, over: &AtomicBool) -> Result<()> {
         match act {
+            Act::Health => {
+                let asked = Instant::now();
+                self.expect_status(self.get("/health").send()?, 200)?;
+                let taken = asked.elapsed();
+                expect(taken < HEALTHY, &format!("it took {taken:.1?}, and Harbor gives up after {HEALTHY:?}"))
+            }
             Act::List => {
                 let listed = self.get("/v1/models").send()?.error_for_status()?.text()?;
                 expect(listed.contains(&self.speaks) && listed.contains(&self.listens), &listed)

@@ -86,7 +86,7 @@ impl World {
 fn sample(definition: &Definition, layer: usize, world: &World) -> String {
     match definition.kind {
         kind::Kind::Addresses => format!("10.0.0.{}", layer + 1),
-        kind::Kind::Port | kind::Kind::Idle => (layer + 1000).to_string(),
+        kind::Kind::Port | kind::Kind::Idle | kind::Kind::Mebibytes => (layer + 1000).to_string(),
         kind::Kind::Text => format!("text-{layer}"),
         kind::Kind::Choice(words) => words[(layer + 1) % words.len()].to_owned(),
         kind::Kind::Switch => ["true", "false"][layer % 2].to_owned(),
@@ -194,6 +194,12 @@ fn services_side_by_side_have_directories_of_their_own() {
     assert_eq!(directory("0"), json!(format!("/state/speaches/pid-{}", std::process::id())));
     let own = World::new(&[("SPEACHES_STATE_DIR", "/own"), ("UVICORN_PORT", "1")], "");
     assert_eq!(own.get(&Flags::default(), "state_dir").0, json!("/own"), "one that is named is taken as it is");
+}
+
+#[test]
+fn localhost_is_the_loopback_address() {
+    let world = World::new(&[("UVICORN_HOST", "localhost, 10.0.0.1")], "");
+    assert_eq!(world.get(&Flags::default(), "host").0, serde_json::json!(["127.0.0.1", "10.0.0.1"]));
 }
 
 #[test]

@@ -15,6 +15,7 @@ fn what_is_wrong_in_the_file_is_refused_with_its_place_and_a_suggestion() {
         ("x-speaches:\n  host: here\n", ", line 2", "`host` must be an IP address", ""),
         ("x-speaches:\n  log_level: loud\n", ", line 2", "one of debug, info", ""),
         ("x-speaches:\n  stt_idle: -2\n", ", line 2", "-1 for ever", ""),
+        ("x-speaches:\n  upload_limit: 0\n", ", line 2", "a size in MiB", ""),
         ("x-speaches:\n  voice: [a]\n", ", line 2", "got a list", ""),
         ("x-speaches:\n  voice:\n", ", line 2", "got nothing", ""),
         ("x-speaches:\n  hf_token: abc\n", ", line 2", "`hf_token`", "environment only: HF_TOKEN"),
@@ -43,7 +44,7 @@ fn what_is_wrong_in_the_file_is_refused_with_its_place_and_a_suggestion() {
 #[test]
 fn what_is_wrong_elsewhere_is_refused_with_its_name() {
     let none = Flags::default();
-    for (name, value) in [("UVICORN_PORT", "eighty"), ("LOG_LEVEL", "loud"), ("HARBOR_SPEACHES_HOST", "localhost")] {
+    for (name, value) in [("UVICORN_PORT", "eighty"), ("LOG_LEVEL", "loud"), ("HARBOR_SPEACHES_HOST", "example.org")] {
         let failure = World::new(&[(name, value)], "").failure(&none);
         assert_eq!(failure.exit, Exit::Config);
         assert!(failure.to_string().contains(&format!("{name} is `{value}`")), "{failure}");
