@@ -75,8 +75,24 @@ pub fn changes(
         // Started with no environment at all, say by a service manager. gradio does not start without one.
         set("PATH", Some("/usr/local/bin:/usr/bin:/bin".to_owned()));
     }
+    changes.extend(no_proxy_for_itself(sources));
     changes.extend(library_path(runtime, head, sources));
     changes
+}
+
+/// Speaches calls itself, which no proxy can do for it.
+fn no_proxy_for_itself(sources: &Sources<'_>) -> Vec<Change> {
+    const LOOPBACK: &str = "127.0.0.1,localhost,::1";
+    let is_set = |name: &&str| sources.variable(name).is_some();
+    if !["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"].iter().any(is_set) {
+        return Vec::new();
+    }
+    let names = ["no_proxy", "NO_PROXY"];
+    let mut excepted = names.iter().filter_map(|name| Some((*name, sources.variable(name)?))).peekable();
+    if excepted.peek().is_none() {
+        return vec![("NO_PROXY".to_owned(), Some(LOOPBACK.to_owned()))];
+    }
+    excepted.map(|(name, hosts)| (name.to_owned(), Some(format!("{hosts},{LOOPBACK}")))).collect()
 }
 
 /// What the interpreter needs to start at all.
@@ -157,6 +173,16 @@ mod tests {
         assert_eq!(changed(false, &[], "", "MALLOC_ARENA_MAX"), set_to("2"));
         assert_eq!(changed(false, &[], yaml, "MALLOC_ARENA_MAX"), set_to("8"));
         assert_eq!(changed(false, &[("MALLOC_ARENA_MAX", "4")], yaml, "MALLOC_ARENA_MAX"), None);
+    }
+
+    #[test]
+    fn a_proxy_is_not_asked_for_the_service_itself() {
+        assert_eq!(changed(false, &[], "", "NO_PROXY"), None);
+        let proxy = ("HTTP_PROXY", "http://proxy:3128");
+        assert_eq!(changed(false, &[proxy], "", "NO_PROXY"), set_to("127.0.0.1,localhost,::1"));
+        let with_exceptions = [proxy, ("no_proxy", "intern")];
+        assert_eq!(changed(false, &with_exceptions, "", "no_proxy"), set_to("intern,127.0.0.1,localhost,::1"));
+        assert_eq!(changed(false, &with_exceptions, "", "NO_PROXY"), None);
     }
 
     #[test]

@@ -68,6 +68,11 @@ def url_of(address: str, port: int) -> str:
     return f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"
 
 
+def reachable(address: str) -> str:
+    """An address that leads to what listens on `address` of this machine: the wildcards are none."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)  # noqa: S104 - it is not listened on here
+
+
 def _listen_on_all(addresses: Sequence[str], port: int) -> list[socket.socket]:
     listeners: list[socket.socket] = []
     try:

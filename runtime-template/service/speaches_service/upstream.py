@@ -30,6 +30,7 @@ from speaches_service.event_log import announce
 from speaches_service.exit_codes import ExitCode, ServiceFailure, unusable_part
 from speaches_service.rebinding import imported
 from speaches_service.settings import Settings
+from speaches_service.sockets import reachable, url_of
 
 
 def build_application(settings: Settings, port: int) -> FastAPI:
@@ -44,7 +45,12 @@ def build_application(settings: Settings, port: int) -> FastAPI:
     except Exception as error:
         raise unusable_part(error) from error
     configuration = _read_configuration()
-    configuration.port = port  # speaches calls itself under this one; it may have been 0
+    configuration.port = port  # it may have been 0
+    if configuration.loopback_host_url is None:
+        # Where speaches calls itself. Without it, realtime sessions call a router outside of the application, which
+        # fails (`fastapi_middleware_astack not found`), and the page calls the address that the browser sees, which
+        # need not exist on this machine.
+        configuration.loopback_host_url = url_of(reachable(settings.addresses[0]), port)
     configuration.enable_ui = False  # importing gradio now would double the time to start
     _make_model_cache()
     try:

@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping
 
 from speaches_service.event_log import announce
 from speaches_service.settings import TASKS, Settings
+from speaches_service.sockets import reachable
 from speaches_service.state import State
 
 FETCH_SECONDS = 3600
@@ -135,7 +136,7 @@ class WarmUp:
         headers: Mapping[str, str] | None = None,
     ) -> tuple[int, bytes]:
         """Status and body of an answer of this very service."""
-        connection = http.client.HTTPConnection(_reachable(self._settings.addresses[0]), self._port, timeout=timeout)
+        connection = http.client.HTTPConnection(reachable(self._settings.addresses[0]), self._port, timeout=timeout)
         try:
             key = os.environ.get("API_KEY")
             sent = {**(headers or {}), **({"Authorization": f"Bearer {key}"} if key else {})}
@@ -144,11 +145,6 @@ class WarmUp:
             return answer.status, answer.read()
         finally:
             connection.close()
-
-
-def _reachable(address: str) -> str:
-    """An address that leads to this machine: the wildcards are none."""
-    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)  # noqa: S104 - it is not listened on here
 
 
 def _reason(status: int, body: bytes) -> str:

@@ -41,6 +41,8 @@ class Config(BaseModel):
     allow_origins: list[str] | None = None
     # Upstream's default is true; the sample has no gradio, and a default should start.
     enable_ui: bool = False
+    loopback_host_url: str | None = None
+    """Where the service reaches itself."""
     whisper: WhisperConfig = WhisperConfig()
     unstable_ort_opts: OrtOptions = OrtOptions()
     preload_models: list[str] = []
