@@ -5,8 +5,10 @@ mod contest;
 mod fetch;
 mod load;
 mod noise;
+mod peers;
 mod places;
 mod server;
+mod speech;
 mod start;
 mod wheels;
 
@@ -24,6 +26,7 @@ pub enum Command {
     #[command(hide = true)]
     FetchList(fetch::ListArguments),
     Start(start::Arguments),
+    Speech(speech::Arguments),
     Load(load::Arguments),
 }
 
@@ -35,6 +38,7 @@ pub fn run(command: &Command, manifests: &Utf8Path) -> Result<()> {
         Command::Fetch(arguments) => fetch::run(arguments, manifests),
         Command::FetchList(arguments) => fetch::list(arguments),
         Command::Start(arguments) => start::run(arguments),
+        Command::Speech(arguments) => speech::run(arguments),
         Command::Load(arguments) => load::run(arguments),
     }
 }
