@@ -83,6 +83,30 @@ fn locks_name_wheels_and_no_package_index() {
 }
 
 #[test]
+fn every_row_of_the_container_has_a_proof_that_exists() {
+    let table = fs_err::read_to_string(root().join("docs/container.md")).unwrap();
+    let rows = table.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| |")).collect::<Vec<_>>();
+    assert_eq!(rows.len(), 19, "one for each thing that Harbor's container does");
+    let mut tests = 0;
+    for (row, number) in rows.iter().zip(1..) {
+        assert!(row.starts_with(&format!("| {number} |")), "{row}");
+        let proof = row.trim_end_matches(" |").rsplit_once(" | ").unwrap().1;
+        assert!(!proof.is_empty(), "{row}");
+        for (file, test) in proof.split('`').filter_map(|name| name.split_once("::")) {
+            let places = [root().join(file), root().join("runtime-template/launcher/src").join(file)];
+            let text = places.iter().find_map(|path| fs_err::read_to_string(path).ok());
+            let text = text.unwrap_or_else(|| panic!("row {number}: there is no `{file}`"));
+            assert!(
+                text.contains(&format!("#[test]\nfn {test}()")) || text.contains(&format!("#[test]\n    fn {test}()")),
+                "row {number}: `{file}` has no test `{test}`"
+            );
+            tests += 1;
+        }
+    }
+    assert!(tests > 10, "{tests}");
+}
+
+#[test]
 fn the_pins_of_the_sample_are_those_of_its_files() {
     // Reading the sample checks every file against its pins; an edit without `cargo xtask lock --sample` fails here.
     let scratch = scratch();

@@ -78,11 +78,18 @@ impl Drop for Service {
 
 /// Status and body of a GET request, or status 0 when nobody answers.
 pub fn get(url: &str) -> (u16, String) {
+    ask("GET", url, None)
+}
+
+/// Status and body of a request without a body of its own, or status 0 when nobody answers; `key` is an API key.
+pub fn ask(method: &str, url: &str, key: Option<&str>) -> (u16, String) {
     let (address, path) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
     let Ok(mut stream) = TcpStream::connect(address) else { return (0, String::new()) };
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     let mut answer = String::new();
-    let asked = write!(stream, "GET /{path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    let key = key.map_or_else(String::new, |key| format!("Authorization: Bearer {key}\r\n"));
+    let head = format!("{method} /{path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: 0\r\n");
+    let asked = write!(stream, "{head}{key}\r\n");
     if asked.and_then(|()| stream.read_to_string(&mut answer)).is_err() {
         return (0, String::new());
     }

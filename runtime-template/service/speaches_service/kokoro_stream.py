@@ -27,9 +27,15 @@ def rebind() -> None:
 
 
 def create_pieces(
-    kokoro: Any, text: str, voice: Any, speed: float = 1.0, lang: str = "en-us", is_phonemes: bool = False, trim: bool = True
+    kokoro: Any,
+    text: str,
+    voice: Any,
+    speed: float = 1.0,
+    lang: str = "en-us",
+    is_phonemes: bool = False,
+    trim: bool = True,
 ) -> Iterator[Any]:
-    """Samples and their rate in Hz for each part of the text that the model can hold; arguments as `create` has them."""
+    """Samples and their rate in Hz for each part of the text that the model can hold, from arguments as of `create`."""
     phonemes = text if is_phonemes else kokoro.tokenizer.phonemize(text, lang)
     for part in kokoro._split_phonemes(phonemes):  # noqa: SLF001 - the stream that this replaces is made with it
         yield kokoro.create(part, voice, speed, lang, is_phonemes=True, trim=trim)

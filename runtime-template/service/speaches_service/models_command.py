@@ -6,6 +6,7 @@ from typing import Any
 
 from speaches_service.event_log import announce
 from speaches_service.exit_codes import ExitCode, ServiceFailure
+from speaches_service.model_fetching import Unreachable, fetch
 from speaches_service.settings import Settings
 from speaches_service.upstream import import_upstream
 
@@ -19,27 +20,17 @@ def pull(model: str, settings: Settings) -> None:
     if settings.offline:
         raise ServiceFailure(ExitCode.CANNOT_WORK, f"cannot fetch `{model}`: the hub may not be asked (`--offline`)")
     import_upstream()
-    hub: Any = importlib.import_module("huggingface_hub")
+    executors = importlib.import_module("speaches.dependencies").get_executor_registry().all_executors()
     try:
-        card = importlib.import_module("speaches.hf_utils").load_repo_model_card_data(
-            hub.hf_hub_download(model, "README.md")
-        )
-        for executor in importlib.import_module("speaches.dependencies").get_executor_registry().all_executors():
-            registry = executor.model_registry
-            if registry.hf_model_filter.passes_filter(model, card):
-                registry.download_model_files(model)
-                announce(f"fetched `{model}`, which {executor.task} can use now")
-                return
-    except (OSError, ValueError) as error:  # the hub's errors are of both kinds
+        executor = fetch(executors, model)
+    except (OSError, Unreachable) as error:
         first_line = str(error).strip().partition("\n")[0]
         raise ServiceFailure(
             ExitCode.UNAVAILABLE, f"cannot fetch `{model}`: {first_line}", "check its name and the network"
         ) from error
-    raise ServiceFailure(
-        ExitCode.CANNOT_WORK,
-        f"speaches cannot serve `{model}`",
-        "it serves Whisper models in CTranslate2 format, Kokoro, Piper and Parakeet, known by their model cards",
-    )
+    except ValueError as error:
+        raise ServiceFailure(ExitCode.CANNOT_WORK, f"cannot fetch `{model}`: {error}") from error
+    announce(f"fetched `{model}`, which {executor.task} can use now")
 
 
 def remove(model: str, settings: Settings) -> None:

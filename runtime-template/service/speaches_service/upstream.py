@@ -16,6 +16,7 @@ from speaches_service import (
     diarization,
     espeak_data,
     kokoro_stream,
+    model_fetching,
     phonemizer_segments,
     shared_phonemizers,
     silence,
@@ -87,6 +88,7 @@ def _rebind() -> None:
     silence.rebind()
     espeak_data.rebind()
     kokoro_stream.rebind()
+    model_fetching.rebind()
     shared_phonemizers.rebind()
 
 

@@ -27,7 +27,7 @@ def rebind() -> None:
 
         try:
             path = download(size_or_id, local_files_only=True, cache_dir=cache_dir, **options)
-            if local_files_only or _is_complete(path):
+            if local_files_only or is_complete(path):
                 return path
         except LocalEntryNotFoundError:
             if local_files_only:
@@ -37,6 +37,6 @@ def rebind() -> None:
     download = cast("Callable[..., str]", rebind_name(_MODULE, "download_model", find_or_download))
 
 
-def _is_complete(path: str) -> bool:
-    """An interrupted download leaves a snapshot without some of its files."""
+def is_complete(path: str) -> bool:
+    """Whether a directory has what a Whisper model needs; an interrupted download leaves one without some of it."""
     return all(os.path.exists(os.path.join(path, name)) for name in _NEEDED_FILES)

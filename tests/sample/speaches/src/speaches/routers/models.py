@@ -1,6 +1,6 @@
 """The models in the cache."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 
 from speaches.api_types import ListModelsResponse, Model, ModelTask
@@ -33,3 +33,12 @@ def list_local_audio_voices(executor_registry: ExecutorRegistryDependency) -> JS
 @router.get("/v1/models/{model_id:path}", response_model=Model)
 def get_local_model(executor_registry: ExecutorRegistryDependency, model_id: ModelId) -> JSONResponse:
     return JSONResponse(find_model_or_raise(model_id, _local_models(executor_registry)).model_dump())
+
+
+@router.post("/v1/models/{model_id:path}")
+def download_remote_model(executor_registry: ExecutorRegistryDependency, model_id: ModelId) -> Response:
+    downloaded = executor_registry.download_model_by_id(model_id)
+    return Response(
+        status_code=200 if downloaded else 201,
+        content=f"Model '{model_id}' {'downloaded' if downloaded else 'already exists'}",
+    )

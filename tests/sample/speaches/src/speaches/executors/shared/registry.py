@@ -69,5 +69,9 @@ class ExecutorRegistry:
     def vad(self) -> Executor[SileroVADModelManager, SileroVADModelRegistry]:
         return self._vad_executor
 
+    def download_model_by_id(self, model_id: str) -> bool:
+        """Whether a model was downloaded. N.B. asks the hub also for what is there, as upstream's does."""
+        raise ConnectionError(f"the sample has no hub to fetch `{model_id}` from")
+
     def all_executors(self) -> tuple[Executor, ...]:
         return (*self.transcription, *self.text_to_speech, *self.speaker_embedding, self.vad)
