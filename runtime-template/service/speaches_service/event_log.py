@@ -7,6 +7,7 @@ it as well.
 import contextlib
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -18,11 +19,22 @@ _OWN = "speaches"
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 
 
+_SECRET_VARIABLES = ("API_KEY", "CHAT_COMPLETION_API_KEY", "HF_TOKEN")
+_SHORTEST_SECRET = 4
+"""In characters. To mask a shorter one would mask half of the log."""
+
+# Realtime clients of browsers cannot send headers, so they put the key into the address.
+_SECRET_PARAMETERS = re.compile(r"((?:api_key|token)=)[^&\s\"']+", re.IGNORECASE)
+
+MASK = "********"
+
+
 class _Format:
     """How an event becomes a line; set once, before anything heavy is imported."""
 
     is_json = False
     least = _LEVELS["info"]
+    secrets: tuple[str, ...] = ()
 
 
 def configure(log_format: str, log_level: str, log_file: str | None) -> None:
@@ -33,6 +45,8 @@ def configure(log_format: str, log_level: str, log_file: str | None) -> None:
     """
     _Format.is_json = log_format == "json"
     _Format.least = _LEVELS[log_level]
+    values = {os.environ.get(name, "") for name in _SECRET_VARIABLES}
+    _Format.secrets = tuple(value for value in values if len(value) >= _SHORTEST_SECRET)
     if log_file is not None:
         reopen(log_file)
 
@@ -59,7 +73,8 @@ def announce(message: str, level: str = "info", **details: object) -> None:
 
 
 def write_line(logger: str, level: str, message: str, at: float, **details: object) -> None:
-    """Write one line; `at` is in seconds since the epoch."""
+    """Write one line; `at` is in seconds since the epoch. Secrets are masked, whoever has put them into the message."""
+    message = mask(message)
     if _Format.is_json:
         moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at)) + f".{int(at * 1000) % 1000:03d}Z"
         event = {"time": moment, "level": level, "logger": logger, "message": message, **details}
@@ -72,6 +87,13 @@ def write_line(logger: str, level: str, message: str, at: float, **details: obje
     # Nobody may be reading the log any more; that is no reason to stop serving.
     with contextlib.suppress(OSError):
         os.write(_STANDARD_ERROR, (line.replace("\n", "\n    ") + "\n").encode("utf-8", "replace"))
+
+
+def mask(text: str) -> str:
+    """The text without the secrets that this process knows, and without those that clients put into addresses."""
+    for secret in _Format.secrets:
+        text = text.replace(secret, MASK)
+    return _SECRET_PARAMETERS.sub(rf"\g<1>{MASK}", text)
 
 
 def make_reopener(log_file: str) -> Callable[[int, FrameType | None], None]:

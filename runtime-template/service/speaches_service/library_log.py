@@ -1,5 +1,6 @@
 """What upstream and its libraries log through Python's `logging`, as lines of the one log."""
 
+import asyncio
 import logging
 
 from speaches_service.event_log import write_line
@@ -22,14 +23,19 @@ class Handler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write a record as a line."""
         try:
-            message = record.getMessage()
-            if message.startswith(NOISE):
+            message = record.getMessage().rstrip()
+            if message.startswith(NOISE) or _is_cancellation(record):
                 return
             if record.exc_info:
                 message += "\n" + (self.formatter or logging.Formatter()).formatException(record.exc_info)
             write_line(_NAMES.get(record.name, record.name), record.levelname.lower(), message, record.created)
         except Exception:  # noqa: BLE001 - as `logging` asks of handlers: a log must not end what it reports about
             self.handleError(record)
+
+
+def _is_cancellation(record: logging.LogRecord) -> bool:
+    """Whether it only tells where a request waited that was cancelled at the end, which another line says already."""
+    return record.exc_info is not None and isinstance(record.exc_info[1], asyncio.CancelledError)
 
 
 def take_over(log_level: str) -> None:

@@ -5,6 +5,9 @@ import subprocess
 import sys
 import tempfile
 import unittest
+from unittest import mock
+
+from speaches_service import event_log
 
 SERVICE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
@@ -77,3 +80,24 @@ class EventLogTest(unittest.TestCase):
             with open(log, encoding="utf-8") as file:
                 self.assertEqual(file.read(), "speaches: the log was reopened\nspeaches: after\nfrom a child\n")
             self.assertEqual(os.stat(log).st_mode & 0o777, 0o600)
+
+
+class SecretsTest(unittest.TestCase):
+    def tearDown(self) -> None:
+        event_log.configure("text", "info", None)
+
+    def test_no_secret_gets_into_a_line_whoever_writes_it(self) -> None:
+        with mock.patch.dict(os.environ, {"API_KEY": "sk-very-secret", "HF_TOKEN": "hf_abc"}):
+            event_log.configure("text", "info", None)
+        for text, masked in (
+            ('"WebSocket /v1/realtime?model=a&api_key=other&b=c" [accepted]', "model=a&api_key=********&b=c"),
+            ("Bearer sk-very-secret was sent", "Bearer ******** was sent"),
+            ("with hf_abc", "with ********"),
+            ("nothing to hide", "nothing to hide"),
+        ):
+            self.assertIn(masked, event_log.mask(text))
+
+    def test_a_key_of_a_letter_does_not_mask_every_letter(self) -> None:
+        with mock.patch.dict(os.environ, {"API_KEY": "e"}):
+            event_log.configure("text", "info", None)
+        self.assertEqual(event_log.mask("here"), "here")

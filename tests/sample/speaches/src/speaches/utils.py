@@ -1,6 +1,7 @@
 """Bridges between asynchronous and plain code."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator, Generator
 
 
@@ -15,6 +16,8 @@ def async_to_sync_generator[T](async_gen: AsyncGenerator[T]) -> Generator[T]:
                 return
             yield item
     finally:
-        loop.run_until_complete(async_gen.aclose())
-        loop.run_until_complete(loop.shutdown_default_executor())
+        # What nobody reads any more may be closed in a thread that runs a loop of its own.
+        with contextlib.suppress(RuntimeError):
+            loop.run_until_complete(async_gen.aclose())
+            loop.run_until_complete(loop.shutdown_default_executor())
         loop.close()
