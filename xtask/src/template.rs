@@ -1,8 +1,8 @@
-//! What every runtime contains before it is filled: the service manager and the Harbor contract.
+//! What every runtime contains before it is filled: the service manager, the Harbor contract and the files for Harbor.
 
 use anyhow::{Context as _, Result};
-use camino::Utf8Path;
-use fs_err::File;
+use camino::{Utf8Path, Utf8PathBuf};
+use serde::Serialize;
 use speaches_launcher::layout;
 use walkdir::WalkDir;
 
@@ -10,10 +10,22 @@ use crate::digest::Sha256;
 use crate::store::Store;
 use crate::store::tree::{RelativePath, Tree};
 
+/// One file of the template.
+#[derive(Clone, Debug, Serialize)]
+struct File {
+    /// Its place in a runtime.
+    place: RelativePath,
+    /// Where it is in this repository.
+    #[serde(skip)]
+    path: Utf8PathBuf,
+    sha256: Sha256,
+    executable: bool,
+}
+
 /// The files of the template, by their place in a runtime.
 #[derive(Clone, Debug)]
 pub struct Template {
-    files: Vec<(RelativePath, camino::Utf8PathBuf, Sha256)>,
+    files: Vec<File>,
 }
 
 impl Template {
@@ -21,7 +33,14 @@ impl Template {
     pub fn load(root: &Utf8Path) -> Result<Self> {
         let mut files = Vec::new();
         let mut add = |path: &Utf8Path, place: String| -> Result<()> {
-            files.push((RelativePath::new(place)?, path.to_owned(), Sha256::of_file(path)?));
+            // Whether Git has kept its permissions depends on the system.
+            let executable = place.ends_with(".sh");
+            files.push(File {
+                place: RelativePath::new(place)?,
+                path: path.to_owned(),
+                sha256: Sha256::of_file(path)?,
+                executable,
+            });
             Ok(())
         };
         let service = root.join("runtime-template/service");
@@ -34,7 +53,12 @@ impl Template {
                 add(path, format!("{}/{below}", layout::SERVICE))?;
             }
         }
-        add(&root.join(layout::CONTRACT), layout::CONTRACT.to_owned())?;
+        let contract = root.join(layout::CONTRACT);
+        add(&contract, layout::CONTRACT.to_owned())?;
+        add(&contract, format!("{}/speaches/{}", layout::HARBOR, layout::CONTRACT))?;
+        for file in ["speaches/speaches_native.sh", "services/compose.x.speaches.speaches-native.yml"] {
+            add(&root.join("runtime-template/harbor").join(file), format!("{}/{file}", layout::HARBOR))?;
+        }
         for licence in ["LICENSE-MIT", "LICENSE-APACHE"] {
             add(&root.join(licence), format!("{}/speaches-native/{licence}", layout::LICENSES))?;
         }
@@ -43,14 +67,14 @@ impl Template {
 
     /// Identity of the content.
     pub fn sha256(&self) -> Sha256 {
-        Sha256::of_json(&self.files.iter().map(|(place, _, sha256)| (place, sha256)).collect::<Vec<_>>())
+        Sha256::of_json(&self.files)
     }
 
     /// The template as a tree of the store.
     pub fn tree(&self, store: &Store) -> Result<Tree> {
         store.make_tree("template", self.sha256(), |writer| {
-            for (place, path, _) in &self.files {
-                writer.add(place.clone(), &mut File::open(path)?, false)?;
+            for file in &self.files {
+                writer.add(file.place.clone(), &mut fs_err::File::open(&file.path)?, file.executable)?;
             }
             Ok(())
         })

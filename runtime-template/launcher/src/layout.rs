@@ -14,6 +14,8 @@ pub const SERVICE_MANAGER: &str = "service/speaches_service_manager.py";
 pub const MODELS_HUB: &str = "models/hub";
 /// The Harbor contract, which is also the YAML layer of the configuration.
 pub const CONTRACT: &str = "speaches_native.yml";
+/// The files that Harbor reads.
+pub const HARBOR: &str = "harbor";
 /// Licence texts of everything inside.
 pub const LICENSES: &str = "licenses";
 

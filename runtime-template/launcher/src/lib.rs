@@ -11,6 +11,7 @@ pub mod config;
 pub mod environment;
 pub mod exit;
 pub mod failure;
+pub mod harbor;
 pub mod hub;
 pub mod instance;
 #[cfg(windows)]

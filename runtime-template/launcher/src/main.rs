@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
-use speaches_launcher::commands::{completions, config, doctor, models, serve, status, stop, verify, version};
+use speaches_launcher::commands::{completions, config, doctor, harbor, models, serve, status, stop, verify, version};
 use speaches_launcher::config::Flags;
 use speaches_launcher::failure::Exit;
 
@@ -26,6 +26,7 @@ enum Command {
     Doctor(doctor::Arguments),
     Verify(verify::Arguments),
     Version(version::Arguments),
+    Harbor(harbor::Arguments),
     Completions(completions::Arguments),
 }
 
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
         Command::Doctor(arguments) => doctor::run(arguments),
         Command::Verify(arguments) => verify::run(arguments),
         Command::Version(arguments) => version::run(arguments),
+        Command::Harbor(arguments) => harbor::run(arguments),
         Command::Completions(arguments) => completions::run(arguments, Cli::command()),
     };
     match result {

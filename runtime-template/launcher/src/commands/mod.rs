@@ -3,6 +3,7 @@
 pub mod completions;
 pub mod config;
 pub mod doctor;
+pub mod harbor;
 pub mod models;
 pub mod serve;
 pub mod status;

@@ -45,7 +45,11 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     Ok(Exit::Success)
 }
 
-fn stop(instance: &Instance, force: bool) -> Result<(), Failure> {
+/// Asks a service to stop and waits until it has ended; with `force` it is killed when it does not.
+///
+/// # Errors
+/// [`Exit::Temporary`] when it does not end in time.
+pub fn stop(instance: &Instance, force: bool) -> Result<(), Failure> {
     let pid = instance.status.pid;
     process::ask(pid, Request::Stop)?;
     if has_ended(pid, PATIENCE) {

@@ -1,0 +1,157 @@
+//! The service beside a Harbor without a native mode: started in the background, as Harbor starts its own host services.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::home::Home;
+use crate::config::override_env::OverrideEnv;
+use crate::config::{Config, Flags, Sources};
+use crate::failure::{Exit, Failure};
+use crate::instance::Instance;
+use crate::own_runtime::OwnRuntime;
+
+/// The port that the proxy connects to when nobody says otherwise; the published one cannot be used twice.
+const PORT: &str = "34332";
+const PORT_VARIABLE: &str = "HARBOR_SPEACHES_NATIVE_PORT";
+/// What a Harbor with a native mode passes on, from its `.env`.
+const PASSED_ON: [&str; 5] = [
+    "HARBOR_SPEACHES_STT_MODEL",
+    "HARBOR_SPEACHES_TTS_MODEL",
+    "HARBOR_SPEACHES_TTS_VOICE",
+    "HARBOR_HF_CACHE",
+    "HARBOR_HF_TOKEN",
+];
+/// How long it may take until the port answers, on a machine that does something else.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How much of the log is shown when it does not start.
+const LAST_LINES: usize = 15;
+
+/// A service for one Harbor.
+pub struct Background<'a> {
+    home: &'a Home,
+    variables: BTreeMap<String, String>,
+    /// The port that it listens on.
+    pub port: u16,
+    /// Its state directory.
+    state: PathBuf,
+}
+
+impl<'a> Background<'a> {
+    /// Reads Harbor's `.env`.
+    ///
+    /// # Errors
+    /// When that file, or what follows from it, cannot be.
+    pub fn new(home: &'a Home, runtime: &OwnRuntime, sources: &Sources<'_>) -> Result<Self, Failure> {
+        let file = home.path.join(".env");
+        let said = if file.is_file() { OverrideEnv::read(&file)?.variables } else { BTreeMap::new() };
+        let of_user = |name: &str| sources.variable(name).or_else(|| said.get(name).cloned());
+        let mut variables =
+            PASSED_ON.iter().filter_map(|name| Some(((*name).to_owned(), of_user(name)?))).collect::<BTreeMap<_, _>>();
+        variables.insert("HARBOR_HOME".to_owned(), home.path.display().to_string());
+        let port = of_user(PORT_VARIABLE).unwrap_or_else(|| PORT.to_owned());
+        variables.insert("HARBOR_SPEACHES_HOST_PORT".to_owned(), port);
+        // What the service itself will decide, so that it is found again.
+        let variable = |name: &str| variables.get(name).cloned().or_else(|| (sources.variable)(name));
+        let as_started =
+            Sources { variable: &variable, contract: sources.contract.clone(), directory: home.path.clone() };
+        let config = Config::resolve(&Flags::default(), &as_started, &runtime.head)?;
+        let (port, state) = (config.values.port, config.values.state_dir);
+        Ok(Self { home, variables, port, state })
+    }
+
+    /// The service, if it runs.
+    #[must_use]
+    pub fn running(&self) -> Option<Instance> {
+        Instance::read(&self.state).filter(|instance| instance.alive)
+    }
+
+    /// Where it logs: in a directory like those of Harbor's own host services.
+    #[must_use]
+    pub fn log(&self) -> PathBuf {
+        self.directory().join("speaches-native.log")
+    }
+
+    fn directory(&self) -> PathBuf {
+        self.home.services().join("speaches/logs")
+    }
+
+    fn pid_file(&self) -> PathBuf {
+        self.directory().join("speaches-native.pid")
+    }
+
+    /// Starts it and waits until it answers; returns what it says about itself.
+    ///
+    /// # Errors
+    /// With its own exit code and the end of its log when it does not start.
+    pub fn start(&self) -> Result<Instance, Failure> {
+        let cannot_write = |error: std::io::Error| {
+            Failure::new(Exit::CannotCreate, format!("cannot write the log of the service: {error}"))
+        };
+        fs_err::create_dir_all(self.directory()).map_err(cannot_write)?;
+        let log = fs_err::OpenOptions::new().create(true).append(true).open(self.log()).map_err(cannot_write)?;
+        let before = log.metadata().map_err(cannot_write)?.len();
+        let (log, _) = log.into_parts();
+        let errors = log.try_clone().map_err(cannot_write)?;
+        let executable = std::env::current_exe().map_err(|error| Failure::new(Exit::Internal, error.to_string()))?;
+        let mut command = Command::new(executable);
+        command.arg("serve").envs(&self.variables).current_dir(&self.home.path);
+        command.stdin(Stdio::null()).stdout(log).stderr(errors);
+        detach(&mut command);
+        let mut child = command
+            .spawn()
+            .map_err(|error| Failure::new(Exit::Unavailable, format!("the service cannot be started: {error}")))?;
+        fs_err::write(self.pid_file(), format!("{}\n", child.id())).map_err(cannot_write)?;
+        self.wait(&mut child, before)
+    }
+
+    fn wait(&self, child: &mut Child, log_before: u64) -> Result<Instance, Failure> {
+        let started = Instant::now();
+        loop {
+            if let Some(instance) = self.running().filter(|it| it.status.pid == child.id())
+                && instance.phase() != "starting"
+            {
+                return Ok(instance);
+            }
+            if let Ok(Some(status)) = child.try_wait() {
+                self.forget();
+                let exit = Exit::ALL.into_iter().find(|exit| Some(i32::from(exit.code())) == status.code());
+                let log = fs_err::read(self.log()).unwrap_or_default();
+                let new = String::from_utf8_lossy(&log[usize::try_from(log_before).unwrap_or(0).min(log.len())..]);
+                let lines = new.lines().collect::<Vec<_>>();
+                let last = lines[lines.len().saturating_sub(LAST_LINES)..].join("\n  ");
+                return Err(Failure::new(
+                    exit.unwrap_or(Exit::Internal),
+                    format!("the service did not start ({status}); the end of its log:\n  {last}"),
+                )
+                .hint(format!("all of it is in `{}`", self.log().display())));
+            }
+            if started.elapsed() > PATIENCE {
+                let seconds = PATIENCE.as_secs();
+                let said = format!("the service (pid {}) does not answer after {seconds} s", child.id());
+                return Err(Failure::new(Exit::Temporary, said)
+                    .hint(format!("look into `{}`; `speaches harbor stop` ends it", self.log().display())));
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Removes what says that it runs.
+    pub fn forget(&self) {
+        // It may be gone already, and a pid file that stays is looked at by nobody but people.
+        let _ = fs_err::remove_file(self.pid_file());
+    }
+}
+
+/// Lets the service live on when the terminal is closed, as `nohup` and a new session do.
+#[cfg(unix)]
+fn detach(command: &mut Command) {
+    use std::os::unix::process::CommandExt as _;
+    // N.B. a group of its own is enough: the hangup of a terminal goes to the groups in its session's foreground, and
+    // the service has no terminal open.
+    command.process_group(0);
+}
+
+#[cfg(not(unix))]
+fn detach(_command: &mut Command) {}

@@ -1,0 +1,247 @@
+//! The files that make a Harbor use a runtime: writing them, comparing them, and removing them.
+
+use std::path::{Path, PathBuf};
+
+use super::home::{Flavor, Home};
+use super::marked::{Marked, mark, state_of};
+use crate::failure::{Exit, Failure};
+use crate::layout;
+
+const CONTRACT: &str = "speaches_native.yml";
+const SCRIPT: &str = "speaches_native.sh";
+/// The compose file for a Harbor without a native mode.
+pub const OVERLAY: &str = "compose.x.speaches.speaches-native.yml";
+/// The line of the script that says where the launcher is.
+const LAUNCHER_LINE: &str = "installed=''";
+
+/// A file for Harbor.
+#[derive(Clone, Debug)]
+pub struct File {
+    /// Where it belongs.
+    pub path: PathBuf,
+    text: String,
+    executable: bool,
+}
+
+/// What is where a file belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// Nothing.
+    Missing,
+    /// Exactly this file.
+    Same,
+    /// The file of another runtime or version, as that one wrote it.
+    Older,
+    /// Something that the user, or somebody else, has written or changed.
+    Theirs,
+}
+
+/// What was done about a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Done {
+    /// It was right already.
+    Nothing,
+    /// It was written.
+    Written,
+    /// Theirs stays, and this one is beside it, with `.new` behind its name.
+    Beside,
+    /// It was written, and theirs is beside it, with `.orig` behind its name.
+    Replaced,
+    /// It was removed.
+    Removed,
+    /// It was removed, and theirs is back in its place.
+    Restored,
+    /// Theirs stays.
+    Kept,
+}
+
+impl File {
+    /// The files for a Harbor, as the runtime at `root` has them, with its launcher in them.
+    ///
+    /// # Errors
+    /// [`Exit::Unavailable`] when the runtime lacks them.
+    pub fn all(home: &Home, root: &Path) -> Result<Vec<Self>, Failure> {
+        let launcher = launcher_of(root);
+        let read = |place: &str| {
+            let path = root.join(layout::HARBOR).join(place);
+            fs_err::read_to_string(path).map_err(|error| {
+                Failure::new(Exit::Unavailable, format!("the runtime has no files for Harbor: {error}"))
+                    .hint(crate::own_runtime::DAMAGED)
+            })
+        };
+        let services = home.services();
+        let file = |path: PathBuf, text: &str, executable| Self { path, text: mark(text), executable };
+        Ok(match home.flavor {
+            Flavor::Native => {
+                let script = read("speaches/speaches_native.sh")?;
+                let script = script.replacen(LAUNCHER_LINE, &format!("installed={}", quoted(&launcher)), 1);
+                vec![
+                    file(services.join("speaches").join(CONTRACT), &read("speaches/speaches_native.yml")?, false),
+                    file(services.join("speaches").join(SCRIPT), &script, true),
+                ]
+            }
+            Flavor::Stock => vec![file(services.join(OVERLAY), &read(&format!("services/{OVERLAY}"))?, false)],
+        })
+    }
+
+    /// Looks at what is there.
+    ///
+    /// # Errors
+    /// [`Exit::NoInput`] when it cannot be read.
+    pub fn find(&self) -> Result<Found, Failure> {
+        let there = match fs_err::read(&self.path) {
+            Ok(there) => there,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Found::Missing),
+            Err(error) => return Err(Failure::new(Exit::NoInput, format!("cannot look at Harbor's files: {error}"))),
+        };
+        let there = String::from_utf8_lossy(&there);
+        Ok(match state_of(&there) {
+            _ if there == self.text => Found::Same,
+            Marked::Untouched => Found::Older,
+            Marked::Changed | Marked::Foreign => Found::Theirs,
+        })
+    }
+
+    /// Puts it where it belongs, unless somebody has changed what is there; with `replace`, that is put aside.
+    ///
+    /// # Errors
+    /// [`Exit::CannotCreate`] when it cannot be written, or something was put aside before.
+    pub fn install(&self, replace: bool) -> Result<Done, Failure> {
+        let beside = self.beside();
+        Ok(match self.find()? {
+            Found::Same => {
+                remove(&beside)?;
+                Done::Nothing
+            }
+            Found::Missing | Found::Older => {
+                self.write(&self.path)?;
+                remove(&beside)?;
+                Done::Written
+            }
+            Found::Theirs if replace => {
+                let aside = self.aside();
+                if aside.exists() {
+                    let said = format!("`{}` is there already, from an earlier replacement", aside.display());
+                    return Err(Failure::new(Exit::CannotCreate, said).hint("move it somewhere else first"));
+                }
+                fs_err::rename(&self.path, &aside).map_err(|error| cannot_change(&error))?;
+                self.write(&self.path)?;
+                remove(&beside)?;
+                Done::Replaced
+            }
+            Found::Theirs => {
+                self.write(&beside)?;
+                Done::Beside
+            }
+        })
+    }
+
+    /// Removes it, unless somebody has changed it, and what was put beside it.
+    ///
+    /// # Errors
+    /// [`Exit::CannotCreate`] when it cannot be removed.
+    pub fn uninstall(&self) -> Result<Done, Failure> {
+        remove(&self.beside())?;
+        Ok(match self.find()? {
+            Found::Missing => Done::Nothing,
+            Found::Theirs => Done::Kept,
+            Found::Same | Found::Older if self.aside().exists() => {
+                fs_err::rename(self.aside(), &self.path).map_err(|error| cannot_change(&error))?;
+                Done::Restored
+            }
+            Found::Same | Found::Older => {
+                remove(&self.path)?;
+                Done::Removed
+            }
+        })
+    }
+
+    /// Where it is put when its place is taken.
+    #[must_use]
+    pub fn beside(&self) -> PathBuf {
+        self.with(".new")
+    }
+
+    /// Where theirs is put when it is replaced.
+    #[must_use]
+    pub fn aside(&self) -> PathBuf {
+        self.with(".orig")
+    }
+
+    fn with(&self, ending: &str) -> PathBuf {
+        let mut name = self.path.clone().into_os_string();
+        name.push(ending);
+        name.into()
+    }
+
+    /// Half a file is never there: it is renamed when it is whole.
+    fn write(&self, path: &Path) -> Result<(), Failure> {
+        let scratch = path.with_extension(format!("{}.part", std::process::id()));
+        let written = (|| {
+            fs_err::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
+            fs_err::write(&scratch, &self.text)?;
+            #[cfg(unix)]
+            {
+                use std::os::unix::fs::PermissionsExt as _;
+                let mode = if self.executable { 0o755 } else { 0o644 };
+                fs_err::set_permissions(&scratch, std::fs::Permissions::from_mode(mode))?;
+            }
+            fs_err::rename(&scratch, path)
+        })();
+        written.map_err(|error| {
+            // It is a file of this process, and the error that counts is known.
+            let _ = fs_err::remove_file(&scratch);
+            cannot_change(&error)
+        })
+    }
+}
+
+/// The path to start the runtime with: where releases are installed side by side, a link called `current` that leads to
+/// this one stays right when the next one comes.
+fn launcher_of(root: &Path) -> PathBuf {
+    let launcher = Path::new("bin/speaches");
+    let current = root.parent().map(|parent| parent.join("current"));
+    match current {
+        Some(current) if fs_err::canonicalize(&current).is_ok_and(|target| target == root) => current.join(launcher),
+        _ => root.join(launcher),
+    }
+}
+
+/// A path as one word of a shell.
+fn quoted(path: &Path) -> String {
+    format!("'{}'", path.display().to_string().replace('\'', r"'\''"))
+}
+
+fn remove(path: &Path) -> Result<(), Failure> {
+    match fs_err::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(cannot_change(&error)),
+        _ => Ok(()),
+    }
+}
+
+fn cannot_change(error: &std::io::Error) -> Failure {
+    Failure::new(Exit::CannotCreate, format!("Harbor's files cannot be changed: {error}"))
+        .hint("change the owner or the rights of Harbor's home, or run this as its owner")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_one_word_whatever_is_in_it() {
+        assert_eq!(quoted(Path::new("/a b/it's $x")), r"'/a b/it'\''s $x'");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_to_the_newest_release_is_preferred_to_the_release() {
+        let directory = tempfile::tempdir().unwrap();
+        let parent = fs_err::canonicalize(directory.path()).unwrap();
+        let root = parent.join("1.0");
+        fs_err::create_dir(&root).unwrap();
+        assert_eq!(launcher_of(&root), root.join("bin/speaches"));
+        fs_err::os::unix::fs::symlink(&root, parent.join("current")).unwrap();
+        assert_eq!(launcher_of(&root), parent.join("current/bin/speaches"));
+    }
+}

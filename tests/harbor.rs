@@ -1,0 +1,337 @@
+//! Harbor: the contract that its loaders read, the files that are put into its home, what its merging makes of them, and
+//! a Harbor that is played from beginning to end.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
+
+#[path = "support/harbor.rs"]
+mod played;
+#[path = "support/service.rs"]
+mod service;
+mod support;
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use played::*;
+use serde_json::{Value, json};
+use service::*;
+use support::*;
+
+const OVERLAY: &str = "services/compose.x.speaches.speaches-native.yml";
+
+fn yaml(path: &Utf8Path) -> Value {
+    serde_saphyr::from_str(&fs_err::read_to_string(path).unwrap()).unwrap()
+}
+
+fn harbor(home: &Utf8Path, arguments: &[&str]) -> Command {
+    let mut command = speaches(sample_runtime(), &["harbor"]);
+    command.args(arguments).args(["--home", home.as_str()]);
+    command.env("XDG_STATE_HOME", home.join("state")).env("HF_HUB_CACHE", home.join("cache/hub"));
+    command
+}
+
+/// Every rule that one of Harbor's loaders depends on.
+fn check_contract(path: &Utf8Path) {
+    let contract = yaml(path);
+    let service = &contract["services"]["speaches"];
+    let native = &service["x-harbor-native"];
+    assert!(native.is_object(), "the block is inside the service, where every loader looks");
+    assert_eq!(contract["x-harbor-native"], *native, "and once more at the top, for the layout of the guide");
+    assert!(service.get("ports").is_none(), "the native process owns the port");
+    assert!(native["port"].is_u64(), "it is never expanded: a literal number");
+    assert_eq!(native["port"], 34331, "Harbor's own port");
+    let words = native["daemon_args"].as_array().unwrap().iter().map(|word| word.as_str().unwrap());
+    let executable = native["executable"].as_str().unwrap();
+    let joined = std::iter::once(executable).chain(words).collect::<Vec<_>>().join(" ");
+    assert_eq!(native["daemon_command"], joined, "old loaders read one form, new ones the other");
+    assert_eq!(executable, "speaches", "Harbor looks for it in the command line before it stops a process");
+    assert_eq!(native["requires_gpu_passthrough"], true, "so that it is native by default on Apple Silicon");
+    let passed_on = native["env_vars"].as_array().unwrap();
+    assert!(!passed_on.contains(&json!("HARBOR_SPEACHES_HOST_PORT")), "it would override the port that Harbor chose");
+    each_text(native, &mut |text| {
+        assert!(!text.contains('$') && !text.contains('`') && !text.contains("{{"), "bash evaluates lists: {text}");
+    });
+    // The consumed values become one line of shell each.
+    for value in [&service["image"], &service["command"], &service["healthcheck"], &service["networks"], native] {
+        each_text(value, &mut |text| assert!(!text.contains('\n'), "{text}"));
+    }
+    assert_eq!(
+        service["extra_hosts"],
+        json!(["host.docker.internal:host-gateway"]),
+        "Linux has no such name otherwise"
+    );
+    let script = path.with_file_name("speaches_native.sh");
+    if script.exists() {
+        assert_ne!(script.metadata().unwrap().permissions().mode() & 0o111, 0, "Harbor refuses a script it cannot run");
+    }
+}
+
+fn each_text(value: &Value, look: &mut impl FnMut(&str)) {
+    match value {
+        Value::String(text) => look(text),
+        Value::Array(items) => items.iter().for_each(|item| each_text(item, look)),
+        Value::Object(entries) => entries.iter().for_each(|(key, item)| {
+            look(key);
+            each_text(item, look);
+        }),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_contract_keeps_the_rules_of_every_loader() {
+    check_contract(&root().join("speaches_native.yml"));
+    check_contract(&sample_runtime().join("speaches_native.yml"));
+    check_contract(&sample_runtime().join("harbor/speaches/speaches_native.yml"));
+    let scratch = scratch();
+    let home = native_harbor(&scratch.path);
+    run(&mut harbor(&home, &["install"])).expect(0);
+    let installed = home.join("speaches/speaches_native.yml");
+    assert!(installed.with_file_name("speaches_native.sh").is_file());
+    check_contract(&installed);
+}
+
+#[test]
+fn a_harbor_without_a_native_mode_gets_one_file_and_its_merge_is_a_proxy() {
+    let scratch = scratch();
+    let home = stock_harbor(&scratch.path);
+    let before = files(&home);
+    run(&mut harbor(&home, &["install"])).expect(0).says("wrote").says("harbor up webui speaches speaches-native");
+    let new = files(&home).into_iter().filter(|file| !before.contains(file)).collect::<Vec<_>>();
+    assert_eq!(new, [Utf8PathBuf::from(OVERLAY)], "this file and nothing else");
+
+    let stock = yaml(&home.join("services/compose.speaches.yml"));
+    let gpu = yaml(&home.join("services/compose.x.speaches.nvidia.yml"));
+    let taken = |words: &[&str]| {
+        let names = taken_files(&home.join("services"), words);
+        merged(&names.iter().map(|name| yaml(&home.join("services").join(name))).collect::<Vec<_>>())
+    };
+    // Without the word, Harbor's container is what it was.
+    assert_eq!(taken(&["webui", "speaches"]), stock);
+    assert_eq!(taken(&["webui", "speaches", "nvidia"]), merged(&[stock.clone(), gpu]));
+    for words in [&["webui", "speaches", "speaches-native"][..], &["webui", "speaches", "nvidia", "speaches-native"]] {
+        let service = taken(words)["services"]["speaches"].clone();
+        let original = &stock["services"]["speaches"];
+        assert_eq!(service["image"], "alpine/socat:latest", "{words:?}: the proxy wins over the image for a GPU");
+        assert_eq!(
+            service["command"],
+            "tcp-listen:8000,fork,reuseaddr tcp-connect:host.docker.internal:${HARBOR_SPEACHES_NATIVE_PORT:-34332}"
+        );
+        assert_eq!(service["ports"], original["ports"], "what Harbor publishes leads to the proxy");
+        assert_eq!(service["container_name"], original["container_name"]);
+        let check = &service["healthcheck"];
+        assert_eq!(check["test"], "wget -q -O /dev/null http://127.0.0.1:8000/health", "a list would be appended");
+        assert_eq!(check["start_period"], original["healthcheck"]["start_period"]);
+        assert_eq!(taken(words)["services"]["speaches-init"], stock["services"]["speaches-init"], "it runs as before");
+    }
+    let overlay = yaml(&home.join(OVERLAY));
+    assert!(overlay["services"]["speaches"].get("ports").is_none(), "a list cannot be taken back, only added to");
+}
+
+#[test]
+fn installing_twice_is_as_once_and_uninstalling_leaves_what_was_there() {
+    let scratch = scratch();
+    for home in [stock_harbor(&scratch.path.join("stock")), native_harbor(&scratch.path.join("native"))] {
+        let before = contents(&home);
+        run(&mut harbor(&home, &["status"])).expect(69).says("speaches harbor install");
+        run(&mut harbor(&home, &["install", "--dry-run"])).expect(0).says("would be written");
+        assert_eq!(contents(&home), before, "nothing is written by a look");
+        run(&mut harbor(&home, &["install"])).expect(0);
+        let installed = contents(&home);
+        run(&mut harbor(&home, &["install"])).expect(0).says("is right already");
+        assert_eq!(contents(&home), installed);
+        run(&mut harbor(&home, &["status"])).expect(0);
+        run(&mut harbor(&home, &["uninstall"])).expect(0).says("removed");
+        assert_eq!(contents(&home), before);
+        run(&mut harbor(&home, &["uninstall"])).expect(0).says("is not there");
+    }
+}
+
+#[test]
+fn what_the_user_has_changed_stays_and_the_new_one_is_beside_it() {
+    let scratch = scratch();
+    let home = stock_harbor(&scratch.path);
+    let (file, beside) = (home.join(OVERLAY), home.join(format!("{OVERLAY}.new")));
+    run(&mut harbor(&home, &["install"])).expect(0);
+    edit(&file, "34332", "40000");
+    run(&mut harbor(&home, &["install"])).expect(0).says("stays").says("--replace");
+    assert!(fs_err::read_to_string(&file).unwrap().contains("40000"));
+    assert!(fs_err::read_to_string(&beside).unwrap().contains("34332"));
+    run(&mut harbor(&home, &["status"])).expect(69);
+    run(&mut harbor(&home, &["uninstall"])).expect(0).says("stays");
+    assert!(file.exists() && !beside.exists());
+    // Somebody who wants the new one gets it, and the old one back.
+    run(&mut harbor(&home, &["install", "--replace"])).expect(0).says(".orig");
+    assert!(fs_err::read_to_string(&file).unwrap().contains("34332"));
+    edit(&file, "34332", "50000");
+    run(&mut harbor(&home, &["install", "--replace"])).expect(73).says(".orig");
+    edit(&file, "50000", "34332");
+    run(&mut harbor(&home, &["uninstall"])).expect(0).says("is what it was before");
+    assert!(fs_err::read_to_string(&file).unwrap().contains("40000"));
+}
+
+#[test]
+fn a_file_of_another_version_is_replaced_and_half_a_run_is_finished() {
+    let scratch = scratch();
+    let home = native_harbor(&scratch.path);
+    run(&mut harbor(&home, &["install"])).expect(0);
+    let script = home.join("speaches/speaches_native.sh");
+    let contract = home.join("speaches/speaches_native.yml");
+    let right = contents(&home);
+    // Another runtime has written it: the mark fits, the launcher is another one.
+    let other = scratch.path.join("other");
+    fs_err::create_dir(&other).unwrap();
+    let copied = Command::new("cp").args(["-al", sample_runtime().as_str(), other.join("runtime").as_str()]).status();
+    assert!(copied.unwrap().success());
+    let of_other = run(speaches(&other.join("runtime"), &["harbor", "install", "--home", home.as_str()]).env("A", "b"));
+    of_other.expect(0).says("wrote");
+    assert_ne!(contents(&home), right);
+    // A run that was killed left one file, and a scratch file of its own.
+    fs_err::remove_file(&contract).unwrap();
+    run(&mut harbor(&home, &["install"])).expect(0);
+    assert_eq!(contents(&home), right);
+    assert!(fs_err::read_to_string(script).unwrap().contains(sample_runtime().as_str()));
+}
+
+#[test]
+fn a_home_that_cannot_be_written_is_said_and_left_as_it_is() {
+    let scratch = scratch();
+    let home = stock_harbor(&scratch.path);
+    let services = home.join("services");
+    fs_err::set_permissions(&services, std::fs::Permissions::from_mode(0o555)).unwrap();
+    if fs_err::write(services.join("scratch"), "").is_ok() {
+        fs_err::remove_file(services.join("scratch")).unwrap();
+        // Root may write everywhere, so for root the place is taken by something that is no file.
+        fs_err::set_permissions(&services, std::fs::Permissions::from_mode(0o755)).unwrap();
+        fs_err::create_dir(home.join(OVERLAY)).unwrap();
+        run(&mut harbor(&home, &["install"])).expect(66).says("cannot look at Harbor's files");
+        return;
+    }
+    run(&mut harbor(&home, &["install"])).expect(73).says("change the owner or the rights");
+    fs_err::set_permissions(&services, std::fs::Permissions::from_mode(0o755)).unwrap();
+    assert!(!home.join(OVERLAY).exists());
+}
+
+#[test]
+fn a_directory_that_is_no_harbor_is_refused() {
+    let scratch = scratch();
+    run(&mut harbor(&scratch.path, &["install"])).expect(78).says("harbor.sh");
+    run(&mut harbor(&scratch.path.join("nowhere"), &["install"])).expect(66);
+    let home = native_harbor(&scratch.path.join("native"));
+    run(&mut harbor(&home, &["start"])).expect(78).says("starts and stops native services itself");
+}
+
+#[test]
+fn beside_a_harbor_that_knows_containers_only_the_service_runs_in_the_background() {
+    let scratch = scratch();
+    let home = stock_harbor(&scratch.path);
+    let port = free_port();
+    fs_err::write(home.join(".env"), format!("HARBOR_SPEACHES_NATIVE_PORT={port}\nHARBOR_HF_TOKEN=\"\"\n")).unwrap();
+    let started = run(harbor(&home, &["start"]).env("UVICORN_HOST", "127.0.0.1")).expect(0).says("started the service");
+    assert_eq!(started.stdout.trim_end(), format!("http://127.0.0.1:{port}"));
+    assert_eq!(get(&format!("http://127.0.0.1:{port}/health")).0, 200);
+    let logs = home.join("services/speaches/logs");
+    let pid = fs_err::read_to_string(logs.join("speaches-native.pid")).unwrap().trim().to_owned();
+    run(harbor(&home, &["start"]).env("UVICORN_HOST", "127.0.0.1"))
+        .expect(0)
+        .says(&format!("runs already, as pid {pid}"));
+    let said = run(harbor(&home, &["status"]).env("UVICORN_HOST", "127.0.0.1"));
+    assert!(said.stdout.contains(&format!("(pid {pid})")), "{}", said.stdout);
+    run(harbor(&home, &["stop"]).env("UVICORN_HOST", "127.0.0.1"))
+        .expect(0)
+        .says(&format!("stopped the service (pid {pid})"));
+    assert_eq!(get(&format!("http://127.0.0.1:{port}/health")).0, 0);
+    assert!(!logs.join("speaches-native.pid").exists());
+    let log = fs_err::read_to_string(logs.join("speaches-native.log")).unwrap();
+    assert!(log.contains("listening on") && log.trim_end().ends_with("stopped"), "{log}");
+    run(harbor(&home, &["stop"]).env("UVICORN_HOST", "127.0.0.1")).expect(0).says("no service runs");
+
+    // What the service says when it does not start is passed on, with its exit code.
+    let taken = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
+    run(harbor(&home, &["start"]).env("UVICORN_HOST", "127.0.0.1"))
+        .expect(75)
+        .says(&format!("port {port}"))
+        .says(".log");
+    drop(taken);
+}
+
+#[test]
+fn harbor_starts_it_asks_it_through_its_proxy_and_stops_it() {
+    let scratch = scratch();
+    let home = native_harbor(&scratch.path);
+    run(&mut harbor(&home, &["install"])).expect(0);
+    let port = free_port();
+    let mut harbor = PlayedHarbor::start(&home, port);
+    harbor.wait_for_port(Duration::from_secs(30));
+
+    // Containers do not reach loopback; they go through a proxy in front of it, whatever address that has.
+    for address in ["127.0.0.1", "127.0.0.2"] {
+        let proxy = Proxy::start(address, port);
+        let base = format!("http://{}", proxy.address);
+        assert_eq!(get(&format!("{base}/health")).0, 200, "the healthcheck of the container");
+        // speaches-init: it posts both models, then waits until they are listed.
+        let models = json(&sample_runtime().join("runtime.json"))["models"].clone();
+        for model in models.as_array().unwrap() {
+            let id = model["id"].as_str().unwrap();
+            assert!([200, 201, 409].contains(&ask("POST", &format!("{base}/v1/models/{id}"), None).0), "{id}");
+            assert!(get(&format!("{base}/v1/models")).1.contains(id));
+        }
+        // Open WebUI: it sends a key that nobody has asked for, and the names of its configuration.
+        let spoken = post(&format!("{base}/v1/audio/speech"), SPEECH_TYPE, &speech_body("hello harbor"));
+        assert_eq!((spoken.0, spoken.1.len() > 1000), (200, true), "{}", String::from_utf8_lossy(&spoken.1));
+        let (kind, body) = upload("whisper-1", &spoken.1);
+        let (status, heard) = post(&format!("{base}/v1/audio/transcriptions"), &kind, &body);
+        let heard = String::from_utf8_lossy(&heard).to_lowercase();
+        assert_eq!((status, heard.contains("hello") && heard.contains("harbor")), (200, true), "{heard}");
+    }
+
+    let command_line = harbor.command_line();
+    assert!(command_line.contains("speaches"), "or Harbor would leave it running: {command_line}");
+    let (code, took, log) = harbor.stop();
+    println!("stopped after {took:?}");
+    assert_eq!(code, Some(0), "{log}");
+    assert!(took < Duration::from_secs(10), "Harbor kills after that: {took:?}");
+    assert!(
+        log.contains(&format!("listening on http://127.0.0.1:{port}")) && log.trim_end().ends_with("stopped"),
+        "{log}"
+    );
+    assert!(std::net::TcpStream::connect(("127.0.0.1", port)).is_err(), "the port is free again");
+}
+
+#[test]
+fn the_script_finds_another_runtime_or_says_what_to_do() {
+    let scratch = scratch();
+    let script = scratch.path.join("speaches_native.sh");
+    fs_err::copy(root().join("runtime-template/harbor/speaches/speaches_native.sh"), &script).unwrap();
+    let command = |arguments: &[&str]| {
+        let mut command = Command::new(&script);
+        command.args(arguments).env_clear().env("PATH", "/usr/bin:/bin").env("HOME", &scratch.path);
+        command
+    };
+    run(&mut command(&["speaches", "version"])).expect(69).says("harbor install");
+    let launcher = sample_runtime().join("bin/speaches");
+    let version = run(command(&["speaches", "version"]).env("SPEACHES_LAUNCHER", &launcher)).expect(0);
+    assert!(version.stdout.contains("SAMPLE"), "{}", version.stdout);
+    // Where releases are installed there is a link to the newest one.
+    let current = scratch.path.join(".local/share/speaches/current");
+    fs_err::create_dir_all(current.parent().unwrap()).unwrap();
+    fs_err::os::unix::fs::symlink(sample_runtime(), &current).unwrap();
+    run(&mut command(&["version"])).expect(0);
+    run(command(&["speaches", "serve", "--port", "none"]).stdin(Stdio::null())).expect(64);
+}
+
+#[test]
+fn a_container_reaches_it_and_the_network_does_not() {
+    let Some(network) = Network::make() else { return };
+    let mut service = Service::start(sample_runtime(), |command| {
+        // What the default would be with a `docker0` of this address.
+        command.args(["--host", BRIDGE]);
+    });
+    let port = service.wait_for("serving")["port"].as_u64().unwrap();
+    let of_container = network.health_from(&network.container, &format!("http://{BRIDGE}:{port}/health"));
+    let of_neighbour = network.health_from(&network.neighbour, &format!("http://{LAN}:{port}/health"));
+    assert!(of_container, "a neighbour on the bridge is answered");
+    assert!(!of_neighbour, "a neighbour on the network is not");
+}
