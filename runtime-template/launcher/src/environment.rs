@@ -1,9 +1,10 @@
 //! The environment in which the service manager runs.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::config::{Config, Sources};
-use crate::layout;
+use crate::layout::{self, Family};
+use crate::policy::{Decision, Device};
 use crate::runtime::Head;
 
 /// Telemetry is off, as in upstream's own container.
@@ -24,6 +25,8 @@ pub struct Prepared<'a> {
     pub port: u16,
     /// The directory in which huggingface_hub keeps models.
     pub hub: &'a Path,
+    /// What computes, if anything does.
+    pub decision: Option<&'a Decision>,
 }
 
 /// What has to change in the environment, in the order in which it is done.
@@ -57,7 +60,9 @@ pub fn changes(
     set("API_KEY", values.api_key.clone());
     set("STT_MODEL_TTL", Some(values.stt_idle.to_string()));
     set("TTS_MODEL_TTL", Some(values.tts_idle.to_string()));
-    set("WHISPER__INFERENCE_DEVICE", Some(values.stt_device.clone()));
+    // What faster-whisper computes on, be it in front or behind whisper.cpp.
+    let on_cuda = prepared.decision.is_some_and(|decision| decision.transcription.device == Device::Cuda);
+    set("WHISPER__INFERENCE_DEVICE", Some(if on_cuda { "cuda" } else { "cpu" }.to_owned()));
     set("HF_HUB_CACHE", Some(prepared.hub.display().to_string()));
     set("HF_TOKEN", values.hf_token.clone());
     set("HF_HUB_OFFLINE", values.offline.then(|| "1".to_owned()));
@@ -65,23 +70,46 @@ pub fn changes(
         // Started with no environment at all, say by a service manager. gradio does not start without one.
         set("PATH", Some("/usr/local/bin:/usr/bin:/bin".to_owned()));
     }
-    changes.extend(library_path(runtime, head, sources));
+    let uses_cuda = prepared.decision.is_some_and(Decision::uses_cuda);
+    changes.extend(library_path(runtime, head, sources, uses_cuda));
     changes
 }
 
-/// What the interpreter needs to start at all.
+/// Where the loader finds libraries: the variable is read when a program starts, so Python cannot set it for itself.
 #[must_use]
-pub fn library_path(runtime: &Path, head: &Head, sources: &Sources<'_>) -> Option<Change> {
-    if !head.python.harvested {
+pub fn library_path(runtime: &Path, head: &Head, sources: &Sources<'_>, uses_cuda: bool) -> Option<Change> {
+    let family = Family::of(&head.target);
+    let mut directories = Vec::new();
+    if head.python.harvested {
+        // A copied interpreter has the path of the building machine's libpython in it; the loader looks here first.
+        directories.push(runtime.join(layout::PYTHON).join("lib"));
+    }
+    if uses_cuda {
+        directories.extend(cuda_libraries(runtime, head, family));
+    }
+    if directories.is_empty() {
         return None;
     }
-    // A copied interpreter has the path of the building machine's libpython in it; the loader looks here first.
-    let library = runtime.join(layout::PYTHON).join("lib").display().to_string();
-    let path = match sources.variable("LD_LIBRARY_PATH") {
-        Some(path) => format!("{library}:{path}"),
-        None => library,
+    let (name, separator) = match family {
+        Family::Unix => ("LD_LIBRARY_PATH", ":"),
+        Family::Windows => ("PATH", ";"),
     };
-    Some(("LD_LIBRARY_PATH".to_owned(), Some(path)))
+    let own = directories.into_iter().map(|directory| directory.display().to_string());
+    let path = own.chain(sources.variable(name)).collect::<Vec<_>>().join(separator);
+    Some((name.to_owned(), Some(path)))
+}
+
+/// NVIDIA's wheels, each with a directory of libraries that neither onnxruntime nor CTranslate2 would find.
+fn cuda_libraries(runtime: &Path, head: &Head, family: Family) -> Vec<PathBuf> {
+    let wheels = runtime.join(layout::PYTHON).join(family.site_packages(&head.python.minor)).join("nvidia");
+    let libraries = match family {
+        Family::Unix => "lib",
+        Family::Windows => "bin",
+    };
+    let entries = fs_err::read_dir(wheels).into_iter().flatten().flatten();
+    let mut found = entries.map(|entry| entry.path().join(libraries)).filter(|path| path.is_dir()).collect::<Vec<_>>();
+    found.sort();
+    found
 }
 
 #[cfg(test)]
@@ -96,7 +124,7 @@ mod tests {
         head.python.harvested = harvested;
         let world = World::new(environment, yaml);
         world.with(&Flags::default(), &head, |config, sources| {
-            let prepared = Prepared { port: 4711, hub: Path::new("/hub") };
+            let prepared = Prepared { port: 4711, hub: Path::new("/hub"), decision: None };
             let changes = changes(Path::new("/runtime"), &head, config, &prepared, sources);
             changes.into_iter().rev().find(|(known, _)| known == name).map(|(_, value)| value)
         })
