@@ -16,6 +16,7 @@ from speaches_service import (
     diarization,
     espeak_data,
     phonemizer_segments,
+    providers,
     shared_phonemizers,
     silence,
     speech,
@@ -29,9 +30,10 @@ from speaches_service.event_log import announce
 from speaches_service.exit_codes import ExitCode, ServiceFailure, unusable_part
 from speaches_service.rebinding import imported
 from speaches_service.settings import Settings
+from speaches_service.state import State
 
 
-def build_application(settings: Settings, port: int) -> FastAPI:
+def build_application(settings: Settings, port: int, state: State) -> FastAPI:
     """Import speaches and make its application; the working directory must be the runtime's `app/`.
 
     Raises:
@@ -40,6 +42,7 @@ def build_application(settings: Settings, port: int) -> FastAPI:
     try:
         main = import_upstream()
         _rebind()
+        providers.Providers(settings, state.enter_computation).rebind()
     except Exception as error:
         raise unusable_part(error) from error
     configuration = _read_configuration()
