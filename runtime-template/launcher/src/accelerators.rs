@@ -79,10 +79,7 @@ impl Accelerators {
         self.decision.as_ref().map_err(|refusal| {
             let Refusal { key, value, by, why, possible } = refusal;
             Failure::new(Exit::Unavailable, format!("`{key}` is `{value}` ({by}), which cannot be done here: {why}"))
-                .hint(format!(
-                    "possible here: {}. Another runtime is made with `cargo xtask provision --accelerator`",
-                    possible.join(", ")
-                ))
+                .hint(format!("possible here: {}", possible.join(", ")))
         })
     }
 }

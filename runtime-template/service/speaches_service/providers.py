@@ -11,8 +11,8 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from speaches_service import fallback
 from speaches_service.deferred_imports import placeholder
-from speaches_service.event_log import announce
 from speaches_service.rebinding import imported
 from speaches_service.rebinding import rebind as rebind_name
 from speaches_service.settings import Settings
@@ -182,7 +182,7 @@ class Providers:
             except (ValueError, RuntimeError) as error:  # onnxruntime's errors are of both kinds
                 if wanted == CPU:
                     raise
-                reason = str(error).strip().partition("\n")[0]
+                reason = str(error)
             else:
                 if all(session.get_providers()[0] == wanted for session in sessions_of(made)):
                     self._on_use(model, "onnxruntime", WORDS.get(wanted, wanted))
@@ -191,12 +191,8 @@ class Providers:
         wanted = demanded or wanted
         word = WORDS.get(wanted, wanted)
         if demanded is not None:
-            detail = f"`{model}` cannot compute on {word}, as was asked for: {reason}"
-            announce(detail, "error", model=model, provider=word)
-            raise importlib.import_module("fastapi").HTTPException(status_code=503, detail=detail)
-        announce(
-            f"`{model}` computes on the CPU: {word} cannot be used: {reason}", "warning", model=model, provider="cpu"
-        )
+            fallback.refuse(model, word, reason)
+        fallback.fall_back(model, word, reason)
         made = make([(CPU, {})])
         self._on_use(model, "onnxruntime", WORDS[CPU])
         return made

@@ -23,6 +23,7 @@ from speaches_service import (
     telemetry,
     upload_limit,
     user_interface,
+    whisper_device,
     whisper_files,
 )
 from speaches_service.deferred_imports import modules_replaced
@@ -41,8 +42,7 @@ def build_application(settings: Settings, port: int, state: State) -> FastAPI:
     """
     try:
         main = import_upstream()
-        _rebind()
-        providers.Providers(settings, state.enter_computation).rebind()
+        _rebind(settings, state)
     except Exception as error:
         raise unusable_part(error) from error
     configuration = _read_configuration()
@@ -76,10 +76,12 @@ def import_upstream() -> ModuleType:
     return main
 
 
-def _rebind() -> None:
+def _rebind(settings: Settings, state: State) -> None:
     diarization.rebind()
     speech.rebind()
     whisper_files.rebind()
+    whisper_device.rebind(settings, state.enter_computation)
+    providers.Providers(settings, state.enter_computation).rebind()
     silence.rebind()
     espeak_data.rebind()
     shared_phonemizers.rebind()

@@ -7,7 +7,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 from unittest import mock
 
-from speaches_service import providers
+from speaches_service import fallback, providers
 from speaches_service.providers import COREML, CPU, CUDA, Providers, model_of, provider_list, with_options_of_user
 from speaches_service.settings import Settings, Synthesis, Transcription
 
@@ -80,7 +80,7 @@ class ProvidersTest(unittest.TestCase):
             "speaches.executors.parakeet": module("speaches.executors.parakeet", onnx_asr=self.asr, **choice),
             "speaches.executors.silero_vad_v5": module("speaches.executors.silero_vad_v5", **choice),
         }
-        for patch in (mock.patch.dict(sys.modules, modules), mock.patch.object(providers, "announce", self.said)):
+        for patch in (mock.patch.dict(sys.modules, modules), mock.patch.object(fallback, "announce", self.said)):
             patch.start()
             self.addCleanup(patch.stop)
 

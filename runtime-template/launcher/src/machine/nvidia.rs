@@ -59,12 +59,11 @@ impl Nvidia {
 
     /// What a child has found out, or how it ended instead.
     fn understand(output: &Output) -> Self {
-        // The driver may have printed something before.
-        let said = output.stdout.split(|byte| *byte == b'\n').rfind(|line| !line.is_empty()).unwrap_or_default();
-        match serde_json::from_slice(said) {
-            Ok(found) if output.status.success() => found,
-            _ => Self::broken(format!("the program that asked it crashed ({})", describe(output))),
-        }
+        // The driver may print something as well, before or after.
+        let found = output.stdout.split(|byte| *byte == b'\n').find_map(|line| serde_json::from_slice(line).ok());
+        found
+            .filter(|_| output.status.success())
+            .unwrap_or_else(|| Self::broken(format!("the program that asked it crashed ({})", describe(output))))
     }
 
     /// Asks in this process, which may not survive it.

@@ -122,7 +122,8 @@ fn at_least(machine: &Machine, least: (u32, u32), what: &str) -> Ability {
 
 fn cuda(wheels: &Wheels, machine: &Machine) -> Ability {
     if !wheels.may_use_cuda() {
-        return Err("this runtime was made without CUDA".to_owned());
+        let advice = "`cargo xtask provision --accelerator cuda` makes one with it";
+        return Err(format!("this runtime was made without CUDA; {advice}"));
     }
     match &machine.nvidia {
         None => Err("the NVIDIA driver was not asked".to_owned()),
