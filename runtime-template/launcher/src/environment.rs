@@ -117,6 +117,7 @@ mod tests {
     use super::*;
     use crate::config::Flags;
     use crate::config::tests::{World, head};
+    use crate::policy::{Backend, Provider, Synthesis, Transcription};
 
     /// The last change of a variable: `None` if it stays, `Some(None)` if it is removed.
     fn changed(harvested: bool, environment: &[(&str, &str)], yaml: &str, name: &str) -> Option<Option<String>> {
@@ -175,5 +176,57 @@ mod tests {
         assert_eq!(path(&[]), set_to("/runtime/python/lib"));
         assert_eq!(path(&[("LD_LIBRARY_PATH", "/x")]), set_to("/runtime/python/lib:/x"));
         assert_eq!(changed(false, &[], "", "LD_LIBRARY_PATH"), None);
+    }
+
+    fn decision(device: Device, provider: Provider) -> Decision {
+        let why = String::new();
+        let backend = if device == Device::Metal { Backend::WhisperCpp } else { Backend::FasterWhisper };
+        let transcription = Transcription { backend, device, forced: false, why: why.clone() };
+        let synthesis = Synthesis { provider, forced: false, why, candidates: &[] };
+        Decision { transcription, synthesis, notes: Vec::new() }
+    }
+
+    #[test]
+    fn faster_whisper_computes_where_it_can_be_it_in_front_or_behind() {
+        for (device, word) in [(Device::Cpu, "cpu"), (Device::Cuda, "cuda"), (Device::Metal, "cpu")] {
+            let decision = decision(device, Provider::Cpu);
+            // Whatever the variable was: the decision has taken it into account.
+            let world = World::new(&[("WHISPER__INFERENCE_DEVICE", "auto")], "");
+            let found = world.with(&Flags::default(), &head(), |config, sources| {
+                let prepared = Prepared { port: 1, hub: Path::new("/hub"), decision: Some(&decision) };
+                let changes = changes(Path::new("/runtime"), &head(), config, &prepared, sources);
+                changes.into_iter().rfind(|(name, _)| name == "WHISPER__INFERENCE_DEVICE").unwrap().1
+            });
+            assert_eq!(found.as_deref(), Some(word));
+        }
+    }
+
+    #[test]
+    fn the_cuda_libraries_of_the_runtime_are_found_when_something_uses_them() {
+        let runtime = tempfile::tempdir().unwrap();
+        for (target, packages, libraries, name, separator) in [
+            ("x86_64-unknown-linux-gnu", "python/lib/python3.12/site-packages", "lib", "LD_LIBRARY_PATH", ":"),
+            ("x86_64-pc-windows-msvc", "python/Lib/site-packages", "bin", "PATH", ";"),
+        ] {
+            let nvidia = runtime.path().join(packages).join("nvidia");
+            for wheel in ["cudnn", "cublas"] {
+                fs_err::create_dir_all(nvidia.join(wheel).join(libraries)).unwrap();
+            }
+            fs_err::create_dir_all(nvidia.join("only-headers/include")).unwrap();
+            let mut head = head();
+            head.target = target.into();
+            let path = |uses_cuda: bool| {
+                let world = World::new(&[(name, "theirs")], "");
+                world.with(&Flags::default(), &head, |_, sources| {
+                    library_path(runtime.path(), &head, sources, uses_cuda)
+                })
+            };
+            let own = ["cublas", "cudnn"].map(|wheel| nvidia.join(wheel).join(libraries).display().to_string());
+            let expected = [&own[..], &["theirs".to_owned()]].concat().join(separator);
+            assert_eq!(path(true), Some((name.to_owned(), Some(expected))));
+            assert_eq!(path(false), None);
+        }
+        assert!(decision(Device::Cpu, Provider::Cuda).uses_cuda() && decision(Device::Cuda, Provider::Cpu).uses_cuda());
+        assert!(!decision(Device::Metal, Provider::CoreMl).uses_cuda());
     }
 }

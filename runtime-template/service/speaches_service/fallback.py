@@ -9,13 +9,12 @@ _LONGEST_REASON = 300
 
 
 def refuse(model: str, wanted: str, reason: object) -> NoReturn:
-    """Let the request and the model fail.
+    """Let the request and the model fail; upstream logs what it answers.
 
     Raises:
         HTTPException: 503, always.
     """
     detail = f"`{model}` cannot compute on {wanted}, as was asked for: {_short(reason)}"
-    announce(detail, "error", model=model, wanted=wanted)
     raise importlib.import_module("fastapi").HTTPException(status_code=503, detail=detail)
 
 
