@@ -155,7 +155,7 @@ mod tests {
     fn every_word_of_the_settings_is_understood_and_said_again() {
         for key in ["accelerator", "stt_backend", "stt_device", "tts_provider"] {
             let definition = OPTIONS.iter().find(|definition| definition.key == key).unwrap();
-            let Kind::Choice(words) = definition.kind else { panic!("`{key}` is no choice") };
+            let (Kind::Choice(words) | Kind::Provider(words)) = definition.kind else { panic!("`{key}` is no choice") };
             for word in words {
                 let mut flags = Flags::default();
                 flags.values.insert(definition.key, (*word).to_owned());
