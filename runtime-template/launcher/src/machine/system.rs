@@ -59,10 +59,11 @@ pub fn processor() -> Option<String> {
 #[cfg(target_os = "macos")]
 fn text_of(name: &std::ffi::CStr) -> Option<String> {
     use nix::libc;
+    const LONGEST: usize = 256;
     let mut length: libc::size_t = 0;
-    let mut buffer = [0_u8; 256];
+    let mut buffer = [0_u8; LONGEST];
     for place in [std::ptr::null_mut(), buffer.as_mut_ptr().cast::<libc::c_void>()] {
-        if length > buffer.len() {
+        if length > LONGEST {
             return None;
         }
         // SAFETY: the name ends with a zero, and the place is none, for which only the length is told, or a buffer that
