@@ -1,9 +1,10 @@
 //! The environment in which the service manager runs.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::config::{Config, Sources};
-use crate::layout;
+use crate::layout::{self, Family};
+use crate::policy::{Decision, Device};
 use crate::runtime::Head;
 
 /// Telemetry is off, as in upstream's own container.
@@ -27,6 +28,8 @@ pub struct Prepared<'a> {
     pub port: u16,
     /// The directory in which huggingface_hub keeps models.
     pub hub: &'a Path,
+    /// What computes, if anything does.
+    pub decision: Option<&'a Decision>,
 }
 
 /// What has to change in the environment, in the order in which it is done.
@@ -60,7 +63,9 @@ pub fn changes(
     set("API_KEY", values.api_key.clone());
     set("STT_MODEL_TTL", Some(values.stt_idle.to_string()));
     set("TTS_MODEL_TTL", Some(values.tts_idle.to_string()));
-    set("WHISPER__INFERENCE_DEVICE", Some(values.stt_device.clone()));
+    // What faster-whisper computes on, be it in front or behind whisper.cpp.
+    let on_cuda = prepared.decision.is_some_and(|decision| decision.transcription.device == Device::Cuda);
+    set("WHISPER__INFERENCE_DEVICE", Some(if on_cuda { "cuda" } else { "cpu" }.to_owned()));
     set("HF_HUB_CACHE", Some(prepared.hub.display().to_string()));
     set("HF_TOKEN", values.hf_token.clone());
     set("HF_HUB_OFFLINE", values.offline.then(|| "1".to_owned()));
@@ -76,7 +81,8 @@ pub fn changes(
         set("PATH", Some("/usr/local/bin:/usr/bin:/bin".to_owned()));
     }
     changes.extend(no_proxy_for_itself(sources));
-    changes.extend(library_path(runtime, head, sources));
+    let uses_cuda = prepared.decision.is_some_and(Decision::uses_cuda);
+    changes.extend(library_path(runtime, head, sources, uses_cuda));
     changes
 }
 
@@ -95,19 +101,41 @@ fn no_proxy_for_itself(sources: &Sources<'_>) -> Vec<Change> {
     excepted.map(|(name, hosts)| (name.to_owned(), Some(format!("{hosts},{LOOPBACK}")))).collect()
 }
 
-/// What the interpreter needs to start at all.
+/// Where the loader finds libraries: the variable is read when a program starts, so Python cannot set it for itself.
 #[must_use]
-pub fn library_path(runtime: &Path, head: &Head, sources: &Sources<'_>) -> Option<Change> {
-    if !head.python.harvested {
+pub fn library_path(runtime: &Path, head: &Head, sources: &Sources<'_>, uses_cuda: bool) -> Option<Change> {
+    let family = Family::of(&head.target);
+    let mut directories = Vec::new();
+    if head.python.harvested {
+        // A copied interpreter has the path of the building machine's libpython in it; the loader looks here first.
+        directories.push(runtime.join(layout::PYTHON).join("lib"));
+    }
+    if uses_cuda {
+        directories.extend(cuda_libraries(runtime, head, family));
+    }
+    if directories.is_empty() {
         return None;
     }
-    // A copied interpreter has the path of the building machine's libpython in it; the loader looks here first.
-    let library = runtime.join(layout::PYTHON).join("lib").display().to_string();
-    let path = match sources.variable("LD_LIBRARY_PATH") {
-        Some(path) => format!("{library}:{path}"),
-        None => library,
+    let (name, separator) = match family {
+        Family::Unix => ("LD_LIBRARY_PATH", ":"),
+        Family::Windows => ("PATH", ";"),
     };
-    Some(("LD_LIBRARY_PATH".to_owned(), Some(path)))
+    let own = directories.into_iter().map(|directory| directory.display().to_string());
+    let path = own.chain(sources.variable(name)).collect::<Vec<_>>().join(separator);
+    Some((name.to_owned(), Some(path)))
+}
+
+/// NVIDIA's wheels, each with a directory of libraries that neither onnxruntime nor CTranslate2 would find.
+fn cuda_libraries(runtime: &Path, head: &Head, family: Family) -> Vec<PathBuf> {
+    let wheels = runtime.join(layout::PYTHON).join(family.site_packages(&head.python.minor)).join("nvidia");
+    let libraries = match family {
+        Family::Unix => "lib",
+        Family::Windows => "bin",
+    };
+    let entries = fs_err::read_dir(wheels).into_iter().flatten().flatten();
+    let mut found = entries.map(|entry| entry.path().join(libraries)).filter(|path| path.is_dir()).collect::<Vec<_>>();
+    found.sort();
+    found
 }
 
 #[cfg(test)]
@@ -115,6 +143,7 @@ mod tests {
     use super::*;
     use crate::config::Flags;
     use crate::config::tests::{World, head};
+    use crate::policy::{Backend, Provider, Synthesis, Transcription};
 
     /// The last change of a variable: `None` if it stays, `Some(None)` if it is removed.
     fn changed(harvested: bool, environment: &[(&str, &str)], yaml: &str, name: &str) -> Option<Option<String>> {
@@ -122,7 +151,7 @@ mod tests {
         head.python.harvested = harvested;
         let world = World::new(environment, yaml);
         world.with(&Flags::default(), &head, |config, sources| {
-            let prepared = Prepared { port: 4711, hub: Path::new("/hub") };
+            let prepared = Prepared { port: 4711, hub: Path::new("/hub"), decision: None };
             let changes = changes(Path::new("/runtime"), &head, config, &prepared, sources);
             changes.into_iter().rev().find(|(known, _)| known == name).map(|(_, value)| value)
         })
@@ -191,5 +220,57 @@ mod tests {
         assert_eq!(path(&[]), set_to("/runtime/python/lib"));
         assert_eq!(path(&[("LD_LIBRARY_PATH", "/x")]), set_to("/runtime/python/lib:/x"));
         assert_eq!(changed(false, &[], "", "LD_LIBRARY_PATH"), None);
+    }
+
+    fn decision(device: Device, provider: Provider) -> Decision {
+        let why = String::new();
+        let backend = if device == Device::Metal { Backend::WhisperCpp } else { Backend::FasterWhisper };
+        let transcription = Transcription { backend, device, forced: false, why: why.clone() };
+        let synthesis = Synthesis { provider, forced: false, why, candidates: &[] };
+        Decision { transcription, synthesis, notes: Vec::new() }
+    }
+
+    #[test]
+    fn faster_whisper_computes_where_it_can_be_it_in_front_or_behind() {
+        for (device, word) in [(Device::Cpu, "cpu"), (Device::Cuda, "cuda"), (Device::Metal, "cpu")] {
+            let decision = decision(device, Provider::Cpu);
+            // Whatever the variable was: the decision has taken it into account.
+            let world = World::new(&[("WHISPER__INFERENCE_DEVICE", "auto")], "");
+            let found = world.with(&Flags::default(), &head(), |config, sources| {
+                let prepared = Prepared { port: 1, hub: Path::new("/hub"), decision: Some(&decision) };
+                let changes = changes(Path::new("/runtime"), &head(), config, &prepared, sources);
+                changes.into_iter().rfind(|(name, _)| name == "WHISPER__INFERENCE_DEVICE").unwrap().1
+            });
+            assert_eq!(found.as_deref(), Some(word));
+        }
+    }
+
+    #[test]
+    fn the_cuda_libraries_of_the_runtime_are_found_when_something_uses_them() {
+        let runtime = tempfile::tempdir().unwrap();
+        for (target, packages, libraries, name, separator) in [
+            ("x86_64-unknown-linux-gnu", "python/lib/python3.12/site-packages", "lib", "LD_LIBRARY_PATH", ":"),
+            ("x86_64-pc-windows-msvc", "python/Lib/site-packages", "bin", "PATH", ";"),
+        ] {
+            let nvidia = runtime.path().join(packages).join("nvidia");
+            for wheel in ["cudnn", "cublas"] {
+                fs_err::create_dir_all(nvidia.join(wheel).join(libraries)).unwrap();
+            }
+            fs_err::create_dir_all(nvidia.join("only-headers/include")).unwrap();
+            let mut head = head();
+            head.target = target.into();
+            let path = |uses_cuda: bool| {
+                let world = World::new(&[(name, "theirs")], "");
+                world.with(&Flags::default(), &head, |_, sources| {
+                    library_path(runtime.path(), &head, sources, uses_cuda)
+                })
+            };
+            let own = ["cublas", "cudnn"].map(|wheel| nvidia.join(wheel).join(libraries).display().to_string());
+            let expected = [&own[..], &["theirs".to_owned()]].concat().join(separator);
+            assert_eq!(path(true), Some((name.to_owned(), Some(expected))));
+            assert_eq!(path(false), None);
+        }
+        assert!(decision(Device::Cpu, Provider::Cuda).uses_cuda() && decision(Device::Cuda, Provider::Cpu).uses_cuda());
+        assert!(!decision(Device::Metal, Provider::CoreMl).uses_cuda());
     }
 }

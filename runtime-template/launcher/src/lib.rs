@@ -4,8 +4,9 @@
 //! manager. The provisioning tool links this library for the layout of a runtime, for `runtime.json`, for comparing
 //! the two, and for the exit codes, so that each is written down once.
 
-pub mod accelerator;
+pub mod accelerators;
 pub mod addresses;
+mod child;
 pub mod commands;
 pub mod config;
 pub mod environment;
@@ -19,11 +20,13 @@ mod job;
 pub mod layout;
 #[cfg(unix)]
 pub mod listeners;
+pub mod machine;
 pub mod manager;
 pub mod models;
 #[cfg(unix)]
 pub mod open_files;
 pub mod own_runtime;
+pub mod policy;
 #[cfg(unix)]
 pub mod port_holder;
 pub mod private_directory;

@@ -3,9 +3,12 @@
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
-use speaches_launcher::commands::{completions, config, doctor, harbor, models, serve, status, stop, verify, version};
+use speaches_launcher::commands::{
+    completions, config, doctor, harbor, models, nvidia_driver, serve, status, stop, tune, verify, version,
+};
 use speaches_launcher::config::Flags;
 use speaches_launcher::failure::Exit;
+use speaches_launcher::machine::nvidia;
 
 /// The OpenAI-compatible speech server speaches, running natively
 #[derive(Parser)]
@@ -24,10 +27,14 @@ enum Command {
     Config(config::Arguments),
     Models(models::Arguments),
     Doctor(doctor::Arguments),
+    Tune(tune::Arguments),
     Verify(verify::Arguments),
     Version(version::Arguments),
     Harbor(harbor::Arguments),
     Completions(completions::Arguments),
+    /// Asks the NVIDIA driver in this process, for another one that may not die of it
+    #[command(name = nvidia::SUBCOMMAND, hide = true)]
+    NvidiaDriver,
 }
 
 fn main() -> ExitCode {
@@ -45,10 +52,12 @@ fn main() -> ExitCode {
         Command::Config(arguments) => config::run(arguments),
         Command::Models(arguments) => models::run(arguments),
         Command::Doctor(arguments) => doctor::run(arguments),
+        Command::Tune(arguments) => tune::run(arguments),
         Command::Verify(arguments) => verify::run(arguments),
         Command::Version(arguments) => version::run(arguments),
         Command::Harbor(arguments) => harbor::run(arguments),
         Command::Completions(arguments) => completions::run(arguments, Cli::command()),
+        Command::NvidiaDriver => nvidia_driver::run(),
     };
     match result {
         Ok(exit) => exit.into(),

@@ -6,10 +6,12 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
+use crate::accelerators::Accelerators;
 use crate::config::{Config, Sources, directories};
 use crate::environment::{self, Prepared};
 use crate::failure::{Exit, Failure};
 use crate::own_runtime::{DAMAGED, OwnRuntime};
+use crate::policy::{self, Decision};
 use crate::{layout, models};
 
 /// The variable in which the service manager finds what was decided.
@@ -22,6 +24,7 @@ pub struct Manager<'a> {
     sources: &'a Sources<'a>,
     hub: PathBuf,
     notes: Vec<String>,
+    accelerators: Option<&'a Accelerators>,
 }
 
 impl<'a> Manager<'a> {
@@ -38,12 +41,27 @@ impl<'a> Manager<'a> {
         }
         let mut notes = config.warnings.iter().map(|warning| format!("warning: {warning}")).collect::<Vec<_>>();
         let hub = choose_hub(runtime, config, &mut notes);
-        Ok(Self { runtime, config, sources, hub, notes })
+        Ok(Self { runtime, config, sources, hub, notes, accelerators: None })
     }
 
     /// Adds a line for the log.
     pub fn note(&mut self, line: String) {
         self.notes.push(line);
+    }
+
+    /// Lets it compute as was decided; what only manages models computes nothing.
+    ///
+    /// # Errors
+    /// [`Exit::Unavailable`] when what somebody asked for cannot be done.
+    pub fn compute(&mut self, accelerators: &'a Accelerators) -> Result<(), Failure> {
+        let decision = accelerators.decided()?;
+        self.notes.extend(accelerators.findings.notes.iter().chain(&decision.notes).cloned());
+        self.accelerators = Some(accelerators);
+        Ok(())
+    }
+
+    fn decision(&self) -> Option<&'a Decision> {
+        self.accelerators.and_then(|accelerators| accelerators.decision.as_ref().ok())
     }
 
     /// The command with `arguments`. `addresses` and `port` are what the service listens on, with the numbers of the
@@ -59,7 +77,7 @@ impl<'a> Manager<'a> {
             .args(arguments)
             .current_dir(self.runtime.app())
             .env(SETTINGS, self.settings(listening).to_string());
-        let prepared = Prepared { port: listening.port, hub: &self.hub };
+        let prepared = Prepared { port: listening.port, hub: &self.hub, decision: self.decision() };
         let OwnRuntime { root, head } = self.runtime;
         for (name, value) in environment::changes(root, head, self.config, &prepared, self.sources) {
             match value {
@@ -78,17 +96,12 @@ impl<'a> Manager<'a> {
             return vec!["-B".into()];
         }
         let mut prefix = OsString::from("pycache_prefix=");
-        prefix.push(self.state_root().join("bytecode").join(head.plan.get(..16).unwrap_or("runtime")));
+        prefix.push(
+            directories::shared(self.config, self.sources)
+                .join("bytecode")
+                .join(head.plan.get(..16).unwrap_or("runtime")),
+        );
         vec!["-X".into(), prefix]
-    }
-
-    /// The directory for what several services of this machine share.
-    fn state_root(&self) -> PathBuf {
-        if self.config.is_default("state_dir") {
-            directories::state_root(self.sources)
-        } else {
-            self.config.values.state_dir.clone()
-        }
     }
 
     fn settings(&self, listening: &Listening) -> Value {
@@ -115,12 +128,18 @@ impl<'a> Manager<'a> {
             "preload": values.preload,
             "upload_limit": u64::from(values.upload_limit) << 20,
             "sample": head.sample,
-            "machine_directory": self.state_root().join("machine"),
+            "machine_directory": directories::machine(self.config, self.sources),
             "offline": values.offline,
             "notes": self.notes,
         });
-        if let (Some(descriptors), Value::Object(settings)) = (&listening.descriptors, &mut settings) {
-            settings.insert("listeners".to_owned(), json!(descriptors));
+        if let Some(descriptors) = &listening.descriptors {
+            settings["listeners"] = json!(descriptors);
+        }
+        if let (Some(accelerators), Some(decision)) = (self.accelerators, self.decision()) {
+            let policy::Synthesis { provider, forced, why, .. } = &decision.synthesis;
+            settings["transcription"] = json!(decision.transcription);
+            settings["synthesis"] =
+                json!({ "provider": provider, "forced": forced, "why": why, "probe_key": accelerators.probe_key });
         }
         settings
     }

@@ -15,7 +15,7 @@ from speaches_service import command, event_log
 from speaches_service.deferred_imports import garbage_collection_paused
 from speaches_service.event_log import announce
 from speaches_service.exit_codes import ExitCode, ServiceFailure, unusable_part
-from speaches_service.settings import Settings
+from speaches_service.settings import TASKS, Settings
 from speaches_service.sockets import port_of, url_of
 from speaches_service.state import State
 from speaches_service.warm_up import WarmUp
@@ -73,6 +73,7 @@ class Service:
         if self._settings.sample:
             announce("this is the SAMPLE, a miniature for trying out the pipeline, not the real speaches")
         announce(f"listening on {', '.join(url_of(address, self._port) for address in self._settings.addresses)}")
+        self._announce_choices()
 
         with garbage_collection_paused():
             try:
@@ -81,7 +82,7 @@ class Service:
                 from speaches_service import library_log, readiness  # isort: skip - what is missing is named in order
             except ImportError as error:
                 raise unusable_part(error) from error
-            application = build_application(self._settings, self._port)
+            application = build_application(self._settings, self._port, self._state)
             readiness.mount(application, self._state)
             library_log.take_over(self._settings.log_level)
         server = Server(application, self._settings.log_level, DRAIN_SECONDS, self._on_serving, self._on_draining)
@@ -90,6 +91,23 @@ class Service:
         server.run(sockets=self._listeners)
         if not server.started and not self._stop_requested.is_set():
             raise ServiceFailure(ExitCode.INTERNAL, "speaches did not start; the lines above say why")
+
+    def _announce_choices(self) -> None:
+        heard, said = self._settings.transcription, self._settings.synthesis
+        speech, transcription = TASKS
+        announce(
+            f"transcription computes with {heard.backend} on {heard.device}: {heard.why}",
+            task=transcription,
+            backend=heard.backend,
+            device=heard.device,
+            forced=heard.forced,
+        )
+        announce(
+            f"speech computes with onnxruntime on {said.provider}: {said.why}",
+            task=speech,
+            provider=said.provider,
+            forced=said.forced,
+        )
 
     def _prepare_for_hangup(self) -> None:
         """SIGHUP reopens a log file; without one it means that the terminal is gone, unless somebody ignores that."""

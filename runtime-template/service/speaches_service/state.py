@@ -24,6 +24,10 @@ class ModelState(NamedTuple):
 
     id: str
     phase: ModelPhase
+    backend: str
+    """What runs it: decided at first, found when it was loaded."""
+    provider: str
+    """What that computes on."""
     reason: str | None = None
     """Why it failed."""
 
@@ -36,8 +40,11 @@ class State:
         self._directory = settings.state_directory
         self._lock = threading.RLock()
         self._models: dict[str, ModelState] = {
-            task: ModelState(model, "waiting")
-            for task, model in zip(TASKS, (settings.speech_model, settings.transcription_model), strict=True)
+            task: ModelState(model, "waiting", backend, provider)
+            for task, model, backend, provider in (
+                (TASKS[0], settings.speech_model, "onnxruntime", settings.synthesis.provider),
+                (TASKS[1], settings.transcription_model, settings.transcription.backend, settings.transcription.device),
+            )
             if model is not None
         }
         self._phase: Phase = "starting"
@@ -100,6 +107,15 @@ class State:
             self._models[task] = self._models[task]._replace(phase=phase, reason=reason)
             self._record["models"] = self._describe_models()
             self._save()
+
+    def enter_computation(self, model: str, backend: str, provider: str) -> None:
+        """Record what a model really computes with, if it is a default one."""
+        with self._lock:
+            for task, known in self._models.items():
+                if known.id == model and (known.backend, known.provider) != (backend, provider):
+                    self._models[task] = known._replace(backend=backend, provider=provider)
+                    self._record["models"] = self._describe_models()
+                    self._save()
 
     def enter_stopped(self, exit_code: int, message: str | None = None) -> None:
         """Record the end: the exit code and, for a failure, its message.

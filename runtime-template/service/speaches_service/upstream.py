@@ -18,12 +18,14 @@ from speaches_service import (
     kokoro_stream,
     model_fetching,
     phonemizer_segments,
+    providers,
     shared_phonemizers,
     silence,
     speech,
     telemetry,
     upload_limit,
     user_interface,
+    whisper_device,
     whisper_files,
 )
 from speaches_service.deferred_imports import modules_replaced
@@ -32,9 +34,10 @@ from speaches_service.exit_codes import ExitCode, ServiceFailure, unusable_part
 from speaches_service.rebinding import imported
 from speaches_service.settings import Settings
 from speaches_service.sockets import reachable, url_of
+from speaches_service.state import State
 
 
-def build_application(settings: Settings, port: int) -> FastAPI:
+def build_application(settings: Settings, port: int, state: State) -> FastAPI:
     """Import speaches and make its application; the working directory must be the runtime's `app/`.
 
     Raises:
@@ -42,7 +45,7 @@ def build_application(settings: Settings, port: int) -> FastAPI:
     """
     try:
         main = import_upstream()
-        _rebind()
+        _rebind(settings, state)
     except Exception as error:
         raise unusable_part(error) from error
     configuration = _read_configuration()
@@ -81,10 +84,12 @@ def import_upstream() -> ModuleType:
     return main
 
 
-def _rebind() -> None:
+def _rebind(settings: Settings, state: State) -> None:
     diarization.rebind()
     speech.rebind()
     whisper_files.rebind()
+    whisper_device.rebind(settings, state.enter_computation)
+    providers.Providers(settings, state.enter_computation).rebind()
     silence.rebind()
     espeak_data.rebind()
     kokoro_stream.rebind()

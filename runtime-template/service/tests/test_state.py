@@ -6,7 +6,7 @@ import unittest
 from datetime import datetime
 
 from speaches_service.exit_codes import ExitCode, ServiceFailure
-from speaches_service.settings import Settings
+from speaches_service.settings import Settings, Synthesis, Transcription
 from speaches_service.state import STATUS_FILE, State
 
 
@@ -45,6 +45,30 @@ class StateTest(unittest.TestCase):
         self.assertEqual(status["phase"], "draining")
         self.assertEqual(status["versions"], {"python": platform.python_version(), "speaches": "1.2.3"})
         self.assertEqual(os.listdir(self.directory), [STATUS_FILE])
+
+    def test_a_model_has_what_was_decided_and_then_what_was_found(self) -> None:
+        settings = Settings(
+            "/runtime",
+            ("::1",),
+            0,
+            state_directory=self.directory,
+            speech_model="a/speaks",
+            transcription_model="b/listens",
+            transcription=Transcription("whispercpp", "metal", False, "it is the fastest"),
+            synthesis=Synthesis("cuda", False, "there is one"),
+        )
+        state = State(settings, 8000, 0)
+        state.open()
+
+        def computes() -> list[tuple[object, ...]]:
+            models = self.read()["models"]
+            assert isinstance(models, list)
+            return [(model["id"], model["backend"], model["provider"]) for model in models]
+
+        self.assertEqual(computes(), [("a/speaks", "onnxruntime", "cuda"), ("b/listens", "whispercpp", "metal")])
+        state.enter_computation("a/speaks", "onnxruntime", "cpu")
+        state.enter_computation("somebody/else", "onnxruntime", "cuda")
+        self.assertEqual(computes()[0], ("a/speaks", "onnxruntime", "cpu"))
 
     def test_the_end_has_an_exit_code_and_a_reason(self) -> None:
         state = self.make(self.directory)

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::accelerator;
+use crate::accelerators::{Accelerators, Driver};
 use crate::config::{Config, Flags, Setting};
 use crate::failure::{Exit, Failure};
 use crate::own_runtime::OwnRuntime;
@@ -25,8 +25,11 @@ pub struct Arguments {
 /// When the configuration is malformed or cannot work, as `serve` would say.
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let runtime = OwnRuntime::find()?;
-    let mut config =
-        super::with_sources(&runtime.root, |sources| Config::resolve(&arguments.flags, sources, &runtime.head))?;
+    let (mut config, accelerators) = super::with_sources(&runtime.root, |sources| {
+        let config = Config::resolve(&arguments.flags, sources, &runtime.head)?;
+        let accelerators = Accelerators::find(&runtime, &config, sources, Driver::AskIfNeeded)?;
+        Ok((config, accelerators))
+    })?;
     config.warnings.extend(super::serve::exposure(&config));
     if arguments.json {
         super::print_json(&as_json(&config))?;
@@ -36,7 +39,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     for warning in &config.warnings {
         eprintln!("warning: {warning}");
     }
-    accelerator::check(&config, &runtime.head)?;
+    accelerators.decided()?;
     Ok(Exit::Success)
 }
 

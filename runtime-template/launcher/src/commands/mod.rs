@@ -5,9 +5,11 @@ pub mod config;
 pub mod doctor;
 pub mod harbor;
 pub mod models;
+pub mod nvidia_driver;
 pub mod serve;
 pub mod status;
 pub mod stop;
+pub mod tune;
 pub mod verify;
 pub mod version;
 

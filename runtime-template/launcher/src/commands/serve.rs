@@ -1,6 +1,6 @@
 //! `speaches serve`: decide, prepare, become the service.
 
-use crate::accelerator;
+use crate::accelerators::{Accelerators, Driver};
 use crate::config::{Config, Flags, Sources, directories};
 use crate::failure::{Exit, Failure};
 use crate::instance::Instance;
@@ -19,7 +19,6 @@ pub fn run(flags: &Flags) -> Result<Exit, Failure> {
 
 fn serve(flags: &Flags, runtime: &OwnRuntime, sources: &Sources<'_>) -> Result<Exit, Failure> {
     let mut config = Config::resolve(flags, sources, &runtime.head)?;
-    accelerator::check(&config, &runtime.head)?;
     if let Some(warning) = exposure(&config) {
         config.warnings.push(warning);
     }
@@ -27,20 +26,23 @@ fn serve(flags: &Flags, runtime: &OwnRuntime, sources: &Sources<'_>) -> Result<E
     #[cfg(unix)]
     let listeners =
         crate::listeners::Listeners::open(&config.values.host, config.values.port, !config.is_default("host"))?;
+    // Before anything is written, and while clients can wait at the port: a driver may take its time.
+    let accelerators = Accelerators::find(runtime, &config, sources, Driver::AskIfNeeded)?;
+    accelerators.decided()?;
     if config.values.port == 0 && config.is_default("state_dir") {
         Instance::forget_ended(&directories::state_root(sources));
     }
     private_directory::make(&config.values.state_dir)?;
     private_directory::make(&config.values.hf_cache)?;
-    let manager = Manager::prepare(runtime, &config, sources)?;
+    let mut manager = Manager::prepare(runtime, &config, sources)?;
+    manager.compute(&accelerators)?;
     #[cfg(unix)]
-    let (manager, listening) = {
-        let mut manager = manager;
+    let listening = {
         for warning in &listeners.warnings {
             manager.note(format!("warning: {warning}"));
         }
         let descriptors = Some(listeners.inherit()?);
-        (manager, Listening { addresses: listeners.addresses.clone(), port: listeners.port, descriptors })
+        Listening { addresses: listeners.addresses.clone(), port: listeners.port, descriptors }
     };
     #[cfg(not(unix))]
     let listening = Listening::as_configured(&config);

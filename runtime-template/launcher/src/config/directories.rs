@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::Sources;
+use super::{Config, Sources};
 
 /// The directory in which huggingface_hub keeps models, found as it finds it.
 #[must_use]
@@ -30,6 +30,19 @@ pub fn state_root(sources: &Sources<'_>) -> PathBuf {
         Some(home) => home.join(".local/state/speaches"),
         None => temporary(),
     }
+}
+
+/// The directory for what several services of this machine share: the one above those of the single services, or the one
+/// that somebody chose for this service.
+#[must_use]
+pub fn shared(config: &Config, sources: &Sources<'_>) -> PathBuf {
+    if config.is_default("state_dir") { state_root(sources) } else { config.values.state_dir.clone() }
+}
+
+/// The directory for what services found out about this machine.
+#[must_use]
+pub fn machine(config: &Config, sources: &Sources<'_>) -> PathBuf {
+    shared(config, sources).join("machine")
 }
 
 /// Where a program keeps things that was started with no environment at all, as service managers may do.

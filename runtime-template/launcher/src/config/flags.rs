@@ -34,7 +34,7 @@ impl Args for Flags {
                     let argument = match definition.kind {
                         // N.B. a negative number of seconds looks like a flag.
                         Kind::Idle => argument.allow_hyphen_values(true),
-                        Kind::Choice(words) => {
+                        Kind::Choice(words) | Kind::Provider(words) => {
                             argument.value_parser(PossibleValuesParser::new(words)).ignore_case(true)
                         }
                         Kind::Addresses => argument.action(ArgAction::Append),

@@ -18,6 +18,8 @@ pub enum Kind {
     Text,
     /// One of these words.
     Choice(&'static [&'static str]),
+    /// One of these words, or what onnxruntime makes of it: `cuda` or `CUDAExecutionProvider`.
+    Provider(&'static [&'static str]),
     /// On or off.
     Switch,
     /// Whole seconds; -1 means for ever.
@@ -67,6 +69,12 @@ impl Kind {
                 let word = text.to_ascii_lowercase();
                 words.iter().find(|known| **known == word).map(|known| json!(known)).ok_or_else(|| self.expectation())
             }
+            // The variables were in use with onnxruntime's own names before this program.
+            Self::Provider(words) => {
+                let word = text.to_ascii_lowercase();
+                let word = word.strip_suffix("executionprovider").unwrap_or(&word);
+                words.iter().find(|known| **known == word).map(|known| json!(known)).ok_or_else(|| self.expectation())
+            }
             Self::Switch => match text.to_ascii_lowercase().as_str() {
                 "1" | "true" | "yes" | "on" => Ok(json!(true)),
                 "0" | "false" | "no" | "off" => Ok(json!(false)),
@@ -109,7 +117,7 @@ impl Kind {
             Self::Addresses => "an IP address or `localhost`".to_owned(),
             Self::Port => "a TCP port (0 to 65535)".to_owned(),
             Self::Text => "a text".to_owned(),
-            Self::Choice(words) => format!("one of {}", words.join(", ")),
+            Self::Choice(words) | Self::Provider(words) => format!("one of {}", words.join(", ")),
             Self::Switch => "`true` or `false`".to_owned(),
             Self::Idle => "a number of seconds (-1 for ever)".to_owned(),
             Self::Mebibytes => "a size in MiB (1 or more)".to_owned(),

@@ -146,7 +146,7 @@ pub static OPTIONS: &[Definition] = &[
         key: "tts_provider",
         flag: Flag::Value("tts-provider", "NAME"),
         variables: &["HARBOR_SPEACHES_ONNX_PROVIDER", "ONNX_PROVIDER"],
-        kind: Kind::Choice(&["auto", "cpu", "coreml", "cuda"]),
+        kind: Kind::Provider(&["auto", "cpu", "coreml", "cuda"]),
         help: "what the model that speaks computes on",
         default_text: "auto",
         default: |_, _| json!("auto"),

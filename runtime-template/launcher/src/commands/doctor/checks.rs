@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::{Check, Patient, Verdict};
-use crate::accelerator::{self, Capabilities};
+use crate::accelerators::Accelerators;
 use crate::config::{Config, directories};
 #[cfg(not(unix))]
 use crate::failure::Exit;
@@ -14,8 +14,9 @@ use crate::instance::Instance;
 #[cfg(unix)]
 use crate::listeners::Listeners;
 use crate::own_runtime::{DAMAGED, OwnRuntime};
+use crate::policy::Decision;
 use crate::verification::{self, Depth};
-use crate::{environment, hub, layout};
+use crate::{child, environment, hub, layout};
 
 /// How long the interpreter may take to start, on a machine that does something else.
 const INTERPRETER_PATIENCE: Duration = Duration::from_secs(20);
@@ -33,7 +34,7 @@ pub fn all(patient: &Patient<'_>) -> Vec<Check> {
     match patient.config {
         Some(Ok(config)) => {
             checks.push(Check::new("settings", Verdict::Ok, "can be used; `bin/speaches config` shows them"));
-            checks.push(accelerators(config, runtime));
+            checks.extend(patient.accelerators.map(accelerators));
             checks.extend(port(config, patient));
             checks.extend(exposure(config));
             checks.push(writable("cache", "the Hugging Face cache", &config.values.hf_cache, Verdict::Warn));
@@ -67,8 +68,12 @@ fn files(runtime: &OwnRuntime) -> Check {
 
 fn interpreter(runtime: &OwnRuntime, patient: &Patient<'_>) -> Check {
     let mut command = Command::new(runtime.python());
-    command.args(["-I", "-B", "-c", "import ssl, ctypes"]).stdin(Stdio::null()).stderr(Stdio::piped());
-    if let Some((name, Some(value))) = environment::library_path(&runtime.root, &runtime.head, patient.sources) {
+    command
+        .args(["-I", "-B", "-c", "import ssl, ctypes"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    if let Some((name, Some(value))) = environment::library_path(&runtime.root, &runtime.head, patient.sources, false) {
         command.env(name, value);
     }
     match wait(&mut command) {
@@ -83,23 +88,13 @@ fn interpreter(runtime: &OwnRuntime, patient: &Patient<'_>) -> Check {
 
 fn wait(command: &mut Command) -> Result<Duration, String> {
     let started = Instant::now();
-    let mut child = command.spawn().map_err(|error| error.to_string())?;
-    loop {
-        match child.try_wait().map_err(|error| error.to_string())? {
-            Some(status) if status.success() => return Ok(started.elapsed()),
-            Some(status) => {
-                let output = child.wait_with_output().map_err(|error| error.to_string())?;
-                let said = String::from_utf8_lossy(&output.stderr);
-                return Err(format!("{status}: {}", said.trim().lines().last().unwrap_or("it said nothing")));
-            }
-            None if started.elapsed() > INTERPRETER_PATIENCE => {
-                // It is ended so that it does not outlive this program; how does not matter.
-                let _ = child.kill();
-                let _ = child.wait();
-                return Err(format!("nothing happened for {} s", INTERPRETER_PATIENCE.as_secs()));
-            }
-            None => std::thread::sleep(Duration::from_millis(5)),
+    match child::run(command, INTERPRETER_PATIENCE).map_err(|error| error.to_string())? {
+        Some(output) if output.status.success() => Ok(started.elapsed()),
+        Some(output) => {
+            let said = String::from_utf8_lossy(&output.stderr);
+            Err(format!("{}: {}", output.status, said.trim().lines().last().unwrap_or("it said nothing")))
         }
+        None => Err(format!("nothing happened for {} s", INTERPRETER_PATIENCE.as_secs())),
     }
 }
 
@@ -118,17 +113,24 @@ fn models(runtime: &OwnRuntime) -> Check {
     Check::new("models", Verdict::Ok, format!("bundled: {}", names.join(", ")))
 }
 
-fn accelerators(config: &Config, runtime: &OwnRuntime) -> Check {
-    match accelerator::check(config, &runtime.head) {
-        Ok(()) => {
-            let can = Capabilities::of(&runtime.head).accelerators.join(", ");
-            Check::new(
-                "accelerator",
-                Verdict::Ok,
-                format!("{} (this runtime can do: {can})", config.values.accelerator),
-            )
-        }
-        Err(failure) => Check::failed("accelerator", &failure),
+fn accelerators(accelerators: &Accelerators) -> Check {
+    let said = match accelerators.decided() {
+        Err(failure) => return Check::failed("accelerator", &failure),
+        Ok(decision) => decision,
+    };
+    let Decision { transcription, synthesis, notes } = said;
+    let chosen = format!(
+        "transcription with {} on {}, speech on {}",
+        transcription.backend, transcription.device, synthesis.provider
+    );
+    let crash = accelerators.findings.crash.is_some();
+    let notes = notes.iter().chain(&accelerators.findings.notes).map(|note| note.trim_start_matches("warning: "));
+    let notes = notes.collect::<Vec<_>>().join("; ");
+    match (crash, notes.is_empty()) {
+        (true, _) => Check::new("accelerator", Verdict::Warn, format!("{chosen}; a service died in the GPU"))
+            .advice("`bin/speaches tune` lets the GPU be used again"),
+        (false, false) => Check::new("accelerator", Verdict::Warn, format!("{chosen}; {notes}")),
+        (false, true) => Check::new("accelerator", Verdict::Ok, chosen),
     }
 }
 

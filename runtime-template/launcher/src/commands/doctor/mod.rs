@@ -1,5 +1,6 @@
 //! `speaches doctor`: what on this machine is in the way of the service, and what to do about it.
 
+mod accelerators;
 mod checks;
 mod report;
 
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 use serde_json::json;
 
+use crate::accelerators::{Accelerators, Driver};
 use crate::config::{Config, Flags, Sources};
 use crate::failure::{Exit, Failure};
 use crate::own_runtime::OwnRuntime;
@@ -71,6 +73,7 @@ impl Check {
 pub struct Patient<'a> {
     runtime: Result<&'a OwnRuntime, &'a Failure>,
     config: Option<Result<&'a Config, &'a Failure>>,
+    accelerators: Option<&'a Accelerators>,
     sources: &'a Sources<'a>,
 }
 
@@ -83,19 +86,32 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     super::with_sources(&root, |sources| {
         let runtime = OwnRuntime::find();
         let config = runtime.as_ref().ok().map(|runtime| Config::resolve(&arguments.flags, sources, &runtime.head));
-        let patient = Patient { runtime: runtime.as_ref(), config: config.as_ref().map(Result::as_ref), sources };
+        let accelerators = match (&runtime, &config) {
+            (Ok(runtime), Some(Ok(config))) => Some(Accelerators::find(runtime, config, sources, Driver::Ask)?),
+            _ => None,
+        };
+        let patient = Patient {
+            runtime: runtime.as_ref(),
+            config: config.as_ref().map(Result::as_ref),
+            accelerators: accelerators.as_ref(),
+            sources,
+        };
         let checks = checks::all(&patient);
         let healthy = checks.iter().all(|check| check.verdict != Verdict::Fail);
         match &arguments.report {
             Some(file) => write_report(&report::text(&patient, &checks), file.as_deref())?,
-            None if arguments.json => super::print_json(&json!({ "healthy": healthy, "checks": checks }))?,
-            None => super::print(&as_text(&checks)),
+            None if arguments.json => super::print_json(&json!({
+                "healthy": healthy,
+                "checks": checks,
+                "accelerators": patient.accelerators.map(accelerators::as_json),
+            }))?,
+            None => super::print(&as_text(&patient, &checks)),
         }
         Ok(if healthy { Exit::Success } else { Exit::Unavailable })
     })
 }
 
-fn as_text(checks: &[Check]) -> String {
+fn as_text(patient: &Patient<'_>, checks: &[Check]) -> String {
     let mut text = String::new();
     for check in checks {
         let verdict = match check.verdict {
@@ -107,6 +123,9 @@ fn as_text(checks: &[Check]) -> String {
         if let Some(advice) = &check.advice {
             text.push_str(&format!("{:20}to do: {advice}\n", ""));
         }
+    }
+    if let Some(accelerators) = patient.accelerators {
+        text.push_str(&format!("\n{}", accelerators::as_text(accelerators)));
     }
     text
 }

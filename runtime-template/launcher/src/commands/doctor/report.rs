@@ -18,7 +18,7 @@ pub fn text(patient: &Patient<'_>, checks: &[Check]) -> String {
         Err(failure) => section("runtime", &failure.to_string()),
     }
     section("machine", &machine());
-    section("checks", &as_text(checks));
+    section("checks", &as_text(patient, checks));
     match patient.config {
         Some(Ok(found)) => section("settings", &config::as_text(found)),
         Some(Err(failure)) => section("settings", &failure.to_string()),

@@ -23,7 +23,9 @@ fn documentation() -> String {
     for definition in OPTIONS {
         let flag = match (definition.flag, definition.kind) {
             (Flag::None, _) => "-".to_owned(),
-            (Flag::Value(name, _), kind::Kind::Choice(words)) => format!("`--{name}` {}", words.join(", ")),
+            (Flag::Value(name, _), kind::Kind::Choice(words) | kind::Kind::Provider(words)) => {
+                format!("`--{name}` {}", words.join(", "))
+            }
             (Flag::Value(name, value), _) => format!("`--{name} {value}`"),
             (Flag::Switch(name, opposite), _) => format!("`--{name}`, `--{opposite}`"),
         };

@@ -88,7 +88,7 @@ fn sample(definition: &Definition, layer: usize, world: &World) -> String {
         kind::Kind::Addresses => format!("10.0.0.{}", layer + 1),
         kind::Kind::Port | kind::Kind::Idle | kind::Kind::Mebibytes => (layer + 1000).to_string(),
         kind::Kind::Text => format!("text-{layer}"),
-        kind::Kind::Choice(words) => words[(layer + 1) % words.len()].to_owned(),
+        kind::Kind::Choice(words) | kind::Kind::Provider(words) => words[(layer + 1) % words.len()].to_owned(),
         kind::Kind::Switch => ["true", "false"][layer % 2].to_owned(),
         kind::Kind::Path | kind::Kind::HubDirectory => {
             // A key is read from its file.
@@ -200,6 +200,15 @@ fn services_side_by_side_have_directories_of_their_own() {
 fn localhost_is_the_loopback_address() {
     let world = World::new(&[("UVICORN_HOST", "localhost, 10.0.0.1")], "");
     assert_eq!(world.get(&Flags::default(), "host").0, serde_json::json!(["127.0.0.1", "10.0.0.1"]));
+}
+
+#[test]
+fn a_provider_may_have_the_name_that_onnxruntime_gives_it() {
+    for (text, word) in [("CUDAExecutionProvider", "cuda"), ("CoreMLExecutionProvider", "coreml"), ("Cpu", "cpu")] {
+        assert_eq!(World::new(&[("ONNX_PROVIDER", text)], "").get(&Flags::default(), "tts_provider").0, json!(word));
+    }
+    let failure = World::new(&[("ONNX_PROVIDER", "TensorrtExecutionProvider")], "").failure(&Flags::default());
+    assert!(failure.to_string().contains("not one of auto, cpu, coreml, cuda"), "{failure}");
 }
 
 #[test]

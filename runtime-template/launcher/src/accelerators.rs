@@ -1,0 +1,165 @@
+//! What computes in this runtime on this machine: everything that the policy depends on, gathered, and what it says.
+
+use std::path::Path;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::config::options::TEXT_TO_SPEECH;
+use crate::config::{Config, Sources, directories};
+use crate::failure::{Exit, Failure};
+use crate::hub;
+use crate::machine::findings::Findings;
+use crate::machine::{Machine, Nvidia};
+use crate::own_runtime::OwnRuntime;
+use crate::policy::{self, Abilities, Decision, Question, Refusal, Requests, Wheels};
+
+/// Wheels whose versions decide how fast and how right speech is.
+const MEASURED_WHEELS: [&str; 3] = ["onnxruntime-", "onnxruntime_gpu-", "kokoro_onnx-"];
+
+/// When the NVIDIA driver of a runtime with CUDA is asked. Other runtimes have no use for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Driver {
+    /// When the answer matters.
+    AskIfNeeded,
+    /// To show it.
+    Ask,
+}
+
+/// The machine, the runtime, what was found out, and the decision.
+pub struct Accelerators {
+    /// What the machine has.
+    pub machine: Machine,
+    /// What the runtime has.
+    pub wheels: Wheels,
+    /// What services found out about the machine.
+    pub findings: Findings,
+    /// What a comparison of the providers for speech is valid for; nothing where none is of use.
+    pub probe_key: Option<String>,
+    /// What is done, or why it is not.
+    pub decision: Result<Decision, Refusal>,
+}
+
+impl Accelerators {
+    /// Looks at everything and decides.
+    ///
+    /// # Errors
+    /// When the settings do not fit this program, which is a mistake in it.
+    pub fn find(runtime: &OwnRuntime, config: &Config, sources: &Sources<'_>, driver: Driver) -> Result<Self, Failure> {
+        let requests = Requests::of(config)?;
+        let wheels = Wheels::of(&runtime.head);
+        let mut machine = Machine::here();
+        if wheels.may_use_cuda() && (driver == Driver::Ask || requests.concern_cuda()) {
+            machine.nvidia = Some(Nvidia::ask());
+        }
+        let key = probe_key(runtime, &config.values.hf_cache, &config.values.tts_model, &machine);
+        let directory = directories::machine(config, sources);
+        let findings = Findings::read(&directory, &runtime.head.plan, &machine.system, key.as_deref());
+        let decision = policy::decide(&Question {
+            wheels: &wheels,
+            machine: &machine,
+            requests: &requests,
+            crash: findings.crash.as_ref(),
+            probe: findings.probe.as_ref().and_then(|probe| probe.models.get(&config.values.tts_model)),
+        });
+        let compares = decision.as_ref().is_ok_and(|decision| !decision.synthesis.candidates.is_empty());
+        Ok(Self { machine, wheels, findings, probe_key: key.filter(|_| compares), decision })
+    }
+
+    /// What they can do beside the CPU.
+    #[must_use]
+    pub fn abilities(&self) -> Abilities {
+        Abilities::of(&self.wheels, &self.machine)
+    }
+
+    /// The decision.
+    ///
+    /// # Errors
+    /// [`Exit::Unavailable`] when what somebody asked for cannot be done.
+    pub fn decided(&self) -> Result<&Decision, Failure> {
+        self.decision.as_ref().map_err(|refusal| {
+            let Refusal { key, value, by, why, possible } = refusal;
+            Failure::new(Exit::Unavailable, format!("`{key}` is `{value}` ({by}), which cannot be done here: {why}"))
+                .hint(format!("possible here: {}", possible.join(", ")))
+        })
+    }
+}
+
+/// A digest of all that what was measured depends on: models, libraries, system and processor. Nothing as long as the
+/// model that speaks is not there.
+fn probe_key(runtime: &OwnRuntime, users: &Path, speaks: &str, machine: &Machine) -> Option<String> {
+    let head = &runtime.head;
+    let bundled = head.models.iter().filter(|model| model.task == TEXT_TO_SPEECH);
+    let mut models = bundled.map(|model| (model.id.as_str(), Some(model.revision.as_str()))).collect::<Vec<_>>();
+    if models.iter().all(|(id, _)| *id != speaks) {
+        models.push((speaks, None));
+    }
+    models.sort_unstable();
+    let mut digest = Sha256::new();
+    let mut add = |text: &str| {
+        digest.update(text);
+        digest.update("\n");
+    };
+    add(&machine.system);
+    add(&machine.processor);
+    let is_measured = |name: &&str| MEASURED_WHEELS.iter().any(|beginning| name.starts_with(beginning));
+    let wheels = head.inputs.iter().filter(|input| input.kind == "wheel").map(|input| input.name.as_str());
+    wheels.filter(is_measured).for_each(&mut add);
+    for (id, bundled) in models {
+        // A revision that the user has got is used before ours.
+        let users = hub::main_revision(&users.join(hub::directory_of(id)));
+        add(id);
+        add(users.as_deref().or(bundled)?);
+    }
+    Some(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::tests::head;
+    use crate::runtime::Input;
+
+    #[test]
+    fn what_was_measured_is_valid_for_the_same_models_libraries_system_and_processor() {
+        let hub = tempfile::tempdir().unwrap();
+        let mut runtime = OwnRuntime { root: "/runtime".into(), head: head() };
+        let wheel = |name: &str| Input {
+            kind: "wheel".into(),
+            name: name.into(),
+            origin: String::new(),
+            sha256: String::new(),
+            pinned: true,
+        };
+        runtime.head.inputs = vec![wheel("onnxruntime-1.23.2-cp310-cp310-macosx_13_0_arm64.whl"), wheel("numpy-1.whl")];
+        let mut machine = Machine::here();
+        let key =
+            |runtime: &OwnRuntime, machine: &Machine, speaks: &str| probe_key(runtime, hub.path(), speaks, machine);
+        let mut seen = vec![key(&runtime, &machine, "org/voice-model").unwrap()];
+        assert_eq!(seen[0].len(), 64);
+        runtime.head.inputs[1] = wheel("numpy-2.whl");
+        assert_eq!(key(&runtime, &machine, "org/voice-model").as_ref(), seen.first(), "it computes nothing");
+        let mut next = |runtime: &OwnRuntime, machine: &Machine| {
+            let key = key(runtime, machine, "org/voice-model").unwrap();
+            assert!(!seen.contains(&key));
+            seen.push(key);
+        };
+        runtime.head.inputs[0] = wheel("onnxruntime-1.24.4-cp312-cp312-macosx_14_0_arm64.whl");
+        next(&runtime, &machine);
+        machine.system.push_str(".1");
+        next(&runtime, &machine);
+        machine.processor.push_str(" Pro");
+        next(&runtime, &machine);
+        runtime.head.models[0].revision = "1".repeat(40);
+        next(&runtime, &machine);
+        let users = hub.path().join(hub::directory_of("org/voice-model")).join("refs");
+        fs_err::create_dir_all(&users).unwrap();
+        fs_err::write(users.join("main"), "2".repeat(40)).unwrap();
+        next(&runtime, &machine);
+
+        assert_eq!(key(&runtime, &machine, "org/not-here"), None, "there is nothing to measure yet");
+        let other = hub.path().join(hub::directory_of("org/not-here")).join("refs");
+        fs_err::create_dir_all(&other).unwrap();
+        fs_err::write(other.join("main"), "3".repeat(40)).unwrap();
+        assert!(key(&runtime, &machine, "org/not-here").is_some());
+    }
+}

@@ -1,0 +1,98 @@
+//! What computes, as a table and as data.
+
+use serde_json::{Value, json};
+
+use crate::accelerators::Accelerators;
+use crate::commands::table;
+use crate::machine::Nvidia;
+use crate::machine::findings::{Candidate, Crash, ModelProbe, Probe};
+use crate::policy::{Abilities, Ability};
+
+/// The table.
+pub fn as_text(accelerators: &Accelerators) -> String {
+    let Accelerators { machine, wheels, findings, .. } = accelerators;
+    let driver = match &machine.nvidia {
+        Some(answer) => answer.describe(),
+        None => "the NVIDIA driver was not asked: this runtime has no use for it".to_owned(),
+    };
+    let mut rows = vec![
+        ("this machine", machine.processor.clone()),
+        ("", machine.system.clone()),
+        ("", driver),
+        ("this runtime", format!("{} ({})", wheels.target, wheels.accelerator)),
+    ];
+    for (name, ability) in named(&accelerators.abilities()) {
+        let said = ability.map_or_else(|reason| format!("no: {reason}"), |()| "possible".to_owned());
+        rows.push(("", format!("{name}: {said}")));
+    }
+    match &accelerators.decision {
+        Ok(decision) => {
+            let (heard, said) = (&decision.transcription, &decision.synthesis);
+            rows.push(("transcription", format!("{} on {}: {}", heard.backend, heard.device, heard.why)));
+            rows.push(("speech", format!("onnxruntime on {}: {}", said.provider, said.why)));
+        }
+        Err(refusal) => rows.push(("neither", format!("`{}` is `{}`: {}", refusal.key, refusal.value, refusal.why))),
+    }
+    rows.extend(probe_rows(accelerators, findings.probe.as_ref()));
+    rows.push(match &findings.crash {
+        Some(Crash { reason, at, .. }) => {
+            ("crash", format!("a service died in the GPU at {at} ({reason}); `bin/speaches tune` forgets it"))
+        }
+        None => ("crash", "none is known".to_owned()),
+    });
+    let rows = rows.into_iter().map(|(title, text)| vec![title.to_owned(), text]).collect::<Vec<_>>();
+    format!("accelerators\n{}", table(&rows))
+}
+
+fn probe_rows(accelerators: &Accelerators, probe: Option<&Probe>) -> Vec<(&'static str, String)> {
+    let Some(probe) = probe else {
+        let said = match accelerators.probe_key {
+            Some(_) => "nothing yet; `bin/speaches tune` measures now",
+            None => "nothing: there is no choice to measure",
+        };
+        return vec![("measured", said.to_owned())];
+    };
+    let mut rows = vec![("measured", format!("at {}", probe.measured_at))];
+    for (id, ModelProbe { chosen, candidates }) in &probe.models {
+        rows.push(("", format!("{id}: {chosen} is used")));
+        rows.extend(candidates.iter().map(|candidate| ("", format!("  {}", describe(candidate)))));
+    }
+    rows
+}
+
+fn describe(candidate: &Candidate) -> String {
+    let Candidate { name, outcome, speedup, correlation, reason } = candidate;
+    let numbers = [
+        speedup.map(|times| format!("{times:.2} times as fast as the CPU")),
+        correlation.map(|correlation| format!("correlation {correlation:.4}")),
+        Some(reason.clone()).filter(|reason| !reason.is_empty()),
+    ];
+    let numbers = numbers.into_iter().flatten().collect::<Vec<_>>();
+    if numbers.is_empty() { format!("{name}: {outcome}") } else { format!("{name}: {outcome}, {}", numbers.join(", ")) }
+}
+
+fn named(abilities: &Abilities) -> [(&'static str, Ability); 4] {
+    let Abilities { whispercpp, metal, coreml, cuda } = abilities.clone();
+    [("whisper.cpp", whispercpp), ("metal", metal), ("coreml", coreml), ("cuda", cuda)]
+}
+
+/// The same for programs.
+pub fn as_json(accelerators: &Accelerators) -> Value {
+    let Accelerators { machine, wheels, findings, probe_key, decision } = accelerators;
+    let abilities = named(&accelerators.abilities());
+    let abilities = abilities.into_iter().map(|(name, ability)| {
+        (name.replace('.', ""), json!({ "possible": ability.is_ok(), "reason": ability.err() }))
+    });
+    json!({
+        "machine": machine,
+        "driver": machine.nvidia.as_ref().map(Nvidia::describe),
+        "runtime": wheels,
+        "abilities": abilities.collect::<serde_json::Map<_, _>>(),
+        "decision": decision.as_ref().ok(),
+        "refusal": decision.as_ref().err(),
+        "probe_key": probe_key,
+        "probe": findings.probe,
+        "crash": findings.crash,
+        "notes": findings.notes,
+    })
+}

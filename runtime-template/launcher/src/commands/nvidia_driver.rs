@@ -1,0 +1,15 @@
+//! The hidden subcommand that asks the NVIDIA driver, for a launcher that must not die of it.
+
+use crate::failure::{Exit, Failure};
+use crate::machine::Nvidia;
+
+/// Prints the answer as one line of JSON.
+///
+/// # Errors
+/// Never in practice: every answer has a JSON form.
+pub fn run() -> Result<Exit, Failure> {
+    let text = serde_json::to_string(&Nvidia::ask_here())
+        .map_err(|error| Failure::new(Exit::Internal, format!("no JSON can be made of this: {error}")))?;
+    super::print(&format!("\n{text}\n"));
+    Ok(Exit::Success)
+}

@@ -1,0 +1,59 @@
+//! `speaches tune`: find out again what computes best, without a service.
+
+use std::io::ErrorKind;
+
+use crate::accelerators::{Accelerators, Driver};
+use crate::config::{Config, Flags, Sources, directories};
+use crate::failure::{Exit, Failure};
+use crate::machine::findings::CRASH_FILE;
+use crate::manager::{Listening, Manager, become_command};
+use crate::own_runtime::OwnRuntime;
+use crate::private_directory;
+
+/// Measure on this machine what computes speech best, and allow the GPU again after a crash
+#[derive(clap::Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    flags: Flags,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the subcommand. On Unix this process becomes the one that measures.
+///
+/// # Errors
+/// When the configuration cannot work or a part of the runtime is missing, as `serve` would say.
+pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    let runtime = OwnRuntime::find()?;
+    super::with_sources(&runtime.root, |sources| tune(arguments, &runtime, sources))
+}
+
+fn tune(arguments: &Arguments, runtime: &OwnRuntime, sources: &Sources<'_>) -> Result<Exit, Failure> {
+    let config = Config::resolve(&arguments.flags, sources, &runtime.head)?;
+    forget_crash(&config, sources)?;
+    let accelerators = Accelerators::find(runtime, &config, sources, Driver::AskIfNeeded)?;
+    accelerators.decided()?;
+    private_directory::make(&config.values.state_dir)?;
+    private_directory::make(&config.values.hf_cache)?;
+    let mut manager = Manager::prepare(runtime, &config, sources)?;
+    manager.compute(&accelerators)?;
+    let command = if arguments.json { &["tune", "--json"][..] } else { &["tune"] };
+    become_command(manager.command(command, &Listening::as_configured(&config)))
+}
+
+fn forget_crash(config: &Config, sources: &Sources<'_>) -> Result<(), Failure> {
+    let path = directories::machine(config, sources).join(CRASH_FILE);
+    match fs_err::remove_file(&path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(Failure::new(Exit::InputOutput, format!("the GPU stays off: {error}"))
+                .hint(format!("remove `{}` yourself", path.display())))
+        }
+        result => {
+            if result.is_ok() {
+                eprintln!("the GPU may be used again: forgot the crash in `{}`", path.display());
+            }
+            Ok(())
+        }
+    }
+}

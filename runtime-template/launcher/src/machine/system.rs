@@ -1,0 +1,78 @@
+//! Operating system and processor, as the system names them.
+
+/// The name of the operating system.
+pub const NAME: &str = if cfg!(target_os = "macos") {
+    "macOS"
+} else if cfg!(windows) {
+    "Windows"
+} else {
+    "Linux"
+};
+
+/// The version that users see in “About this Mac”, such as `15.1`.
+#[cfg(target_os = "macos")]
+pub fn version() -> Option<String> {
+    text_of(c"kern.osproductversion")
+}
+
+/// The release of the kernel.
+#[cfg(all(unix, not(target_os = "macos")))]
+pub fn version() -> Option<String> {
+    let system = nix::sys::utsname::uname().ok()?;
+    Some(system.release().to_string_lossy().into_owned())
+}
+
+/// Nothing that is found out about a machine depends on it on Windows.
+#[cfg(windows)]
+pub fn version() -> Option<String> {
+    None
+}
+
+/// Such as `Apple M4 Pro`.
+#[cfg(target_os = "macos")]
+pub fn processor() -> Option<String> {
+    text_of(c"machdep.cpu.brand_string")
+}
+
+/// As the processor calls itself: the system would take longer to say it.
+#[cfg(all(target_arch = "x86_64", not(target_os = "macos")))]
+pub fn processor() -> Option<String> {
+    use std::arch::x86_64::__cpuid;
+    // Leaf 0x8000_0000 says which of the leaves there are; the three next hold 16 bytes of the name each.
+    if __cpuid(0x8000_0000).eax < 0x8000_0004 {
+        return None;
+    }
+    let bytes = (0x8000_0002..=0x8000_0004).flat_map(|leaf| {
+        let answer = __cpuid(leaf);
+        [answer.eax, answer.ebx, answer.ecx, answer.edx].into_iter().flat_map(u32::to_le_bytes)
+    });
+    let name = bytes.take_while(|byte| *byte != 0).collect::<Vec<_>>();
+    Some(String::from_utf8_lossy(&name).trim().to_owned()).filter(|name| !name.is_empty())
+}
+
+/// Other processors have a number and no name.
+#[cfg(not(any(target_arch = "x86_64", target_os = "macos")))]
+pub fn processor() -> Option<String> {
+    None
+}
+
+#[cfg(target_os = "macos")]
+fn text_of(name: &std::ffi::CStr) -> Option<String> {
+    use nix::libc;
+    const LONGEST: usize = 256;
+    let mut length: libc::size_t = 0;
+    let mut buffer = [0_u8; LONGEST];
+    for place in [std::ptr::null_mut(), buffer.as_mut_ptr().cast::<libc::c_void>()] {
+        if length > LONGEST {
+            return None;
+        }
+        // SAFETY: the name ends with a zero, and the place is none, for which only the length is told, or a buffer that
+        // is as long as the length says. Nothing is set.
+        let result = unsafe { libc::sysctlbyname(name.as_ptr(), place, &raw mut length, std::ptr::null_mut(), 0) };
+        if result != 0 {
+            return None;
+        }
+    }
+    let text = buffer.get(..length)?.split(|byte| *byte == 0).next()?;
+    Some(String::from_utf8_lossy(text).into_owned()).filter(|text| !text.is_empty())
+}

@@ -1,0 +1,178 @@
+//! What a runtime can do on a machine, and why not.
+
+use serde::Serialize;
+
+use crate::machine::{Machine, Nvidia, nvidia};
+use crate::runtime::Head;
+
+/// The oldest macOS whose Accelerate has what whisper.cpp's wheel links against (`cblas_sgemm$NEWLAPACK`).
+const MACOS_OF_WHISPERCPP: (u32, u32) = (13, 3);
+/// The oldest macOS that runs the format `MLProgram`.
+const MACOS_OF_COREML: (u32, u32) = (12, 0);
+
+/// What is in a runtime, as far as it matters for what computes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Wheels {
+    /// Rust target triple.
+    pub target: String,
+    /// `cpu`, `coreml` or `cuda`.
+    pub accelerator: String,
+    /// Whether whisper.cpp is inside.
+    pub whispercpp: bool,
+    /// The major version of the CUDA libraries, where there are some.
+    pub cuda: Option<u32>,
+}
+
+impl Wheels {
+    /// Those of a runtime.
+    #[must_use]
+    pub fn of(head: &Head) -> Self {
+        let names = || head.inputs.iter().filter(|input| input.kind == "wheel").map(|input| input.name.as_str());
+        Self {
+            target: head.target.clone(),
+            accelerator: head.accelerator.clone(),
+            whispercpp: names().any(|name| name.starts_with("pywhispercpp-")),
+            // Until CUDA 12 as `nvidia_cuda_runtime_cu12-12.8.90-…`, since 13 without the number in the name.
+            cuda: names()
+                .filter_map(|name| name.strip_prefix("nvidia_cuda_runtime"))
+                .find_map(|rest| rest.split_once('-')?.1.split('.').next()?.parse().ok())
+                .filter(|_| head.accelerator == "cuda"),
+        }
+    }
+
+    /// Whether the NVIDIA driver has to be asked at all.
+    #[must_use]
+    pub fn may_use_cuda(&self) -> bool {
+        self.accelerator == "cuda"
+    }
+
+    fn is_macos(&self) -> bool {
+        self.target.ends_with("-apple-darwin")
+    }
+
+    /// Whether it is for Macs with a GPU that shares the memory of the processor.
+    #[must_use]
+    pub fn is_apple_silicon(&self) -> bool {
+        self.is_macos() && self.target.starts_with("aarch64-")
+    }
+}
+
+/// Either nothing is in the way, or what is, as a sentence without its full stop.
+pub type Ability = Result<(), String>;
+
+/// Everything but the CPU with faster-whisper and onnxruntime, which is always there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Abilities {
+    /// Transcribing with whisper.cpp, on whatever it is.
+    pub whispercpp: Ability,
+    /// Transcribing on a GPU of Apple's.
+    pub metal: Ability,
+    /// Speaking through CoreML.
+    pub coreml: Ability,
+    /// Both on a GPU of NVIDIA's.
+    pub cuda: Ability,
+}
+
+impl Abilities {
+    /// What those wheels can do on that machine.
+    #[must_use]
+    pub fn of(wheels: &Wheels, machine: &Machine) -> Self {
+        let whispercpp = whispercpp(wheels, machine);
+        let metal = if wheels.is_apple_silicon() {
+            whispercpp.clone()
+        } else {
+            Err("Metal is used on Macs with Apple Silicon only".to_owned())
+        };
+        Self { whispercpp, metal, coreml: coreml(wheels, machine), cuda: cuda(wheels, machine) }
+    }
+}
+
+fn whispercpp(wheels: &Wheels, machine: &Machine) -> Ability {
+    if !wheels.whispercpp {
+        return Err("this runtime was made without whisper.cpp".to_owned());
+    }
+    if wheels.is_macos() {
+        at_least(machine, MACOS_OF_WHISPERCPP, "whisper.cpp")?;
+    }
+    if machine.missing_instructions.is_empty() {
+        return Ok(());
+    }
+    Err(format!("this processor lacks {}, which whisper.cpp uses", machine.missing_instructions.join(" and ")))
+}
+
+fn coreml(wheels: &Wheels, machine: &Machine) -> Ability {
+    if !wheels.is_macos() {
+        return Err("CoreML is a part of macOS".to_owned());
+    }
+    if wheels.accelerator != "coreml" {
+        return Err("this runtime was made without CoreML".to_owned());
+    }
+    at_least(machine, MACOS_OF_COREML, "CoreML")
+}
+
+fn at_least(machine: &Machine, least: (u32, u32), what: &str) -> Ability {
+    match machine.macos {
+        Some(version) if version < least => {
+            Err(format!("{what} needs macOS {}.{} or newer, and this is {}", least.0, least.1, machine.system))
+        }
+        // One that does not say its version is new enough for the launcher, at least.
+        _ => Ok(()),
+    }
+}
+
+fn cuda(wheels: &Wheels, machine: &Machine) -> Ability {
+    if !wheels.may_use_cuda() {
+        let advice = "`cargo xtask provision --accelerator cuda` makes one with it";
+        return Err(format!("this runtime was made without CUDA; {advice}"));
+    }
+    match &machine.nvidia {
+        None => Err("the NVIDIA driver was not asked".to_owned()),
+        // Within a major version of CUDA, an older driver runs newer libraries.
+        Some(Nvidia::Present { devices: 1.., cuda }) => match wheels.cuda.filter(|needed| cuda / 1000 < *needed) {
+            None => Ok(()),
+            Some(needed) => Err(format!(
+                "the NVIDIA driver knows CUDA up to {}, and this runtime needs CUDA {needed}: update the driver",
+                nvidia::version_of(*cuda)
+            )),
+        },
+        Some(other) => Err(other.describe()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::tests::head;
+    use crate::runtime::Input;
+
+    #[test]
+    fn wheels_are_known_by_their_names() {
+        let mut head = head();
+        head.accelerator = "cuda".into();
+        let wheels = |head: &Head| Wheels::of(head);
+        assert_eq!((wheels(&head).cuda, wheels(&head).whispercpp), (None, false));
+        let mut add = |kind: &str, name: &str| {
+            let name = name.to_owned();
+            head.inputs.push(Input {
+                kind: kind.into(),
+                name,
+                origin: String::new(),
+                sha256: String::new(),
+                pinned: true,
+            });
+            wheels(&head)
+        };
+        assert!(!add("model", "pywhispercpp-1.5.1").whispercpp, "what is no wheel");
+        assert!(add("wheel", "pywhispercpp-1.5.1-cp312-cp312-macosx_11_0_arm64.whl").whispercpp);
+        assert_eq!(add("wheel", "nvidia_cuda_runtime_cu12-12.9.79-py3-none-manylinux2014_x86_64.whl").cuda, Some(12));
+        head.inputs.clear();
+        head.inputs.push(Input {
+            kind: "wheel".into(),
+            name: "nvidia_cuda_runtime-13.1.80-py3-none-manylinux2014_x86_64.whl".into(),
+            origin: String::new(),
+            sha256: String::new(),
+            pinned: true,
+        });
+        assert_eq!(wheels(&head).cuda, Some(13));
+    }
+}

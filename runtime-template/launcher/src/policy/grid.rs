@@ -1,0 +1,194 @@
+//! What holds for every combination of everything that a decision depends on.
+
+use super::table::{APPLE, GOOD_DRIVER, LINUX, crash, machine, probe, requests, wheels};
+use super::*;
+use crate::machine::Nvidia;
+
+const OUTCOMES: [&str; 8] = ["good", "slower", "wrong", "crash", "hang", "memory", "refused", "something new"];
+
+fn machines() -> Vec<(&'static str, Machine)> {
+    let mut machines = Vec::new();
+    for target in [LINUX, "aarch64-unknown-linux-gnu", APPLE, "x86_64-apple-darwin", "x86_64-pc-windows-msvc"] {
+        for nvidia in [
+            None,
+            Some(Nvidia::Absent),
+            Some(Nvidia::Broken { reason: "SIGSEGV".into() }),
+            Some(Nvidia::Present { devices: 0, cuda: 12_080 }),
+            Some(Nvidia::Present { devices: 8, cuda: 11_080 }),
+            Some(Nvidia::Present { devices: 0, cuda: 0 }),
+            Some(GOOD_DRIVER),
+        ] {
+            let here = machine(target, nvidia);
+            if target.starts_with("x86_64") {
+                machines.push((target, Machine { missing_instructions: vec!["avx2"], ..here.clone() }));
+            }
+            for macos in [(11, 0), (13, 0)].into_iter().filter(|_| here.macos.is_some()) {
+                machines.push((target, Machine { macos: Some(macos), ..here.clone() }));
+            }
+            machines.push((target, here));
+        }
+    }
+    machines
+}
+
+fn all_requests() -> Vec<Requests> {
+    use Accelerator as A;
+    let mut all = Vec::new();
+    for accelerator in [None, Some(A::Cpu), Some(A::Metal), Some(A::CoreMl), Some(A::Cuda)] {
+        for backend in [None, Some(Backend::FasterWhisper), Some(Backend::WhisperCpp)] {
+            for device in [None, Some(Device::Cpu), Some(Device::Cuda), Some(Device::Metal)] {
+                for provider in [None, Some(Provider::Cpu), Some(Provider::CoreMl), Some(Provider::Cuda)] {
+                    all.push(requests(accelerator, backend, device, provider));
+                }
+            }
+        }
+    }
+    all
+}
+
+fn probes() -> Vec<Option<ModelProbe>> {
+    let mut probes = vec![None, Some(ModelProbe { chosen: "coreml-all".into(), candidates: Vec::new() })];
+    for outcome in OUTCOMES {
+        // What was chosen may contradict what was found, in a file that somebody has edited.
+        for chosen in ["cpu", "coreml-all", "cuda"] {
+            probes.push(Some(probe(chosen, [outcome, "crash"])));
+        }
+    }
+    probes
+}
+
+#[test]
+fn whatever_comes_together_what_is_decided_is_possible_and_has_a_reason() {
+    let (crash, all_requests, probes) = (crash(), all_requests(), probes());
+    let (mut decided, mut refused) = (0_u32, 0_u32);
+    for (target, machine) in machines() {
+        for accelerator in ["cpu", "coreml", "cuda"] {
+            for whispercpp in [true, false] {
+                let wheels = wheels(target, accelerator, whispercpp);
+                // What was measured matters on Apple Silicon only, which the first question of each shows.
+                let probes = if wheels.is_apple_silicon() { &probes[..] } else { &probes[..3] };
+                for requests in &all_requests {
+                    for crash in [None, Some(&crash)] {
+                        for probe in probes {
+                            let probe = probe.as_ref();
+                            let question = Question { wheels: &wheels, machine: &machine, requests, crash, probe };
+                            match decide(&question) {
+                                Ok(decision) => {
+                                    decided += 1;
+                                    check_decision(&question, &decision);
+                                }
+                                Err(refusal) => {
+                                    refused += 1;
+                                    check_refusal(&question, &refusal);
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+    println!("{decided} decisions, {refused} refusals");
+    assert!(decided > 100_000 && refused > 100_000, "{decided} decisions, {refused} refusals");
+}
+
+/// What is there, said without the rules that the policy is made of.
+fn is_there(question: &Question<'_>, what: &str) -> bool {
+    let Question { wheels, machine, .. } = question;
+    let whispercpp = wheels.whispercpp
+        && machine.missing_instructions.is_empty()
+        && machine.macos.is_none_or(|version| version >= (13, 3));
+    match what {
+        "cpu" | "faster-whisper" => true,
+        "whispercpp" => whispercpp,
+        "metal" => whispercpp && wheels.target == APPLE,
+        "coreml" => wheels.accelerator == "coreml" && machine.macos.is_some_and(|version| version >= (12, 0)),
+        "cuda" => wheels.accelerator == "cuda" && machine.nvidia == Some(GOOD_DRIVER),
+        other => panic!("{other}"),
+    }
+}
+
+fn check_decision(question: &Question<'_>, decision: &Decision) {
+    let context = || format!("{question:#?}\n{decision:#?}");
+    let Decision { transcription: heard, synthesis: said, notes } = decision;
+    let requests = question.requests;
+
+    // Nothing is used that is not there, or in a combination that does not exist.
+    for what in [heard.backend.word(), heard.device.word(), said.provider.word()] {
+        assert!(is_there(question, what), "{what}: {}", context());
+    }
+    assert_eq!(heard.device == Device::Metal, heard.backend == Backend::WhisperCpp && heard.device != Device::Cpu);
+
+    // What somebody asks for is done; the specific setting is stronger than the coarse one.
+    assert!(requests.backend.choice.is_none_or(|backend| backend == heard.backend), "{}", context());
+    assert!(requests.device.choice.is_none_or(|device| device == heard.device), "{}", context());
+    assert!(requests.provider.choice.is_none_or(|provider| provider == said.provider), "{}", context());
+    let coarse = requests.accelerator.choice.map(Accelerator::word);
+    if let (Some(word @ ("cpu" | "metal" | "cuda")), None) = (coarse, requests.device.choice) {
+        let says_why_not = requests.backend.choice.is_some() && notes.iter().any(|note| note.contains("`accelerator`"));
+        assert!(heard.device.word() == word || says_why_not, "{}", context());
+    }
+    if let (Some(word @ ("cpu" | "coreml" | "cuda")), None) = (coarse, requests.provider.choice) {
+        assert_eq!(said.provider.word(), word, "{}", context());
+    }
+    let asked = requests.backend.choice.is_some() || requests.device.choice.is_some();
+    assert_eq!(heard.forced, asked || [Some("cpu"), Some("metal"), Some("cuda")].contains(&coarse), "{}", context());
+    let asked = requests.provider.choice.is_some();
+    assert_eq!(said.forced, asked || [Some("cpu"), Some("coreml"), Some("cuda")].contains(&coarse), "{}", context());
+
+    // Everything has a reason, and one that names who asked for it.
+    for (forced, why) in [(heard.forced, &heard.why), (said.forced, &said.why)] {
+        assert!(!why.is_empty() && why.contains("asked for by command line (--") == forced, "{}", context());
+    }
+
+    // The GPU that a service died in is used by those only who name Metal, and not without a word.
+    if question.crash.is_some() && heard.device == Device::Metal {
+        assert!([requests.device.choice == Some(Device::Metal), coarse == Some("metal")].contains(&true));
+        assert!(notes.iter().any(|note| note.contains("SIGABRT")), "{}", context());
+    }
+    // CoreML is used by itself only after it was shown to be right and faster.
+    let good = question.probe.is_some_and(|probe| {
+        probe.chosen == "coreml-all"
+            && probe.candidates[..]
+                .iter()
+                .any(|candidate| candidate.name == probe.chosen && candidate.outcome == "good")
+    });
+    if !said.forced {
+        assert_eq!(said.provider == Provider::CoreMl, good && !said.candidates.is_empty(), "{}", context());
+    }
+    let comparable = !said.forced && question.wheels.target == APPLE && is_there(question, "coreml");
+    assert_eq!(!said.candidates.is_empty(), comparable, "{}", context());
+
+    // A runtime for CUDA that does not use it says so once, unless nobody wants it to.
+    let said_so = notes.iter().filter(|note| note.contains("computes on the CPU")).count();
+    let expected =
+        question.wheels.accelerator == "cuda" && !is_there(question, "cuda") && !(heard.forced && said.forced);
+    assert_eq!(said_so, usize::from(expected), "{}", context());
+    // Who does not concern CUDA does not get it, so nobody waits for a driver in vain.
+    if !requests.concern_cuda() {
+        assert!(!decision.uses_cuda(), "{}", context());
+    }
+}
+
+fn check_refusal(question: &Question<'_>, refusal: &Refusal) {
+    let context = || format!("{question:#?}\n{refusal:#?}");
+    let requests = question.requests;
+    let value = match refusal.key {
+        "accelerator" => requests.accelerator.choice.map(Accelerator::word),
+        "stt_backend" => requests.backend.choice.map(Backend::word),
+        "stt_device" => requests.device.choice.map(Device::word),
+        "tts_provider" => requests.provider.choice.map(Provider::word),
+        _ => None,
+    };
+    // Only what somebody said is refused: `auto` never is.
+    assert_eq!(value, Some(refusal.value), "{}", context());
+    assert!(refusal.by.starts_with("command line (--") && !refusal.why.is_empty(), "{}", context());
+    // There is a good reason: it is not there, or contradicts what else was said.
+    let contradicts = refusal.key == "stt_device" && requests.backend.choice.is_some();
+    assert!(!is_there(question, refusal.value) || contradicts, "{}", context());
+    // What it offers instead is there.
+    assert!(refusal.possible.starts_with(&["auto"]), "{}", context());
+    for word in &refusal.possible[1..] {
+        assert!(is_there(question, word) && *word != refusal.value || contradicts, "{}", context());
+    }
+}

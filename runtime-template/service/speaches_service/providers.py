@@ -1,0 +1,203 @@
+"""What onnxruntime computes with: an explicit list for each of upstream's executors.
+
+Upstream takes all providers that onnxruntime was compiled with and lets it find out what works, which is noise in the
+log and a service that is slow for reasons that nobody sees. Here the launcher has decided; a session that does not get
+what was decided is an error where somebody asked for it, and one line in the log where nobody did.
+"""
+
+import contextlib
+import importlib
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from speaches_service import fallback
+from speaches_service.deferred_imports import placeholder
+from speaches_service.rebinding import imported
+from speaches_service.rebinding import rebind as rebind_name
+from speaches_service.settings import Settings
+
+CPU = "CPUExecutionProvider"
+CUDA = "CUDAExecutionProvider"
+COREML = "CoreMLExecutionProvider"
+
+WORDS = {CPU: "cpu", CUDA: "cuda", COREML: "coreml"}
+"""What the settings call them."""
+
+CANDIDATES = ("cpu", "coreml-all", "coreml-cpu-and-gpu", "cuda")
+"""Ways to compute speech."""
+
+Provider = tuple[str, dict[str, str]]
+"""A name and options, as onnxruntime takes them."""
+OnUse = Callable[[str, str, str], None]
+"""Is told that a model (its name on the hub) computes with a backend and a provider from now on."""
+
+_EXECUTORS = "speaches.executors."
+_CHOICE = "get_ort_providers_with_options"
+_COMPUTE_UNITS = {"coreml-all": "ALL", "coreml-cpu-and-gpu": "CPUAndGPU"}
+_KOKORO, _PIPER = "kokoro", "piper"
+
+
+def provider_list(candidate: str, executor: str, cache: str | None) -> list[Provider]:
+    """What a candidate means for `kokoro` or `piper`; compiled models are kept below the directory `cache`."""
+    if candidate == "cuda":
+        # The default searches for the best convolution for every new length of text, which takes longer than computing.
+        return [(CUDA, {"cudnn_conv_algo_search": "DEFAULT"} if executor == _KOKORO else {}), (CPU, {})]
+    if candidate == "cpu":
+        return [(CPU, {})]
+    options = {"ModelFormat": "MLProgram", "MLComputeUnits": _COMPUTE_UNITS[candidate]}
+    if cache is not None:
+        version = importlib.import_module("onnxruntime").__version__
+        directory = os.path.join(cache, "coreml", version, candidate)
+        # Without it every load compiles the model again, and works.
+        with contextlib.suppress(OSError):
+            os.makedirs(directory, exist_ok=True)
+            options["ModelCacheDirectory"] = directory
+    return [(COREML, options), (CPU, {})]
+
+
+def with_options_of_user(providers: Sequence[Provider], options: Any, available: Sequence[str]) -> list[Provider]:
+    """What the user says with upstream's `UNSTABLE_ORT_OPTS__…` is in force for what it names.
+
+    Options are added to a provider's own. A priority adds a provider and puts it in its place. What is excluded is left
+    out; the CPU stays if nothing else does.
+    """
+    named = options.model_fields_set
+    chosen = list(providers)
+    if "provider_priority" in named:
+        priority: Mapping[str, int] = options.provider_priority
+        here = [name for name, _ in chosen]
+        chosen += [(name, {}) for name in priority if priority[name] > 0 and name in available and name not in here]
+        chosen.sort(key=lambda provider: -priority.get(provider[0], 0))
+    if "exclude_providers" in named:
+        chosen = [provider for provider in chosen if provider[0] not in options.exclude_providers] or [(CPU, {})]
+    if "provider_opts" in named:
+        chosen = [(name, {**own, **options.provider_opts.get(name, {})}) for name, own in chosen]
+    return chosen
+
+
+def model_of(path: str | os.PathLike[str]) -> str:
+    """The name on the hub of a model whose file lies in a cache; else the path."""
+    for part in os.fspath(path).replace(os.sep, "/").split("/"):
+        if part.startswith("models--"):
+            return part.removeprefix("models--").replace("--", "/")
+    return os.fspath(path)
+
+
+class Providers:
+    """The lists for one run of the service."""
+
+    def __init__(self, settings: Settings, on_use: OnUse) -> None:
+        self._settings = settings
+        self._on_use = on_use
+
+    def candidate_for(self, model: str) -> str:  # noqa: ARG002 - what was measured may differ between models
+        """How a model that speaks computes when it is loaded next: one of `CANDIDATES`."""
+        provider = self._settings.synthesis.provider
+        # The neural engine takes minutes to compile for, and refuses Kokoro in public reports.
+        return "coreml-cpu-and-gpu" if provider == "coreml" else provider
+
+    def providers_for(self, model: str, executor: str) -> list[Provider]:
+        """The list for a model that speaks, by its name on the hub and its executor (`kokoro` or `piper`)."""
+        return provider_list(self.candidate_for(model), executor, self._settings.machine_directory)
+
+    def rebind(self) -> None:
+        """Replace upstream's choice wherever it is made.
+
+        Raises:
+            AttributeError: upstream chooses elsewhere, so this is not the version that this was written for.
+        """
+        for executor in (_KOKORO, _PIPER):
+            if imported(_EXECUTORS + executor) is not None:
+                self._rebind_speech(executor)
+        if imported(_EXECUTORS + "parakeet") is not None:
+            self._rebind_parakeet()
+        silero = imported(_EXECUTORS + "silero_vad_v5")
+        # The sample has none that computes.
+        if silero is not None and (hasattr(silero, _CHOICE) or not self._settings.sample):
+            # Tiny, and in a loop over a few milliseconds each: anything else than the CPU makes it slower.
+            rebind_name(silero.__name__, _CHOICE, lambda options: [(CPU, dict(options.provider_opts.get(CPU, {})))])
+
+    def _rebind_speech(self, executor: str) -> None:
+        module = _EXECUTORS + executor
+
+        def choose(options: Any) -> Any:
+            # Which model it is for is known where its session is opened.
+            return options
+
+        def open_session(path: str | os.PathLike[str], *, providers: Any) -> Any:
+            runtime = importlib.import_module("onnxruntime")
+            session_options = runtime.SessionOptions()
+            # Every text has another length, and for each the memory would be planned and kept.
+            session_options.enable_mem_pattern = executor != _KOKORO
+            model = model_of(path)
+            own = self.providers_for(model, executor)
+            chosen = with_options_of_user(own, providers, runtime.get_available_providers())
+            demanded = own[0][0] if self._settings.synthesis.forced else None
+
+            def make(chosen: Sequence[Provider]) -> Any:
+                return original(path, sess_options=session_options, providers=chosen, enable_fallback=0)
+
+            return self._open(model, chosen, demanded, make, lambda session: [session])
+
+        rebind_name(module, _CHOICE, choose)
+        original: Any = rebind_name(module, "InferenceSession", open_session)
+
+    def _rebind_parakeet(self) -> None:
+        module = _EXECUTORS + "parakeet"
+        transcription = self._settings.transcription
+        own: list[Provider] = [(CUDA, {}), (CPU, {})] if transcription.device == "cuda" else [(CPU, {})]
+        demanded = CUDA if transcription.forced and transcription.device == "cuda" else None
+
+        def choose(options: Any) -> list[Provider]:
+            runtime = importlib.import_module("onnxruntime")
+            return with_options_of_user(own, options, runtime.get_available_providers())
+
+        def load_model(model: str, *, providers: Sequence[Provider]) -> Any:
+            return self._open(
+                model, providers, demanded, lambda chosen: original.load_model(model, providers=chosen), _sessions_of
+            )
+
+        rebind_name(module, _CHOICE, choose)
+        original: Any = rebind_name(module, "onnx_asr", placeholder("onnx_asr", load_model=load_model))
+
+    def _open(
+        self,
+        model: str,
+        chosen: Sequence[Provider],
+        demanded: str | None,
+        make: Callable[[Sequence[Provider]], Any],
+        sessions_of: Callable[[Any], Sequence[Any]],
+    ) -> Any:
+        """Make something with sessions that have the first provider of the list.
+
+        Raises:
+            HTTPException: 503 when `demanded` is not what they have.
+        """
+        wanted = chosen[0][0]
+        reason = "the user's `UNSTABLE_ORT_OPTS__…` says otherwise" if demanded not in (None, wanted) else None
+        if reason is None:
+            try:
+                made = make(chosen)
+            except (ValueError, RuntimeError) as error:  # onnxruntime's errors are of both kinds
+                if wanted == CPU:
+                    raise
+                reason = str(error)
+            else:
+                if all(session.get_providers()[0] == wanted for session in sessions_of(made)):
+                    self._on_use(model, "onnxruntime", WORDS.get(wanted, wanted))
+                    return made
+                reason = "onnxruntime cannot use it here; the lines above may say why"
+        wanted = demanded or wanted
+        word = WORDS.get(wanted, wanted)
+        if demanded is not None:
+            fallback.refuse(model, word, reason)
+        fallback.fall_back(model, word, reason)
+        made = make([(CPU, {})])
+        self._on_use(model, "onnxruntime", WORDS[CPU])
+        return made
+
+
+def _sessions_of(adapter: Any) -> list[Any]:
+    """The sessions of a model of onnx_asr."""
+    return [value for value in vars(adapter.asr).values() if hasattr(value, "get_providers")]

@@ -1,0 +1,215 @@
+import os
+import sys
+import tempfile
+import unittest
+from collections.abc import Sequence
+from types import ModuleType, SimpleNamespace
+from typing import Any
+from unittest import mock
+
+from speaches_service import fallback, providers
+from speaches_service.providers import COREML, CPU, CUDA, Providers, model_of, provider_list, with_options_of_user
+from speaches_service.settings import Settings, Synthesis, Transcription
+
+PATH = "/cache/hub/models--org--voice/snapshots/abc/model.onnx"
+
+
+class Options(SimpleNamespace):
+    """Upstream's options: what was not named has the defaults of pydantic's model."""
+
+    def __init__(self, **named: Any) -> None:
+        super().__init__(
+            **{
+                "exclude_providers": ["TensorrtExecutionProvider"],
+                "provider_priority": {CUDA: 100},
+                "provider_opts": {},
+                **named,
+            }
+        )
+        self.model_fields_set = set(named)
+
+
+class Refused(Exception):
+    """FastAPI's `HTTPException`."""
+
+    def __init__(self, status_code: int, detail: str) -> None:
+        super().__init__(detail)
+        self.status_code, self.detail = status_code, detail
+
+
+class Session:
+    """A session that has the providers that work."""
+
+    works: Sequence[str] = (CPU, CUDA, COREML)
+    raises: Sequence[str] = ()
+    made: list["Session"]
+
+    def __init__(self, path: object, sess_options: Any = None, providers: Any = (), enable_fallback: int = 1) -> None:
+        self.path, self.options, self.asked, self.enable_fallback = path, sess_options, list(providers), enable_fallback
+        if self.asked[0][0] in self.raises:
+            raise RuntimeError("no driver\nmore")
+        self.made.append(self)
+
+    def get_providers(self) -> list[str]:
+        return [name for name, _ in self.asked if name in self.works]
+
+
+def module(name: str, **attributes: object) -> ModuleType:
+    made = ModuleType(name)
+    vars(made).update(attributes)
+    return made
+
+
+class ProvidersTest(unittest.TestCase):
+    def setUp(self) -> None:
+        Session.works, Session.raises, Session.made = (CPU, CUDA, COREML), (), []
+        self.used: list[tuple[str, str, str]] = []
+        self.said = mock.Mock()
+        choice: dict[str, object] = {"get_ort_providers_with_options": lambda _options: [("anything", {})]}
+        self.asr = module("onnx_asr", load_model=self.load_model)
+        modules = {
+            "fastapi": module("fastapi", HTTPException=Refused),
+            "onnxruntime": module(
+                "onnxruntime",
+                __version__="1.2.3",
+                SessionOptions=lambda: SimpleNamespace(enable_mem_pattern=True),
+                get_available_providers=lambda: [COREML, CUDA, CPU],
+            ),
+            "speaches.executors.kokoro": module("speaches.executors.kokoro", InferenceSession=Session, **choice),
+            "speaches.executors.piper": module("speaches.executors.piper", InferenceSession=Session, **choice),
+            "speaches.executors.parakeet": module("speaches.executors.parakeet", onnx_asr=self.asr, **choice),
+            "speaches.executors.silero_vad_v5": module("speaches.executors.silero_vad_v5", **choice),
+        }
+        for patch in (mock.patch.dict(sys.modules, modules), mock.patch.object(fallback, "announce", self.said)):
+            patch.start()
+            self.addCleanup(patch.stop)
+
+    def load_model(self, model: str, providers: Any) -> Any:
+        asr = SimpleNamespace(_encoder=Session(model, providers=providers), _vocabulary={})
+        return SimpleNamespace(asr=asr)
+
+    def rebind(self, provider: str = "cpu", forced: bool = False, device: str = "cpu", **settings: Any) -> None:
+        chosen = Settings(
+            "/runtime",
+            ("127.0.0.1",),
+            0,
+            synthesis=Synthesis(provider, forced, "x"),
+            transcription=Transcription("faster-whisper", device, forced, "x"),
+            **settings,
+        )
+        Providers(chosen, lambda *use: self.used.append(use)).rebind()
+
+    def load(self, executor: str, options: Options | None = None) -> Session:
+        """As upstream's executors do it."""
+        here: Any = sys.modules[f"speaches.executors.{executor}"]
+        chosen = here.get_ort_providers_with_options(options or Options())
+        session: Session = here.InferenceSession(PATH, providers=chosen)
+        return session
+
+    def load_parakeet(self, options: Options | None = None) -> Session:
+        here: Any = sys.modules["speaches.executors.parakeet"]
+        chosen = here.get_ort_providers_with_options(options or Options())
+        adapter = here.onnx_asr.load_model("org/parakeet", providers=chosen)
+        session: Session = adapter.asr._encoder
+        return session
+
+    def test_on_the_cpu_nothing_else_is_even_tried(self) -> None:
+        self.rebind()
+        for executor, planned in (("kokoro", False), ("piper", True)):
+            session = self.load(executor)
+            self.assertEqual(session.asked, [(CPU, {})])
+            self.assertEqual(session.options.enable_mem_pattern, planned, executor)
+            self.assertEqual(session.enable_fallback, 0)
+        self.assertEqual(self.load_parakeet().asked, [(CPU, {})])
+        self.assertEqual(self.used[0], ("org/voice", "onnxruntime", "cpu"))
+        self.said.assert_not_called()
+
+    def test_cuda_is_for_what_the_launcher_says_and_never_for_silero(self) -> None:
+        self.rebind(provider="cuda", device="cuda")
+        self.assertEqual(self.load("kokoro").asked, [(CUDA, {"cudnn_conv_algo_search": "DEFAULT"}), (CPU, {})])
+        self.assertEqual(self.load("piper").asked, [(CUDA, {}), (CPU, {})])
+        self.assertEqual(self.load_parakeet().asked, [(CUDA, {}), (CPU, {})])
+        silero: Any = sys.modules["speaches.executors.silero_vad_v5"]
+        self.assertEqual(silero.get_ort_providers_with_options(Options()), [(CPU, {})])
+        self.assertEqual({use[2] for use in self.used}, {"cuda"})
+
+    def test_coreml_keeps_what_it_compiles_for_one_version_and_one_way(self) -> None:
+        with tempfile.TemporaryDirectory() as directory:
+            found = provider_list("coreml-all", "kokoro", directory)
+            cache = os.path.join(directory, "coreml", "1.2.3", "coreml-all")
+            options = {"ModelFormat": "MLProgram", "MLComputeUnits": "ALL", "ModelCacheDirectory": cache}
+            self.assertEqual(found, [(COREML, options), (CPU, {})])
+            self.assertTrue(os.path.isdir(cache))
+            # A directory that cannot be made is no reason not to compute.
+            with open(os.path.join(directory, "file"), "w"):
+                pass
+            without = provider_list("coreml-cpu-and-gpu", "piper", os.path.join(directory, "file"))
+            self.assertEqual(without[0][1], {"ModelFormat": "MLProgram", "MLComputeUnits": "CPUAndGPU"})
+
+    def test_what_does_not_work_is_one_line_and_the_cpu_unless_somebody_asked_for_it(self) -> None:
+        for works, raises in (((CPU,), ()), ((CPU,), (CUDA,))):
+            with self.subTest(works=works, raises=raises):
+                Session.works, Session.raises, self.used = works, raises, []
+                self.said.reset_mock()
+                self.setUp()
+                Session.works, Session.raises = works, raises
+                self.rebind(provider="cuda", device="cuda")
+                self.assertEqual(self.load("kokoro").asked, [(CPU, {})])
+                self.assertEqual(self.load_parakeet().asked, [(CPU, {})])
+                self.assertEqual([call.args[1] for call in self.said.call_args_list], ["warning"] * 2)
+                self.assertEqual([use[2] for use in self.used], ["cpu", "cpu"])
+
+                self.setUp()
+                Session.works, Session.raises = works, raises
+                self.rebind(provider="cuda", device="cuda", forced=True)
+                for executor in ("kokoro", "piper", None):
+                    with self.assertRaises(Refused) as caught:
+                        self.load(executor) if executor else self.load_parakeet()
+                    self.assertEqual(caught.exception.status_code, 503)
+                    self.assertIn("cannot compute on cuda, as was asked for", caught.exception.detail)
+                self.assertEqual(self.used, [])
+
+    def test_a_model_that_is_broken_is_no_matter_of_providers(self) -> None:
+        Session.raises = (CPU,)
+        self.rebind()
+        with self.assertRaises(RuntimeError):
+            self.load("kokoro")
+        self.said.assert_not_called()
+
+    def test_what_the_user_says_of_a_provider_stays_in_force(self) -> None:
+        available = [COREML, CUDA, CPU]
+
+        def chosen(own: list[providers.Provider], **named: Any) -> list[providers.Provider]:
+            return with_options_of_user(own, Options(**named), available)
+
+        cpu: list[providers.Provider] = [(CPU, {})]
+        cuda: list[providers.Provider] = [(CUDA, {"cudnn_conv_algo_search": "DEFAULT"}), (CPU, {})]
+        self.assertEqual(chosen(cuda), cuda, "defaults of upstream are not what a user says")
+        self.assertEqual(chosen(cuda, exclude_providers=[CUDA]), cpu)
+        self.assertEqual(chosen(cpu, exclude_providers=[CPU]), cpu, "something has to compute")
+        searched = {CUDA: {"cudnn_conv_algo_search": "HEURISTIC", "gpu_mem_limit": "1"}}
+        self.assertEqual(chosen(cuda, provider_opts=searched)[0][1], searched[CUDA])
+        self.assertEqual(chosen(cpu, provider_opts={COREML: {"ModelFormat": "MLProgram"}}), cpu)
+        self.assertEqual(chosen(cpu, provider_priority={COREML: 7, "Unknown": 9}), [(COREML, {}), (CPU, {})])
+        self.assertEqual([name for name, _ in chosen(cuda, provider_priority={CPU: 7})], [CPU, CUDA])
+
+    def test_a_demand_that_the_user_contradicts_is_an_error(self) -> None:
+        self.rebind(provider="cuda", forced=True)
+        with self.assertRaises(Refused) as caught:
+            self.load("kokoro", Options(exclude_providers=[CUDA]))
+        self.assertIn("UNSTABLE_ORT_OPTS__", caught.exception.detail)
+
+    def test_another_upstream_is_noticed(self) -> None:
+        for executor in ("kokoro", "piper", "parakeet", "silero_vad_v5"):
+            self.setUp()
+            del vars(sys.modules[f"speaches.executors.{executor}"])["get_ort_providers_with_options"]
+            with self.subTest(executor=executor), self.assertRaises(AttributeError):
+                self.rebind()
+
+    def test_models_are_known_by_where_they_lie(self) -> None:
+        self.assertEqual(model_of(PATH), "org/voice")
+        self.assertEqual(model_of("/elsewhere/model.onnx"), "/elsewhere/model.onnx")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,78 @@
+import sys
+import unittest
+from types import ModuleType
+from typing import Any
+from unittest import mock
+
+from speaches_service import fallback, whisper_device
+from speaches_service.settings import Settings, Transcription
+
+MODULE = "speaches.executors.whisper"
+
+
+class Refused(Exception):
+    def __init__(self, status_code: int, detail: str) -> None:
+        super().__init__(detail)
+        self.status_code, self.detail = status_code, detail
+
+
+class WhisperDeviceTest(unittest.TestCase):
+    def setUp(self) -> None:
+        self.loads: list[tuple[str, str, int]] = []
+        self.used: list[tuple[str, str, str]] = []
+        self.works = False
+        self.module = ModuleType(MODULE)
+        vars(self.module)["WhisperModel"] = self.load
+        fastapi = ModuleType("fastapi")
+        vars(fastapi)["HTTPException"] = Refused
+        self.said = mock.Mock()
+        modules = {MODULE: self.module, "fastapi": fastapi}
+        for patch in (mock.patch.dict(sys.modules, modules), mock.patch.object(fallback, "announce", self.said)):
+            patch.start()
+            self.addCleanup(patch.stop)
+
+    def load(self, model: str, device: str, compute_type: str, device_index: int) -> str:
+        self.loads.append((device, compute_type, device_index))
+        if device == "cuda" and not self.works:
+            raise RuntimeError("CUDA failed with error\nin some line")
+        return f"{model} on {device}"
+
+    def transcribe(self, device: str = "cuda", forced: bool = False) -> Any:
+        """As upstream's executor loads a model."""
+        transcription = Transcription("faster-whisper", device, forced, "x")
+        settings = Settings("/runtime", ("::1",), 0, transcription=transcription)
+        whisper_device.rebind(settings, lambda *use: self.used.append(use))
+        return vars(self.module)["WhisperModel"]("a/b", device=device, compute_type="float16", device_index=1)
+
+    def test_a_gpu_that_works_is_used(self) -> None:
+        self.works = True
+        self.assertEqual(self.transcribe(), "a/b on cuda")
+        self.assertEqual((self.loads, self.used), ([("cuda", "float16", 1)], [("a/b", "faster-whisper", "cuda")]))
+        self.said.assert_not_called()
+
+    def test_a_gpu_that_fails_is_one_line_and_the_cpu(self) -> None:
+        self.assertEqual(self.transcribe(), "a/b on cpu")
+        self.assertEqual(self.loads, [("cuda", "float16", 1), ("cpu", "default", 0)])
+        self.assertEqual(self.used, [("a/b", "faster-whisper", "cpu")])
+        self.said.assert_called_once()
+        self.assertIn("`a/b` computes on the CPU: cuda cannot be used: CUDA failed", self.said.call_args.args[0])
+
+    def test_a_gpu_that_was_asked_for_and_fails_is_an_error(self) -> None:
+        with self.assertRaises(Refused) as caught:
+            self.transcribe(forced=True)
+        self.assertEqual(caught.exception.status_code, 503)
+        self.assertEqual(self.loads, [("cuda", "float16", 1)])
+
+    def test_on_the_cpu_nothing_is_replaced(self) -> None:
+        self.works = True
+        self.transcribe(device="cpu")
+        self.assertEqual(vars(self.module)["WhisperModel"], self.load)
+
+    def test_a_long_reason_is_shortened_to_its_end(self) -> None:
+        fallback.fall_back("a/b", "cuda", "x" * 1000 + " no driver\nmore")
+        said = self.said.call_args.args[0]
+        self.assertTrue(said.endswith(" no driver") and len(said) < 400, said)
+
+
+if __name__ == "__main__":
+    unittest.main()
