@@ -25,7 +25,7 @@ from speaches_service.synthesis_probe.candidates import CPU_PROVIDER
 WARM_RUNS = 2
 """Of each length, after a first one that does not count."""
 
-GRACE_SECONDS = 5
+GRACE_SECONDS = 2
 """How much later than its parent would the process ends itself, should something hang while the parent is gone."""
 
 _LOWEST_PRIORITY = 19
