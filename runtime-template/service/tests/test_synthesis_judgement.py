@@ -28,11 +28,12 @@ MEBIBYTE = 1 << 20
 
 def speech(samples: int) -> Audio:
     """A voice that glides, with overtones."""
-    return _speech(samples).copy()
+    spoken: Audio = _speech(samples).copy()
+    return spoken
 
 
 @functools.cache
-def _speech(samples: int) -> Audio:
+def _speech(samples: int) -> NDArray[np.float32]:
     time = np.arange(samples) / 24000
     phase = 2 * np.pi * (120 * time + 15 * np.sin(2 * np.pi * 0.7 * time))
     spoken = np.zeros(samples)

@@ -34,7 +34,7 @@ class TuneTest(unittest.TestCase):
         self.machine = os.path.join(scratch.name, "machine")
         self.said: list[str] = []
         for patch in (
-            mock.patch.dict(sys.modules, {"speaches.hf_utils": types.SimpleNamespace(HF_HUB_CACHE=self.cache)}),  # type: ignore[dict-item]
+            mock.patch.dict(sys.modules, {"speaches.hf_utils": types.SimpleNamespace(HF_HUB_CACHE=self.cache)}),
             mock.patch("speaches_service.tune_command.announce", lambda message, *_, **__: self.said.append(message)),
         ):
             patch.start()
@@ -64,7 +64,7 @@ class TuneTest(unittest.TestCase):
     def test_people_get_a_table(self) -> None:
         self.add_model("one")
         lines = self.tune().splitlines()
-        self.assertEqual(lines[0], "a/one: right, 0.01 s of computing for a second of speech")
+        self.assertEqual(lines[0], "a/one: right, 0.11 s of computing for a second of speech")
         self.assertEqual(lines[1].split(), ["candidate", "outcome", "speed-up", "correlation", "reason"])
         self.assertEqual(lines[2], "  right      good     2.00      1.0000       2.00 times as fast as the CPU")
         self.assertRegex(lines[3], r"^  dying      crash    -         -            SIGABRT ended it")
@@ -90,8 +90,8 @@ class TuneTest(unittest.TestCase):
         self.add_model("two")
         told = self.tune(key=None)
         self.assertEqual(self.said[0], "nothing can take the place of the CPU here: this is no Mac")
-        self.assertIn("a/one: cpu, 0.02 s of computing", told)
-        self.assertIn("a/two: cpu, 0.02 s of computing", told)
+        self.assertIn("a/one: cpu, 0.22 s of computing", told)
+        self.assertIn("a/two: cpu, 0.22 s of computing", told)
         self.assertIn("no model is clearly faster than the others", told)
         self.assertFalse(os.path.exists(os.path.join(self.machine, FILE)), "there is no key to keep it under")
 
