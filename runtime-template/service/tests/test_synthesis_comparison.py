@@ -109,20 +109,33 @@ class ComparisonTest(unittest.TestCase):
         self.asked: list[tuple[str, Limits]] = []
         self.model = SpeechModel("a/model", "model.onnx", "voices.bin")
 
-    def compare(self, cpu: list[Measurement], **others: Measurement) -> Decision:
-        waiting = list(cpu)
+    def compare(self, cpu: list[Measurement], **others: Measurement | list[Measurement]) -> Decision:
+        waiting = {CPU.name: list(cpu)}
+        waiting.update({name: [*it] if isinstance(it, list) else [it, it] for name, it in others.items()})
 
         def measure(_model: SpeechModel, candidate: Candidate, limits: Limits) -> Measurement:
             self.asked.append((candidate.name, limits))
-            return waiting.pop(0) if candidate.name == CPU.name else others[candidate.name]
+            return waiting[candidate.name].pop(0)
 
         return compare(self.model, [candidate(name) for name in others], measure)
 
     def test_a_cpu_that_was_only_busy_gets_a_second_chance(self) -> None:
         decision = self.compare([measured(times=3), measured(times=1)], other=measured(times=1))
         self.assertEqual((decision.chosen, decision.candidates[0].outcome), ("cpu", "slower"))
-        self.assertEqual([name for name, _ in self.asked], ["cpu", "other", "cpu"])
+        self.assertEqual([name for name, _ in self.asked], ["cpu", "other", "other", "cpu"])
         self.assertAlmostEqual(decision.real_time_factor or 0, 1)
+
+    def test_who_is_good_only_once_is_not(self) -> None:
+        for second, outcome in (
+            (measured(times=0.9), "slower"),
+            (measured(lambda audio: audio[::-1], times=0.1), "wrong"),
+            (Measurement(Failure("crash", "SIGSEGV ended it")), "crash"),
+        ):
+            decision = self.compare([measured(), measured()], other=[measured(times=0.5), second])
+            self.assertEqual((decision.chosen, decision.candidates[0].outcome), ("cpu", outcome))
+        decision = self.compare([measured(), measured()], other=[measured(times=0.5), measured(times=0.8)])
+        self.assertEqual(decision.chosen, "other")
+        self.assertAlmostEqual(decision.candidates[0].speedup or 0, 1.25)
 
     def test_nothing_is_measured_twice_when_nothing_seems_to_be_good(self) -> None:
         self.compare([measured()], other=measured(times=2), third=Measurement(Failure("crash", "so")))

@@ -89,8 +89,8 @@ class DecisionsTest(Scratch):
         def of(**factors: float | None) -> dict[str, Decision]:
             return {model: Decision("cpu", (), factor) for model, factor in factors.items()}
 
-        self.assertEqual(recommended(of(int8=0.5, fp16=0.2, fp32=0.3)), "fp16")
-        self.assertIsNone(recommended(of(int8=0.5, fp16=0.26, fp32=0.3)), "too close to the next one")
+        self.assertEqual(recommended(of(int8=0.9, fp16=0.2, fp32=0.31)), "fp16")
+        self.assertIsNone(recommended(of(int8=0.9, fp16=0.21, fp32=0.3)), "too close to the next one")
         self.assertIsNone(recommended(of(int8=0.5)), "nothing to compare")
         self.assertIsNone(recommended(of(int8=0.5, fp16=None)))
         self.assertIsNone(recommended({}))

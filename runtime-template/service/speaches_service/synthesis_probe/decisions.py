@@ -18,8 +18,9 @@ from speaches_service.synthesis_probe.outcomes import OUTCOMES, Outcome, Verdict
 FILE = "synthesis-probe.json"
 
 _LOCK_SECONDS = 5
-_FASTEST_BY = 1.2
-"""How many times faster the recommended model has to be than the next one."""
+_FASTEST_BY = 1.5
+"""How many times faster the recommended model has to be than the next one: models are measured one after the other, and
+what else a machine does meanwhile may well make a third."""
 
 
 class Decision(NamedTuple):
