@@ -37,12 +37,12 @@ class SwitchTest(unittest.TestCase):
 
     def test_a_model_is_switched_at_its_next_load(self) -> None:
         service = self.make()
-        self.assertIsNone(service.chosen_provider("a/b"))
+        self.assertEqual(service.chosen_provider("a/b"), ("CPUExecutionProvider", {}))
         self.assertEqual(service.load("a/b", lambda candidate: candidate), CPU)
         self.decisions.record("a/b", CHOSEN)
         self.assertEqual(service.chosen_provider("a/b"), ("FastExecutionProvider", {"Cache": "here"}))
         self.assertEqual(service.load("a/b", lambda candidate: candidate), FAST)
-        self.assertIsNone(service.chosen_provider("another/one"))
+        self.assertEqual(service.chosen_provider("another/one"), ("CPUExecutionProvider", {}))
         self.announced.assert_not_called()
 
     def test_the_cpu_may_be_what_was_chosen(self) -> None:
@@ -53,9 +53,10 @@ class SwitchTest(unittest.TestCase):
 
     def test_what_somebody_forces_and_what_has_no_key_is_not_looked_up(self) -> None:
         self.decisions.record("a/b", CHOSEN)
-        for service in (self.make(forced=True), self.make(key=None), self.make(key="another")):
+        for service in (self.make(forced=True), self.make(key=None)):
             self.assertIsNone(service.chosen_provider("a/b"))
             self.assertEqual(service.load("a/b", lambda candidate: candidate), CPU)
+        self.assertEqual(self.make(key="another").chosen_provider("a/b"), ("CPUExecutionProvider", {}))
 
     def test_a_load_that_fails_is_done_on_the_cpu_and_not_tried_again(self) -> None:
         self.decisions.record("a/b", CHOSEN)

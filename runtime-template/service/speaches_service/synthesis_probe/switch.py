@@ -39,7 +39,10 @@ class Switch:
         self._where = None if key is None or directory is None or settings.synthesis.forced else (directory, key)
 
     def chosen_provider(self, model_id: str) -> tuple[str, dict[str, str]] | None:
-        """The provider that was found to be best, and its options; None when nothing was compared for this model."""
+        """The provider that was found to be best, and its options: the CPU as long as nothing was found.
+
+        None when comparing has no say, because somebody has decided or there is nothing to compare.
+        """
         candidate = self._chosen(model_id)
         return None if candidate is None else (candidate.provider, dict(candidate.options))
 
@@ -67,10 +70,8 @@ class Switch:
             return None
         directory, key = self._where
         decision = Decisions(directory, key).read().get(model_id)
-        if decision is None:
-            return None
-        offered = (CPU, *self._offered(directory, key, model_id))
-        return next((candidate for candidate in offered if candidate.name == decision.chosen), CPU)
+        offered = () if decision is None else self._offered(directory, key, model_id)
+        return next((candidate for candidate in offered if decision and candidate.name == decision.chosen), CPU)
 
     @contextlib.contextmanager
     def _marked(self, directory: str, key: str, model_id: str, name: str) -> Iterator[bool]:
