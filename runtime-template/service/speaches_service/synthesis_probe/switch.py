@@ -49,6 +49,8 @@ class Switch:
     def load(self, model_id: str, create: Callable[[Candidate], Loaded]) -> Loaded:
         """Load a model with what was chosen for it, else on the CPU, and let `create` do it.
 
+        N.B. not for what somebody forces: then `chosen_provider` is None, and the CPU is no answer.
+
         Raises:
             Exception: what `create` raises for the CPU.
         """
