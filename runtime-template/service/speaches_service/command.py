@@ -4,6 +4,7 @@ N.B. Nothing heavy is imported here: a wrong setting or a taken port has to be t
 """
 
 import os
+import signal
 import time
 from collections.abc import Sequence
 from typing import NoReturn
@@ -65,7 +66,10 @@ def run_tune(settings: Settings, as_json: bool) -> None:
         from speaches_service import tune_command
     except ImportError as error:
         raise unusable_part(error) from error
-    tune_command.tune(settings, as_json)
+    try:
+        tune_command.tune(settings, as_json)
+    except KeyboardInterrupt:
+        raise SystemExit(128 + signal.SIGINT) from None
 
 
 def run_models_command(arguments: Sequence[str], settings: Settings) -> None:

@@ -92,12 +92,16 @@ class ComparisonOfProcessesTest(unittest.TestCase):
             "sample/tone-speech", os.path.join(snapshot, "model.onnx"), os.path.join(snapshot, "voices.bin")
         )
         absent = Candidate("absent", "AbsentExecutionProvider", {})
+        # onnxruntime has it on most systems: a session with it can be made, and no model of ours runs on it.
+        idle = Candidate("idle", "AzureExecutionProvider", {})
         again = Candidate("again", CPU.provider, {})
         with tempfile.TemporaryDirectory() as scratch:
-            decision = compare(model, (absent, again), Measuring(scratch).measure)
-        refused, same = decision.candidates
+            decision = compare(model, (absent, idle, again), Measuring(scratch).measure)
+        refused, unused, same = decision.candidates
         self.assertEqual(refused.outcome, "refused")
         self.assertIn("has no AbsentExecutionProvider", refused.reason)
+        self.assertEqual(unused.outcome, "refused")
+        self.assertRegex(unused.reason, "no part of the model runs on it|has no AzureExecutionProvider")
         self.assertGreater(same.correlation or 0, 0.9999, same.reason)
         self.assertGreater(same.speedup or 0, 0)
 
