@@ -4,6 +4,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+from unittest import mock
 
 from speaches_service.synthesis_probe import workshop
 from speaches_service.synthesis_probe.candidates import CACHE_DIRECTORY, cache_of, coreml
@@ -84,6 +85,17 @@ class DecisionsTest(Scratch):
         self.assertEqual([writer.wait(60) for writer in writers], [0, 0, 0])
         self.assertEqual(len(Decisions(self.directory, "k").read()), 60)
         self.assertEqual(sorted(os.listdir(self.directory)), [FILE, f"{FILE}.lock"])
+
+    def test_one_that_never_stops_writing_is_an_error(self) -> None:
+        decisions = Decisions(self.directory, "k")
+        decisions.record("a/b", DECISION)
+        with (
+            mock.patch("speaches_service.synthesis_probe.decisions._LOCK_SECONDS", 0.1),
+            locked(os.path.join(self.directory, f"{FILE}.lock")),
+            self.assertRaises(OSError),
+        ):
+            decisions.record("c/d", DECISION)
+        self.assertEqual(list(decisions.read()), ["a/b"])
 
     def test_a_model_is_recommended_when_it_is_clearly_the_fastest(self) -> None:
         def of(**factors: float | None) -> dict[str, Decision]:

@@ -12,12 +12,12 @@ from datetime import datetime, timezone
 from typing import NamedTuple, cast
 
 from speaches_service.synthesis_probe.candidates import CPU
-from speaches_service.synthesis_probe.file_lock import locked
+from speaches_service.synthesis_probe.file_lock import Held, locked
 from speaches_service.synthesis_probe.outcomes import OUTCOMES, Outcome, Verdict
 
 FILE = "synthesis-probe.json"
 
-_LOCK_SECONDS = 5
+_LOCK_SECONDS = 10
 _FASTEST_BY = 1.5
 """How many times faster the recommended model has to be than the next one: models are measured one after the other, and
 what else a machine does meanwhile may well make a third."""
@@ -63,7 +63,7 @@ class Decisions:
         """Keep what was found out about a model.
 
         Raises:
-            OSError, Held: as `change`.
+            OSError: as `change`.
         """
         self.change(lambda decisions: decisions.update({model: decision}))
 
@@ -71,17 +71,22 @@ class Decisions:
         """Let somebody change the decisions, and keep them. Several processes may do so at the same time.
 
         Raises:
-            OSError: the file cannot be written.
-            Held: another process has been writing it for seconds.
+            OSError: the file cannot be written, or another process has been writing it for seconds.
         """
         os.makedirs(os.path.dirname(self._path), exist_ok=True)
-        with locked(f"{self._path}.lock", _LOCK_SECONDS):
-            decisions = self.read()
-            change(decisions)
-            scratch = f"{self._path}.{os.getpid()}-{threading.get_ident()}"
-            with open(scratch, "w", encoding="utf-8") as file:
-                file.write(json.dumps(describe(self._key, decisions), indent=2) + "\n")
-            os.replace(scratch, self._path)
+        try:
+            with locked(f"{self._path}.lock", _LOCK_SECONDS):
+                decisions = self.read()
+                change(decisions)
+                self._write(decisions)
+        except Held as held:
+            raise TimeoutError(f"another process does not stop writing `{self._path}`") from held
+
+    def _write(self, decisions: Mapping[str, Decision]) -> None:
+        scratch = f"{self._path}.{os.getpid()}-{threading.get_ident()}"
+        with open(scratch, "w", encoding="utf-8") as file:
+            file.write(json.dumps(describe(self._key, decisions), indent=2) + "\n")
+        os.replace(scratch, self._path)
 
 
 def describe(key: str | None, decisions: Mapping[str, Decision]) -> dict[str, object]:

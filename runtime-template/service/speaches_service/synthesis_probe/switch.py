@@ -106,7 +106,7 @@ class Switch:
 
         try:
             Decisions(*self._where).change(change)
-        except (Held, OSError) as error:
+        except OSError as error:
             announce(f"cannot record it in `{self._where[0]}`: {error}", "warning")
 
 
