@@ -4,6 +4,7 @@ N.B. Nothing heavy is imported here: a wrong setting or a taken port has to be t
 """
 
 import os
+import signal
 import time
 from collections.abc import Sequence
 from typing import NoReturn
@@ -18,11 +19,13 @@ from speaches_service.sockets import adopt, listen
 def main(arguments: Sequence[str]) -> NoReturn:
     """Run the service until it is told to stop; ends the process with an `ExitCode`."""
     started_at, started = time.time(), time.monotonic()
+    if list(arguments) == ["measure-synthesis"]:
+        measure_synthesis()
     try:
         settings = take_settings(os.environ)
         configure_log(settings)
         if list(arguments) != ["serve"]:
-            run_models_command(arguments, settings)
+            run_once(arguments, settings)
             raise SystemExit(int(ExitCode.STOPPED))
         listeners = adopt(settings.listeners) if settings.listeners else listen(settings.addresses, settings.port)
     except ServiceFailure as failure:
@@ -34,14 +37,43 @@ def main(arguments: Sequence[str]) -> NoReturn:
     Service(settings, listeners, started_at, started).run()
 
 
-def run_models_command(arguments: Sequence[str], settings: Settings) -> None:
-    """Run `models pull ID` or `models remove ID`.
+def measure_synthesis() -> NoReturn:
+    """Be the process that a comparison of providers starts; its work comes over standard input."""
+    from speaches_service.synthesis_probe import child
+
+    child.main()
+
+
+def run_once(arguments: Sequence[str], settings: Settings) -> None:
+    """Run a command that ends by itself.
 
     Raises:
-        ServiceFailure: USAGE for everything else.
+        ServiceFailure: USAGE when it is none.
     """
-    if len(arguments) != 3 or arguments[0] != "models" or arguments[1] not in ("pull", "remove"):
-        raise ServiceFailure(ExitCode.USAGE, "usage: speaches_service_manager.py serve | models pull|remove ID")
+    match list(arguments):
+        case ["models", "pull" | "remove", _]:
+            run_models_command(arguments, settings)
+        case ["tune"] | ["tune", "--json"]:
+            run_tune(settings, as_json=arguments[-1] == "--json")
+        case _:
+            usage = "usage: speaches_service_manager.py serve | models pull|remove ID | tune [--json]"
+            raise ServiceFailure(ExitCode.USAGE, usage)
+
+
+def run_tune(settings: Settings, as_json: bool) -> None:
+    """Run `tune` or `tune --json`."""
+    try:
+        from speaches_service import tune_command
+    except ImportError as error:
+        raise unusable_part(error) from error
+    try:
+        tune_command.tune(settings, as_json)
+    except KeyboardInterrupt:
+        raise SystemExit(128 + signal.SIGINT) from None
+
+
+def run_models_command(arguments: Sequence[str], settings: Settings) -> None:
+    """Run `models pull ID` or `models remove ID`."""
     try:
         from speaches_service import models_command
     except ImportError as error:

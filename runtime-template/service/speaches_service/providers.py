@@ -16,16 +16,16 @@ from speaches_service.deferred_imports import placeholder
 from speaches_service.rebinding import imported
 from speaches_service.rebinding import rebind as rebind_name
 from speaches_service.settings import Settings
+from speaches_service.synthesis_probe import candidates
+from speaches_service.synthesis_probe.candidates import Candidate
+from speaches_service.synthesis_probe.switch import Switch
 
-CPU = "CPUExecutionProvider"
+CPU = candidates.CPU_PROVIDER
 CUDA = "CUDAExecutionProvider"
-COREML = "CoreMLExecutionProvider"
+COREML = candidates.COREML_PROVIDER
 
 WORDS = {CPU: "cpu", CUDA: "cuda", COREML: "coreml"}
 """What the settings call them."""
-
-CANDIDATES = ("cpu", "coreml-all", "coreml-cpu-and-gpu", "cuda")
-"""Ways to compute speech."""
 
 Provider = tuple[str, dict[str, str]]
 """A name and options, as onnxruntime takes them."""
@@ -34,26 +34,22 @@ OnUse = Callable[[str, str, str], None]
 
 _EXECUTORS = "speaches.executors."
 _CHOICE = "get_ort_providers_with_options"
-_COMPUTE_UNITS = {"coreml-all": "ALL", "coreml-cpu-and-gpu": "CPUAndGPU"}
 _KOKORO, _PIPER = "kokoro", "piper"
 
 
-def provider_list(candidate: str, executor: str, cache: str | None) -> list[Provider]:
-    """What a candidate means for `kokoro` or `piper`; compiled models are kept below the directory `cache`."""
-    if candidate == "cuda":
-        # The default searches for the best convolution for every new length of text, which takes longer than computing.
-        return [(CUDA, {"cudnn_conv_algo_search": "DEFAULT"} if executor == _KOKORO else {}), (CPU, {})]
-    if candidate == "cpu":
-        return [(CPU, {})]
-    options = {"ModelFormat": "MLProgram", "MLComputeUnits": _COMPUTE_UNITS[candidate]}
+class NotUsable(Exception):
+    """Something does not compute with what it should; the message says why."""
+
+
+def list_of(candidate: Candidate) -> list[Provider]:
+    """A way to compute as onnxruntime takes it, with the CPU for what it leaves."""
+    cache = candidate.options.get("ModelCacheDirectory")
     if cache is not None:
-        version = importlib.import_module("onnxruntime").__version__
-        directory = os.path.join(cache, "coreml", version, candidate)
         # Without it every load compiles the model again, and works.
         with contextlib.suppress(OSError):
-            os.makedirs(directory, exist_ok=True)
-            options["ModelCacheDirectory"] = directory
-    return [(COREML, options), (CPU, {})]
+            os.makedirs(cache, exist_ok=True)
+    first = (candidate.provider, dict(candidate.options))
+    return [first] if candidate.provider == CPU else [first, (CPU, {})]
 
 
 def with_options_of_user(providers: Sequence[Provider], options: Any, available: Sequence[str]) -> list[Provider]:
@@ -90,16 +86,21 @@ class Providers:
     def __init__(self, settings: Settings, on_use: OnUse) -> None:
         self._settings = settings
         self._on_use = on_use
+        self._switch = Switch(settings)
 
-    def candidate_for(self, model: str) -> str:  # noqa: ARG002 - what was measured may differ between models
-        """How a model that speaks computes when it is loaded next: one of `CANDIDATES`."""
-        provider = self._settings.synthesis.provider
-        # The neural engine takes minutes to compile for, and refuses Kokoro in public reports.
-        return "coreml-cpu-and-gpu" if provider == "coreml" else provider
-
-    def providers_for(self, model: str, executor: str) -> list[Provider]:
-        """The list for a model that speaks, by its name on the hub and its executor (`kokoro` or `piper`)."""
-        return provider_list(self.candidate_for(model), executor, self._settings.machine_directory)
+    def candidate_for(self, model: str, executor: str) -> Candidate:
+        """How a model that speaks (`kokoro` or `piper`) computes by decision of the launcher."""
+        provider, directory = self._settings.synthesis.provider, self._settings.machine_directory
+        if provider == "cuda":
+            # The default searches for the best convolution for every new length of text, which takes longer than
+            # computing.
+            return Candidate("cuda", CUDA, {"cudnn_conv_algo_search": "DEFAULT"} if executor == _KOKORO else {})
+        if provider == "coreml":
+            # The neural engine takes minutes to compile for, and refuses Kokoro in public reports.
+            version = importlib.import_module("onnxruntime").__version__
+            cache = None if directory is None else candidates.cache_of(directory, f"demanded {version}")
+            return candidates.coreml_with("coreml-cpu-and-gpu", cache, model)
+        return candidates.CPU
 
     def rebind(self) -> None:
         """Replace upstream's choice wherever it is made.
@@ -131,14 +132,25 @@ class Providers:
             # Every text has another length, and for each the memory would be planned and kept.
             session_options.enable_mem_pattern = executor != _KOKORO
             model = model_of(path)
-            own = self.providers_for(model, executor)
-            chosen = with_options_of_user(own, providers, runtime.get_available_providers())
-            demanded = own[0][0] if self._settings.synthesis.forced else None
 
             def make(chosen: Sequence[Provider]) -> Any:
                 return original(path, sess_options=session_options, providers=chosen, enable_fallback=0)
 
-            return self._open(model, chosen, demanded, make, lambda session: [session])
+            def with_user(candidate: Candidate) -> list[Provider]:
+                return with_options_of_user(list_of(candidate), providers, runtime.get_available_providers())
+
+            if self._switch.chosen_provider(model) is not None:
+                # What was found out by comparing decides, and learns of it when that fails.
+                def create(candidate: Candidate) -> Any:
+                    chosen = with_user(candidate)
+                    if candidate == candidates.CPU:
+                        return self._open(model, chosen, None, make, _alone)
+                    return self._make(model, chosen, make, _alone)
+
+                return self._switch.load(model, create)
+            own = self.candidate_for(model, executor)
+            demanded = own.provider if self._settings.synthesis.forced else None
+            return self._open(model, with_user(own), demanded, make, _alone)
 
         rebind_name(module, _CHOICE, choose)
         original: Any = rebind_name(module, "InferenceSession", open_session)
@@ -175,27 +187,47 @@ class Providers:
             HTTPException: 503 when `demanded` is not what they have.
         """
         wanted = chosen[0][0]
-        reason = "the user's `UNSTABLE_ORT_OPTS__…` says otherwise" if demanded not in (None, wanted) else None
-        if reason is None:
-            try:
-                made = make(chosen)
-            except (ValueError, RuntimeError) as error:  # onnxruntime's errors are of both kinds
-                if wanted == CPU:
-                    raise
-                reason = str(error)
-            else:
-                if all(session.get_providers()[0] == wanted for session in sessions_of(made)):
-                    self._on_use(model, "onnxruntime", WORDS.get(wanted, wanted))
-                    return made
-                reason = "onnxruntime cannot use it here; the lines above may say why"
-        wanted = demanded or wanted
-        word = WORDS.get(wanted, wanted)
-        if demanded is not None:
-            fallback.refuse(model, word, reason)
-        fallback.fall_back(model, word, reason)
-        made = make([(CPU, {})])
-        self._on_use(model, "onnxruntime", WORDS[CPU])
+        try:
+            if demanded not in (None, wanted):
+                raise NotUsable("the user's `UNSTABLE_ORT_OPTS__…` says otherwise")
+            return self._make(model, chosen, make, sessions_of)
+        except NotUsable as reason:
+            wanted = demanded or wanted
+            word = WORDS.get(wanted, wanted)
+            if demanded is not None:
+                fallback.refuse(model, word, reason)
+            fallback.fall_back(model, word, reason)
+        return self._make(model, [(CPU, {})], make, sessions_of)
+
+    def _make(
+        self,
+        model: str,
+        chosen: Sequence[Provider],
+        make: Callable[[Sequence[Provider]], Any],
+        sessions_of: Callable[[Any], Sequence[Any]],
+    ) -> Any:
+        """Make something with sessions that have the first provider of the list.
+
+        Raises:
+            NotUsable: they do not get it.
+            Exception: the CPU fails as well, so it is the model.
+        """
+        wanted = chosen[0][0]
+        try:
+            made = make(chosen)
+        except (ValueError, RuntimeError) as error:  # onnxruntime's errors are of both kinds
+            if wanted == CPU:
+                raise
+            raise NotUsable(str(error)) from error
+        if any(session.get_providers()[0] != wanted for session in sessions_of(made)):
+            raise NotUsable("onnxruntime cannot use it here; the lines above may say why")
+        self._on_use(model, "onnxruntime", WORDS.get(wanted, wanted))
         return made
+
+
+def _alone(session: Any) -> list[Any]:
+    """What is a session itself."""
+    return [session]
 
 
 def _sessions_of(adapter: Any) -> list[Any]:

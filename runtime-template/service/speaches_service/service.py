@@ -1,6 +1,7 @@
 """The service from open sockets to the last exit code."""
 
 import atexit
+import importlib
 import os
 import signal
 import socket
@@ -18,6 +19,8 @@ from speaches_service.exit_codes import ExitCode, ServiceFailure, unusable_part
 from speaches_service.settings import TASKS, Settings
 from speaches_service.sockets import port_of, url_of
 from speaches_service.state import State
+from speaches_service.synthesis_probe import switch
+from speaches_service.synthesis_probe.background import BackgroundProbe
 from speaches_service.warm_up import WarmUp
 
 if TYPE_CHECKING:
@@ -44,6 +47,7 @@ class Service:
         self._port = port_of(listeners[0])
         self._state = State(settings, self._port, started_at)
         self._started = started
+        self._probe = BackgroundProbe(settings, _model_cache)
         self._server: Server | None = None
         self._stop_requested = threading.Event()
 
@@ -122,9 +126,10 @@ class Service:
     def _on_serving(self, speaches_version: str) -> None:
         self._state.enter("serving", speaches_version)
         announce(f"serving after {time.monotonic() - self._started:.2f} s")
-        WarmUp(self._settings, self._port, self._state, self._started).start()
+        WarmUp(self._settings, self._port, self._state, self._started, self._probe.start).start()
 
     def _on_draining(self) -> None:
+        self._probe.stop()
         self._state.enter("draining")
         announce(f"stopping; open requests may take {DRAIN_SECONDS} s")
 
@@ -153,7 +158,13 @@ class Service:
         self._end_at_once(exit_code, message)
 
     def _end_at_once(self, exit_code: int, message: str | None = None) -> NoReturn:
+        switch.remove_own_mark()
         self._state.enter_stopped(exit_code, message)
         announce("stopped")
         event_log.flush()
         os._exit(exit_code)
+
+
+def _model_cache() -> str:
+    """Upstream's cache of models."""
+    return str(importlib.import_module("speaches.hf_utils").HF_HUB_CACHE)

@@ -38,12 +38,20 @@ class Failed(Exception):
 class WarmUp:
     """Both default models of one service."""
 
-    def __init__(self, settings: Settings, port: int, state: State, started: float) -> None:
-        """`started` is the start of the process on the monotonic clock."""
+    def __init__(
+        self,
+        settings: Settings,
+        port: int,
+        state: State,
+        started: float,
+        then: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`started` is the start of the process on the monotonic clock; `then` is called when everything is warm."""
         self._settings = settings
         self._port = port
         self._state = state
         self._started = started
+        self._then = then
         self._spoken: bytes | None = None
         self._has_spoken = threading.Event()
 
@@ -71,6 +79,7 @@ class WarmUp:
         failed = [model for task, model in self._state.models.items() if task in models and model.phase == "failed"]
         if self._state.enter("degraded" if failed else "ready"):
             announce(f"{self._state.phase} after {time.monotonic() - self._started:.2f} s")
+            self._then()
 
     def _warm(self, task: str, model: str, work: Callable[[str], None]) -> None:
         try:

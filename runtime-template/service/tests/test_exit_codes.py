@@ -38,6 +38,13 @@ class ExitCodesTest(unittest.TestCase):
         self.assertEqual(result.returncode, 64, result.stderr)
         self.assertIn("usage", result.stderr)
 
+    def test_tuning_without_speaches_is_69(self) -> None:
+        for arguments in (("tune",), ("tune", "--json")):
+            result = run(SETTINGS, *arguments)
+            self.assertEqual(result.returncode, 69, result.stderr)
+            self.assertIn("is missing from this runtime", result.stderr)
+        self.assertEqual(run(SETTINGS, "tune", "--yaml").returncode, 64)
+
     def test_missing_settings_are_64(self) -> None:
         result = run(None)
         self.assertEqual(result.returncode, 64, result.stderr)

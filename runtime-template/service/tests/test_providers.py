@@ -8,8 +8,11 @@ from typing import Any
 from unittest import mock
 
 from speaches_service import fallback, providers
-from speaches_service.providers import COREML, CPU, CUDA, Providers, model_of, provider_list, with_options_of_user
+from speaches_service.providers import COREML, CPU, CUDA, Providers, list_of, model_of, with_options_of_user
 from speaches_service.settings import Settings, Synthesis, Transcription
+from speaches_service.synthesis_probe import candidates, switch
+from speaches_service.synthesis_probe.decisions import Decision, Decisions
+from speaches_service.synthesis_probe.outcomes import Verdict
 
 PATH = "/cache/hub/models--org--voice/snapshots/abc/model.onnx"
 
@@ -88,12 +91,14 @@ class ProvidersTest(unittest.TestCase):
         asr = SimpleNamespace(_encoder=Session(model, providers=providers), _vocabulary={})
         return SimpleNamespace(asr=asr)
 
-    def rebind(self, provider: str = "cpu", forced: bool = False, device: str = "cpu", **settings: Any) -> None:
+    def rebind(
+        self, provider: str = "cpu", forced: bool = False, device: str = "cpu", key: str | None = None, **settings: Any
+    ) -> None:
         chosen = Settings(
             "/runtime",
             ("127.0.0.1",),
             0,
-            synthesis=Synthesis(provider, forced, "x"),
+            synthesis=Synthesis(provider, forced, "x", key),
             transcription=Transcription("faster-whisper", device, forced, "x"),
             **settings,
         )
@@ -133,18 +138,38 @@ class ProvidersTest(unittest.TestCase):
         self.assertEqual(silero.get_ort_providers_with_options(Options()), [(CPU, {})])
         self.assertEqual({use[2] for use in self.used}, {"cuda"})
 
-    def test_coreml_keeps_what_it_compiles_for_one_version_and_one_way(self) -> None:
+    def test_demanded_coreml_keeps_what_it_compiles_for_one_version_and_one_model(self) -> None:
         with tempfile.TemporaryDirectory() as directory:
-            found = provider_list("coreml-all", "kokoro", directory)
-            cache = os.path.join(directory, "coreml", "1.2.3", "coreml-all")
-            options = {"ModelFormat": "MLProgram", "MLComputeUnits": "ALL", "ModelCacheDirectory": cache}
-            self.assertEqual(found, [(COREML, options), (CPU, {})])
+            self.rebind(provider="coreml", forced=True, machine_directory=directory)
+            (name, options), cpu = self.load("kokoro").asked
+            cache = os.path.join(candidates.cache_of(directory, "demanded 1.2.3"), "org--voice", "coreml-cpu-and-gpu")
+            self.assertEqual((name, cpu), (COREML, (CPU, {})))
+            expected = {"ModelFormat": "MLProgram", "MLComputeUnits": "CPUAndGPU", "ModelCacheDirectory": cache}
+            self.assertEqual(options, expected)
             self.assertTrue(os.path.isdir(cache))
             # A directory that cannot be made is no reason not to compute.
             with open(os.path.join(directory, "file"), "w"):
                 pass
-            without = provider_list("coreml-cpu-and-gpu", "piper", os.path.join(directory, "file"))
-            self.assertEqual(without[0][1], {"ModelFormat": "MLProgram", "MLComputeUnits": "CPUAndGPU"})
+            self.assertEqual(list_of(candidates.coreml_with("coreml-all", f"{directory}/file", "a/b"))[0][0], COREML)
+
+    def test_what_was_found_out_decides_at_the_next_load_and_learns_of_a_failure(self) -> None:
+        with tempfile.TemporaryDirectory() as directory, mock.patch.object(switch, "announce", self.said):
+            # The launcher says so because of the default model; another one was not compared, or is better on the CPU.
+            self.rebind(provider="coreml", key="k", machine_directory=directory)
+            self.assertEqual(self.load("kokoro").asked, [(CPU, {})])
+            verdict = Verdict("coreml-all", "good", 1.5, 0.999, "")
+            Decisions(directory, "k").record("org/voice", Decision("coreml-all", (verdict,)))
+            found = self.load("kokoro").asked
+            self.assertEqual([name for name, _ in found], [COREML, CPU])
+            self.assertEqual(found[0][1]["MLComputeUnits"], "ALL")
+            self.said.assert_not_called()
+            Session.raises = (COREML,)
+            self.assertEqual(self.load("kokoro").asked, [(CPU, {})])
+            self.said.assert_called_once()
+            changed = Decisions(directory, "k").read()["org/voice"]
+            self.assertEqual((changed.chosen, changed.candidates[0].outcome), ("cpu", "refused"))
+            self.assertIn("no driver", changed.candidates[0].reason)
+            self.assertEqual([use[2] for use in self.used], ["cpu", "coreml", "cpu"])
 
     def test_what_does_not_work_is_one_line_and_the_cpu_unless_somebody_asked_for_it(self) -> None:
         for works, raises in (((CPU,), ()), ((CPU,), (CUDA,))):

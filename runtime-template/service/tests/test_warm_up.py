@@ -107,11 +107,21 @@ class WarmUpTest(unittest.TestCase):
         state, upstream = self.warm(lambda *_: (500, b""), speech_model=None, transcription_model=None)
         self.assertEqual((state.phase, upstream.asked), ("ready", []))
 
+    def test_what_comes_after_comes_when_the_service_is_ready(self) -> None:
+        chosen = Settings("/runtime", ("127.0.0.1",), 0, preload=False)
+        state = State(chosen, 1, 0)
+        phases: list[str] = []
+        with mock.patch("speaches_service.warm_up.announce"):
+            WarmUp(chosen, 1, state, 0, lambda: phases.append(state.phase))._run()
+        self.assertEqual(phases, ["ready"])
+
     def test_a_service_that_is_stopping_does_not_become_ready(self) -> None:
         chosen = Settings("/runtime", ("127.0.0.1",), 0, preload=False)
         state = State(chosen, 1, 0)
         state.enter("draining")
+        then = mock.Mock()
         with mock.patch("speaches_service.warm_up.announce") as announced:
-            WarmUp(chosen, 1, state, 0)._run()
+            WarmUp(chosen, 1, state, 0, then)._run()
         self.assertEqual(state.phase, "draining")
         announced.assert_not_called()
+        then.assert_not_called()

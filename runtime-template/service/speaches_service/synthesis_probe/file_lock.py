@@ -1,0 +1,48 @@
+"""A lock between processes. It goes with the process that holds it, however that ends."""
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Iterator
+
+_POLL_SECONDS = 0.05
+
+
+class Held(Exception):
+    """Another process holds the lock."""
+
+
+@contextlib.contextmanager
+def locked(path: str, wait_seconds: float = 0) -> Iterator[None]:
+    """Hold the lock of this file, which is made if need be.
+
+    Raises:
+        Held: another process holds it, still after `wait_seconds`.
+        OSError: the file cannot be made.
+    """
+    deadline = time.monotonic() + wait_seconds
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        while not _try(descriptor):
+            if time.monotonic() >= deadline:
+                raise Held(path)
+            time.sleep(_POLL_SECONDS)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _try(descriptor: int) -> bool:
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True

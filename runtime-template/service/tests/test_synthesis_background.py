@@ -1,0 +1,156 @@
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import unittest
+from unittest import mock
+
+try:
+    from speaches_service.settings import Settings, Synthesis
+    from speaches_service.synthesis_probe import workshop
+    from speaches_service.synthesis_probe.background import BackgroundProbe
+    from speaches_service.synthesis_probe.candidates import Candidate
+    from speaches_service.synthesis_probe.decisions import FILE, Decision, Decisions
+    from tests.test_synthesis_measuring import CHILD, ends, make_voices, wait_for_hanging
+except ImportError as error:
+    print(f"skipping test_synthesis_background, which needs numpy: {error}", file=sys.stderr)
+    raise unittest.SkipTest(f"needs numpy: {error}") from error
+
+
+def stub(behaviour: str, pace: float = 0.5) -> Candidate:
+    return Candidate(behaviour, "StubExecutionProvider", {"behaviour": behaviour, "pace": str(pace)})
+
+
+@unittest.skipUnless(os.name == "posix", "needs signals")
+class BackgroundTest(unittest.TestCase):
+    def setUp(self) -> None:
+        scratch = tempfile.TemporaryDirectory()
+        self.addCleanup(scratch.cleanup)
+        self.cache = os.path.join(scratch.name, "hub")
+        self.machine = os.path.join(scratch.name, "machine")
+        self.said: list[str] = []
+        self.offered: list[Candidate] = [stub("right")]
+        announced = mock.patch(
+            "speaches_service.synthesis_probe.background.announce",
+            lambda message, *_levels, **_details: self.said.append(message),
+        )
+        announced.start()
+        self.addCleanup(announced.stop)
+        self.add_model("a", "one")
+
+    def add_model(self, owner: str, name: str) -> None:
+        snapshot = os.path.join(self.cache, f"models--{owner}--{name}", "snapshots", "1")
+        os.makedirs(snapshot)
+        make_voices(snapshot)
+        with open(os.path.join(snapshot, "model.onnx"), "w", encoding="ascii"):
+            pass
+
+    def make(self, key: str | None = "k", machine: str | None = "", forced: bool = False) -> BackgroundProbe:
+        settings = Settings(
+            "/runtime",
+            ("127.0.0.1",),
+            0,
+            machine_directory=self.machine if machine == "" else machine,
+            synthesis=Synthesis(probe_key=key, forced=forced),
+        )
+        return BackgroundProbe(settings, lambda: self.cache, lambda *_: tuple(self.offered), CHILD)
+
+    def run_to_the_end(self, probe: BackgroundProbe) -> None:
+        probe.start()
+        self.assertTrue(probe.join(120))
+
+    def decisions(self) -> dict[str, Decision]:
+        return Decisions(self.machine, "k").read()
+
+    def test_every_model_is_compared_once_and_one_line_says_what_was_found(self) -> None:
+        self.add_model("b", "two")
+        self.run_to_the_end(self.make())
+        self.assertEqual(
+            {model: decision.chosen for model, decision in self.decisions().items()},
+            {"a/one": "right", "b/two": "right"},
+        )
+        self.assertEqual(len(self.said), 2, self.said)
+        self.assertIn("comparing what `a/one`, `b/two` can compute with", self.said[0])
+        self.assertIn("`a/one` speaks best with right (right: good)", self.said[1])
+        self.said.clear()
+        self.run_to_the_end(self.make())
+        self.assertEqual(self.said, [], "it is known")
+        self.add_model("c", "three")
+        self.run_to_the_end(self.make())
+        self.assertIn("comparing what `c/three` can compute with", self.said[0])
+        self.assertEqual(len(self.decisions()), 3)
+
+    def test_nothing_at_all_happens_when_nothing_may_be_compared(self) -> None:
+        for probe in (self.make(key=None), self.make(machine=None), self.make(forced=True)):
+            before = threading.active_count()
+            self.run_to_the_end(probe)
+            self.assertEqual(threading.active_count(), before)
+        self.assertEqual((self.said, os.path.exists(self.machine)), ([], False))
+
+    def test_a_candidate_that_dies_or_hangs_or_lies_is_not_chosen(self) -> None:
+        self.offered = [stub("abort"), stub("speak noise"), stub("refuse to load"), stub("right", 2)]
+        self.run_to_the_end(self.make())
+        decision = self.decisions()["a/one"]
+        self.assertEqual(decision.chosen, "cpu")
+        self.assertEqual([verdict.outcome for verdict in decision.candidates], ["crash", "wrong", "refused", "slower"])
+
+    def test_a_request_to_stop_ends_the_process_and_decides_nothing(self) -> None:
+        self.offered = [stub("hang")]
+        probe = self.make()
+        probe.start()
+        pid = wait_for_hanging(os.path.join(self.machine, workshop.SCRATCH))
+        probe.stop()
+        self.assertTrue(ends(pid, 10))
+        self.assertTrue(probe.join(10))
+        self.assertEqual(self.decisions(), {})
+        self.assertEqual(os.listdir(self.machine), [workshop.LOCK])
+
+    def test_nothing_begins_after_the_request_to_stop(self) -> None:
+        probe = self.make()
+        probe.stop()
+        self.run_to_the_end(probe)
+        self.assertEqual(self.said, [])
+
+    def test_two_services_do_not_compare_at_the_same_time(self) -> None:
+        with workshop.opened(self.machine, "k"):
+            self.run_to_the_end(self.make())
+        self.assertEqual(self.said, ["another service compares what speech can compute with; its result will do"])
+        self.assertEqual(self.decisions(), {})
+
+    def test_a_cpu_that_does_not_speak_leaves_everything_as_it_is(self) -> None:
+        with mock.patch("speaches_service.synthesis_probe.comparison.CPU", stub("abort")):
+            self.run_to_the_end(self.make())
+        self.assertIn("`a/one` stays as it is: on the CPU: SIGABRT", self.said[1])
+        self.assertEqual(self.decisions(), {})
+
+    def test_a_directory_that_cannot_be_written_is_told(self) -> None:
+        with open(self.machine, "w", encoding="ascii"):
+            pass
+        self.run_to_the_end(self.make())
+        self.assertEqual(len(self.said), 1)
+        self.assertIn("was not compared", self.said[0])
+
+    def test_a_torn_file_is_made_anew(self) -> None:
+        os.mkdir(self.machine)
+        with open(os.path.join(self.machine, FILE), "w", encoding="ascii") as file:
+            file.write('{"key": "k", "mod')
+        self.run_to_the_end(self.make())
+        with open(os.path.join(self.machine, FILE), encoding="utf-8") as file:
+            self.assertEqual(json.load(file)["models"]["a/one"]["chosen"], "right")
+
+
+class ImportsTest(unittest.TestCase):
+    def test_the_service_imports_nothing_heavy_for_it_at_its_start(self) -> None:
+        root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+        source = (
+            f"import sys; sys.path.insert(0, {root!r})\n"
+            "import speaches_service.synthesis_probe.background, speaches_service.synthesis_probe.switch\n"
+            "sys.exit('numpy' in sys.modules)"
+        )
+        self.assertEqual(subprocess.run([sys.executable, "-B", "-c", source], check=False).returncode, 0)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,100 @@
+"""A whole service that compares after its start, on the models of the sample."""
+
+import importlib.util
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+from speaches_service.synthesis_probe.decisions import FILE
+
+SERVICE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+HUB = os.path.join(SERVICE, "..", "..", "tests", "sample", "hub")
+APP = os.path.join(os.path.dirname(sys.prefix), "app")
+
+MISSING = [name for name in ("onnxruntime", "speaches", "uvicorn") if importlib.util.find_spec(name) is None]
+if MISSING or not os.path.isdir(APP):
+    print("skipping test_synthesis_service, which needs the Python of a runtime", file=sys.stderr)
+    raise unittest.SkipTest("needs the Python of a runtime")
+
+
+@unittest.skipUnless(os.name == "posix", "needs signals")
+class ServiceTest(unittest.TestCase):
+    def test_it_compares_when_it_is_ready_and_keeps_the_result_for_the_next_start(self) -> None:
+        with tempfile.TemporaryDirectory() as scratch:
+            machine = os.path.join(scratch, "machine")
+            log = self.serve(scratch, "a key", "compared in")
+            self.assertLess(log.index("ready after"), log.index("comparing what `sample/tone-speech` can compute with"))
+            with open(os.path.join(machine, FILE), encoding="utf-8") as file:
+                decided = json.load(file)
+            self.assertEqual(decided["key"], "a key")
+            candidates = decided["models"]["sample/tone-speech"]["candidates"]
+            self.assertEqual([each["name"] for each in candidates], ["coreml-all", "coreml-cpu-and-gpu"])
+            if sys.platform != "darwin":
+                self.assertEqual({each["outcome"] for each in candidates}, {"refused"})
+                self.assertEqual(decided["models"]["sample/tone-speech"]["chosen"], "cpu")
+            log = self.serve(scratch, "a key", "ready after")
+            self.assertNotIn("comparing", log)
+            shutil.rmtree(machine)
+            log = self.serve(scratch, None, "ready after")
+            self.assertNotIn("comparing", log)
+            self.assertFalse(os.path.exists(machine), "nothing at all happens without a key")
+
+    def serve(self, scratch: str, key: str | None, until: str) -> str:
+        """Run a service until its log has these words in it, and a second more; give the log."""
+        hub = os.path.join(scratch, "hub")
+        if not os.path.exists(hub):
+            shutil.copytree(HUB, hub)
+        settings = {
+            "runtime": os.path.dirname(sys.prefix),
+            "addresses": ["127.0.0.1"],
+            "port": 0,
+            "user_interface": False,
+            "speech_model": "sample/tone-speech",
+            "transcription_model": "sample/tone-transcription",
+            "voice": "tone_plain",
+            "offline": True,
+            "sample": True,
+            "machine_directory": os.path.join(scratch, "machine"),
+            "synthesis": {"provider": "cpu", "forced": False, "why": "a test", "probe_key": key},
+        }
+        path = os.path.join(scratch, "log")
+        with open(path, "wb") as log:
+            service = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-I",
+                    "-B",
+                    "-X",
+                    "utf8",
+                    os.path.join(SERVICE, "speaches_service_manager.py"),
+                    "serve",
+                ],
+                cwd=APP,
+                env={**os.environ, "SPEACHES_SERVICE_SETTINGS": json.dumps(settings), "HF_HUB_CACHE": hub},
+                stderr=log,
+            )
+        deadline = time.monotonic() + 120
+        text = ""
+        try:
+            while until not in text and time.monotonic() < deadline and service.poll() is None:
+                time.sleep(0.1)
+                with open(path, encoding="utf-8") as file:
+                    text = file.read()
+            self.assertIn(until, text)
+            time.sleep(1)
+        finally:
+            if service.poll() is None:
+                service.send_signal(signal.SIGTERM)
+            self.assertEqual(service.wait(60), 0, text)
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,119 @@
+import contextlib
+import io
+import json
+import os
+import sys
+import tempfile
+import types
+import unittest
+from unittest import mock
+
+try:
+    from speaches_service.exit_codes import ExitCode, ServiceFailure
+    from speaches_service.settings import Settings, Synthesis
+    from speaches_service.synthesis_probe import workshop
+    from speaches_service.synthesis_probe.candidates import Candidate
+    from speaches_service.synthesis_probe.decisions import FILE, Decision, Decisions
+    from speaches_service.synthesis_probe.outcomes import Verdict
+    from speaches_service.tune_command import tune
+    from tests.test_synthesis_measuring import CHILD, make_voices
+except ImportError as error:
+    print(f"skipping test_tune_command, which needs numpy: {error}", file=sys.stderr)
+    raise unittest.SkipTest(f"needs numpy: {error}") from error
+
+RIGHT = Candidate("right", "StubExecutionProvider", {"pace": "0.5"})
+DYING = Candidate("dying", "StubExecutionProvider", {"behaviour": "abort"})
+
+
+@unittest.skipUnless(os.name == "posix", "needs signals")
+class TuneTest(unittest.TestCase):
+    def setUp(self) -> None:
+        scratch = tempfile.TemporaryDirectory()
+        self.addCleanup(scratch.cleanup)
+        self.cache = os.path.join(scratch.name, "hub")
+        self.machine = os.path.join(scratch.name, "machine")
+        self.said: list[str] = []
+        for patch in (
+            mock.patch.dict(sys.modules, {"speaches.hf_utils": types.SimpleNamespace(HF_HUB_CACHE=self.cache)}),
+            mock.patch("speaches_service.tune_command.announce", lambda message, *_, **__: self.said.append(message)),
+        ):
+            patch.start()
+            self.addCleanup(patch.stop)
+
+    def add_model(self, name: str) -> None:
+        snapshot = os.path.join(self.cache, f"models--a--{name}", "snapshots", "1")
+        os.makedirs(snapshot)
+        make_voices(snapshot)
+        with open(os.path.join(snapshot, "model.onnx"), "w", encoding="ascii"):
+            pass
+
+    def tune(self, key: str | None = "k", as_json: bool = False, command: list[str] = CHILD) -> str:
+        synthesis = Synthesis(probe_key=key, why="this is no Mac")
+        settings = Settings("/runtime", ("127.0.0.1",), 0, machine_directory=self.machine, synthesis=synthesis)
+        output = io.StringIO()
+        with contextlib.redirect_stdout(output):
+            tune(settings, as_json, lambda *_: (RIGHT, DYING), command)
+        return output.getvalue()
+
+    def refuse(self, exit_code: ExitCode, **options: object) -> str:
+        with self.assertRaises(ServiceFailure) as caught:
+            self.tune(**options)  # type: ignore[arg-type] # as the test says
+        self.assertEqual(caught.exception.exit_code, exit_code)
+        return caught.exception.message
+
+    def test_people_get_a_table(self) -> None:
+        self.add_model("one")
+        lines = self.tune().splitlines()
+        self.assertEqual(lines[0], "a/one: right, 0.11 s of computing for a second of speech")
+        self.assertEqual(lines[1].split(), ["candidate", "outcome", "speed-up", "correlation", "reason"])
+        self.assertEqual(lines[2], "  right      good     2.00      1.0000       2.00 times as fast as the CPU")
+        self.assertRegex(lines[3], r"^  dying      crash    -         -            SIGABRT ended it")
+        self.assertEqual(len(lines), 4)
+
+    def test_programs_get_what_is_kept(self) -> None:
+        self.add_model("one")
+        told = json.loads(self.tune(as_json=True))
+        with open(os.path.join(self.machine, FILE), encoding="utf-8") as file:
+            kept = json.load(file)
+        self.assertEqual({**told, "measured_at": ""}, {**kept, "measured_at": ""})
+        self.assertEqual(told["models"]["a/one"]["chosen"], "right")
+
+    def test_what_was_known_is_measured_again(self) -> None:
+        self.add_model("one")
+        refused = Decision("cpu", (Verdict("right", "refused", reason="it failed when the service loaded it"),))
+        Decisions(self.machine, "k").record("a/one", refused)
+        self.tune()
+        self.assertEqual(Decisions(self.machine, "k").read()["a/one"].chosen, "right")
+
+    def test_without_anything_to_compare_the_models_are_compared_with_each_other(self) -> None:
+        self.add_model("one")
+        self.add_model("two")
+        told = self.tune(key=None)
+        self.assertEqual(self.said[0], "nothing can take the place of the CPU here: this is no Mac")
+        self.assertIn("a/one: cpu, 0.22 s of computing", told)
+        self.assertIn("a/two: cpu, 0.22 s of computing", told)
+        self.assertIn("no model is clearly faster than the others", told)
+        self.assertFalse(os.path.exists(os.path.join(self.machine, FILE)), "there is no key to keep it under")
+
+    def test_without_a_model_it_is_69(self) -> None:
+        self.assertIn("no Kokoro model", self.refuse(ExitCode.UNAVAILABLE))
+
+    def test_a_model_that_does_not_speak_is_69(self) -> None:
+        self.add_model("one")
+        self.assertIn("no model speaks", self.refuse(ExitCode.UNAVAILABLE, command=[sys.executable, "-c", ""]))
+        self.assertIn("`a/one` was left out: on the CPU: it ended with exit code 0 (crash)", self.said)
+
+    def test_while_another_process_compares_it_is_75(self) -> None:
+        self.add_model("one")
+        with workshop.opened(self.machine, "k"):
+            self.assertIn("another process", self.refuse(ExitCode.TEMPORARY))
+
+    def test_a_directory_that_cannot_be_written_is_73(self) -> None:
+        self.add_model("one")
+        with open(self.machine, "w", encoding="ascii"):
+            pass
+        self.assertIn(self.machine, self.refuse(ExitCode.CANNOT_WRITE))
+
+
+if __name__ == "__main__":
+    unittest.main()
