@@ -118,6 +118,13 @@ fn a_taken_port_is_said_within_50_milliseconds() {
 }
 
 #[test]
+fn the_launcher_is_smaller_than_two_megabytes() {
+    let size = sample_runtime().join("bin/speaches").metadata().unwrap().len();
+    println!("{size} bytes");
+    assert!(size < 2_000_000, "{size} bytes");
+}
+
+#[test]
 fn the_port_accepts_before_the_interpreter_has_started() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let started = Instant::now();
