@@ -1,6 +1,10 @@
+import os
+import sys
+import tempfile
 import unittest
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
+from unittest import mock
 
 from speaches_service.model_fetching import is_there
 
@@ -21,6 +25,18 @@ class ModelFetchingTest(unittest.TestCase):
         executors = [executor("piper"), executor("kokoro", "a/voice")]
         self.assertTrue(is_there(executors, "a/voice"))
         self.assertFalse(is_there(executors, "a/other"))
+
+    def test_a_whisper_model_is_there_when_it_has_what_it_needs(self) -> None:
+        with tempfile.TemporaryDirectory() as snapshot:
+            files = [os.path.join(snapshot, name) for name in ("config.json", "model.bin", "tokenizer.json")]
+            stand_in: Any = ModuleType("speaches.hf_utils")
+            stand_in.list_model_files = lambda _model: files
+            with mock.patch.dict(sys.modules, {"speaches.hf_utils": stand_in}):
+                for file in files:
+                    self.assertFalse(is_there([executor("whisper", "a/ears", missing=RuntimeError)], "a/ears"))
+                    with open(file, "w", encoding="utf-8"):
+                        pass
+                self.assertTrue(is_there([executor("whisper", "a/ears", missing=RuntimeError)], "a/ears"))
 
     def test_a_model_with_a_file_missing_is_not_there(self) -> None:
         for missing in (StopIteration, FileNotFoundError, KeyError):
