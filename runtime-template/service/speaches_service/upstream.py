@@ -29,6 +29,7 @@ from speaches_service.event_log import announce
 from speaches_service.exit_codes import ExitCode, ServiceFailure, unusable_part
 from speaches_service.rebinding import imported
 from speaches_service.settings import Settings
+from speaches_service.whispercpp import installation as whispercpp
 
 
 def build_application(settings: Settings, port: int) -> FastAPI:
@@ -42,6 +43,7 @@ def build_application(settings: Settings, port: int) -> FastAPI:
         _rebind()
     except Exception as error:
         raise unusable_part(error) from error
+    whispercpp.install(settings)
     configuration = _read_configuration()
     configuration.port = port  # speaches calls itself under this one; it may have been 0
     configuration.enable_ui = False  # importing gradio now would double the time to start
@@ -53,6 +55,7 @@ def build_application(settings: Settings, port: int) -> FastAPI:
     diarization.install_refusal(application)
     if settings.user_interface:
         user_interface.mount(application, configuration)
+    whispercpp.watch_clients(application, settings)
     application.add_middleware(upload_limit.UploadLimit, most=settings.upload_limit)
     return application
 
