@@ -73,15 +73,15 @@ pub fn smoke(runtime: &Utf8Path, sentence: &str) -> Result<Outcome> {
     let models: Value = get(&client, &format!("{base}/v1/models"))?.json()?;
     let listed =
         models["data"].as_array().into_iter().flatten().filter_map(|model| model["id"].as_str()).collect::<Vec<_>>();
-    for model in &head.models {
+    for model in head.served() {
         if !listed.contains(&model.id.as_str()) {
             bail!(broken(&format!("`/v1/models` does not list the bundled model `{}`, only {listed:?}", model.id)));
         }
     }
-    steps.done(&format!("lists {}, all {} bundled ones among them", counted(listed.len(), "model"), head.models.len()));
+    steps.done(&format!("lists {}, all {} bundled ones among them", counted(listed.len(), "model"), head.served().count()));
 
     let mut outcome = Outcome { speech: Vec::new(), heard: None };
-    if let Some(speaker) = head.models.iter().find(|model| model.task == "text-to-speech") {
+    if let Some(speaker) = head.served_for("text-to-speech") {
         let voice = speaker.voice.as_deref().unwrap_or("af_bella");
         for format in ["pcm", "mp3", "wav"] {
             let body = json!({ "model": speaker.id, "voice": voice, "input": sentence, "response_format": format });
@@ -90,7 +90,7 @@ pub fn smoke(runtime: &Utf8Path, sentence: &str) -> Result<Outcome> {
             check_audio(format, &outcome.speech)?;
             steps.done(&format!("speaks {} bytes of {format}", outcome.speech.len()));
         }
-        if let Some(listener) = head.models.iter().find(|model| model.task == "automatic-speech-recognition") {
+        if let Some(listener) = head.served_for("automatic-speech-recognition") {
             let part = Part::bytes(outcome.speech.clone()).file_name("speech.wav").mime_str("audio/wav")?;
             let form = Form::new().text("model", listener.id.clone()).part("file", part);
             let response = client.post(format!("{base}/v1/audio/transcriptions")).multipart(form).send()?;

@@ -111,7 +111,7 @@ struct Bench<'a> {
 
 impl Bench<'_> {
     fn model(&self, task: &str) -> Result<&str> {
-        let found = self.head.models.iter().find(|model| model.task == task);
+        let found = self.head.served_for(task);
         let missing = || {
             Failure::new(Exit::Config, format!("`{}` has no model for {task}", self.runtime))
                 .hint("provision it without `--models none`")
