@@ -61,8 +61,15 @@ class Choice:
 
     def path(self, model: str) -> str | None:
         """The file that serves a model; None when faster-whisper does. The first time for a file this takes a while."""
+        weights = self.plan.catalogue.wanted(model)
+        if weights is None:
+            return None
         path = self.plan.catalogue.path(model)
-        if path is None or (model, path) in self._failed:
+        if path is None:
+            # They may come later.
+            self.fail(model, f"{weights.repository}/{weights.file}", "it is not in the model cache")
+            return None
+        if (model, path) in self._failed:
             return None
         outcome = check(path, self.plan.device, self.plan.directory)
         if outcome.reason is None:
