@@ -6,13 +6,9 @@ import os
 import subprocess
 import sys
 import tempfile
-import unittest
-from importlib.util import find_spec
 
 REPOSITORY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "..")
 TEXT = "this is a smoke test of the bundled speech server"
-
-needs_whispercpp = unittest.skipIf(find_spec("_pywhispercpp") is None, "pywhispercpp is not installed")
 
 _directory = tempfile.TemporaryDirectory()
 atexit.register(_directory.cleanup)

@@ -5,10 +5,16 @@ import tempfile
 import unittest
 from unittest import mock
 
-from speaches_service.whispercpp import check
-from speaches_service.whispercpp.check import CHECKS_FILE, Outcome
+try:
+    from speaches_service.whispercpp import check, library
+    from speaches_service.whispercpp.check import CHECKS_FILE, Outcome
 
-from .ggml import needs_whispercpp, run_child, weights
+    library.extension()
+except ImportError as error:
+    print(f"skipping test_whispercpp_check, which needs numpy and pywhispercpp: {error}", file=sys.stderr)
+    raise unittest.SkipTest(str(error)) from error
+
+from .ggml import weights
 
 
 class CheckTest(unittest.TestCase):
@@ -84,7 +90,6 @@ class CheckTest(unittest.TestCase):
         with open(os.path.join(self.directory, CHECKS_FILE), encoding="utf-8") as file:
             self.assertEqual(len(json.load(file)), 1)
 
-    @needs_whispercpp
     def test_the_real_child_uses_good_weights_and_survives_none(self) -> None:
         self.assertEqual(check.check(weights(), "cpu", self.directory), Outcome(None, None))
         self.assertIn("no file with GGML weights", check.check(self.file, "cpu", None).reason or "")
@@ -100,7 +105,6 @@ class CheckTest(unittest.TestCase):
     def test_the_service_manager_is_what_the_child_runs(self) -> None:
         manager = next(part for part in check._command("a", "cpu") if part.endswith(".py"))
         self.assertTrue(os.path.isfile(manager), manager)
-        self.assertNotIn("\0", run_child("print(1)").stdout)
 
 
 if __name__ == "__main__":
