@@ -163,11 +163,17 @@ pub struct Service {
 impl Service {
     /// Starts it on a free port, without the user's environment: a runtime needs nothing of it.
     pub fn start(runtime: &Utf8Path, head: &Head) -> Result<Self> {
+        Self::start_with(runtime, head, |_| {})
+    }
+
+    /// Starts it with more in its command line or environment.
+    pub fn start_with(runtime: &Utf8Path, head: &Head, more: impl FnOnce(&mut Command)) -> Result<Self> {
         let state = WorkDirectory::new_in(&Utf8PathBuf::try_from(std::env::temp_dir())?)?;
         // A pipe that nobody reads would fill up and stop it.
         let log = fs_err::File::create(state.path().join(LOG))?;
         let launcher = runtime.join(Family::of(&head.target).launcher());
-        let child = Command::new(&launcher)
+        let mut command = Command::new(&launcher);
+        command
             .args(["serve", "--host", "127.0.0.1", "--port", "0", "--state-dir", state.path().as_str()])
             // Bundled models are linked into the cache, and that of the user is none of our business.
             .args(["--hf-cache", state.path().join("cache").as_str()])
@@ -175,9 +181,9 @@ impl Service {
             .envs(std::env::var_os("SYSTEMROOT").map(|root| ("SYSTEMROOT", root)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(log.into_parts().0)
-            .spawn()
-            .with_context(|| format!("cannot start `{launcher}`"))?;
+            .stderr(log.into_parts().0);
+        more(&mut command);
+        let child = command.spawn().with_context(|| format!("cannot start `{launcher}`"))?;
         Ok(Self { child, state })
     }
 

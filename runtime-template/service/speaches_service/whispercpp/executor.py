@@ -32,7 +32,6 @@ _LONGEST_CLIP = 30 * SAMPLE_RATE
 """What Whisper hears at a time, in samples."""
 
 _managers: Any = importlib.import_module("speaches.executors.shared.base_model_manager")
-_executors: Any = importlib.import_module("speaches.executors.shared.executor")
 _registries: Any = importlib.import_module("speaches.model_registry")
 _executor_registry: Any = importlib.import_module("speaches.executors.shared.registry")
 _voices: Any = importlib.import_module("speaches.executors.silero_vad_v5")
@@ -302,14 +301,21 @@ class Registry(_registries.ModelRegistry):  # type: ignore[misc] # known at run 
         return iter(())
 
 
-class Executor(_executors.Executor):  # type: ignore[misc] # known at run time only
-    """Asked before upstream's own."""
+class Executor:
+    """What upstream asks an executor for; its own class is one of pydantic's, and generic."""
 
-    choice: Any
+    name = "whispercpp"
+    task = "automatic-speech-recognition"
+
+    def __init__(self, choice: Choice, manager: Manager) -> None:
+        self._choice = choice
+        self.model_manager = manager
+        # Its filter is asked by nobody, and lets nothing pass.
+        self.model_registry = Registry(_registries.HfModelFilter(model_name="\0"))
 
     def can_handle_model(self, model_id: str, _model_card_data: Any) -> bool:
         """Whether whisper.cpp serves a model."""
-        return self.choice.path(model_id) is not None
+        return self._choice.path(model_id) is not None
 
 
 class ExecutorRegistry(_executor_registry.ExecutorRegistry):  # type: ignore[misc] # known at run time only
@@ -321,14 +327,8 @@ class ExecutorRegistry(_executor_registry.ExecutorRegistry):  # type: ignore[mis
     def __init__(self, config: Any) -> None:
         super().__init__(config)
         chosen = getattr(getattr(config, "whisper", None), "cpu_threads", 0)
-        self._whispercpp = Executor(
-            name="whispercpp",
-            model_manager=Manager(config.stt_model_ttl, self.choice, chosen, self._whisper_executor.model_manager),
-            # Its filter is asked by nobody, and lets nothing pass.
-            model_registry=Registry(_registries.HfModelFilter(model_name="/")),
-            task="automatic-speech-recognition",
-            choice=self.choice,
-        )
+        manager = Manager(config.stt_model_ttl, self.choice, chosen, self._whisper_executor.model_manager)
+        self._whispercpp = Executor(self.choice, manager)
 
     @property
     def transcription(self) -> tuple[Any, ...]:

@@ -8,6 +8,7 @@ mod noise;
 mod places;
 mod server;
 mod start;
+mod transcribe;
 mod wheels;
 
 use anyhow::Result;
@@ -25,6 +26,7 @@ pub enum Command {
     FetchList(fetch::ListArguments),
     Start(start::Arguments),
     Load(load::Arguments),
+    Transcribe(transcribe::Arguments),
 }
 
 /// Runs the subcommand.
@@ -36,5 +38,6 @@ pub fn run(command: &Command, manifests: &Utf8Path) -> Result<()> {
         Command::FetchList(arguments) => fetch::list(arguments),
         Command::Start(arguments) => start::run(arguments),
         Command::Load(arguments) => load::run(arguments),
+        Command::Transcribe(arguments) => transcribe::run(arguments),
     }
 }
