@@ -131,21 +131,21 @@ class Manager(_managers.BaseModelManager):  # type: ignore[misc] # known at run 
 
     def handle_transcription_request(self, request: Any, **options: Any) -> Any:
         """Answer a request: at once, or for a stream piece by piece."""
-        if getattr(request, "response_format", None) == "diarized_json":
+        if request.response_format == "diarized_json":
             # As upstream refuses it.
             return self._fallback.handle_transcription_request(request, **options)
         model = self._open(request.model)
         if model is None:
             return self._fallback.handle_transcription_request(request, **options)
         wanted = Wanted(
-            language=getattr(request, "language", None),
+            language=request.language,
             prompt=_prompt(request),
-            temperature=getattr(request, "temperature", 0.0),
-            words="word" in getattr(request, "timestamp_granularities", ()),
-            timestamps=not getattr(request, "without_timestamps", True),
+            temperature=request.temperature,
+            words="word" in request.timestamp_granularities,
+            timestamps=not request.without_timestamps,
         )
         work = _Work(request, wanted, model)
-        if getattr(request, "stream", False):
+        if request.stream:
             return _Events(work)
         segments, information = work.run()
         return _whisper.segments_to_transcription_response(
@@ -326,8 +326,9 @@ class ExecutorRegistry(_executor_registry.ExecutorRegistry):  # type: ignore[mis
 
     def __init__(self, config: Any) -> None:
         super().__init__(config)
-        chosen = getattr(getattr(config, "whisper", None), "cpu_threads", 0)
-        manager = Manager(config.stt_model_ttl, self.choice, chosen, self._whisper_executor.model_manager)
+        manager = Manager(
+            config.stt_model_ttl, self.choice, config.whisper.cpu_threads, self._whisper_executor.model_manager
+        )
         self._whispercpp = Executor(self.choice, manager)
 
     @property
