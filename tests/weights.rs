@@ -31,10 +31,8 @@ fn scene() -> Scene {
              default = false\n{more}\n[[model.file]]\npath = \"{file}\"\n"
         )
     };
-    let small = entry(
-        "ggml-small.bin",
-        "default_for = [\"aarch64-apple-darwin\"]\nserves = [\"sample/tone-transcription\"]\n",
-    );
+    let small =
+        entry("ggml-small.bin", "default_for = [\"aarch64-apple-darwin\"]\nserves = [\"sample/tone-transcription\"]\n");
     let tiny = entry("ggml-tiny.bin", "serves = [\"org/one\", \"org/other\"]\n");
     fs_err::write(&path, fs_err::read_to_string(&path).unwrap() + &small + &tiny).unwrap();
     scene
@@ -52,10 +50,9 @@ fn macs_with_apple_silicon_get_the_weights_of_the_default_model_and_others_on_re
     assert_eq!(names(&scene.planned(SMALL, &[])), [SMALL]);
 
     let archive = python_archive(sample_runtime(), &scene.scratch.path);
-    for (target, expected) in [
-        ("aarch64-apple-darwin", [&defaults[..], &[SMALL]].concat()),
-        ("x86_64-apple-darwin", defaults.to_vec()),
-    ] {
+    for (target, expected) in
+        [("aarch64-apple-darwin", [&defaults[..], &[SMALL]].concat()), ("x86_64-apple-darwin", defaults.to_vec())]
+    {
         let mut command = scene.tool(&["provision", "--dry-run", "--json", "--allow-unpinned", "--target", target]);
         command.args(["--python", &scene.minor, "--python-from", archive.as_str(), "--launcher", "/bin/sh"]);
         let plan = serde_json::from_str(&run(&mut command).expect(0).stdout).unwrap();

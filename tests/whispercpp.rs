@@ -63,7 +63,8 @@ fn copy(from: &Utf8Path, to: &Utf8Path) {
 fn transcribe(port: &Value, fields: &[(&str, &str)]) -> (u16, String) {
     let samples = (0_u32..32_000).flat_map(|index| i16::try_from(index * 37 % 8000).unwrap().to_le_bytes());
     let samples = samples.collect::<Vec<u8>>();
-    let mut sound = b"RIFF\x24\xfa\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0\x80>\0\0\0}\0\0\x02\0\x10\0data\0\xfa\0\0".to_vec();
+    let mut sound =
+        b"RIFF\x24\xfa\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0\x80>\0\0\0}\0\0\x02\0\x10\0data\0\xfa\0\0".to_vec();
     sound.extend(samples);
     let mut body = Vec::new();
     for (name, value) in [&[("model", MODEL)], fields].concat() {

@@ -212,7 +212,13 @@ fn head(plan: &Plan, python: &Tree, bytecode: bool) -> Head {
         add("wheel", wheel.name.file.clone(), origin, wheel.sha256, true);
     }
     for model in &plan.models {
-        add("model", format!("{}@{}", model.name(), model.revision), model.origin.clone(), model.sha256(), model.pinned);
+        add(
+            "model",
+            format!("{}@{}", model.name(), model.revision),
+            model.origin.clone(),
+            model.sha256(),
+            model.pinned,
+        );
     }
     let given = matches!(plan.launcher, crate::launcher::LauncherInput::Given { .. });
     add("launcher", "speaches".to_owned(), plan.launcher.origin(&plan.target).to_owned(), plan.launcher.key(), !given);

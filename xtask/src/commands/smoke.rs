@@ -78,7 +78,11 @@ pub fn smoke(runtime: &Utf8Path, sentence: &str) -> Result<Outcome> {
             bail!(broken(&format!("`/v1/models` does not list the bundled model `{}`, only {listed:?}", model.id)));
         }
     }
-    steps.done(&format!("lists {}, all {} bundled ones among them", counted(listed.len(), "model"), head.served().count()));
+    steps.done(&format!(
+        "lists {}, all {} bundled ones among them",
+        counted(listed.len(), "model"),
+        head.served().count()
+    ));
 
     let mut outcome = Outcome { speech: Vec::new(), heard: None };
     if let Some(speaker) = head.served_for("text-to-speech") {

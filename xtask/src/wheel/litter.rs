@@ -18,8 +18,7 @@ struct Litter {
 /// `site-packages` (9 MB, under each name that a link would have had), and as auditwheel and delocate put them into
 /// `pywhispercpp.libs` and `pywhispercpp/.dylibs`, which is where the extension looks. `verify` would find out if it
 /// looked elsewhere. The wheel for Windows has them at the top alone, as `.dll`.
-const ALL: [Litter; 1] =
-    [Litter { wheel: "pywhispercpp-1.5.1-", start: "lib", contains: &[".so", ".dylib"] }];
+const ALL: [Litter; 1] = [Litter { wheel: "pywhispercpp-1.5.1-", start: "lib", contains: &[".so", ".dylib"] }];
 
 /// Whether a runtime does without this file of a wheel's tree.
 pub fn is_litter(wheel: &str, path: &RelativePath) -> bool {
@@ -39,11 +38,11 @@ mod tests {
 
     #[test]
     fn only_the_libraries_at_the_top_are_left_out_and_only_of_that_wheel() {
-        let is = |wheel: &str, path: &str| {
-            is_litter(wheel, &RelativePath::new(format!("site-packages/{path}")).unwrap())
-        };
+        let is =
+            |wheel: &str, path: &str| is_litter(wheel, &RelativePath::new(format!("site-packages/{path}")).unwrap());
         let linux = "pywhispercpp-1.5.1-cp312-cp312-manylinux_2_28_x86_64.whl";
-        for path in ["libwhisper.so", "libwhisper.so.1.8.5", "libggml-base.so.0", "libggml-cpu.so.0.13.1", "libggml.dylib"]
+        for path in
+            ["libwhisper.so", "libwhisper.so.1.8.5", "libggml-base.so.0", "libggml-cpu.so.0.13.1", "libggml.dylib"]
         {
             assert!(is(linux, path), "{path}");
             assert!(!is("other-1.5.1-py3-none-any.whl", path), "{path}");

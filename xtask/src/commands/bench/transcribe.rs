@@ -165,10 +165,7 @@ impl Listener {
                     ),
                 },
                 None if begun.elapsed() > Duration::from_secs(5) => {
-                    bail!(Failure::new(
-                        Exit::Unavailable,
-                        format!("the service does not say what it uses:\n{log}")
-                    ));
+                    bail!(Failure::new(Exit::Unavailable, format!("the service does not say what it uses:\n{log}")));
                 }
                 None => std::thread::sleep(Duration::from_millis(50)),
             }
@@ -219,7 +216,9 @@ fn parse_wav(file: &[u8]) -> Option<(Vec<u8>, u32)> {
         let start = at + 8;
         match name {
             // Format 1 (PCM), 1 channel, and 16 bits at the end.
-            b"fmt " if file.get(start..start + 4)? == b"\x01\0\x01\0" && file.get(start + 14..start + 16)? == b"\x10\0" => {
+            b"fmt "
+                if file.get(start..start + 4)? == b"\x01\0\x01\0" && file.get(start + 14..start + 16)? == b"\x10\0" =>
+            {
                 rate = number(start + 4);
             }
             b"fmt " => return None,
