@@ -27,6 +27,7 @@ class CheckTest(unittest.TestCase):
         self.file = os.path.join(scratch.name, "weights.bin")
         self.write(b"weights")
         self.children = 0
+        check._good.clear()
 
     def write(self, content: bytes) -> None:
         with open(self.file, "wb") as file:
@@ -53,7 +54,7 @@ class CheckTest(unittest.TestCase):
             self.assertIn("had not transcribed", self.check("import time; time.sleep(600)").reason or "")
 
     def test_what_a_child_says_is_believed_and_kept(self) -> None:
-        code = 'print(\'{"gpu": "Apple M1"}\')'
+        code = 'print("something else"); print(\'{"gpu": "Apple M1"}\')'
         self.assertEqual(self.check(code, self.directory), Outcome(None, "Apple M1"))
         self.assertEqual(self.check("import os; os.abort()", self.directory), Outcome(None, "Apple M1"))
         self.assertEqual(self.children, 1)
@@ -62,6 +63,11 @@ class CheckTest(unittest.TestCase):
         self.write(b"other weights")
         self.assertIn("signal 6", self.check("import os; os.abort()", self.directory).reason or "")
         self.assertEqual(self.children, 3, "another file is as well")
+
+    def test_what_is_good_is_known_without_a_directory_too(self) -> None:
+        for _ in range(2):
+            self.assertIsNone(self.check("print('{}')").reason)
+        self.assertEqual(self.children, 1)
 
     def test_a_failure_is_tried_again_after_a_day_and_a_damaged_record_at_once(self) -> None:
         crash, good = "import os; os.abort()", "print('{}')"
@@ -78,6 +84,7 @@ class CheckTest(unittest.TestCase):
         for content in ("{", "[]", json.dumps({key: {"at": 0} for key in known})):
             with open(path, "w", encoding="utf-8") as file:
                 file.write(content)
+            check._good.clear()
             self.assertIsNotNone(self.check(crash, self.directory).reason, content)
 
     def test_files_that_are_gone_are_forgotten_and_missing_ones_told(self) -> None:

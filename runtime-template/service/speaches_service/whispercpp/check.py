@@ -7,6 +7,7 @@ file, version, system and device.
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -31,6 +32,8 @@ _LONGEST_PER_BYTE = 90.0 / 1e9
 """Seconds, for a slow disk and a slow processor."""
 
 _checking = threading.Lock()
+# What this process knows already; failures are remembered by whoever asked.
+_good: dict[str, "Outcome"] = {}
 
 
 class Outcome(NamedTuple):
@@ -50,17 +53,22 @@ def check(path: str, device: str, directory: str | None) -> Outcome:
     key = _key(path, device)
     if key is None:
         return Outcome("it is missing")
+    if key in _good:
+        return _good[key]
     with _checking:
         known = _read(directory)
         outcome = _still_true(known.get(key))
         if outcome is None:
             outcome = _try(path, device)
             _remember(directory, key, outcome)
+        if outcome.reason is None:
+            _good[key] = outcome
     return outcome
 
 
 def main(path: str, device: str) -> int:
     """Load a file and transcribe a second of sound; prints what was found as JSON and returns the exit code."""
+    _end_alone(path)
     try:
         loaded = library.load(path, use_gpu=device != "cpu")
     except (library.Unusable, ImportError) as error:
@@ -82,8 +90,21 @@ def _tell(**found: str | None) -> int:
     return 0
 
 
+def _limit(path: str) -> float:
+    """How long it may take, in seconds."""
+    return _LONGEST + _LONGEST_PER_BYTE * os.path.getsize(path)
+
+
+def _end_alone(path: str) -> None:
+    """Let this child end by itself if the service, which would end it, is gone: a GPU may hang for ever."""
+    alarm = getattr(signal, "alarm", None)
+    if alarm is not None:
+        with contextlib.suppress(OSError):
+            alarm(int(_limit(path)) + 10)
+
+
 def _try(path: str, device: str) -> Outcome:
-    limit = _LONGEST + _LONGEST_PER_BYTE * os.path.getsize(path)
+    limit = _limit(path)
     try:
         child = subprocess.run(  # noqa: S603 - this very program
             _command(path, device),
@@ -98,7 +119,8 @@ def _try(path: str, device: str) -> Outcome:
     except OSError as error:
         return Outcome(f"it could not be tried: {error.strerror or error}")
     try:
-        found = json.loads(child.stdout)
+        # Whatever a library may print comes before it.
+        found = json.loads(child.stdout.strip().rpartition(b"\n")[2])
         return Outcome(found.get("reason"), found.get("gpu"))
     except (ValueError, AttributeError):
         how = f"signal {-child.returncode}" if child.returncode < 0 else f"exit code {child.returncode}"

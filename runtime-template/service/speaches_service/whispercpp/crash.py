@@ -76,7 +76,8 @@ def _settle_one(directory: str, path: str) -> str | None:
         reason = None
         if fatal.strip():
             first_line = fatal.strip().decode("utf-8", "replace").partition("\n")[0]
-            reason = f"the service died while the GPU transcribed: {first_line}"
+            signal_name = first_line.removeprefix("Fatal Python error: ")
+            reason = f"the last service died while the GPU transcribed ({signal_name})"
             at = datetime.fromtimestamp(os.path.getmtime(path), timezone.utc).isoformat(timespec="seconds")
             _write(os.path.join(directory, MARKER_FILE), {"reason": reason, "at": at, **json.loads(record)})
         os.unlink(path)

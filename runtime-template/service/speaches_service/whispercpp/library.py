@@ -5,6 +5,7 @@ Its C functions are used as they are. N.B. `pywhispercpp.model` keeps parameters
 
 import contextlib
 import ctypes
+import functools
 import glob
 import importlib
 import importlib.metadata
@@ -56,6 +57,7 @@ def extension() -> Any:
     return importlib.import_module(_EXTENSION)
 
 
+@functools.cache
 def version() -> str | None:
     """The version of the package; None when it is not there."""
     try:
