@@ -143,6 +143,14 @@ fn what_was_asked_for_and_cannot_be_ends_with_69_before_it_serves() {
     let mut destroyed = whole.clone();
     // A model of a size that it has not.
     destroyed[16..20].copy_from_slice(&(1_u32 << 20).to_le_bytes());
+    let refused = |runtime: &Utf8Path, says: &str| {
+        let state = support::scratch();
+        let mut command = speaches(runtime, &["serve", "--host", "127.0.0.1", "--port", "0"]);
+        command.args(["--state-dir", state.path.as_str(), "--hf-cache", state.path.join("cache").as_str()]);
+        command.args(["--stt-backend", "whispercpp"]);
+        run(&mut command).expect(69).says("whisper.cpp was asked for, and cannot be used").says(says).says("hint: ");
+    };
+    refused(sample_runtime(), &format!("there are no GGML weights for `{MODEL}`"));
     for (content, says) in [
         (Some(&whole[..whole.len() / 2]), "tensor"),
         (Some(&b"something else"[..]), "no file with GGML weights"),
@@ -153,10 +161,6 @@ fn what_was_asked_for_and_cannot_be_ends_with_69_before_it_serves() {
         if let Some(content) = content {
             fs_err::write(hub.join(FILE), content).unwrap();
         }
-        let mut command = speaches(&runtime, &["serve", "--host", "127.0.0.1", "--port", "0"]);
-        let state = support::scratch();
-        command.args(["--state-dir", state.path.as_str(), "--hf-cache", state.path.join("cache").as_str()]);
-        command.args(["--stt-backend", "whispercpp"]);
-        run(&mut command).expect(69).says("whisper.cpp was asked for, and cannot be used").says(says).says("hint: ");
+        refused(&runtime, says);
     }
 }
