@@ -90,7 +90,7 @@ fn listening_everywhere_without_a_key_is_a_warning() {
 
 #[test]
 fn a_choice_that_the_runtime_cannot_follow_ends_with_69_and_what_it_can() {
-    for (flag, choice) in [("--accelerator", "cuda"), ("--tts-provider", "cuda"), ("--stt-backend", "whispercpp")] {
+    for (flag, choice) in [("--accelerator", "cuda"), ("--tts-provider", "cuda"), ("--stt-device", "cuda")] {
         let command = &mut speaches(sample_runtime(), &["serve", "--port", "0", flag, choice]);
         run(command).expect(69).says(&format!("is `{choice}`")).says("possible here: auto, ");
     }

@@ -49,6 +49,7 @@ fn every_target_gets_the_same_runtime_whoever_makes_it() {
         let arguments = provision(target, archive(target), &out);
         run(xtask(&[]).args(&arguments).env("TZ", "UTC").env("LC_ALL", "C")).expect(0);
         run(&mut xtask(&["verify", out.as_str()])).expect(0);
+        expect_whispercpp(target, &out);
     }
     let store = fresh_store(&scratch.path);
     for target in &targets {
@@ -74,6 +75,40 @@ fn every_target_gets_the_same_runtime_whoever_makes_it() {
     let out = scratch.path.join("again");
     let arguments = provision(&targets[0], archive(&targets[0]), &out);
     run(xtask(&[]).args(&arguments).arg("--offline").env("SPEACHES_STORE", &store)).expect(0);
+}
+
+/// The libraries of whisper.cpp are where its extension looks for them, and nowhere else.
+fn expect_whispercpp(target: &str, runtime: &Utf8Path) {
+    let names = files(runtime).into_iter().map(|path| {
+        let path = path.into_string();
+        path.split_once("/site-packages/").map_or(path.clone(), |(_, rest)| rest.to_owned())
+    });
+    let names = names.collect::<Vec<_>>();
+    let has = |start: &str, end: &str| names.iter().any(|name| name.starts_with(start) && name.ends_with(end));
+    let at_the_top = |name: &&String| name.starts_with("lib") && !name.contains('/') && name.contains("whisper");
+    assert_eq!(names.iter().filter(at_the_top).count(), 0, "{target}");
+    match target {
+        "x86_64-apple-darwin" => assert!(!has("_pywhispercpp.", ""), "there is no wheel for it"),
+        "aarch64-apple-darwin" => {
+            assert!(has("_pywhispercpp.", "-darwin.so"));
+            for library in ["libwhisper", "libggml-metal", "libggml-base", "libggml-cpu", "libggml-blas"] {
+                assert!(has(&format!("pywhispercpp/.dylibs/{library}."), ".dylib"), "{library}");
+            }
+            // Without what leads to Metal, it would transcribe on the processor.
+            let extension = files(runtime).into_iter().find(|path| path.as_str().contains("/_pywhispercpp."));
+            fs_err::remove_file(runtime.join(extension.unwrap())).unwrap();
+            let mut description = json(&runtime.join("runtime.json"));
+            let listed = description["files"].as_array_mut().unwrap();
+            listed.retain(|file| !file["path"].as_str().unwrap().contains("/_pywhispercpp."));
+            let copy = runtime.parent().unwrap().join("runtime.json");
+            fs_err::rename(runtime.join("runtime.json"), &copy).unwrap();
+            fs_err::write(runtime.join("runtime.json"), description.to_string()).unwrap();
+            run(&mut xtask(&["verify", runtime.as_str()])).expect(65).says("transcription on Apple's GPU");
+            fs_err::rename(copy, runtime.join("runtime.json")).unwrap();
+        }
+        "x86_64-pc-windows-msvc" => assert!(has("whisper-", ".dll")),
+        _ => assert!(has("pywhispercpp.libs/libwhisper-", "")),
+    }
 }
 
 #[test]

@@ -1,4 +1,5 @@
 //! A hub on loopback that speaks the protocol of the real one, with a CDN on another port.
+#![allow(dead_code, reason = "each test file uses a part of it")]
 
 use camino::Utf8Path;
 use serde_json::{Value, json};

@@ -209,10 +209,31 @@ pub struct ModelEntry {
     pub voice: Option<String>,
     /// Whether it is part of `--models default`.
     pub default: bool,
+    /// Targets for which it is part of `--models default` all the same.
+    #[serde(default)]
+    pub default_for: Vec<String>,
+    /// For GGML weights, which are one file: the models that whisper.cpp serves with them.
+    #[serde(default)]
+    pub serves: Vec<String>,
     /// Pinned commit, when it is known.
     pub revision: Option<String>,
     /// Its files.
     pub file: Vec<ModelFile>,
+}
+
+impl ModelEntry {
+    /// Whether it is part of `--models default` for a target.
+    pub fn is_default(&self, target: &str) -> bool {
+        self.default || self.default_for.iter().any(|one| one == target)
+    }
+
+    /// What `--models` calls it: the repository, and of GGML weights, of which a repository may have many, the file.
+    pub fn name(&self) -> String {
+        match self.file.first().filter(|_| !self.serves.is_empty()) {
+            Some(file) => format!("{}/{}", self.id, file.path),
+            None => self.id.clone(),
+        }
+    }
 }
 
 /// One file of a model.

@@ -22,7 +22,7 @@ use crate::template::Template;
 use crate::vendor::Vendor;
 
 /// Raised whenever the same inputs give another runtime.
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 
 /// What a provision is going to do.
 pub struct Plan {
@@ -185,7 +185,7 @@ impl Plan {
         }));
         lines.extend(self.models.iter().map(|model| Line {
             kind: "model",
-            name: model.id.clone(),
+            name: model.name(),
             origin: model.origin.clone(),
             size: Some(model.size()),
             sha256: model.sha256(),

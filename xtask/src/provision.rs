@@ -20,7 +20,7 @@ use crate::speaches::install;
 use crate::store::Store;
 use crate::store::digests::Digests;
 use crate::store::tree::{RelativePath, Tree};
-use crate::wheel::tree;
+use crate::wheel::{litter, tree};
 
 /// What carrying out a plan needs beside the plan.
 pub struct Provision<'a> {
@@ -145,6 +145,7 @@ fn contents(plan: &Plan, trees: &[Placed]) -> Result<Contents> {
                 Place::Root => path.clone(),
                 Place::Python => path.below(layout::PYTHON),
                 Place::Models => path.below(layout::MODELS_HUB),
+                Place::Wheel if litter::is_litter(owner, path) => return None,
                 Place::Wheel => {
                     let inside = |root: &str| path.as_str().strip_prefix(root)?.strip_prefix('/');
                     let place = match (inside(tree::SITE_PACKAGES), inside(tree::DATA), inside(install::APP)) {
@@ -211,7 +212,13 @@ fn head(plan: &Plan, python: &Tree, bytecode: bool) -> Head {
         add("wheel", wheel.name.file.clone(), origin, wheel.sha256, true);
     }
     for model in &plan.models {
-        add("model", format!("{}@{}", model.id, model.revision), model.origin.clone(), model.sha256(), model.pinned);
+        add(
+            "model",
+            format!("{}@{}", model.name(), model.revision),
+            model.origin.clone(),
+            model.sha256(),
+            model.pinned,
+        );
     }
     let given = matches!(plan.launcher, crate::launcher::LauncherInput::Given { .. });
     add("launcher", "speaches".to_owned(), plan.launcher.origin(&plan.target).to_owned(), plan.launcher.key(), !given);
@@ -238,6 +245,8 @@ fn head(plan: &Plan, python: &Tree, bytecode: bool) -> Head {
                 license: model.about.license.clone(),
                 revision: model.revision.clone(),
                 voice: model.about.voice.clone(),
+                serves: model.about.serves.clone(),
+                file: model.weights().map(str::to_owned),
             })
             .collect(),
         plan: plan.identity().to_string(),

@@ -232,8 +232,10 @@ impl Vendor {
     /// A model, held to its pins and to what is known of it here.
     pub fn model(&self, request: &Request<'_>, digests: &Digests) -> Result<ModelInput> {
         let id = request.id();
+        // Of a repository with GGML weights there may be several files.
         let is_wanted = |model: &&Model| model.id == id && model.wanted == request.revision();
-        let Some(known) = self.document.models.iter().find(is_wanted) else {
+        let wanted = self.document.models.iter().filter(is_wanted).collect::<Vec<_>>();
+        let Some(known) = wanted.first() else {
             bail!(
                 Failure::new(
                     Exit::Unavailable,
@@ -252,9 +254,9 @@ impl Vendor {
             Request::Any { .. } => Request::Any { id: id.to_owned(), revision: known.revision.clone() },
         };
         let mut found = model::cache::find(&self.root.join(MODELS), &request, digests)?;
-        if known.content != found.sha256() {
+        let Some(known) = wanted.iter().find(|model| model.content == found.sha256()) else {
             bail!(self.changed(&format!("the model `{id}`")));
-        }
+        };
         found.wanted.clone_from(&known.wanted);
         found.origin.clone_from(&known.origin);
         Ok(found)

@@ -110,7 +110,11 @@ impl<'a> Manager<'a> {
         let bundled = head
             .models
             .iter()
-            .map(|model| json!({ "id": model.id, "task": model.task, "voice": model.voice }))
+            .map(|model| {
+                json!({
+                    "id": model.id, "task": model.task, "voice": model.voice, "serves": model.serves, "file": model.file,
+                })
+            })
             .collect::<Vec<_>>();
         let mut settings = json!({
             "runtime": self.runtime.root,

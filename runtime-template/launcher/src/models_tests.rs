@@ -54,7 +54,15 @@ impl World {
 }
 
 fn model() -> Model {
-    Model { id: ID.into(), task: "text-to-speech".into(), revision: OURS.into(), license: "MIT".into(), voice: None }
+    Model {
+        id: ID.into(),
+        task: "text-to-speech".into(),
+        revision: OURS.into(),
+        license: "MIT".into(),
+        voice: None,
+        serves: Vec::new(),
+        file: None,
+    }
 }
 
 fn complete() -> Vec<(String, String)> {

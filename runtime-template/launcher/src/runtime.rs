@@ -71,6 +71,25 @@ pub struct Model {
     /// A voice that a text-to-speech model has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub voice: Option<String>,
+    /// For GGML weights: the models that whisper.cpp serves with them. Nobody asks for the weights themselves.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub serves: Vec<String>,
+    /// For GGML weights: the file in the repository.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+}
+
+impl Head {
+    /// The bundled models that clients can ask for.
+    pub fn served(&self) -> impl Iterator<Item = &Model> {
+        self.models.iter().filter(|model| model.serves.is_empty())
+    }
+
+    /// The first bundled model for a task (`text-to-speech` or `automatic-speech-recognition`).
+    #[must_use]
+    pub fn served_for(&self, task: &str) -> Option<&Model> {
+        self.served().find(|model| model.task == task)
+    }
 }
 
 /// One thing that went into a runtime.

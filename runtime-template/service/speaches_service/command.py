@@ -21,6 +21,11 @@ def main(arguments: Sequence[str]) -> NoReturn:
     started_at, started = time.time(), time.monotonic()
     if list(arguments) == ["measure-synthesis"]:
         measure_synthesis()
+    if len(arguments) == 3 and arguments[0] == "check-ggml":
+        # A child of the service, which has taken the settings for itself.
+        from speaches_service.whispercpp.check import main as check_weights
+
+        raise SystemExit(check_weights(arguments[1], arguments[2]))
     try:
         settings = take_settings(os.environ)
         configure_log(settings)

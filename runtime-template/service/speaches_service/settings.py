@@ -25,6 +25,10 @@ class BundledModel(NamedTuple):
     """One of `TASKS`."""
     voice: str | None = None
     """A voice that it has."""
+    serves: tuple[str, ...] = ()
+    """For GGML weights: the models that whisper.cpp serves with them. Nobody asks for the weights themselves."""
+    file: str | None = None
+    """For GGML weights: the file in its repository."""
 
 
 class Transcription(NamedTuple):
@@ -131,7 +135,9 @@ def parse_settings(raw: object) -> Settings:
     fields["addresses"] = tuple(dict.fromkeys(raw["addresses"]))
     fields["listeners"] = tuple(raw.get("listeners", ()))
     fields["notes"] = tuple(raw.get("notes", ()))
-    fields["bundled_models"] = tuple(BundledModel(**model) for model in raw.get("bundled_models", ()))
+    fields["bundled_models"] = tuple(
+        BundledModel(**{**model, "serves": tuple(model.get("serves", ()))}) for model in raw.get("bundled_models", ())
+    )
     fields["transcription"] = Transcription(**raw.get("transcription", {}))
     fields["synthesis"] = Synthesis(**raw.get("synthesis", {}))
     return Settings(**fields)
@@ -222,6 +228,8 @@ _MODEL_FIELDS: dict[str, _Field] = {
     "id": (_is_string, "a string"),
     "voice": (_is_string_or_null, "a string or null"),
     "task": (lambda value: value in TASKS, f"one of {', '.join(TASKS)}"),
+    "serves": (_are_strings, "a list of strings"),
+    "file": (_is_string_or_null, "a string or null"),
 }
 
 _TRANSCRIPTION_FIELDS: dict[str, _Field] = {

@@ -35,6 +35,9 @@ def tune(
         cache = str(importlib.import_module("speaches.hf_utils").HF_HUB_CACHE)
     except ImportError as error:
         raise unusable_part(error) from error
+    if settings.machine_directory is not None:
+        # What transcription has learned about the GPU counts no more either.
+        importlib.import_module("speaches_service.whispercpp.installation").forget(settings.machine_directory)
     models = models_in(cache)
     if not models:
         raise ServiceFailure(

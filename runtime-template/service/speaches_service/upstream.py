@@ -35,6 +35,7 @@ from speaches_service.rebinding import imported
 from speaches_service.settings import Settings
 from speaches_service.sockets import reachable, url_of
 from speaches_service.state import State
+from speaches_service.whispercpp import installation as whispercpp
 
 
 def build_application(settings: Settings, port: int, state: State) -> FastAPI:
@@ -48,6 +49,7 @@ def build_application(settings: Settings, port: int, state: State) -> FastAPI:
         _rebind(settings, state)
     except Exception as error:
         raise unusable_part(error) from error
+    whispercpp.install(settings, state.enter_computation)
     configuration = _read_configuration()
     configuration.port = port  # it may have been 0
     if configuration.loopback_host_url is None:
@@ -64,6 +66,7 @@ def build_application(settings: Settings, port: int, state: State) -> FastAPI:
     diarization.install_refusal(application)
     if settings.user_interface:
         user_interface.mount(application, configuration)
+    whispercpp.watch_clients(application, settings)
     application.add_middleware(upload_limit.UploadLimit, most=settings.upload_limit)
     return application
 

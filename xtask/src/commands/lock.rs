@@ -66,7 +66,20 @@ struct Departures {
     constraint: Vec<Constraint>,
     reason: BTreeMap<String, BTreeMap<String, String>>,
     #[serde(default)]
+    addition: Vec<Addition>,
+    #[serde(default)]
     substitute: Vec<Substitute>,
+}
+
+/// A wheel that upstream knows nothing of, taken without what it asks for in turn.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Addition {
+    /// `name==version`
+    requirement: String,
+    /// Where it exists.
+    targets: Vec<String>,
+    reason: String,
 }
 
 #[derive(Deserialize)]
@@ -198,6 +211,12 @@ impl Resolver<'_> {
         self.departures.constraint.iter().filter(move |one| one.targets.is_empty() || one.targets.contains(&triple))
     }
 
+    /// What is added for a target.
+    fn additions(&self, target: &Target) -> impl Iterator<Item = &Addition> {
+        let triple = target.triple.clone();
+        self.departures.addition.iter().filter(move |one| one.targets.contains(&triple))
+    }
+
     fn constrained(&self, pyproject: &str, target: &Target) -> Result<String> {
         let mut document: toml_edit::DocumentMut = pyproject.parse()?;
         let constraints = document["tool"]["uv"]["constraint-dependencies"]
@@ -237,7 +256,8 @@ impl Resolver<'_> {
         let mut found = BTreeMap::<String, Resolved>::new();
         let mut base = BTreeSet::new();
         for (groups, list) in exported {
-            let (mut requirements, mut stand_ins) = (Vec::new(), Vec::new());
+            let mut requirements = self.additions(target).map(|one| one.requirement.clone()).collect::<Vec<_>>();
+            let mut stand_ins = Vec::new();
             for line in list.lines().filter(|line| !line.is_empty()) {
                 let name = normalize(line.split(['=', ' ', ';']).next().unwrap_or_default());
                 match substituted(&name) {
@@ -301,13 +321,17 @@ impl Resolver<'_> {
         }
         let before =
             upstream.map_or("nothing".to_owned(), |versions| versions.iter().cloned().collect::<Vec<_>>().join(", "));
-        let constraint = self.constraints(target).find(|one| {
-            normalize(one.requirement.split(['<', '>', '=', '!']).next().unwrap_or_default()) == name.distribution
-        });
+        let is_about = |requirement: &str| {
+            normalize(requirement.split(['<', '>', '=', '!']).next().unwrap_or_default()) == name.distribution
+        };
+        let constraint = self.constraints(target).find(|one| is_about(&one.requirement));
+        let addition = self.additions(target).find(|one| is_about(&one.requirement));
         let why = if substituted {
             "the wheel for the processor".to_owned()
         } else if let Some(constraint) = constraint {
             constraint.reason.clone()
+        } else if let Some(addition) = addition {
+            addition.reason.clone()
         } else {
             let table = format!("python-{}", minor.replace('.', "-"));
             self.departures
@@ -322,7 +346,11 @@ impl Resolver<'_> {
 
     fn sample(&self, input: &Utf8Path, minor: &str, target: &Target) -> Result<Vec<Resolved>> {
         let step = progress::for_stderr().step(&format!("Choosing wheels for {} and Python {minor}", target.triple));
-        let found = index::resolve(&self.uv, self.store, input, minor, target)?;
+        let mut found = index::resolve(&self.uv, self.store, input, minor, target)?;
+        let additions = self.additions(target).map(|one| one.requirement.clone()).collect::<Vec<_>>();
+        if !additions.is_empty() {
+            found.extend(index::ask(&self.uv, self.store, &additions, minor, target)?);
+        }
         step.finish();
         let wheels = index::best(found, minor, target)?;
         Ok(wheels

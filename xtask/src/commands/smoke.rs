@@ -73,15 +73,19 @@ pub fn smoke(runtime: &Utf8Path, sentence: &str) -> Result<Outcome> {
     let models: Value = get(&client, &format!("{base}/v1/models"))?.json()?;
     let listed =
         models["data"].as_array().into_iter().flatten().filter_map(|model| model["id"].as_str()).collect::<Vec<_>>();
-    for model in &head.models {
+    for model in head.served() {
         if !listed.contains(&model.id.as_str()) {
             bail!(broken(&format!("`/v1/models` does not list the bundled model `{}`, only {listed:?}", model.id)));
         }
     }
-    steps.done(&format!("lists {}, all {} bundled ones among them", counted(listed.len(), "model"), head.models.len()));
+    steps.done(&format!(
+        "lists {}, all {} bundled ones among them",
+        counted(listed.len(), "model"),
+        head.served().count()
+    ));
 
     let mut outcome = Outcome { speech: Vec::new(), heard: None };
-    if let Some(speaker) = head.models.iter().find(|model| model.task == "text-to-speech") {
+    if let Some(speaker) = head.served_for("text-to-speech") {
         let voice = speaker.voice.as_deref().unwrap_or("af_bella");
         for format in ["pcm", "mp3", "wav"] {
             let body = json!({ "model": speaker.id, "voice": voice, "input": sentence, "response_format": format });
@@ -90,7 +94,7 @@ pub fn smoke(runtime: &Utf8Path, sentence: &str) -> Result<Outcome> {
             check_audio(format, &outcome.speech)?;
             steps.done(&format!("speaks {} bytes of {format}", outcome.speech.len()));
         }
-        if let Some(listener) = head.models.iter().find(|model| model.task == "automatic-speech-recognition") {
+        if let Some(listener) = head.served_for("automatic-speech-recognition") {
             let part = Part::bytes(outcome.speech.clone()).file_name("speech.wav").mime_str("audio/wav")?;
             let form = Form::new().text("model", listener.id.clone()).part("file", part);
             let response = client.post(format!("{base}/v1/audio/transcriptions")).multipart(form).send()?;
@@ -163,11 +167,17 @@ pub struct Service {
 impl Service {
     /// Starts it on a free port, without the user's environment: a runtime needs nothing of it.
     pub fn start(runtime: &Utf8Path, head: &Head) -> Result<Self> {
+        Self::start_with(runtime, head, |_| {})
+    }
+
+    /// Starts it with more in its command line or environment.
+    pub fn start_with(runtime: &Utf8Path, head: &Head, more: impl FnOnce(&mut Command)) -> Result<Self> {
         let state = WorkDirectory::new_in(&Utf8PathBuf::try_from(std::env::temp_dir())?)?;
         // A pipe that nobody reads would fill up and stop it.
         let log = fs_err::File::create(state.path().join(LOG))?;
         let launcher = runtime.join(Family::of(&head.target).launcher());
-        let child = Command::new(&launcher)
+        let mut command = Command::new(&launcher);
+        command
             .args(["serve", "--host", "127.0.0.1", "--port", "0", "--state-dir", state.path().as_str()])
             // Bundled models are linked into the cache, and that of the user is none of our business.
             .args(["--hf-cache", state.path().join("cache").as_str()])
@@ -175,9 +185,9 @@ impl Service {
             .envs(std::env::var_os("SYSTEMROOT").map(|root| ("SYSTEMROOT", root)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(log.into_parts().0)
-            .spawn()
-            .with_context(|| format!("cannot start `{launcher}`"))?;
+            .stderr(log.into_parts().0);
+        more(&mut command);
+        let child = command.spawn().with_context(|| format!("cannot start `{launcher}`"))?;
         Ok(Self { child, state })
     }
 

@@ -43,6 +43,9 @@ pub struct About {
     pub voice: Option<String>,
     /// SPDX expression.
     pub license: String,
+    /// For GGML weights: the models that whisper.cpp serves with them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub serves: Vec<String>,
 }
 
 /// One file of a model.
@@ -72,6 +75,20 @@ impl ModelInput {
     pub fn sha256(&self) -> Sha256 {
         let files = self.files.iter().map(|file| (&file.path, file.size, file.sha256)).collect::<Vec<_>>();
         Sha256::of_json(&(&self.id, &self.revision, files))
+    }
+
+    /// The file, if these are GGML weights, of which a repository may have many.
+    pub fn weights(&self) -> Option<&str> {
+        let file = self.files.first().filter(|_| !self.about.serves.is_empty());
+        file.map(|file| file.path.as_str())
+    }
+
+    /// What `--models` calls it.
+    pub fn name(&self) -> String {
+        match self.weights() {
+            Some(file) => format!("{}/{file}", self.id),
+            None => self.id.clone(),
+        }
     }
 
     /// Whether it has to be fetched from servers.

@@ -26,7 +26,7 @@ pub enum Outcome {
 pub fn fill(path: &Utf8Path, manifest: &ModelsManifest) -> Result<Outcome> {
     let mut document: DocumentMut = fs_err::read_to_string(path)?.parse()?;
     let mut changes = Vec::new();
-    for entry in &manifest.model {
+    for (index, entry) in manifest.model.iter().enumerate() {
         if entry.revision.is_some() && entry.file.iter().all(|file| pin(file).is_some()) {
             continue;
         }
@@ -35,7 +35,9 @@ pub fn fill(path: &Utf8Path, manifest: &ModelsManifest) -> Result<Outcome> {
             Err(Trouble::OutOfReach(failure)) => return Ok(Outcome::OutOfReach(failure)),
             Err(Trouble::Refused(failure)) => return Err(failure.into()),
         };
-        let found = find(document.get_mut("model").and_then(toml_edit::Item::as_array_of_tables_mut), "id", &entry.id);
+        // By place: a repository with GGML weights may have several entries.
+        let models = document.get_mut("model").and_then(toml_edit::Item::as_array_of_tables_mut);
+        let found = models.and_then(|models| models.get_mut(index));
         changes.extend(write(found.context("the manifest was just read with this model")?, entry, &resolution)?);
     }
     if changes.is_empty() {
@@ -45,8 +47,8 @@ pub fn fill(path: &Utf8Path, manifest: &ModelsManifest) -> Result<Outcome> {
     Ok(Outcome::Filled(changes))
 }
 
-fn find<'a>(tables: Option<&'a mut ArrayOfTables>, key: &str, name: &str) -> Option<&'a mut Table> {
-    tables?.iter_mut().find(|table| table.get(key).and_then(toml_edit::Item::as_str) == Some(name))
+fn find<'a>(tables: Option<&'a mut ArrayOfTables>, path: &str) -> Option<&'a mut Table> {
+    tables?.iter_mut().find(|table| table.get("path").and_then(toml_edit::Item::as_str) == Some(path))
 }
 
 /// Writes what was found out about a model and says what that is.
@@ -60,7 +62,7 @@ fn write(model: &mut Table, entry: &ModelEntry, resolution: &Resolution) -> Resu
     for file in entry.file.iter().filter(|file| pin(file).is_none()) {
         let path = &file.path;
         let (size, sha256) = resolution.files[path];
-        let found = find(model.get_mut("file").and_then(toml_edit::Item::as_array_of_tables_mut), "path", path);
+        let found = find(model.get_mut("file").and_then(toml_edit::Item::as_array_of_tables_mut), path);
         let table = found.context("the manifest was just read with this file")?;
         if file.predicted && file.sha256 == Some(sha256) && file.size.is_none_or(|predicted| predicted == size) {
             changes.push(format!("{id}: {path}: the hub confirms the predicted sha256 {sha256}"));

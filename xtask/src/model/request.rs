@@ -31,6 +31,14 @@ impl Request<'_> {
         }
     }
 
+    /// What `--models` calls it.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Known(entry) => entry.name(),
+            Self::Any { id, .. } => id.clone(),
+        }
+    }
+
     /// Branch, tag or commit.
     pub fn revision(&self) -> &str {
         match self {
@@ -40,20 +48,21 @@ impl Request<'_> {
     }
 }
 
-/// The models of `--models WANTED`: `default`, `none` or `ID` or `ID@REVISION` with commas between them.
-pub fn select<'a>(manifest: &'a ModelsManifest, wanted: &str) -> Result<Vec<Request<'a>>> {
+/// The models of `--models WANTED` for a target: `default`, `none`, or `ID`, `ID@REVISION` or (GGML weights) `ID/FILE`
+/// with commas between them.
+pub fn select<'a>(manifest: &'a ModelsManifest, wanted: &str, target: &str) -> Result<Vec<Request<'a>>> {
     let selected = match wanted {
         "none" => Vec::new(),
-        "default" => manifest.model.iter().filter(|model| model.default).map(Request::Known).collect(),
+        "default" => manifest.model.iter().filter(|model| model.is_default(target)).map(Request::Known).collect(),
         list => list.split(',').map(|one| parse(manifest, one)).collect::<Result<_>>()?,
     };
     for (index, one) in selected.iter().enumerate() {
         // In a cache on macOS or Windows both would be the same directory.
-        if let Some(other) = selected[..index].iter().find(|other| other.id().eq_ignore_ascii_case(one.id())) {
+        if let Some(other) = selected[..index].iter().find(|other| other.name().eq_ignore_ascii_case(&one.name())) {
             bail!(
                 Failure::new(
                     Exit::Usage,
-                    format!("`--models` names a model twice: `{}` and `{}`", other.id(), one.id())
+                    format!("`--models` names a model twice: `{}` and `{}`", other.name(), one.name())
                 )
                 .hint("a runtime has each model once, at one revision")
             );
@@ -68,12 +77,18 @@ fn parse<'a>(manifest: &'a ModelsManifest, text: &str) -> Result<Request<'a>> {
         None => (text, None),
     };
     let usage = |what: String| {
-        let known = manifest.model.iter().map(|model| model.id.as_str()).collect::<Vec<_>>().join(", ");
+        let known = manifest.model.iter().map(ModelEntry::name).collect::<Vec<_>>().join(", ");
         Failure::new(Exit::Usage, what).hint(format!(
-            "`--models` takes `default`, `none`, or repositories of the hub as `OWNER/NAME` or `OWNER/NAME@REVISION` with \
-             commas between them; pinned are {known}"
+            "`--models` takes `default`, `none`, or repositories of the hub as `OWNER/NAME` or `OWNER/NAME@REVISION`, and \
+             pinned GGML weights as `OWNER/NAME/FILE`, with commas between them; pinned are {known}"
         ))
     };
+    if let Some(entry) = manifest.model.iter().find(|model| !model.serves.is_empty() && model.name() == text) {
+        return Ok(Request::Known(entry));
+    }
+    if let Some(entry) = manifest.model.iter().find(|model| !model.serves.is_empty() && model.id == id) {
+        bail!(usage(format!("`{id}` has GGML weights, of which each file is named alone, such as `{}`", entry.name())));
+    }
     if !is_repository(id) {
         bail!(usage(format!("`{id}` is no repository of the hub")));
     }

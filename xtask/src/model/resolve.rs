@@ -193,7 +193,12 @@ fn explore(id: &str, revision: &str) -> Result<Resolution> {
 impl About {
     /// What the manifest says.
     pub fn of(entry: &ModelEntry) -> Self {
-        Self { task: entry.task.clone(), voice: entry.voice.clone(), license: entry.license.clone() }
+        Self {
+            task: entry.task.clone(),
+            voice: entry.voice.clone(),
+            license: entry.license.clone(),
+            serves: entry.serves.clone(),
+        }
     }
 
     /// What a repository is, by its card and the paths of its files.
@@ -208,6 +213,9 @@ impl About {
         let card = card.ok_or_else(|| refuse("it has no `README.md`".to_owned()))?;
         let card = Card::parse(card).map_err(|why| refuse(format!("its card {why}")))?;
         let kind = Kind::of(id, &card, paths)?;
-        Ok((kind, Self { task: kind.task().to_owned(), voice: kind.voice(id), license: card.license }))
+        Ok((
+            kind,
+            Self { task: kind.task().to_owned(), voice: kind.voice(id), license: card.license, serves: Vec::new() },
+        ))
     }
 }

@@ -112,7 +112,7 @@ impl Planner<'_> {
             (None, None) => speaches.directory.as_ref().map(|directory| root.join(directory)),
         };
         let source = from.map(|from| Source::read(&from, speaches, choices.allow_unpinned)).transpose()?;
-        let models = self.models(choices)?;
+        let models = self.models(choices, &target)?;
         let version = match &source {
             Some(source) if !source.pinned => format!("unpinned-{}", &source.tree[..12]),
             _ => speaches.version.clone(),
@@ -127,7 +127,8 @@ impl Planner<'_> {
                 manifests.sample,
             )),
         };
-        let bundled = models.iter().map(|model| (model.id.clone(), model.about.task.clone())).collect();
+        let served = models.iter().filter(|model| model.about.serves.is_empty());
+        let bundled = served.map(|model| (model.id.clone(), model.about.task.clone())).collect();
         let distributions = wheels.iter().map(|wheel| wheel.name.distribution.clone()).collect();
         let plan = Plan {
             recipe: Recipe { minor: python.minor().to_owned(), accelerator, distributions, bundled },
@@ -252,9 +253,10 @@ impl Planner<'_> {
         LauncherInput::resolve(self.root, choices.launcher.as_deref(), target, self.digests)
     }
 
-    fn models(&self, choices: &Choices) -> Result<Vec<ModelInput>> {
+    fn models(&self, choices: &Choices, target: &Target) -> Result<Vec<ModelInput>> {
         let resolutions = Resolutions::load(self.store);
-        let wanted = request::select(&self.manifests.models, choices.models.as_deref().unwrap_or("default"))?;
+        let models = choices.models.as_deref().unwrap_or("default");
+        let wanted = request::select(&self.manifests.models, models, &target.triple)?;
         let in_repository = self.manifests.models.directory.as_ref().map(|directory| self.root.join(directory));
         wanted
             .iter()

@@ -109,6 +109,10 @@ impl Collection {
 
     /// A file that the store has.
     fn share(&mut self, path: Utf8PathBuf, source: &Utf8Path, sha256: Sha256) -> Result<()> {
+        // GGML weights of one repository share its `refs/main`. N.B. a second copy would go through the link to the first.
+        if self.files.get(&path).is_some_and(|there| there.sha256 == sha256) {
+            return Ok(());
+        }
         self.sharing.place(source, &self.prepare(&path)?)?;
         self.files.insert(path, File { size: fs_err::metadata(source)?.len(), sha256 });
         Ok(())

@@ -3,6 +3,7 @@
 
 pub mod fill;
 pub mod index;
+pub mod litter;
 pub mod tree;
 pub mod uv;
 

@@ -107,7 +107,7 @@ pub static OPTIONS: &[Definition] = &[
         help: "voice to warm up with",
         default_text: "that of the bundled model, else `af_bella`",
         default: |_, head| {
-            let bundled = head.models.iter().find(|model| model.task == TEXT_TO_SPEECH);
+            let bundled = head.served_for(TEXT_TO_SPEECH);
             json!(bundled.and_then(|model| model.voice.as_deref()).unwrap_or("af_bella"))
         },
         ..COMMON
@@ -295,6 +295,6 @@ pub fn find(key: &str) -> Option<&'static Definition> {
 }
 
 fn model(head: &Head, task: &str, otherwise: &str) -> Value {
-    let bundled = head.models.iter().find(|model| model.task == task);
+    let bundled = head.served_for(task);
     json!(bundled.map_or(otherwise, |model| &model.id))
 }

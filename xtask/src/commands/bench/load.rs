@@ -184,7 +184,7 @@ struct Target {
 impl Target {
     fn new(base: &str, head: &Head) -> Result<Self> {
         let find = |task: &str| {
-            let found = head.models.iter().find(|model| model.task == task);
+            let found = head.served_for(task);
             found.ok_or_else(|| Failure::new(Exit::Config, format!("the runtime has no model for {task}")))
         };
         let speaker = find("text-to-speech")?;

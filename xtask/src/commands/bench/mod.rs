@@ -10,6 +10,7 @@ mod places;
 mod server;
 mod speech;
 mod start;
+mod transcribe;
 mod wheels;
 
 use anyhow::Result;
@@ -28,6 +29,7 @@ pub enum Command {
     Start(start::Arguments),
     Speech(speech::Arguments),
     Load(load::Arguments),
+    Transcribe(transcribe::Arguments),
 }
 
 /// Runs the subcommand.
@@ -40,5 +42,6 @@ pub fn run(command: &Command, manifests: &Utf8Path) -> Result<()> {
         Command::Start(arguments) => start::run(arguments),
         Command::Speech(arguments) => speech::run(arguments),
         Command::Load(arguments) => load::run(arguments),
+        Command::Transcribe(arguments) => transcribe::run(arguments),
     }
 }

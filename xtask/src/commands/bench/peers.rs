@@ -75,7 +75,7 @@ impl Servers {
 
     /// The bundled model for a task.
     pub fn model(&self, task: &str) -> Result<&str> {
-        let found = self.head.models.iter().find(|model| model.task == task);
+        let found = self.head.served_for(task);
         let missing = || {
             Failure::new(Exit::Config, format!("`{}` has no model for {task}", self.places.runtime))
                 .hint("provision it without `--models none`")

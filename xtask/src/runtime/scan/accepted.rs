@@ -4,6 +4,7 @@ use anyhow::Result;
 use camino::Utf8Path;
 use serde::Deserialize;
 
+use super::chain::Chain;
 use super::finding::{Finding, Kind};
 use crate::failure::{Exit, Failure};
 
@@ -14,6 +15,9 @@ pub struct Accepted {
     /// In the order of the file; the first that fits counts.
     #[serde(default)]
     pub accepted: Vec<Acceptance>,
+    /// What has to be loaded together.
+    #[serde(default)]
+    pub chain: Vec<Chain>,
 }
 
 /// One class of findings that is taken.
@@ -53,7 +57,7 @@ impl Accepted {
 }
 
 /// Whether a text has the form of a pattern, in which `*` stands for any text.
-fn fits(pattern: &str, text: &str) -> bool {
+pub fn fits(pattern: &str, text: &str) -> bool {
     let Some((start, rest)) = pattern.split_once('*') else { return pattern == text };
     let Some(text) = text.strip_prefix(start) else { return false };
     text.char_indices().map(|(at, _)| at).chain([text.len()]).any(|at| fits(rest, &text[at..]))

@@ -128,6 +128,27 @@ fn os_version(version: macho::Version) -> Version {
     Version::new(version.0 >> 16, (version.0 >> 8) & 0xff, version.0 & 0xff)
 }
 
+impl MachO {
+    /// The files of the runtime that it loads.
+    pub fn files(&self, path: &str, libraries: &Libraries<'_>) -> Vec<String> {
+        let find = |entry: &str, name: Option<&str>| match place(entry, path) {
+            Some(Place::Inside(file)) => match name {
+                Some(name) => inside(&file, name),
+                None => Some(file),
+            },
+            _ => None,
+        };
+        let found = self.needed.iter().filter_map(|needed| match needed.path.strip_prefix("@rpath/") {
+            Some(name) => {
+                let mut places = self.paths.iter().filter_map(|entry| find(entry, Some(name)));
+                places.find(|file| libraries.has(file))
+            }
+            None => find(&needed.path, None),
+        });
+        found.filter(|file| libraries.has(file)).collect()
+    }
+}
+
 /// What is wrong with it, as a part of a runtime.
 pub fn check(found: &MachO, path: &str, platform: &Platform, libraries: &Libraries<'_>) -> Vec<(Kind, String)> {
     if found.cpu != cpu(platform.architecture) {

@@ -5,6 +5,7 @@
 //! What is not loaded is not looked at: static libraries, object files and debug symbols are input of other tools.
 
 mod accepted;
+mod chain;
 mod elf;
 mod finding;
 mod image;
@@ -90,6 +91,10 @@ pub fn scan(runtime: &Utf8Path, description: &Description, platform: &Platform, 
         }
     }
     let site_packages = site_packages(&description.head);
+    for chain in &accepted.chain {
+        let missing = chain::check(chain, &description.head, &site_packages, &binaries, &libraries);
+        report.findings.extend(missing);
+    }
     for (path, contents) in &binaries {
         for (kind, what) in check(contents, path, platform, &libraries) {
             let finding = Finding { path: (*path).to_owned(), kind, what };

@@ -272,7 +272,7 @@ fn what_is_accepted_is_counted_and_its_limit_is_stated() {
         reason: String::new(),
         limit: Some("needs glibc 2.29".to_owned()),
     };
-    let accepted = Accepted { accepted: vec![entry] };
+    let accepted = Accepted { accepted: vec![entry], ..Accepted::default() };
     let needing = |version| [(PACKAGE, Elf { version: Some(("libm.so.6", version)), ..Elf::default() }.bytes())];
     let report = scan_files(head(LINUX), &needing("GLIBC_2.29"), &accepted);
     assert_eq!((report.accepted, report.findings.len()), (1, 0));
@@ -289,4 +289,41 @@ fn a_program_of_this_machine_is_read() {
     assert_eq!(report.binaries, 1);
     assert!(report.newest >= Some(Version::new(2, 14, 0)), "{report:?}");
     assert!(report.findings.iter().all(|finding| finding.kind == Kind::Floor), "{report:?}");
+}
+
+#[test]
+fn the_libraries_of_a_chain_have_to_be_loaded_and_not_only_to_be_there() {
+    const EXTENSION: &str = "python/lib/python3.12/site-packages/_gpu.cpython-312-darwin.so";
+    const BASE: &str = "python/lib/python3.12/site-packages/gpu/.dylibs/libbase.1.dylib";
+    const METAL: &str = "python/lib/python3.12/site-packages/gpu/.dylibs/libmetal.1.dylib";
+    let library = |needed: &[&'static str]| MachO { needed: needed.to_vec(), ..MachO::default() }.bytes();
+    let chain = super::chain::Chain {
+        wheel: "gpu".to_owned(),
+        target: MAC.to_owned(),
+        files: "_gpu.*".to_owned(),
+        loads: vec!["libbase.".to_owned(), "libmetal.".to_owned()],
+        reason: "the GPU".to_owned(),
+    };
+    let accepted = Accepted { accepted: Vec::new(), chain: vec![chain] };
+    let wheel = |name: &str| Input {
+        kind: "wheel".to_owned(),
+        name: name.to_owned(),
+        origin: String::new(),
+        sha256: String::new(),
+        pinned: true,
+    };
+    let scanned = |name: &str, files: &[(&str, Vec<u8>)]| {
+        let report = scan_files(Head { inputs: vec![wheel(name)], ..head(MAC) }, files, &accepted);
+        report.findings.into_iter().map(|finding| finding.what).collect::<Vec<_>>()
+    };
+    let good = [
+        (EXTENSION, library(&["@loader_path/gpu/.dylibs/libbase.1.dylib"])),
+        (BASE, library(&["@loader_path/libmetal.1.dylib", "/usr/lib/libSystem.B.dylib"])),
+        (METAL, library(&["@loader_path/libbase.1.dylib"])),
+    ];
+    assert_eq!(scanned("gpu-1-cp312-cp312-macosx_11_0_arm64.whl", &good), [""; 0]);
+    let without = [good[0].clone(), (BASE, library(&[])), good[2].clone()];
+    assert_eq!(scanned("gpu-1-x.whl", &without), ["it does not load `libmetal.…`, which is for the GPU"]);
+    assert_eq!(scanned("gpu-1-x.whl", &good[1..]), ["it is missing, and is for the GPU"]);
+    assert_eq!(scanned("gpux-1-x.whl", &without), [""; 0], "a runtime without the wheel");
 }

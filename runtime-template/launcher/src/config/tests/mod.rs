@@ -19,6 +19,8 @@ pub fn head() -> Head {
         license: "MIT".into(),
         revision: "0".repeat(40),
         voice: Some("bella".into()),
+        serves: Vec::new(),
+        file: None,
     };
     Head {
         schema: SCHEMA,

@@ -67,6 +67,17 @@ class SileroVADModelManager(BaseModelManager[None]):
         return found
 
 
+def merge_segments(speeches: list[SpeechTimestamp], _vad_options: VadOptions) -> list[SpeechTimestamp]:
+    """Put what is near together into clips of at most half a minute."""
+    merged: list[SpeechTimestamp] = []
+    for speech in speeches:
+        if merged and speech["end"] - merged[-1]["start"] <= 30 * SAMPLE_RATE:
+            merged[-1]["end"] = speech["end"]
+        else:
+            merged.append(SpeechTimestamp(**speech))
+    return merged
+
+
 def to_ms_speech_timestamps(speech_timestamps: list[SpeechTimestamp]) -> list[SpeechTimestamp]:
     """Convert samples to milliseconds."""
     ms = SAMPLE_RATE // 1000

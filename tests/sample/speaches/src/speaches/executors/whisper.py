@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from pathlib import Path
-from typing import override
+from typing import NamedTuple, override
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from speaches.api_types import Model, Transcription, TranscriptionSegment, Trans
 from speaches.config import OrtOptions
 from speaches.executors.shared.base_model_manager import BaseModelManager, get_ort_providers_with_options
 from speaches.executors.shared.handler_protocol import NonStreamingTranscriptionResponse, TranscriptionRequest
-from speaches.executors.tones import FRAME, HOP, Utterance, find_utterances
+from speaches.executors.tones import FRAME, HOP, find_utterances
 from speaches.hf_utils import HfModelFilter, find_model_file
 from speaches.model_registry import ModelRegistry
 from speaches.tracing import traced
@@ -49,6 +49,13 @@ class WhisperModelRegistry(ModelRegistry[Model, WhisperModelFiles]):
 
 hf_model_filter = HfModelFilter(library_name="onnx", task=TASK_NAME_TAG, tags={"speaches", "sample"})
 whisper_model_registry = WhisperModelRegistry(hf_model_filter)
+
+
+class TranscriptionInformation(NamedTuple):
+    """What holds for all of the audio; `duration` is in seconds."""
+
+    language: str
+    duration: float
 
 
 async def _analyse(
@@ -93,21 +100,28 @@ class WhisperModelManager(BaseModelManager[InferenceSession]):
                 f"Nothing recognised in {request.audio.duration:.1f} s of audio: "
                 "this is the sample, which recognises only the tones of its own /v1/audio/speech."
             )
-        return _response(request, utterances)
+        segments = [
+            TranscriptionSegment(id=number, start=utterance.start, end=utterance.end, text=utterance.text)
+            for number, utterance in enumerate(utterances)
+        ]
+        information = TranscriptionInformation(request.language or "und", request.audio.duration)
+        return segments_to_transcription_response(segments, information, request.response_format)
 
 
-def _response(request: TranscriptionRequest, utterances: list[Utterance]) -> NonStreamingTranscriptionResponse:
-    text = " ".join(utterance.text for utterance in utterances)
-    match request.response_format:
+def segments_to_transcription_response(
+    segments: list[TranscriptionSegment], information: TranscriptionInformation, response_format: str
+) -> NonStreamingTranscriptionResponse:
+    text = " ".join(segment.text.strip() for segment in segments)
+    match response_format:
         case "text":
             return text, "text/plain"
         case "verbose_json":
-            segments = [
-                TranscriptionSegment(id=number, start=utterance.start, end=utterance.end, text=utterance.text)
-                for number, utterance in enumerate(utterances)
+            shown = [
+                TranscriptionSegment(id=segment.id, start=segment.start, end=segment.end, text=segment.text)
+                for segment in segments
             ]
             return TranscriptionVerbose(
-                text=text, language=request.language or "und", duration=request.audio.duration, segments=segments
+                text=text, language=information.language, duration=information.duration, segments=shown
             )
         case _:
             return Transcription(text=text)

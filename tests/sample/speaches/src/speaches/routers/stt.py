@@ -7,6 +7,7 @@ from fastapi import APIRouter, Form, Response
 from speaches.api_types import Transcription, TranscriptionVerbose
 from speaches.dependencies import AudioFileDependency, ExecutorRegistryDependency
 from speaches.executors.shared.handler_protocol import TranscriptionRequest
+from speaches.executors.silero_vad_v5 import VadOptions, VadRequest
 from speaches.model_aliases import ModelId
 from speaches.routers.utils import find_executor_for_model_or_raise, get_model_card_data_or_raise
 
@@ -21,11 +22,22 @@ def transcribe_file(
     audio: AudioFileDependency,
     model: Annotated[ModelId, Form()],
     language: Annotated[str | None, Form()] = None,
+    prompt: Annotated[str | None, Form()] = None,
     response_format: Annotated[ResponseFormat, Form()] = "json",
 ) -> Response:
     card = get_model_card_data_or_raise(model)
     executor = find_executor_for_model_or_raise(model, card, executor_registry.transcription)
-    request = TranscriptionRequest(audio=audio, model=model, language=language, response_format=response_format)
+    options = VadOptions()
+    speeches = executor_registry.vad.model_manager.handle_vad_request(VadRequest(audio=audio, vad_options=options))
+    request = TranscriptionRequest(
+        audio=audio,
+        model=model,
+        language=language,
+        prompt=prompt,
+        response_format=response_format,
+        speech_segments=speeches,
+        vad_options=options,
+    )
     answer = executor.model_manager.handle_transcription_request(request)
     if isinstance(answer, tuple):
         text, media_type = answer

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from speaches.api_types import Transcription, TranscriptionVerbose
 from speaches.audio import Audio
+from speaches.executors.silero_vad_v5 import SpeechTimestamp, VadOptions
 
 type MimeType = str
 type SpeechResponse = Generator[Audio]
@@ -28,8 +29,16 @@ class TranscriptionRequest(BaseModel):
 
     audio: Audio
     model: str
+    stream: bool = False
     language: str | None = None
+    prompt: str | None = None
     response_format: str = "json"
+    temperature: float = 0.0
+    hotwords: str | None = None
+    timestamp_granularities: list[str] = ["segment"]
+    speech_segments: list[SpeechTimestamp]
+    vad_options: VadOptions
+    without_timestamps: bool = True
 
 
 class SpeakerEmbeddingRequest(BaseModel):

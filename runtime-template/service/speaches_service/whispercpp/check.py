@@ -1,0 +1,183 @@
+"""Whether whisper.cpp can use a file on a device, tried in a child process before the service itself does.
+
+A damaged file or a broken GPU ends the process that uses it, without an exception. What was found is kept for this
+file, version, system and device.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from speaches_service import machine
+from speaches_service.whispercpp import library
+from speaches_service.whispercpp.context import Context, Wanted
+
+COMMAND = "check-ggml"
+"""What the service manager is called with for it."""
+
+CHECKS_FILE = "whispercpp-checks.json"
+_FAILURES_LAST = 86_400
+"""Seconds after which a file that failed is tried again: the machine may have been busy, or short of memory."""
+_LONGEST = 60.0
+"""Seconds for any file, with what Metal takes to compile its shaders."""
+_LONGEST_PER_BYTE = 90.0 / 1e9
+"""Seconds, for a slow disk and a slow processor."""
+
+_checking = threading.Lock()
+# What this process knows already; failures are remembered by whoever asked.
+_good: dict[str, "Outcome"] = {}
+
+
+class Outcome(NamedTuple):
+    """What a check found."""
+
+    reason: str | None
+    """Why the file cannot be used on the device; None when it can."""
+    gpu: str | None = None
+    """What the GPU that computed is called."""
+
+
+def check(path: str, device: str, directory: str | None) -> Outcome:
+    """What is known about a file on a device (`cpu` or `metal`), or what a child process finds out now.
+
+    `directory` keeps it; None keeps nothing.
+    """
+    key = _key(path, device)
+    if key is None:
+        return Outcome("it is missing")
+    if key in _good:
+        return _good[key]
+    with _checking:
+        known = _read(directory)
+        outcome = _still_true(known.get(key))
+        if outcome is None:
+            outcome = _try(path, device)
+            _remember(directory, key, outcome)
+        if outcome.reason is None:
+            _good[key] = outcome
+    return outcome
+
+
+def main(path: str, device: str) -> int:
+    """Load a file and transcribe a second of sound; prints what was found as JSON and returns the exit code."""
+    _end_alone(path)
+    try:
+        loaded = library.load(path, use_gpu=device != "cpu")
+    except (library.Unusable, ImportError) as error:
+        return _tell(reason=str(error))
+    if device != "cpu" and loaded.gpu is None:
+        return _tell(reason="whisper.cpp found no GPU that it can use")
+    context = Context(loaded, max(1, (os.cpu_count() or 2) // 2), None)
+    seconds = np.arange(library.SAMPLE_RATE, dtype=np.float32) / library.SAMPLE_RATE
+    hum = (0.1 * np.sin(2 * np.pi * 220 * seconds)).astype(np.float32)
+    try:
+        context.transcribe(hum, 0.0, Wanted(language="en", words=True))
+    except (RuntimeError, ValueError) as error:
+        return _tell(reason=str(error))
+    return _tell(gpu=loaded.gpu and (loaded.gpu_name or loaded.gpu))
+
+
+def _tell(**found: str | None) -> int:
+    os.write(1, json.dumps(found).encode() + b"\n")
+    return 0
+
+
+def _limit(path: str) -> float:
+    """How long it may take, in seconds."""
+    return _LONGEST + _LONGEST_PER_BYTE * os.path.getsize(path)
+
+
+def _end_alone(path: str) -> None:
+    """Let this child end by itself if the service, which would end it, is gone: a GPU may hang for ever."""
+    alarm = getattr(signal, "alarm", None)
+    if alarm is not None:
+        with contextlib.suppress(OSError):
+            alarm(int(_limit(path)) + 10)
+
+
+def _try(path: str, device: str) -> Outcome:
+    limit = _limit(path)
+    try:
+        child = subprocess.run(  # noqa: S603 - this very program
+            _command(path, device),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=limit,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return Outcome(f"whisper.cpp had not transcribed a second of sound after {limit:.0f} s")
+    except OSError as error:
+        return Outcome(f"it could not be tried: {error.strerror or error}")
+    try:
+        # Whatever a library may print comes before it.
+        found = json.loads(child.stdout.strip().rpartition(b"\n")[2])
+        return Outcome(found.get("reason"), found.get("gpu"))
+    except (ValueError, AttributeError):
+        how = f"signal {-child.returncode}" if child.returncode < 0 else f"exit code {child.returncode}"
+        return Outcome(f"whisper.cpp died of it ({how})")
+
+
+def _command(path: str, device: str) -> list[str]:
+    """The same interpreter, as isolated as the service is."""
+    manager = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "speaches_service_manager.py")
+    flags = ["-I", "-X", "utf8"]
+    if sys.dont_write_bytecode:
+        flags.append("-B")
+    if sys.pycache_prefix is not None:
+        flags += ["-X", f"pycache_prefix={sys.pycache_prefix}"]
+    return [sys.executable, *flags, os.path.normpath(manager), COMMAND, path, device]
+
+
+def _key(path: str, device: str) -> str | None:
+    try:
+        real = os.path.realpath(path)
+        status = os.stat(real)
+    except OSError:
+        return None
+    parts = (real, status.st_size, status.st_mtime_ns, library.version(), machine.system(), device)
+    return "|".join(map(str, parts))
+
+
+def _still_true(record: Any) -> Outcome | None:
+    try:
+        outcome = Outcome(record["reason"], record["gpu"])
+        age = time.time() - record["at"]
+    except (LookupError, TypeError):
+        return None
+    return outcome if outcome.reason is None or 0 <= age < _FAILURES_LAST else None
+
+
+def _read(directory: str | None) -> dict[str, Any]:
+    if directory is None:
+        return {}
+    try:
+        with open(os.path.join(directory, CHECKS_FILE), encoding="utf-8") as file:
+            known = json.load(file)
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}
+
+
+def _remember(directory: str | None, key: str, outcome: Outcome) -> None:
+    """Keep it, and nothing of files that are gone. A disk that is full costs the next start a second check."""
+    if directory is None:
+        return
+    known = {other: record for other, record in _read(directory).items() if os.path.exists(other.partition("|")[0])}
+    known[key] = {**outcome._asdict(), "at": time.time()}
+    path = os.path.join(directory, CHECKS_FILE)
+    scratch = f"{path}.{os.getpid()}"
+    with contextlib.suppress(OSError):
+        os.makedirs(directory, exist_ok=True)
+        with open(scratch, "w", encoding="utf-8") as file:
+            file.write(json.dumps(known, indent=2) + "\n")
+        os.replace(scratch, path)

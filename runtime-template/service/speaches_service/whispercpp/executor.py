@@ -1,0 +1,362 @@
+"""Upstream's executor protocol, answered by whisper.cpp, and by upstream's own executor for all the rest.
+
+N.B. imported after upstream is, from which the classes here are derived.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import threading
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from fastapi import HTTPException
+
+from speaches_service.event_log import announce
+from speaches_service.whispercpp import usage
+from speaches_service.whispercpp.check import check
+from speaches_service.whispercpp.context import Context, UnknownLanguage, Wanted
+from speaches_service.whispercpp.disconnection import Disconnected, client_is_gone
+from speaches_service.whispercpp.library import SAMPLE_RATE, Unusable, load
+from speaches_service.whispercpp.processors import threads
+from speaches_service.whispercpp.results import Information, Options, Segment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+    from speaches_service.whispercpp.weights import Catalogue
+
+_LONGEST_CLIP = 30 * SAMPLE_RATE
+"""What Whisper hears at a time, in samples."""
+
+_managers: Any = importlib.import_module("speaches.executors.shared.base_model_manager")
+_registries: Any = importlib.import_module("speaches.model_registry")
+_executor_registry: Any = importlib.import_module("speaches.executors.shared.registry")
+_voices: Any = importlib.import_module("speaches.executors.silero_vad_v5")
+_whisper: Any = importlib.import_module("speaches.executors.whisper")
+
+
+class Plan(NamedTuple):
+    """What the service has decided about whisper.cpp."""
+
+    catalogue: Catalogue
+    device: str
+    """`cpu` or `metal`."""
+    directory: str | None
+    """Where checks of files are kept."""
+    guard: Callable[[], AbstractContextManager[object]] | None
+    """Entered around work on a GPU."""
+
+
+class Choice:
+    """Which models whisper.cpp serves: those whose file has passed its check and has not failed since."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self._failed: set[tuple[str, str]] = set()
+        self._lock = threading.Lock()
+
+    def path(self, model: str) -> str | None:
+        """The file that serves a model; None when faster-whisper does. The first time for a file this takes a while."""
+        weights = self.plan.catalogue.wanted(model)
+        if weights is None:
+            return None
+        path = self.plan.catalogue.path(model)
+        if path is None:
+            # They may come later.
+            self.fail(model, f"{weights.repository}/{weights.file}", "it is not in the model cache")
+            return None
+        if (model, path) in self._failed:
+            return None
+        outcome = check(path, self.plan.device, self.plan.directory)
+        if outcome.reason is None:
+            return path
+        self.fail(model, path, outcome.reason)
+        return None
+
+    def fail(self, model: str, path: str, reason: str) -> None:
+        """Let faster-whisper serve a model from now on, and say so once."""
+        with self._lock:
+            if (model, path) in self._failed:
+                return
+            self._failed.add((model, path))
+        usage.record(model, usage.Use("faster-whisper", "cpu", reason=reason))
+        announce(f"`{model}` is transcribed by faster-whisper, not by whisper.cpp: `{path}`: {reason}", "warning")
+
+
+class Manager(_managers.BaseModelManager):  # type: ignore[misc] # known at run time only
+    """Models in memory, and how requests to them are answered."""
+
+    def __init__(self, ttl: int, choice: Choice, chosen_threads: int, fallback: Any) -> None:
+        """`fallback` is the manager of upstream's executor for Whisper."""
+        super().__init__(ttl)
+        self._choice = choice
+        self._chosen_threads = chosen_threads
+        self._fallback = fallback
+
+    def load_model(self, model_id: str) -> Any:
+        """A model as a context manager: that of faster-whisper if whisper.cpp cannot load it after all."""
+        return _Loading(super().load_model(model_id), lambda: self._fallback.load_model(model_id))
+
+    def _load_fn(self, model_id: str) -> Context:
+        path = self._choice.path(model_id)
+        if path is None:
+            self._forget_failed(model_id)
+            raise Unusable("there is no file with GGML weights that can be used")
+        plan, began = self._choice.plan, time.monotonic()
+        guard = plan.guard if plan.device != "cpu" else None
+        try:
+            with guard() if guard is not None else contextlib.nullcontext():
+                loaded = load(path, use_gpu=plan.device != "cpu")
+            if plan.device != "cpu" and loaded.gpu is None:
+                raise Unusable("whisper.cpp found no GPU that it can use")
+        except Unusable as error:
+            self._choice.fail(model_id, path, str(error))
+            self._forget_failed(model_id)
+            raise
+        used = plan.device if loaded.gpu else "cpu"
+        name = loaded.gpu and (loaded.gpu_name or loaded.gpu)
+        usage.record(model_id, usage.Use("whispercpp", used, name))
+        count = threads(self._chosen_threads, loaded.gpu is not None)
+        where = f"on {name} ({loaded.gpu})" if loaded.gpu else f"on the processor ({count} threads)"
+        announce(f"`{model_id}` is transcribed by whisper.cpp {where}, loaded in {time.monotonic() - began:.2f} s")
+        return Context(loaded, count, guard if loaded.gpu else None)
+
+    def _forget_failed(self, model_id: str) -> None:
+        """What could not be loaded is not loaded: upstream would say that it is."""
+        with self._lock:
+            self.loaded_models.pop(model_id, None)
+
+    def handle_transcription_request(self, request: Any, **options: Any) -> Any:
+        """Answer a request: at once, or for a stream piece by piece."""
+        if request.response_format == "diarized_json":
+            # As upstream refuses it.
+            return self._fallback.handle_transcription_request(request, **options)
+        model = self._open(request.model)
+        if model is None:
+            return self._fallback.handle_transcription_request(request, **options)
+        wanted = Wanted(
+            language=request.language,
+            prompt=_prompt(request),
+            temperature=request.temperature,
+            words="word" in request.timestamp_granularities,
+            timestamps=not request.without_timestamps,
+        )
+        work = _Work(request, wanted, model)
+        if request.stream:
+            return _Events(work)
+        segments, information = work.run()
+        return _whisper.segments_to_transcription_response(
+            segments, information, response_format=request.response_format
+        )
+
+    def handle_translation_request(self, request: Any, **options: Any) -> Any:
+        """Answer a request for English text."""
+        model = self._open(request.model) if request.response_format != "diarized_json" else None
+        if model is None:
+            return self._fallback.handle_translation_request(request, **options)
+        wanted = Wanted(prompt=request.prompt, temperature=request.temperature, translate=True)
+        segments, information = _Work(request, wanted, model).run()
+        return _whisper.segments_to_translation_response(segments, information, response_format=request.response_format)
+
+    def _open(self, model_id: str) -> Any:
+        """A model that is loaded and stays so until it is left; None when faster-whisper has to answer."""
+        model = super().load_model(model_id)
+        try:
+            model.__enter__()
+        except Unusable:
+            return None
+        return model
+
+
+class _Loading:
+    """Loads a model, or the one in its place."""
+
+    def __init__(self, model: Any, other: Callable[[], Any]) -> None:
+        self._model = model
+        self._other = other
+
+    def __enter__(self) -> Any:
+        try:
+            return self._model.__enter__()
+        except Unusable:
+            self._model = self._other()
+            return self._model.__enter__()
+
+    def __exit__(self, *error: object) -> None:
+        self._model.__exit__(*error)
+
+
+class _Work:
+    """One request, with a model that was entered for it and is left at its end."""
+
+    def __init__(self, request: Any, wanted: Wanted, model: Any) -> None:
+        """Check what is wanted.
+
+        Raises:
+            HTTPException: 422 for a language that Whisper does not know; upstream's executor would end in a 500.
+        """
+        self._model = model
+        try:
+            self._context: Context = model.model
+            self._audio = request.audio
+            self._clips = _clips(request)
+            language = self._context.language(wanted.language)
+            self._wanted = wanted._replace(language=language)
+            self.information = Information(request.audio.duration, Options(wanted.words), language or "en")
+        except UnknownLanguage as error:
+            self.leave()
+            raise HTTPException(status_code=422, detail=str(error)) from error
+        except BaseException:
+            self.leave()
+            raise
+
+    def run(self) -> tuple[list[Segment], Information]:
+        """All segments at once.
+
+        Raises:
+            Disconnected: the client has gone meanwhile.
+        """
+        try:
+            return list(self.segments()), self.information
+        finally:
+            self.leave()
+
+    def segments(self) -> Iterator[Segment]:
+        """Segment by segment, as soon as their clip is done."""
+        wanted, count = self._wanted, 0
+        for start, end in self._clips:
+            if client_is_gone():
+                raise Disconnected
+            segments, language = self._context.transcribe(self._audio.data[start:end], start / SAMPLE_RATE, wanted)
+            # What the first clip is in, all of them are in, as faster-whisper has it.
+            wanted = wanted._replace(language=language)
+            self.information.language = language
+            for segment in segments:
+                count += 1
+                segment.id = count
+                yield segment
+
+    def leave(self) -> None:
+        """Let go of the model; more than once does no harm."""
+        model, self._model = self._model, None
+        if model is not None:
+            model.__exit__(None, None, None)
+
+
+class _Events:
+    """Upstream's events for a stream: one for each segment, and the whole text at the end.
+
+    An iterator and no generator: one that nobody begins would never end, and keep its model for ever.
+    """
+
+    def __init__(self, work: _Work) -> None:
+        self._work = work
+        self._segments = work.segments()
+        self._texts: list[str] = []
+        self._is_done = False
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        if self._is_done:
+            raise StopIteration
+        events: Any = importlib.import_module("openai.types.audio")
+        try:
+            segment = next(self._segments, None)
+        except Disconnected:
+            self.close()
+            raise StopIteration from None
+        except BaseException:
+            self.close()
+            raise
+        if segment is not None:
+            self._texts.append(segment.text)
+            return events.TranscriptionTextDeltaEvent(type="transcript.text.delta", delta=segment.text, logprobs=None)
+        self.close()
+        text = "".join(self._texts).strip()
+        return events.TranscriptionTextDoneEvent(type="transcript.text.done", text=text, logprobs=None)
+
+    def close(self) -> None:
+        """End it early."""
+        self._is_done = True
+        self._work.leave()
+
+    def __del__(self) -> None:
+        self.close()
+
+
+class Registry(_registries.ModelRegistry):  # type: ignore[misc] # known at run time only
+    """Lists no model: those that it serves are listed by upstream's registry for Whisper already."""
+
+    def list_remote_models(self) -> Iterator[Any]:
+        """None."""
+        return iter(())
+
+    def list_local_models(self) -> Iterator[Any]:
+        """None."""
+        return iter(())
+
+
+class Executor:
+    """What upstream asks an executor for; its own class is one of pydantic's, and generic."""
+
+    name = "whispercpp"
+    task = "automatic-speech-recognition"
+
+    def __init__(self, choice: Choice, manager: Manager) -> None:
+        self._choice = choice
+        self.model_manager = manager
+        # Its filter is asked by nobody, and lets nothing pass.
+        self.model_registry = Registry(_registries.HfModelFilter(model_name="\0"))
+
+    def can_handle_model(self, model_id: str, _model_card_data: Any) -> bool:
+        """Whether whisper.cpp serves a model."""
+        return self._choice.path(model_id) is not None
+
+
+class ExecutorRegistry(_executor_registry.ExecutorRegistry):  # type: ignore[misc] # known at run time only
+    """Upstream's executors with whisper.cpp before the others."""
+
+    choice: Choice
+    """Set by `install`, since upstream makes the registry itself."""
+
+    def __init__(self, config: Any) -> None:
+        super().__init__(config)
+        manager = Manager(
+            config.stt_model_ttl, self.choice, config.whisper.cpu_threads, self._whisper_executor.model_manager
+        )
+        self._whispercpp = Executor(self.choice, manager)
+
+    @property
+    def transcription(self) -> tuple[Any, ...]:
+        """For transcriptions."""
+        return (self._whispercpp, *super().transcription)
+
+    @property
+    def translation(self) -> tuple[Any, ...]:
+        """For translations."""
+        return (self._whispercpp, *super().translation)
+
+    def all_executors(self) -> tuple[Any, ...]:
+        """All of them."""
+        return (self._whispercpp, *super().all_executors())
+
+
+def _clips(request: Any) -> list[tuple[int, int]]:
+    """Where somebody speaks, in pieces of at most 30 s, in samples: as faster-whisper's batches."""
+    merged = _voices.merge_segments(request.speech_segments, request.vad_options)
+    if merged:
+        return [(clip["start"], clip["end"]) for clip in merged]
+    # What was taken for silence may be a quiet word, so faster-whisper hears all of it; of more it would raise.
+    length = len(request.audio.data)
+    return [(0, length)] if 0 < length < _LONGEST_CLIP else []
+
+
+def _prompt(request: Any) -> str | None:
+    """Hotwords before the prompt: whisper.cpp has no other place for them, and faster-whisper puts them there too."""
+    parts = (getattr(request, "hotwords", None), getattr(request, "prompt", None))
+    return " ".join(part for part in parts if part) or None

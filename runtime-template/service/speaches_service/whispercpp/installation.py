@@ -1,0 +1,115 @@
+"""Putting whisper.cpp before upstream's own executor for Whisper."""
+
+import contextlib
+import importlib
+import json
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+from fastapi import FastAPI
+
+from speaches_service.event_log import announce
+from speaches_service.exit_codes import ExitCode, ServiceFailure
+from speaches_service.rebinding import rebind
+from speaches_service.settings import Settings
+from speaches_service.whispercpp import crash, library, usage
+from speaches_service.whispercpp.check import CHECKS_FILE, check
+from speaches_service.whispercpp.disconnection import Watch
+from speaches_service.whispercpp.weights import Catalogue, Weights
+
+_DEPENDENCIES = "speaches.dependencies"
+
+
+def install(settings: Settings, on_use: Callable[[str, str, str], None]) -> None:
+    """Register the executor, after upstream was imported and before it makes its executors.
+
+    `on_use` is told which backend and device transcribe a model, by its name on the hub.
+
+    Raises:
+        ServiceFailure: UNAVAILABLE when whisper.cpp was asked for and cannot serve the default model.
+    """
+    chosen = settings.transcription
+    if chosen.backend != "whispercpp":
+        return
+    cache = importlib.import_module("speaches.hf_utils").HF_HUB_CACHE
+    bundled = [Weights(model.id, model.file, model.serves) for model in settings.bundled_models if model.file]
+    catalogue = Catalogue(cache, bundled)
+    reason = _reason_against(settings, catalogue)
+    if reason is not None:
+        if chosen.forced:
+            raise ServiceFailure(
+                ExitCode.UNAVAILABLE,
+                f"whisper.cpp was asked for, and cannot be used: {reason}",
+                "leave out `--stt-backend` and what else asks for it, or see docs/transcription.md",
+            )
+        announce(f"speech is transcribed by faster-whisper, not by whisper.cpp: {reason}", "warning")
+        if settings.transcription_model is not None:
+            on_use(settings.transcription_model, "faster-whisper", "cpu")
+        return
+    # Only now: it is derived from upstream's classes.
+    from speaches_service.whispercpp.executor import Choice, ExecutorRegistry, Plan
+
+    usage.follow(on_use)
+    directory = settings.machine_directory
+    ExecutorRegistry.choice = Choice(Plan(catalogue, chosen.device, directory, _guard(settings)))
+    rebind(_DEPENDENCIES, "ExecutorRegistry", ExecutorRegistry)
+    importlib.import_module(_DEPENDENCIES).get_executor_registry.cache_clear()
+
+
+def watch_clients(application: FastAPI, settings: Settings) -> None:
+    """Let transcriptions end when their clients do."""
+    if settings.transcription.backend == "whispercpp":
+        application.add_middleware(Watch)
+
+
+def forget(directory: str) -> None:
+    """Remove what was found out about whisper.cpp on this machine, so that it is tried anew (`speaches tune`)."""
+    crash.settle(directory)
+    for name in (CHECKS_FILE, crash.MARKER_FILE):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(os.path.join(directory, name))
+
+
+def _reason_against(settings: Settings, catalogue: Catalogue) -> str | None:
+    """Why whisper.cpp cannot be used here; None when it can."""
+    chosen, directory = settings.transcription, settings.machine_directory
+    try:
+        library.extension()
+    except ImportError as error:
+        return f"its library cannot be loaded: {error}"
+    died = crash.settle(directory) if directory is not None else None
+    if died is not None and chosen.device != "cpu":
+        if not chosen.forced:
+            return f"{died}; `speaches tune` tries it again"
+        announce(f"{died}; it is used again, since it was asked for", "warning")
+    model = settings.transcription_model
+    if model is None:
+        return None
+    wanted = catalogue.wanted(model)
+    if wanted is None:
+        # Others may still be asked for.
+        return f"there are no GGML weights for `{model}`" if chosen.forced else None
+    if not chosen.forced:
+        return None
+    path = catalogue.path(model)
+    if path is None:
+        return f"`{wanted.file}` of `{wanted.repository}`, which serves `{model}`, is not in the model cache"
+    reason = check(path, chosen.device, directory).reason
+    return f"`{path}`: {reason}" if reason is not None else None
+
+
+def _guard(settings: Settings) -> Callable[[], AbstractContextManager[object]] | None:
+    """What leaves evidence of a crash on the GPU; None where none is used, or nothing may be kept."""
+    if settings.transcription.device == "cpu" or settings.machine_directory is None:
+        return None
+    return crash.GpuWork(settings.machine_directory, _plan_of(settings.runtime)).running
+
+
+def _plan_of(runtime: str) -> str:
+    """The identity of the runtime, as `runtime.json` has it."""
+    try:
+        with open(os.path.join(runtime, "runtime.json"), encoding="utf-8") as file:
+            return str(json.load(file)["plan"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return "unknown"

@@ -1,0 +1,118 @@
+import json
+import os
+import sys
+import tempfile
+import unittest
+from unittest import mock
+
+try:
+    from speaches_service.whispercpp import check, library
+    from speaches_service.whispercpp.check import CHECKS_FILE, Outcome
+
+    library.extension()
+except ImportError as error:
+    print(f"skipping test_whispercpp_check, which needs numpy and pywhispercpp: {error}", file=sys.stderr)
+    raise unittest.SkipTest(str(error)) from error
+
+from .ggml import weights
+
+
+class CheckTest(unittest.TestCase):
+    """With children of its own, which do what a broken library would."""
+
+    def setUp(self) -> None:
+        scratch = tempfile.TemporaryDirectory()
+        self.addCleanup(scratch.cleanup)
+        self.directory = os.path.join(scratch.name, "machine")
+        self.file = os.path.join(scratch.name, "weights.bin")
+        self.write(b"weights")
+        self.children = 0
+        check._good.clear()
+
+    def write(self, content: bytes) -> None:
+        with open(self.file, "wb") as file:
+            file.write(content)
+
+    def check(self, code: str, directory: str | None = None, device: str = "metal") -> Outcome:
+        def command(_path: str, _device: str) -> list[str]:
+            self.children += 1
+            return [sys.executable, "-c", code]
+
+        with mock.patch.object(check, "_command", command):
+            return check.check(self.file, device, directory)
+
+    def test_a_child_that_dies_is_a_reason(self) -> None:
+        for code, reason in (
+            ("import os; os.abort()", "signal 6"),
+            ("import ctypes; ctypes.string_at(0)", "signal 11"),
+            ("import sys; sys.exit(3)", "exit code 3"),
+        ):
+            self.assertIn(reason, self.check(code).reason or "")
+
+    def test_a_child_that_hangs_is_a_reason(self) -> None:
+        with mock.patch.object(check, "_LONGEST", 0.3):
+            self.assertIn("had not transcribed", self.check("import time; time.sleep(600)").reason or "")
+
+    def test_what_a_child_says_is_believed_and_kept(self) -> None:
+        code = 'print("something else"); print(\'{"gpu": "Apple M1"}\')'
+        self.assertEqual(self.check(code, self.directory), Outcome(None, "Apple M1"))
+        self.assertEqual(self.check("import os; os.abort()", self.directory), Outcome(None, "Apple M1"))
+        self.assertEqual(self.children, 1)
+        self.check(code, self.directory, device="cpu")
+        self.assertEqual(self.children, 2, "another device is another question")
+        self.write(b"other weights")
+        self.assertIn("signal 6", self.check("import os; os.abort()", self.directory).reason or "")
+        self.assertEqual(self.children, 3, "another file is as well")
+
+    def test_what_is_good_is_known_without_a_directory_too(self) -> None:
+        for _ in range(2):
+            self.assertIsNone(self.check("print('{}')").reason)
+        self.assertEqual(self.children, 1)
+
+    def test_a_failure_is_tried_again_after_a_day_and_a_damaged_record_at_once(self) -> None:
+        crash, good = "import os; os.abort()", "print('{}')"
+        self.assertIsNotNone(self.check(crash, self.directory).reason)
+        self.assertIsNotNone(self.check(good, self.directory).reason)
+        path = os.path.join(self.directory, CHECKS_FILE)
+        with open(path, encoding="utf-8") as file:
+            known = json.load(file)
+        for record in known.values():
+            record["at"] -= 100_000
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(known, file)
+        self.assertIsNone(self.check(good, self.directory).reason)
+        for content in ("{", "[]", json.dumps({key: {"at": 0} for key in known})):
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(content)
+            check._good.clear()
+            self.assertIsNotNone(self.check(crash, self.directory).reason, content)
+
+    def test_files_that_are_gone_are_forgotten_and_missing_ones_told(self) -> None:
+        self.check("print('{}')", self.directory)
+        os.unlink(self.file)
+        self.assertEqual(self.check("print('{}')", self.directory), Outcome("it is missing"))
+        self.file += "2"
+        self.write(b"x")
+        self.check("print('{}')", self.directory)
+        with open(os.path.join(self.directory, CHECKS_FILE), encoding="utf-8") as file:
+            self.assertEqual(len(json.load(file)), 1)
+
+    def test_the_real_child_uses_good_weights_and_survives_none(self) -> None:
+        self.assertEqual(check.check(weights(), "cpu", self.directory), Outcome(None, None))
+        self.assertIn("no file with GGML weights", check.check(self.file, "cpu", None).reason or "")
+        with open(weights(), "rb") as file:
+            content = bytearray(file.read())
+        content[16:20] = (1 << 20).to_bytes(4, "little")
+        self.write(bytes(content))
+        self.assertIn("died of it", check.check(self.file, "cpu", None).reason or "")
+        # There is none on the machines that this runs on; where there is, the child says so itself.
+        outcome = check.check(weights(), "metal", None)
+        self.assertTrue((outcome.reason is None) == (outcome.gpu is not None), outcome)
+
+    def test_the_service_manager_is_what_the_child_runs(self) -> None:
+        manager = next(part for part in check._command("a", "cpu") if part.endswith(".py"))
+        self.assertTrue(os.path.isfile(manager), manager)
+
+
+if __name__ == "__main__":
+    unittest.main()

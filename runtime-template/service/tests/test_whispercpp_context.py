@@ -1,0 +1,163 @@
+import contextlib
+import os
+import sys
+import tempfile
+import threading
+import unittest
+from collections.abc import Iterator
+from unittest import mock
+
+try:
+    import numpy as np
+
+    from speaches_service.whispercpp import library
+    from speaches_service.whispercpp.context import Context, UnknownLanguage, Wanted
+    from speaches_service.whispercpp.results import Segment
+
+    library.extension()
+except ImportError as error:
+    print(f"skipping test_whispercpp_context, which needs numpy and pywhispercpp: {error}", file=sys.stderr)
+    raise unittest.SkipTest(str(error)) from error
+
+from .ggml import TEXT, run_child, weights
+
+RATE = library.SAMPLE_RATE
+ENGLISH = Wanted("en")
+
+
+def noise(seconds: float) -> "np.ndarray[tuple[int], np.dtype[np.float32]]":
+    return (np.random.default_rng(0).standard_normal(int(seconds * RATE)) * 0.05).astype(np.float32)
+
+
+class ContextTest(unittest.TestCase):
+    context: Context
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls.context = Context(library.load(weights(), use_gpu=False), 2, None)
+
+    @classmethod
+    def tearDownClass(cls) -> None:
+        del cls.context
+
+    def hear(self, wanted: Wanted = ENGLISH, seconds: float = 5.0, offset: float = 0.0) -> list[Segment]:
+        segments, language = self.context.transcribe(noise(seconds), offset, wanted)
+        self.assertEqual(language, "en")
+        return segments
+
+    def test_a_clip_is_one_segment_with_its_own_bounds(self) -> None:
+        [segment] = self.hear(offset=10.0)
+        self.assertEqual((segment.text, segment.start, segment.end, segment.seek), (f" {TEXT}", 10.0, 15.0, 1000))
+        self.assertEqual(len(segment.tokens), len(TEXT.split()))
+        self.assertLessEqual(segment.avg_logprob, 0.0)
+        self.assertIsNone(segment.words)
+
+    def test_times_are_those_of_the_model_when_they_are_wanted(self) -> None:
+        [segment] = self.hear(Wanted("en", timestamps=True), offset=10.0)
+        self.assertEqual((segment.text, segment.start, segment.end), (f" {TEXT}", 10.0, 12.0))
+
+    def test_words_are_in_order_inside_of_their_clip_and_make_up_the_text(self) -> None:
+        [segment] = self.hear(Wanted("en", words=True), offset=10.0)
+        words = segment.words or []
+        self.assertEqual("".join(word.word for word in words), segment.text)
+        self.assertEqual((segment.start, segment.end), (10.0, 15.0))
+        bounds = [time for word in words for time in (word.start, word.end)]
+        self.assertEqual(bounds, sorted(bounds))
+        self.assertTrue(bounds[0] >= 10.0 and bounds[-1] <= 15.0, bounds)
+
+    def test_a_prompt_reaches_the_model_and_not_the_next_request(self) -> None:
+        [prompted] = self.hear(Wanted("en", prompt="this is"))
+        self.assertNotEqual(prompted.text, f" {TEXT}")
+        [segment] = self.hear()
+        self.assertEqual(segment.text, f" {TEXT}")
+
+    def test_clips_of_any_length_are_heard(self) -> None:
+        for seconds in (0.01, 0.15, 29.99):
+            [segment] = self.hear(seconds=seconds)
+            self.assertEqual(segment.text, f" {TEXT}")
+            self.assertAlmostEqual(segment.end, seconds, places=2)
+
+    def test_a_model_for_english_takes_every_language_for_english(self) -> None:
+        self.assertEqual([self.context.language(name) for name in (None, "en", "xx")], ["en"] * 3)
+        with mock.patch.object(self.context, "is_multilingual", True):
+            self.assertEqual(self.context.language("de"), "de")
+            self.assertIsNone(self.context.language(None))
+            with self.assertRaises(UnknownLanguage):
+                self.context.language("xx")
+
+    def test_threads_take_turns_in_one_context(self) -> None:
+        texts: list[str] = []
+
+        def transcribe() -> None:
+            texts.append(self.hear()[0].text)
+
+        threads = [threading.Thread(target=transcribe) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(texts, [f" {TEXT}"] * 6)
+
+    def test_the_probability_of_silence_comes_from_the_library_itself(self) -> None:
+        self.assertTrue(library.SilenceMeter().works)
+        [segment] = self.hear()
+        self.assertTrue(0.0 < segment.no_speech_prob < 1.0, segment.no_speech_prob)
+
+    def test_work_is_guarded(self) -> None:
+        entered: list[str] = []
+
+        @contextlib.contextmanager
+        def guard() -> Iterator[None]:
+            entered.append("in")
+            yield
+            entered.append("out")
+
+        context = Context(library.load(weights(), use_gpu=False), 2, guard)
+        context.transcribe(noise(1), 0.0, Wanted("en"))
+        self.assertEqual(entered, ["in", "out"])
+
+
+class LoadTest(unittest.TestCase):
+    def test_what_is_no_whole_file_is_refused_with_the_reason(self) -> None:
+        with open(weights(), "rb") as file:
+            whole = file.read()
+        with tempfile.TemporaryDirectory() as directory:
+            path = os.path.join(directory, "x.bin")
+            for content, reason in (
+                (b"", "no file with GGML weights"),
+                (b"GGUF" + whole[4:], "no file with GGML weights"),
+                (whole[: len(whole) // 2], "tensor"),
+            ):
+                with open(path, "wb") as file:
+                    file.write(content)
+                with self.assertRaisesRegex(library.Unusable, reason):
+                    library.load(path, use_gpu=False)
+            with self.assertRaisesRegex(library.Unusable, "cannot be read"):
+                library.load(os.path.join(directory, "gone.bin"), use_gpu=False)
+
+    def test_a_process_that_used_it_ends_cleanly(self) -> None:
+        ended = run_child(
+            "from speaches_service.whispercpp import library\n"
+            "library.load(sys.argv[1], use_gpu=False)\n"
+            "try: library.load(__file__ if '__file__' in globals() else sys.executable, use_gpu=False)\n"
+            "except library.Unusable: print('refused')\n",
+            weights(),
+        )
+        self.assertEqual((ended.returncode, ended.stdout), (0, "refused\n"), ended.stderr)
+
+    def test_a_gpu_is_known_from_what_the_library_says(self) -> None:
+        metal = [
+            "whisper_init_with_params_no_state: use gpu    = 1",
+            "ggml_metal_device_init: GPU name:   Apple M1",
+            "whisper_backend_init_gpu: found GPU device 0: MTL0 (type: 1, cnt: 0)",
+            "whisper_backend_init_gpu: using MTL0 backend",
+            "whisper_backend_init: using BLAS backend",
+        ]
+        self.assertEqual(library._gpu(metal), ("MTL0", "Apple M1"))
+        self.assertEqual(library._gpu([*metal[1:3], metal[4]]), (None, None))
+        failed = "whisper_backend_init_gpu: failed to initialize MTL0 backend"
+        self.assertEqual(library._gpu([*metal[:3], failed]), (None, None))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,76 @@
+import os
+import re
+import tempfile
+import unittest
+
+from speaches_service.whispercpp.weights import KNOWN, Catalogue, Weights
+
+from .ggml import REPOSITORY
+
+MODEL = "Systran/faster-whisper-tiny"
+
+
+class TableTest(unittest.TestCase):
+    def test_it_is_that_of_the_manifest(self) -> None:
+        with open(os.path.join(REPOSITORY, "manifests", "models.toml"), encoding="utf-8") as file:
+            entries = file.read().split("[[model]]")
+        pinned = set()
+        for entry in entries:
+            serves = re.search(r"^serves = \[(.*)\]$", entry, re.MULTILINE)
+            if serves is not None:
+                repository = re.search(r'^id = "(.*)"$', entry, re.MULTILINE)
+                path = re.search(r'^path = "(.*)"$', entry, re.MULTILINE)
+                assert repository is not None and path is not None, entry
+                pinned.add(Weights(repository[1], path[1], tuple(re.findall(r'"([^"]*)"', serves[1]))))
+        self.assertEqual(pinned, set(KNOWN))
+        self.assertGreater(len(pinned), 5)
+
+
+class CatalogueTest(unittest.TestCase):
+    def setUp(self) -> None:
+        scratch = tempfile.TemporaryDirectory()
+        self.addCleanup(scratch.cleanup)
+        self.cache = scratch.name
+
+    def put(self, repository: str, revision: str, file: str, main: bool = False) -> str:
+        directory = os.path.join(self.cache, f"models--{repository.replace('/', '--')}")
+        path = os.path.join(directory, "snapshots", revision, file)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb"):
+            pass
+        if main:
+            os.makedirs(os.path.join(directory, "refs"), exist_ok=True)
+            with open(os.path.join(directory, "refs", "main"), "w", encoding="utf-8") as reference:
+                reference.write(revision)
+        return path
+
+    def test_a_file_that_somebody_has_fetched_is_found(self) -> None:
+        catalogue = Catalogue(self.cache)
+        self.assertIsNone(catalogue.path(MODEL))
+        path = self.put("ggerganov/whisper.cpp", "a", "ggml-tiny.bin")
+        self.put("ggerganov/whisper.cpp", "a", "ggml-base.bin")
+        self.assertEqual(catalogue.path(MODEL), path)
+        self.assertIsNone(catalogue.path("Systran/faster-whisper-tiny.en"))
+
+    def test_the_revision_that_is_current_goes_before_others(self) -> None:
+        self.put("ggerganov/whisper.cpp", "a", "ggml-tiny.bin")
+        current = self.put("ggerganov/whisper.cpp", "b", "ggml-tiny.bin", main=True)
+        self.put("ggerganov/whisper.cpp", "c", "ggml-tiny.bin")
+        self.assertEqual(Catalogue(self.cache).path(MODEL), current)
+        os.unlink(current)
+        self.assertTrue((Catalogue(self.cache).path(MODEL) or "").endswith(os.path.join("a", "ggml-tiny.bin")))
+
+    def test_what_is_bundled_goes_before_what_is_known(self) -> None:
+        own = Weights("org/own", "own.bin", (MODEL, "org/other"))
+        catalogue = Catalogue(self.cache, [own])
+        known = self.put("ggerganov/whisper.cpp", "a", "ggml-tiny.bin")
+        self.assertEqual(catalogue.path(MODEL), known)
+        path = self.put("org/own", "x", "own.bin")
+        self.assertEqual(catalogue.path(MODEL), path)
+        self.assertEqual(catalogue.path("org/other"), path)
+        self.assertEqual(catalogue.wanted("org/other"), own)
+        self.assertIsNone(catalogue.wanted("org/unknown"))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,82 @@
+//! What has to be loaded together: the libraries of an extension, followed by name from one to the next.
+//!
+//! That each library which is asked for is there is found for every binary alone. Here it is found out whether the ones
+//! that matter are asked for at all: an extension that was built without a GPU asks for less, and nothing is missing.
+
+use std::collections::BTreeSet;
+
+use serde::Deserialize;
+use speaches_launcher::runtime::Head;
+
+use super::Contents;
+use super::accepted::fits;
+use super::finding::{Finding, Kind};
+use super::library::{Libraries, name};
+
+/// One chain of `manifests/binaries.toml`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Chain {
+    /// The wheel that it is in; a runtime without the wheel has no such chain.
+    pub wheel: String,
+    /// The target that it is for.
+    pub target: String,
+    /// Where it begins, below site-packages; `*` stands for any text.
+    pub files: String,
+    /// What has to be loaded from there on: beginnings of names of files.
+    pub loads: Vec<String>,
+    /// What it is for.
+    pub reason: String,
+}
+
+/// What of a chain is missing in a runtime. `binaries` are its binaries by path.
+pub fn check(
+    chain: &Chain,
+    head: &Head,
+    site_packages: &str,
+    binaries: &[(&str, Contents)],
+    libraries: &Libraries<'_>,
+) -> Vec<Finding> {
+    let wheel = format!("{}-", chain.wheel);
+    let has_wheel = head.inputs.iter().any(|input| input.kind == "wheel" && input.name.starts_with(&wheel));
+    if head.target != chain.target || !has_wheel {
+        return Vec::new();
+    }
+    let find = |wanted: &str| binaries.iter().find(|(path, _)| *path == wanted);
+    let starts = binaries
+        .iter()
+        .filter(|(path, _)| path.strip_prefix(site_packages).is_some_and(|path| fits(&chain.files, path)))
+        .collect::<Vec<_>>();
+    let finding = |path: &str, what: String| Finding { path: path.to_owned(), kind: Kind::Library, what };
+    if starts.is_empty() {
+        let path = format!("{site_packages}{}", chain.files);
+        return vec![finding(&path, format!("it is missing, and is for {}", chain.reason))];
+    }
+    let mut findings = Vec::new();
+    for (start, contents) in starts {
+        let mut loaded = BTreeSet::from([(*start).to_owned()]);
+        let mut open = needed(contents, start, libraries);
+        while let Some(path) = open.pop() {
+            if loaded.insert(path.clone())
+                && let Some((_, contents)) = find(&path)
+            {
+                open.extend(needed(contents, &path, libraries));
+            }
+        }
+        for wanted in &chain.loads {
+            let is_it = |path: &String| name(path).starts_with(wanted.as_str()) && find(path).is_some();
+            if !loaded.iter().any(is_it) {
+                findings.push(finding(start, format!("it does not load `{wanted}…`, which is for {}", chain.reason)));
+            }
+        }
+    }
+    findings
+}
+
+/// The files of the runtime that a binary loads.
+fn needed(contents: &Contents, path: &str, libraries: &Libraries<'_>) -> Vec<String> {
+    match contents {
+        Contents::MachO(found) => found.files(path, libraries),
+        _ => Vec::new(),
+    }
+}
