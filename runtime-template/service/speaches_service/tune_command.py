@@ -35,9 +35,6 @@ def tune(
         cache = str(importlib.import_module("speaches.hf_utils").HF_HUB_CACHE)
     except ImportError as error:
         raise unusable_part(error) from error
-    if settings.machine_directory is not None:
-        # What transcription has learned about the GPU counts no more either.
-        importlib.import_module("speaches_service.whispercpp.installation").forget(settings.machine_directory)
     models = models_in(cache)
     if not models:
         raise ServiceFailure(
@@ -49,6 +46,9 @@ def tune(
     if key is None:
         announce(f"nothing can take the place of the CPU here: {settings.synthesis.why}")
     try:
+        if settings.machine_directory is not None:
+            # What transcription has learned about the GPU counts no more either.
+            importlib.import_module("speaches_service.whispercpp.installation").forget(settings.machine_directory)
         with _scratch(settings, key) as scratch:
             found = _compare(settings, models, offered, Measuring(scratch, in_background=False, command=command))
     except Held as held:

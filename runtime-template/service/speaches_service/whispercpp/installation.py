@@ -67,7 +67,7 @@ def forget(directory: str) -> None:
     """Remove what was found out about whisper.cpp on this machine, so that it is tried anew (`speaches tune`)."""
     crash.settle(directory)
     for name in (CHECKS_FILE, crash.MARKER_FILE):
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             os.unlink(os.path.join(directory, name))
 
 
