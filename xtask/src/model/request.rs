@@ -48,14 +48,17 @@ impl Request<'_> {
     }
 }
 
-/// The models of `--models WANTED` for a target: `default`, `none`, or `ID`, `ID@REVISION` or (GGML weights) `ID/FILE`
-/// with commas between them.
+/// The models of `--models WANTED` for a target: `none`, or `default`, `ID`, `ID@REVISION` or (GGML weights) `ID/FILE` with
+/// commas between them.
 pub fn select<'a>(manifest: &'a ModelsManifest, wanted: &str, target: &str) -> Result<Vec<Request<'a>>> {
-    let selected = match wanted {
-        "none" => Vec::new(),
-        "default" => manifest.model.iter().filter(|model| model.is_default(target)).map(Request::Known).collect(),
-        list => list.split(',').map(|one| parse(manifest, one)).collect::<Result<_>>()?,
-    };
+    let mut selected = Vec::new();
+    for one in wanted.split(',').filter(|_| wanted != "none") {
+        if one == "default" {
+            selected.extend(manifest.model.iter().filter(|model| model.is_default(target)).map(Request::Known));
+        } else {
+            selected.push(parse(manifest, one)?);
+        }
+    }
     for (index, one) in selected.iter().enumerate() {
         // In a cache on macOS or Windows both would be the same directory.
         if let Some(other) = selected[..index].iter().find(|other| other.name().eq_ignore_ascii_case(&one.name())) {
@@ -79,8 +82,8 @@ fn parse<'a>(manifest: &'a ModelsManifest, text: &str) -> Result<Request<'a>> {
     let usage = |what: String| {
         let known = manifest.model.iter().map(ModelEntry::name).collect::<Vec<_>>().join(", ");
         Failure::new(Exit::Usage, what).hint(format!(
-            "`--models` takes `default`, `none`, or repositories of the hub as `OWNER/NAME` or `OWNER/NAME@REVISION`, and \
-             pinned GGML weights as `OWNER/NAME/FILE`, with commas between them; pinned are {known}"
+            "`--models` takes `none`, or with commas between them `default`, repositories of the hub as `OWNER/NAME` or \
+             `OWNER/NAME@REVISION`, and pinned GGML weights as `OWNER/NAME/FILE`; pinned are {known}"
         ))
     };
     if let Some(entry) = manifest.model.iter().find(|model| !model.serves.is_empty() && model.name() == text) {
