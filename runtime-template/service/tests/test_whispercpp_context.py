@@ -1,5 +1,6 @@
 import contextlib
 import os
+import random
 import sys
 import tempfile
 import threading
@@ -134,6 +135,25 @@ class LoadTest(unittest.TestCase):
                     library.load(path, use_gpu=False)
             with self.assertRaisesRegex(library.Unusable, "cannot be read"):
                 library.load(os.path.join(directory, "gone.bin"), use_gpu=False)
+
+    def test_a_file_that_was_cut_before_its_last_tensor_is_never_taken_for_a_model(self) -> None:
+        size = os.path.getsize(weights())
+        source = random.Random(0)
+        for length in [1000, 100_000, *(source.randrange(100, size * 9 // 10) for _ in range(8))]:
+            # A process of its own: what is missing may end it, and the check before the first use is one as well.
+            ended = run_child(
+                "import os, shutil\n"
+                "from speaches_service.whispercpp import library\n"
+                "shutil.copy(sys.argv[1], sys.argv[2])\n"
+                "os.truncate(sys.argv[2], int(sys.argv[3]))\n"
+                "try: library.load(sys.argv[2], use_gpu=False); print('taken')\n"
+                "except library.Unusable: print('refused')\n"
+                "finally: os.unlink(sys.argv[2])\n",
+                weights(),
+                os.path.join(tempfile.gettempdir(), f"cut-{os.getpid()}.bin"),
+                str(length),
+            )
+            self.assertNotIn("taken", ended.stdout, f"cut after {length} of {size} bytes")
 
     def test_a_process_that_used_it_ends_cleanly(self) -> None:
         ended = run_child(

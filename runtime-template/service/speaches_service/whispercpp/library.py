@@ -24,6 +24,8 @@ _PACKAGE = "pywhispercpp"
 _EXTENSION = "_pywhispercpp"
 _ERROR = 4
 """The log level of errors."""
+_EMPTY = "no tensors loaded from model file"
+"""Only a warning, for tests of whisper.cpp itself: a file that ends before its first tensor is taken for a model."""
 _GPU_NAMES = ("MTL", "Metal", "CUDA", "Vulkan", "ROCm", "SYCL")
 """How ggml names backends that are GPUs; `BLAS` is none."""
 
@@ -72,7 +74,8 @@ def load(path: str, use_gpu: bool) -> Loaded:
     Raises:
         Unusable: it is missing, or something else than GGML weights, or too short, or the GPU could not take it.
 
-    N.B. a file that is damaged in another way may end the process at the first use: `check.py` finds that out.
+    N.B. whisper.cpp does not notice that the last tensor ends early; `speaches verify` does, for what a runtime brings.
+    A file that is damaged in another way may end the process at the first use: `check.py` finds that out.
     """
     library = extension()
     _expect_magic(path)
@@ -91,6 +94,9 @@ def load(path: str, use_gpu: bool) -> Loaded:
     if errors or pointer == 0:
         # The binding returns an object around nothing, which would end the process at its first use.
         raise Unusable("; ".join(errors)[:500] or "whisper.cpp could not load it")
+    if any(_EMPTY in text for _, text in lines):
+        library.whisper_free(context)
+        raise Unusable("it ends before its first tensor")
     return Loaded(context, pointer, *_gpu([text for _, text in lines]))
 
 
