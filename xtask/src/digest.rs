@@ -91,6 +91,7 @@ impl<'de> Deserialize<'de> for Sha256 {
 }
 
 /// Counts and hashes what passes through to another writer (or reader), so that nothing is read twice.
+#[derive(Clone)]
 pub struct Hasher<T> {
     inner: T,
     state: sha2::Sha256,

@@ -22,7 +22,7 @@ use crate::template::Template;
 use crate::vendor::Vendor;
 
 /// Raised whenever the same inputs give another runtime.
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 
 /// What a provision is going to do.
 pub struct Plan {

@@ -1,6 +1,7 @@
 //! One file per subcommand.
 
 pub mod bench;
+pub mod bundle;
 pub mod cache;
 pub mod ci;
 pub mod fetch;
