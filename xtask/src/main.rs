@@ -89,7 +89,7 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
         Command::Vendor(arguments) => commands::vendor::run(arguments, root, &manifests),
         Command::Port(arguments) => commands::port::run(arguments),
         Command::Lock(arguments) => commands::lock::run(arguments, root, &manifests),
-        Command::Bundle(arguments) => commands::bundle::run(arguments, root),
+        Command::Bundle(arguments) => commands::bundle::run(arguments, &manifests),
         Command::Verify(arguments) => commands::verify::run(arguments, &manifests),
         Command::Smoke(arguments) => commands::smoke::run(arguments),
         Command::Cache(command) => commands::cache::run(command),

@@ -3,10 +3,15 @@
 //! What the bytes of a bundle are is decided by the runtime and by this code alone: not by the disk, the machine, the user or
 //! the number of processors.
 
+mod bill;
 pub mod check;
 pub mod checksums;
+mod components;
+mod crates;
 mod entries;
 mod gzip;
+mod licence;
+mod provenance;
 mod seal;
 mod source;
 mod tarball;
@@ -32,6 +37,7 @@ use crate::progress::Progress;
 use crate::runtime::verify;
 use crate::store::Store;
 use checksums::{CHECKSUMS, Checksums};
+use licence::Exceptions;
 use seal::Sealing;
 
 /// The time of everything in an archive, in seconds since 1970: the first of January 1980, before which zip knows none.
@@ -178,14 +184,6 @@ pub struct Request<'a> {
     pub level: Option<u32>,
 }
 
-/// A file that is made beside a bundle.
-pub struct Document {
-    /// Its name in the directory.
-    pub name: String,
-    /// Its content.
-    pub bytes: Vec<u8>,
-}
-
 /// What was made.
 pub struct Made {
     /// The bundle.
@@ -196,12 +194,8 @@ pub struct Made {
     pub plain: u64,
 }
 
-/// Packs a runtime and writes the documents that `documents` makes of it beside it.
-pub fn make(
-    request: &Request<'_>,
-    progress: &dyn Progress,
-    documents: impl FnOnce(&Runtime<'_>, &str, Packed) -> Result<Vec<Document>>,
-) -> Result<Made> {
+/// Packs a runtime, and writes its bill of materials, its provenance and its checksum beside it.
+pub fn make(request: &Request<'_>, progress: &dyn Progress, manifests: &Utf8Path) -> Result<Made> {
     let root = fs_err::canonicalize(request.runtime)?;
     let root =
         Utf8PathBuf::from_path_buf(root).map_err(|path| anyhow::anyhow!("`{}` is not valid UTF-8", path.display()))?;
@@ -226,11 +220,17 @@ pub fn make(
         WorkDirectory::new_in(&directory).with_context(|| format!("the bundle cannot be written to `{directory}`"))?;
     interrupt::remove_leftovers(&directory, interrupt::Place::OfTheUser);
     runtime.expect_nothing_else()?;
+    let mut components = components::components(&runtime)?;
+    Exceptions::read(manifests)?.apply(&mut components)?;
     let packed = runtime.pack(&work.path().join(&name), top, format, request.level, progress)?;
     let mut digests = vec![(name.clone(), packed.sha256)];
-    for document in documents(&runtime, &name, packed)? {
-        fs_err::write(work.path().join(&document.name), &document.bytes)?;
-        digests.push((document.name, Sha256::of(&document.bytes)));
+    for (kind, bytes) in [
+        ("cdx.json", bill::document(&runtime, &name, packed, &components)?),
+        ("intoto.json", provenance::document(&runtime, &name, packed, &components)?),
+    ] {
+        let name = format!("{top}.{kind}");
+        fs_err::write(work.path().join(&name), &bytes)?;
+        digests.push((name, Sha256::of(&bytes)));
     }
     publish(&work, &directory, &digests)?;
     let plain = description.files.iter().map(|file| file.size).sum();

@@ -27,7 +27,7 @@ pub struct Arguments {
 }
 
 /// Runs the subcommand.
-pub fn run(arguments: &Arguments, _root: &Utf8Path) -> Result<()> {
+pub fn run(arguments: &Arguments, manifests: &Utf8Path) -> Result<()> {
     let request = Request {
         runtime: &arguments.runtime,
         out: arguments.out.as_deref(),
@@ -35,7 +35,7 @@ pub fn run(arguments: &Arguments, _root: &Utf8Path) -> Result<()> {
         level: arguments.level,
     };
     let started = std::time::Instant::now();
-    let made = bundle::make(&request, progress::for_stderr(), |_, _, _| Ok(Vec::new()))?;
+    let made = bundle::make(&request, progress::for_stderr(), manifests)?;
     eprintln!(
         "packed {} into {} in {:.1} s",
         human_size(made.plain),
