@@ -353,3 +353,149 @@ fn ctrl_c_leaves_nothing_of_a_bundle() {
     Ended::of(child.wait_with_output().unwrap()).expect(130).says("interrupted");
     assert_nothing_half_made(&scratch.path);
 }
+
+/// An image layout with one layer, as small as it can be.
+fn base_layout(to: &Utf8Path, architecture: &str) -> Utf8PathBuf {
+    let layout = to.join("base");
+    let blobs = layout.join("blobs/sha256");
+    fs_err::create_dir_all(&blobs).unwrap();
+    let add = |bytes: &[u8], kind: &str| {
+        fs_err::write(blobs.join(sha256(bytes)), bytes).unwrap();
+        serde_json::json!({
+            "mediaType": format!("application/vnd.oci.image.{kind}"),
+            "digest": format!("sha256:{}", sha256(bytes)),
+            "size": bytes.len(),
+        })
+    };
+    let mut tar = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_size(4);
+    header.set_mode(0o644);
+    header.set_cksum();
+    tar.append_data(&mut header, "etc/release", &b"base"[..]).unwrap();
+    let layer = tar.into_inner().unwrap();
+    let config = serde_json::json!({
+        "architecture": architecture, "os": "linux",
+        "config": { "Env": ["PATH=/usr/bin:/bin", "HOME=/root"], "Cmd": ["/bin/sh"], "Labels": { "of": "the base" } },
+        "rootfs": { "type": "layers", "diff_ids": [format!("sha256:{}", sha256(&layer))] },
+        "history": [{ "created_by": "the base" }],
+    });
+    let manifest = serde_json::json!({
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "config": add(config.to_string().as_bytes(), "config.v1+json"),
+        "layers": [add(&layer, "layer.v1.tar")],
+    });
+    let mut entry = add(manifest.to_string().as_bytes(), "manifest.v1+json");
+    entry["platform"] = serde_json::json!({ "architecture": architecture, "os": "linux" });
+    // As base images of several architectures have it: an index in the index.
+    let index = serde_json::json!({ "schemaVersion": 2, "manifests": [entry] });
+    let outer =
+        serde_json::json!({ "schemaVersion": 2, "manifests": [add(index.to_string().as_bytes(), "index.v1+json")] });
+    fs_err::write(layout.join("index.json"), outer.to_string()).unwrap();
+    fs_err::write(layout.join("oci-layout"), "{\"imageLayoutVersion\": \"1.0.0\"}").unwrap();
+    layout
+}
+
+#[test]
+fn a_runtime_on_a_base_is_an_image_as_the_specification_requires() {
+    let scratch = scratch();
+    let tiny = Tiny::make(&scratch.path.join("tiny"), LINUX);
+    let base = base_layout(&scratch.path, "amd64");
+    let out = scratch.path.join("out");
+    let flags = ["--format", "oci", "--base", base.as_str()];
+    let packed = bundle(&tiny.path, &out, &flags);
+    assert_eq!(names(&out), ["SHA256SUMS", "tiny.oci.cdx.json", "tiny.oci.intoto.json", "tiny.oci.tar"]);
+
+    let layout = scratch.path.join("layout");
+    tar::Archive::new(fs_err::File::open(&packed).unwrap()).unpack(&layout).unwrap();
+    assert_eq!(json(&layout.join("oci-layout"))["imageLayoutVersion"], "1.0.0");
+    // A descriptor: "mediaType", "digest" and "size", all REQUIRED.
+    let blob = |descriptor: &serde_json::Value| {
+        assert!(descriptor["mediaType"].as_str().unwrap().starts_with("application/vnd.oci.image."));
+        let digest = descriptor["digest"].as_str().unwrap().strip_prefix("sha256:").unwrap();
+        let bytes = fs_err::read(layout.join("blobs/sha256").join(digest)).unwrap();
+        assert_eq!((sha256(&bytes).as_str(), Some(bytes.len() as u64)), (digest, descriptor["size"].as_u64()));
+        bytes
+    };
+    let index = json(&layout.join("index.json"));
+    assert_eq!((&index["schemaVersion"], index["manifests"].as_array().unwrap().len()), (&2.into(), 1));
+    let manifest: serde_json::Value = serde_json::from_slice(&blob(&index["manifests"][0])).unwrap();
+    assert_eq!(manifest["schemaVersion"], 2);
+    let config: serde_json::Value = serde_json::from_slice(&blob(&manifest["config"])).unwrap();
+    assert_eq!((&config["architecture"], &config["os"]), (&"amd64".into(), &"linux".into()));
+    assert_eq!(config["rootfs"]["type"], "layers");
+    let layers = manifest["layers"].as_array().unwrap();
+    let mut plain = layers.iter().map(&blob).collect::<Vec<_>>();
+    let mut unpacked = Vec::new();
+    std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(plain[1].as_slice()), &mut unpacked).unwrap();
+    plain[1] = unpacked;
+    let digests = plain.iter().map(|bytes| format!("sha256:{}", sha256(bytes))).collect::<Vec<_>>();
+    assert_eq!(config["rootfs"]["diff_ids"], serde_json::json!(digests));
+    assert_eq!(config["history"].as_array().unwrap().len(), 2, "one for each layer");
+
+    let run = &config["config"];
+    assert_eq!(run["Entrypoint"], serde_json::json!(["/opt/speaches/bin/speaches", "serve", "--host", "0.0.0.0"]));
+    assert!(run.get("Cmd").is_none() && run["ExposedPorts"].get("34331/tcp").is_some());
+    assert_ne!(run["User"].as_str().unwrap().split(':').next(), Some("0"));
+    assert_eq!(run["Env"], serde_json::json!(["PATH=/usr/bin:/bin", "HOME=/var/lib/speaches"]));
+    assert_eq!(run["Labels"]["of"], "the base");
+    assert_eq!(run["Labels"]["org.opencontainers.image.version"], "1.0");
+
+    let mut runtime = tar::Archive::new(plain[1].as_slice());
+    let found = runtime.entries().unwrap().map(|entry| {
+        let entry = entry.unwrap();
+        let header = entry.header();
+        (entry.path().unwrap().to_str().unwrap().to_owned(), header.uid().unwrap(), header.mode().unwrap())
+    });
+    let found = found.collect::<Vec<_>>();
+    assert!(found.contains(&("opt/speaches/bin/speaches".to_owned(), 0, 0o755)), "{found:?}");
+    assert!(found.contains(&("var/lib/speaches/".to_owned(), 65_532, 0o755)), "{found:?}");
+
+    let again = scratch.path.join("again");
+    bundle(&tiny.path, &again, &["--format", "oci", "--base", base.as_str()]);
+    assert!(fs_err::read(&packed).unwrap() == fs_err::read(again.join("tiny.oci.tar")).unwrap());
+    // An archive of a layout will do as well.
+    let mut archive = tar::Builder::new(fs_err::File::create(scratch.path.join("base.tar")).unwrap());
+    archive.append_dir_all("", &base).unwrap();
+    archive.into_inner().unwrap();
+    let third = scratch.path.join("third");
+    bundle(&tiny.path, &third, &["--format", "oci", "--base", scratch.path.join("base.tar").as_str()]);
+    assert!(fs_err::read(&packed).unwrap() == fs_err::read(third.join("tiny.oci.tar")).unwrap());
+
+    let refused = |runtime: &Utf8Path, more: &[&str]| run_bundle(runtime, &scratch.path.join("none"), more);
+    refused(&tiny.path, &["--format", "oci"]).expect(64).says("--base");
+    let windows = Tiny::make(&scratch.path.join("windows"), WINDOWS);
+    refused(&windows.path, &flags).expect(78).says("containers run Linux");
+    let arm = Tiny::make(&scratch.path.join("arm"), "aarch64-unknown-linux-gnu");
+    refused(&arm.path, &flags).expect(65).says("no OCI image for linux/arm64");
+    let layer = base.join("blobs").join(layers[0]["digest"].as_str().unwrap().replace(':', "/"));
+    let mut bytes = fs_err::read(&layer).unwrap();
+    bytes[600] ^= 1;
+    fs_err::write(&layer, bytes).unwrap();
+    refused(&tiny.path, &flags).expect(65).says("is damaged");
+}
+
+fn run_bundle(runtime: &Utf8Path, out: &Utf8Path, more: &[&str]) -> Ended {
+    let ended = run(xtask(&["bundle", runtime.as_str(), "--out", out.as_str()]).args(more));
+    if out.exists() {
+        assert_nothing_half_made(out);
+    }
+    ended
+}
+
+#[test]
+fn a_runtime_can_be_made_again_and_what_comes_out_otherwise_is_traced_to_its_input() {
+    let scratch = scratch();
+    let ended = run(&mut xtask(&["reproduce", sample_runtime().as_str()])).expect(0);
+    assert!(ended.stdout.contains("made again, byte for byte"), "{}", ended.stdout);
+    let launcher = scratch.path.join("launcher");
+    fs_err::write(&launcher, "another launcher").unwrap();
+    run(&mut xtask(&["reproduce", sample_runtime().as_str(), "--launcher", launcher.as_str()]))
+        .expect(65)
+        .says("input launcher speaches: has sha256")
+        .says("changed: bin/speaches (from the launcher)");
+    let tiny = Tiny::make(&scratch.path.join("tiny"), LINUX);
+    fs_err::write(tiny.path.join("bin/speaches"), "changed").unwrap();
+    run(&mut xtask(&["reproduce", tiny.path.as_str()])).expect(65).says("changed: bin/speaches");
+}

@@ -109,6 +109,11 @@ impl<T> Hasher<T> {
         (Sha256(self.state.finalize().into()), self.size)
     }
 
+    /// The digest of the bytes that passed, and the writer that they went to.
+    pub fn into_parts(self) -> (Sha256, T) {
+        (Sha256(self.state.finalize().into()), self.inner)
+    }
+
     /// Hashes bytes that pass elsewhere.
     pub fn update(&mut self, bytes: &[u8]) {
         self.state.update(bytes);

@@ -53,6 +53,7 @@ enum Command {
     Lock(commands::lock::Arguments),
     Bundle(commands::bundle::Arguments),
     Verify(commands::verify::Arguments),
+    Reproduce(commands::reproduce::Arguments),
     Smoke(commands::smoke::Arguments),
     #[command(subcommand)]
     Cache(commands::cache::Command),
@@ -91,6 +92,7 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
         Command::Lock(arguments) => commands::lock::run(arguments, root, &manifests),
         Command::Bundle(arguments) => commands::bundle::run(arguments, &manifests),
         Command::Verify(arguments) => commands::verify::run(arguments, &manifests),
+        Command::Reproduce(arguments) => commands::reproduce::run(arguments, root, &manifests),
         Command::Smoke(arguments) => commands::smoke::run(arguments),
         Command::Cache(command) => commands::cache::run(command),
         Command::Bench(command) => commands::bench::run(command, &manifests),

@@ -10,6 +10,7 @@ mod components;
 mod crates;
 mod entries;
 mod gzip;
+mod image;
 mod licence;
 mod provenance;
 mod seal;
@@ -48,13 +49,11 @@ const JOB: u32 = 16 << 20;
 const BUFFER: usize = 1 << 18;
 
 /// How a bundle is packed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// For Unix.
-    #[value(name = "tar.zst")]
     TarZst,
     /// For machines without zstd.
-    #[value(name = "tar.gz")]
     TarGz,
     /// For Windows.
     Zip,
@@ -180,6 +179,8 @@ pub struct Request<'a> {
     pub out: Option<&'a Utf8Path>,
     /// What the target unpacks if nothing is said.
     pub format: Option<Format>,
+    /// An image layout, to make an image on it instead of an archive.
+    pub base: Option<&'a Utf8Path>,
     /// The format's usual one if nothing is said.
     pub level: Option<u32>,
 }
@@ -214,7 +215,11 @@ pub fn make(request: &Request<'_>, progress: &dyn Progress, manifests: &Utf8Path
         ));
     }
     let format = request.format.unwrap_or_else(|| Format::of(&description.head.target));
-    let name = format!("{top}.{format}");
+    // Documents are about one bundle: those of an image have names of their own.
+    let (name, stem) = match request.base {
+        Some(_) => (format!("{top}.oci.tar"), format!("{top}.oci")),
+        None => (format!("{top}.{format}"), top.to_owned()),
+    };
 
     let work =
         WorkDirectory::new_in(&directory).with_context(|| format!("the bundle cannot be written to `{directory}`"))?;
@@ -222,13 +227,17 @@ pub fn make(request: &Request<'_>, progress: &dyn Progress, manifests: &Utf8Path
     runtime.expect_nothing_else()?;
     let mut components = components::components(&runtime)?;
     Exceptions::read(manifests)?.apply(&mut components)?;
-    let packed = runtime.pack(&work.path().join(&name), top, format, request.level, progress)?;
+    let file = work.path().join(&name);
+    let packed = match request.base {
+        Some(base) => image::pack(&runtime, &file, base, work.path(), request.level, progress)?,
+        None => runtime.pack(&file, top, format, request.level, progress)?,
+    };
     let mut digests = vec![(name.clone(), packed.sha256)];
     for (kind, bytes) in [
         ("cdx.json", bill::document(&runtime, &name, packed, &components)?),
         ("intoto.json", provenance::document(&runtime, &name, packed, &components)?),
     ] {
-        let name = format!("{top}.{kind}");
+        let name = format!("{stem}.{kind}");
         fs_err::write(work.path().join(&name), &bytes)?;
         digests.push((name, Sha256::of(&bytes)));
     }

@@ -1,9 +1,10 @@
 //! Writing tar archives. Nothing but this module makes a header.
 
+use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 
 use anyhow::Result;
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 use tar::{EntryType, Header};
 
 use super::entries::{self, Entry};
@@ -13,19 +14,43 @@ use crate::progress::Bar;
 
 /// Writes the files of a runtime below `top`, comparing each with its description.
 pub fn write<W: Write>(runtime: &Runtime<'_>, top: &str, output: W, bar: &dyn Bar) -> Result<W> {
-    let entries = entries::entries(runtime.description);
-    let mut archive = tar::Builder::new(output);
-    write_entries(&mut archive, runtime, top, &entries, bar)?;
+    let mut archive = builder(output);
+    write_into(&mut archive, runtime, top, bar)?;
     Ok(archive.into_inner()?)
 }
 
-fn write_entries<W: Write>(
+/// An archive to write into.
+pub fn builder<W: Write>(output: W) -> tar::Builder<W> {
+    tar::Builder::new(output)
+}
+
+/// An archive of these files, each by its name.
+pub fn write_files<W: Write>(files: &BTreeMap<String, Utf8PathBuf>, output: W) -> Result<W> {
+    let mut archive = builder(output);
+    for (name, path) in files {
+        let file = fs_err::File::open(path)?;
+        append(&mut archive, EntryType::Regular, name, file.metadata()?.len(), "644", file)?;
+    }
+    Ok(archive.into_inner()?)
+}
+
+/// An empty directory that belongs to somebody.
+pub fn append_directory<W: Write>(archive: &mut tar::Builder<W>, name: &str, owner: u64) -> Result<()> {
+    let mut header = header(EntryType::Directory, 0, "755");
+    header.set_uid(owner);
+    header.set_gid(owner);
+    archive.append_data(&mut header, format!("{name}/"), io::empty())?;
+    Ok(())
+}
+
+/// Writes the files of a runtime below `top` into an archive.
+pub fn write_into<W: Write>(
     archive: &mut tar::Builder<W>,
     runtime: &Runtime<'_>,
     top: &str,
-    entries: &[Entry<'_>],
     bar: &dyn Bar,
 ) -> Result<()> {
+    let entries = entries::entries(runtime.description);
     let files = entries.iter().filter_map(|entry| match entry {
         Entry::Described(file) => Some(*file),
         _ => None,

@@ -9,6 +9,7 @@ pub mod lock;
 pub mod port;
 pub mod provision;
 pub mod quickstart;
+pub mod reproduce;
 pub mod smoke;
 pub mod vendor;
 pub mod verify;

@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: how fast things are beside their peers, in one run and in alternation, as ratios.
 
+mod bundle;
 mod child;
 mod contest;
 mod fetch;
@@ -10,6 +11,7 @@ mod places;
 mod server;
 mod speech;
 mod start;
+mod verify;
 mod wheels;
 
 use anyhow::Result;
@@ -28,6 +30,8 @@ pub enum Command {
     Start(start::Arguments),
     Speech(speech::Arguments),
     Load(load::Arguments),
+    Bundle(bundle::Arguments),
+    Verify(verify::Arguments),
 }
 
 /// Runs the subcommand.
@@ -40,5 +44,7 @@ pub fn run(command: &Command, manifests: &Utf8Path) -> Result<()> {
         Command::Start(arguments) => start::run(arguments),
         Command::Speech(arguments) => speech::run(arguments),
         Command::Load(arguments) => load::run(arguments),
+        Command::Bundle(arguments) => bundle::run(arguments, manifests),
+        Command::Verify(arguments) => verify::run(arguments),
     }
 }
