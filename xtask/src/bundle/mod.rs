@@ -45,6 +45,8 @@ use seal::Sealing;
 const MODIFIED: u64 = 315_532_800;
 /// Bytes that zstd compresses together. Fixed, since the result depends on it; it does not on the number of threads.
 const JOB: u32 = 16 << 20;
+/// Each of them needs about 40 MB.
+const MOST_WORKERS: usize = 32;
 /// Bytes that are written at once.
 const BUFFER: usize = 1 << 18;
 
@@ -164,8 +166,10 @@ impl Runtime<'_> {
 /// zstd on all processors, with the same result on any number of them.
 fn zstd<W: Write>(output: W, level: u32) -> Result<zstd::Encoder<'static, W>> {
     let mut encoder = zstd::Encoder::new(output, i32::try_from(level)?)?;
-    // One worker is not the same as none: without any, the whole input is one job.
-    encoder.multithread(thread::available_parallelism().map_or(1, NonZero::get).min(64) as u32)?;
+    // One worker is not the same as none: without any, the whole input is one job. One more than there are processors, so
+    // that none of them waits while the next job is read.
+    let processors = thread::available_parallelism().map_or(1, NonZero::get);
+    encoder.multithread((processors + 1).min(MOST_WORKERS) as u32)?;
     encoder.set_parameter(CParameter::JobSize(JOB))?;
     encoder.include_checksum(true)?;
     Ok(encoder)

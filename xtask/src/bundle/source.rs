@@ -79,17 +79,17 @@ pub fn read(
     form: Form,
     mut each: impl FnMut(usize, &mut Pieces) -> Result<()>,
 ) -> Result<()> {
-    let queue = Queue::default();
+    let queue = &Queue::default();
     let (announce, announced) = channel();
     let threads = thread::available_parallelism().map_or(1, std::num::NonZero::get);
     thread::scope(|scope| {
         for _ in 0..threads {
             let announce = announce.clone();
-            scope.spawn(|| work(runtime, files, form, &queue, announce));
+            scope.spawn(move || work(runtime, files, form, queue, &announce));
         }
         drop(announce);
         // Also when this thread panics, or the others would wait for ever.
-        let _stop = Stop(&queue);
+        let _stop = Stop(queue);
         let mut waiting = BTreeMap::new();
         for (index, file) in files.iter().enumerate() {
             let receiver = loop {
@@ -161,7 +161,7 @@ impl Drop for Stop<'_> {
     }
 }
 
-fn work(runtime: &Utf8Path, files: &[&File], form: Form, queue: &Queue, announce: Sender<(usize, Receiver<Piece>)>) {
+fn work(runtime: &Utf8Path, files: &[&File], form: Form, queue: &Queue, announce: &Sender<(usize, Receiver<Piece>)>) {
     while let Some(index) = queue.take(files) {
         let (sender, receiver) = sync_channel(AHEAD as usize);
         if announce.send((index, receiver)).is_err() {

@@ -37,7 +37,7 @@ impl Base {
             return Err(wrong(&layout, "there is no `oci-layout` in it"));
         }
         let index = json_of(&layout, &fs_err::read(layout.join("index.json"))?)?;
-        let manifest = find(&layout, index, architecture, DEPTH)?;
+        let manifest = find(&layout, &index, architecture, DEPTH)?;
         let config = read(&layout, &manifest["config"])?;
         for (key, expected) in [("architecture", architecture), ("os", "linux")] {
             if config[key] != expected {
@@ -58,13 +58,13 @@ impl Base {
 }
 
 /// The manifest of an architecture, in an index or in one that it names.
-fn find(layout: &Utf8Path, index: Value, architecture: &str, depth: usize) -> Result<Value> {
+fn find(layout: &Utf8Path, index: &Value, architecture: &str, depth: usize) -> Result<Value> {
     let mut foreign = Vec::new();
     for entry in index["manifests"].as_array().into_iter().flatten() {
         let platform = &entry["platform"];
         match entry["mediaType"].as_str() {
             Some(INDEX) if depth > 0 => {
-                if let Ok(found) = find(layout, read(layout, entry)?, architecture, depth - 1) {
+                if let Ok(found) = find(layout, &read(layout, entry)?, architecture, depth - 1) {
                     return Ok(found);
                 }
             }
