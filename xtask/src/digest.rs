@@ -91,6 +91,7 @@ impl<'de> Deserialize<'de> for Sha256 {
 }
 
 /// Counts and hashes what passes through to another writer (or reader), so that nothing is read twice.
+#[derive(Clone)]
 pub struct Hasher<T> {
     inner: T,
     state: sha2::Sha256,
@@ -106,6 +107,11 @@ impl<T> Hasher<T> {
     /// The digest and the number of bytes that passed.
     pub fn finish(self) -> (Sha256, u64) {
         (Sha256(self.state.finalize().into()), self.size)
+    }
+
+    /// The digest of the bytes that passed, and the writer that they went to.
+    pub fn into_parts(self) -> (Sha256, T) {
+        (Sha256(self.state.finalize().into()), self.inner)
     }
 
     /// Hashes bytes that pass elsewhere.

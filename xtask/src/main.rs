@@ -1,5 +1,6 @@
 //! Provisions relocatable speaches runtimes. `ARCHITECTURE.md` says which room is for what.
 
+mod bundle;
 mod commands;
 mod digest;
 mod failure;
@@ -50,7 +51,9 @@ enum Command {
     Vendor(commands::vendor::Arguments),
     Port(commands::port::Arguments),
     Lock(commands::lock::Arguments),
+    Bundle(commands::bundle::Arguments),
     Verify(commands::verify::Arguments),
+    Reproduce(commands::reproduce::Arguments),
     Smoke(commands::smoke::Arguments),
     #[command(subcommand)]
     Cache(commands::cache::Command),
@@ -87,7 +90,9 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
         Command::Vendor(arguments) => commands::vendor::run(arguments, root, &manifests),
         Command::Port(arguments) => commands::port::run(arguments),
         Command::Lock(arguments) => commands::lock::run(arguments, root, &manifests),
+        Command::Bundle(arguments) => commands::bundle::run(arguments, &manifests),
         Command::Verify(arguments) => commands::verify::run(arguments, &manifests),
+        Command::Reproduce(arguments) => commands::reproduce::run(arguments, root, &manifests),
         Command::Smoke(arguments) => commands::smoke::run(arguments),
         Command::Cache(command) => commands::cache::run(command),
         Command::Bench(command) => commands::bench::run(command, &manifests),

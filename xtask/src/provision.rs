@@ -166,6 +166,15 @@ fn contents(plan: &Plan, trees: &[Placed]) -> Result<Contents> {
             })?;
         }
     }
+    // What a model's licence is, is in its card.
+    for (id, tree, _) in trees.iter().filter(|(_, _, place)| matches!(place, Place::Models)) {
+        contents.add(id, tree, |path| {
+            let file = path.as_str().rsplit('/').next()?;
+            let holds_licence = file == "README.md" || file.to_ascii_uppercase().starts_with("LICENSE");
+            let place = format!("{}/models/{}/{file}", layout::LICENSES, id.replace('/', "--"));
+            holds_licence.then(|| RelativePath::new(place).ok())?
+        })?;
+    }
     // CPython's own licence lies in its standard library, on Windows beside it.
     let (owner, python, _) = &trees[0];
     let in_library = format!("{}/LICENSE.txt", plan.target.family().standard_library(plan.python.minor()));

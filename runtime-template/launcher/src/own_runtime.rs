@@ -43,7 +43,7 @@ impl OwnRuntime {
     pub fn description(&self) -> Result<Description, Failure> {
         let text = fs_err::read(self.root.join(layout::DESCRIPTION));
         let text = text.map_err(|error| damaged(&self.root, &error.to_string()))?;
-        serde_json::from_slice(&text).map_err(|error| damaged(&self.root, &error.to_string()))
+        Description::parse(&text).map_err(|error| damaged(&self.root, &error))
     }
 
     /// The interpreter.

@@ -1,9 +1,14 @@
 //! `runtime.json`: what a runtime is, what it was made from and what it contains.
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::verification::hexadecimal;
 
 /// The version of the format; readers refuse another.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
+/// What stands between the description and its own sha256, which is the last thing in the file.
+const SEAL: &str = ",\n  \"sha256\": \"";
 
 /// All of `runtime.json`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -13,6 +18,40 @@ pub struct Description {
     pub head: Head,
     /// Every file and link of the runtime but `runtime.json` itself, sorted by path.
     pub files: Vec<File>,
+}
+
+impl Description {
+    /// The text of `runtime.json`. Its last value is the sha256 of all that comes before it, so that no bit of the file
+    /// can change unnoticed.
+    ///
+    /// # Errors
+    /// None that is known: the types above have a JSON form.
+    pub fn to_text(&self) -> serde_json::Result<Vec<u8>> {
+        let mut text = serde_json::to_vec_pretty(self)?;
+        text.truncate(text.strip_suffix(b"\n}").map_or(text.len(), <[u8]>::len));
+        let end = end_of(&text);
+        text.extend_from_slice(end.as_bytes());
+        Ok(text)
+    }
+
+    /// Reads the text of `runtime.json`.
+    ///
+    /// # Errors
+    /// What is wrong with it: that it is no such JSON, or that it was changed.
+    pub fn parse(text: &[u8]) -> Result<Self, String> {
+        let description: Self = serde_json::from_slice(text).map_err(|error| error.to_string())?;
+        let length = text.len().saturating_sub(end_of(b"").len());
+        let (body, end) = text.split_at(length);
+        // An older format has no such end; that it is older is the better thing to say.
+        if description.head.schema == SCHEMA && end != end_of(body).as_bytes() {
+            return Err("it was changed: the sha256 at its end is not that of what comes before".to_owned());
+        }
+        Ok(description)
+    }
+}
+
+fn end_of(body: &[u8]) -> String {
+    format!("{SEAL}{}\"\n}}\n", hexadecimal(&Sha256::digest(body)))
 }
 
 /// The part of `runtime.json` that starting the service needs, which leaves out thousands of files.
@@ -118,4 +157,39 @@ pub struct File {
     pub sha256: String,
     /// Permissions: `644` or `755`; `link` for a symbolic link.
     pub mode: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_bit_of_a_description_changes_unnoticed() {
+        let description = Description {
+            head: Head {
+                schema: SCHEMA,
+                version: "1".to_owned(),
+                sample: false,
+                target: "x86_64-unknown-linux-gnu".to_owned(),
+                accelerator: "cpu".to_owned(),
+                python: Python { version: "3.12.1".to_owned(), minor: "3.12".to_owned(), harvested: false },
+                bytecode: true,
+                groups: Vec::new(),
+                models: Vec::new(),
+                plan: "0".repeat(64),
+                tool: "1".to_owned(),
+                inputs: Vec::new(),
+            },
+            files: vec![File { path: "a".to_owned(), size: 1, sha256: "0".repeat(64), mode: "644".to_owned() }],
+        };
+        let text = description.to_text().unwrap();
+        assert_eq!(Description::parse(&text).unwrap().files, description.files);
+        for bit in 0..text.len() * 8 {
+            let mut changed = text.clone();
+            changed[bit / 8] ^= 1 << (bit % 8);
+            // Another format is refused by whoever reads it.
+            let unnoticed = Description::parse(&changed).is_ok_and(|read| read.head.schema == SCHEMA);
+            assert!(!unnoticed, "bit {bit}: {}", String::from_utf8_lossy(&changed));
+        }
+    }
 }

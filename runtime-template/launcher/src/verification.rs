@@ -90,7 +90,11 @@ pub fn compare(runtime: &Path, files: &[File], depth: Depth) -> io::Result<Diffe
     Ok(differences)
 }
 
-fn extra(runtime: &Path, files: &[File]) -> io::Result<Vec<String>> {
+/// Files that are there and not described, but for `runtime.json` and what packages write when the service runs.
+///
+/// # Errors
+/// When a directory cannot be read.
+pub fn extra(runtime: &Path, files: &[File]) -> io::Result<Vec<String>> {
     let described = files.iter().map(|file| file.path.as_str()).collect::<BTreeSet<_>>();
     let is_known = |path: &str| {
         described.contains(path)
@@ -138,7 +142,8 @@ fn sha256_of(path: &Path, buffer: &mut [u8]) -> io::Result<String> {
     }
 }
 
-fn hexadecimal(bytes: &[u8]) -> String {
+/// The text form of a digest.
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
@@ -146,9 +151,10 @@ fn hexadecimal(bytes: &[u8]) -> String {
     })
 }
 
-/// Whether a file is executable or not as it should be. Write permissions may differ: a runtime that an
+/// Whether a file is executable or not as a description says (`644` or `755`). Write permissions may differ: a runtime that an
 /// administrator made read-only is still the same.
-fn mode_is(metadata: &std::fs::Metadata, mode: &str) -> bool {
+#[must_use]
+pub fn mode_is(metadata: &std::fs::Metadata, mode: &str) -> bool {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;

@@ -1,6 +1,7 @@
 //! One file per subcommand.
 
 pub mod bench;
+pub mod bundle;
 pub mod cache;
 pub mod ci;
 pub mod fetch;
@@ -8,6 +9,7 @@ pub mod lock;
 pub mod port;
 pub mod provision;
 pub mod quickstart;
+pub mod reproduce;
 pub mod smoke;
 pub mod vendor;
 pub mod verify;

@@ -1,10 +1,11 @@
-//! `cargo xtask verify`: is a runtime what it was made to be, and will its target load what is in it?
+//! `cargo xtask verify`: is a runtime or a bundle what it was made to be, and will its target load what is in it?
 
 use anyhow::{Result, bail};
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 use speaches_launcher::runtime::Description;
 
+use crate::bundle::check;
 use crate::failure::{Exit, Failure};
 use crate::manifest::Manifests;
 use crate::plan::human_size;
@@ -16,16 +17,41 @@ const SHOWN: usize = 20;
 /// How many notes are printed.
 const NOTES_SHOWN: usize = 3;
 
-/// Compare every file of a runtime with its runtime.json, and look at its binaries as the target's loader will
+/// Compare every file of a runtime or a bundle with its runtime.json; look at the binaries of a runtime as the target's
+/// loader will
 #[derive(Args, Debug)]
 pub struct Arguments {
-    /// The directory of the runtime
-    runtime: Utf8PathBuf,
+    /// The directory of a runtime, or a bundle
+    #[arg(value_name = "RUNTIME|BUNDLE")]
+    path: Utf8PathBuf,
 }
 
 /// Runs the subcommand.
 pub fn run(arguments: &Arguments, manifests: &Utf8Path) -> Result<()> {
-    report(&arguments.runtime, manifests)
+    if arguments.path.is_file() { report_bundle(&arguments.path) } else { report(&arguments.path, manifests) }
+}
+
+/// Verifies a bundle and says so.
+fn report_bundle(bundle: &Utf8Path) -> Result<()> {
+    let checked = check::check(bundle)?;
+    if !checked.differences.is_empty() {
+        let lines = checked.differences.lines().collect::<Vec<_>>();
+        bail!(
+            Failure::new(Exit::Data, format!("`{bundle}` is not what it was made to be:{}", list(&lines, SHOWN)))
+                .hint("fetch it again, or make it again with `cargo xtask bundle`")
+        );
+    }
+    let files = &checked.description.files;
+    let size = files.iter().map(|file| file.size).sum::<u64>();
+    let listed =
+        if checked.listed { "as SHA256SUMS beside it says" } else { "there is no SHA256SUMS beside it with it" };
+    super::print(&format!(
+        "{bundle}: {} files, {}, all as described\nsha256 {}, {listed}",
+        files.len(),
+        human_size(size),
+        checked.sha256
+    ))?;
+    Ok(())
 }
 
 /// Verifies a runtime and says so.

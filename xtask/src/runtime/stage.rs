@@ -75,9 +75,7 @@ impl Contents {
     pub fn write(&self, directory: &Utf8Path, head: Head, bar: &dyn Bar) -> Result<()> {
         self.fill(directory, bar)?;
         let files = self.files.iter().map(|(path, placed)| describe(path, &placed.entry)).collect();
-        let mut text = serde_json::to_vec_pretty(&Description { head, files })?;
-        text.push(b'\n');
-        fs_err::write(directory.join(layout::DESCRIPTION), text)?;
+        fs_err::write(directory.join(layout::DESCRIPTION), Description { head, files }.to_text()?)?;
         Ok(())
     }
 

@@ -21,12 +21,17 @@ pub fn read(runtime: &Utf8Path) -> Result<Description> {
             .hint("`cargo xtask provision` makes one and prints its path")
         );
     }
-    let description: Description = serde_json::from_slice(&fs_err::read(&path)?)
-        .map_err(|error| Failure::new(Exit::Data, format!("`{path}` is damaged: {error}")))?;
+    parse(path.as_str(), &fs_err::read(&path)?)
+}
+
+/// Reads the text of a `runtime.json`; `place` says where it is.
+pub fn parse(place: &str, text: &[u8]) -> Result<Description> {
+    let description =
+        Description::parse(text).map_err(|error| Failure::new(Exit::Data, format!("`{place}` is damaged: {error}")))?;
     if description.head.schema != SCHEMA {
         bail!(Failure::new(
             Exit::Data,
-            format!("`{path}` has the format {}, and this tool knows {SCHEMA}", description.head.schema)
+            format!("`{place}` has the format {}, and this tool knows {SCHEMA}", description.head.schema)
         ));
     }
     Ok(description)

@@ -68,17 +68,22 @@ impl Sink for TreeWriter {
     }
 }
 
-/// The files of a tree that hold a licence, by where they belong below `licenses/`.
+/// The files of a tree that hold a licence, by where they belong below `licenses/`: those of its metadata, and those that
+/// lie among its modules.
 pub fn licences<'a>(
-    entries: impl Iterator<Item = (&'a RelativePath, &'a Entry)>,
+    entries: impl Iterator<Item = (&'a RelativePath, &'a Entry)> + Clone,
 ) -> impl Iterator<Item = (&'a RelativePath, String)> {
-    entries.filter_map(|(path, _)| {
-        let inside = path.as_str().strip_prefix(SITE_PACKAGES)?.trim_start_matches('/');
-        let (top, rest) = inside.split_once('/')?;
-        let stem = top.strip_suffix(".dist-info")?;
-        let file = rest.rsplit('/').next()?.to_ascii_uppercase();
-        let is_licence = rest.starts_with("licenses/")
-            || ["LICENSE", "LICENCE", "COPYING", "NOTICE", "AUTHORS"].iter().any(|start| file.starts_with(start));
-        is_licence.then(|| (path, format!("{stem}/{}", rest.strip_prefix("licenses/").unwrap_or(rest))))
+    const STARTS: [&str; 7] = ["LICENSE", "LICENCE", "COPYING", "NOTICE", "AUTHORS", "THIRDPARTY", "THIRD-PARTY"];
+    let inside = |path: &'a RelativePath| Some(path.as_str().strip_prefix(SITE_PACKAGES)?.trim_start_matches('/'));
+    let stem = entries.clone().find_map(|(path, _)| inside(path)?.split_once('/')?.0.strip_suffix(".dist-info"));
+    entries.filter_map(move |(path, _)| {
+        let inside = inside(path)?;
+        let stem = stem?;
+        let rest = inside.strip_prefix(stem).and_then(|rest| rest.strip_prefix(".dist-info/"));
+        let file = inside.rsplit('/').next()?.to_ascii_uppercase();
+        let is_code = [".PY", ".PYI", ".PYC", ".SO", ".PYD", ".DLL"].iter().any(|end| file.ends_with(end));
+        let declared = rest.and_then(|rest| rest.strip_prefix("licenses/"));
+        let is_licence = declared.is_some() || STARTS.iter().any(|start| file.starts_with(start));
+        (is_licence && !is_code).then(|| (path, format!("{stem}/{}", declared.or(rest).unwrap_or(inside))))
     })
 }

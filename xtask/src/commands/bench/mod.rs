@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: how fast things are beside their peers, in one run and in alternation, as ratios.
 
+mod bundle;
 mod child;
 mod contest;
 mod fetch;
@@ -11,6 +12,7 @@ mod server;
 mod speech;
 mod start;
 mod transcribe;
+mod verify;
 mod wheels;
 
 use anyhow::Result;
@@ -30,6 +32,8 @@ pub enum Command {
     Speech(speech::Arguments),
     Load(load::Arguments),
     Transcribe(transcribe::Arguments),
+    Bundle(bundle::Arguments),
+    Verify(verify::Arguments),
 }
 
 /// Runs the subcommand.
@@ -43,5 +47,7 @@ pub fn run(command: &Command, manifests: &Utf8Path) -> Result<()> {
         Command::Speech(arguments) => speech::run(arguments),
         Command::Load(arguments) => load::run(arguments),
         Command::Transcribe(arguments) => transcribe::run(arguments),
+        Command::Bundle(arguments) => bundle::run(arguments, manifests),
+        Command::Verify(arguments) => verify::run(arguments),
     }
 }

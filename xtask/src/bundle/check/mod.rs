@@ -1,0 +1,122 @@
+//! Comparing a bundle with the `runtime.json` inside, without unpacking it.
+
+mod tarball;
+mod walk;
+mod zip;
+
+use std::io::{self, Read, Seek as _, SeekFrom};
+
+use anyhow::{Result, bail};
+use camino::Utf8Path;
+use fs_err::File;
+use speaches_launcher::runtime::Description;
+use speaches_launcher::verification::Differences;
+
+use super::checksums::{CHECKSUMS, Checksums};
+use super::{Format, seal};
+use crate::digest::{Hasher, Sha256};
+use crate::failure::{Exit, Failure};
+
+/// What can be done about a bundle that is not what it was.
+const DAMAGED: &str = "fetch it again, or make it again with `cargo xtask bundle`";
+
+/// A bundle that was looked at as a whole.
+pub struct Checked {
+    /// What its `runtime.json` says.
+    pub description: Description,
+    /// How its files differ from that.
+    pub differences: Differences,
+    /// Of all bytes.
+    pub sha256: Sha256,
+    /// Whether `SHA256SUMS` beside it has it.
+    pub listed: bool,
+}
+
+/// Compares every file of a bundle with its description, all bytes with its seal, and with `SHA256SUMS` beside it.
+///
+/// # Errors
+/// [`Exit::Data`] when it is no bundle or damaged; the message says where. Files that differ are no error here.
+pub fn check(bundle: &Utf8Path) -> Result<Checked> {
+    let mut file = File::open(bundle)?;
+    let size = file.metadata()?.len();
+    let mut start = [0; 4];
+    let read = file.read(&mut start)?;
+    let name = bundle.file_name().unwrap_or_default();
+    let Some(format) = Format::of_name(name).or_else(|| of_bytes(&start[..read])) else {
+        bail!(
+            Failure::new(Exit::Data, format!("`{bundle}` is no bundle"))
+                .hint("bundles are .tar.zst, .tar.gz and .zip archives that `cargo xtask bundle` made")
+        );
+    };
+    let Some(before) = size.checked_sub(seal::length(format) as u64) else {
+        return Err(damaged(bundle, "it is cut short"));
+    };
+    file.seek(SeekFrom::Start(before))?;
+    let mut found = Vec::new();
+    file.read_to_end(&mut found)?;
+    file.seek(SeekFrom::Start(0))?;
+
+    let (walked, hasher) = match format {
+        Format::TarZst | Format::TarGz => tarball::walk(bundle, file, format, before)?,
+        Format::Zip => zip::walk(bundle, file, before)?,
+    };
+    let mut all = hasher.clone();
+    all.update(&found);
+    let sha256 = all.finish().0;
+    let sealed = found == seal::text(format, hasher.finish().0);
+    let (description, differences) = walked.finish(bundle)?;
+    if !sealed && differences.is_empty() {
+        return Err(damaged(
+            bundle,
+            "every file in it is as described, but the archive itself was changed, or something was added to it: its \
+             last bytes are not the sha256 of what comes before",
+        ));
+    }
+    let directory = bundle.parent().unwrap_or(Utf8Path::new(""));
+    let listed = Checksums::read(directory)?.get(name);
+    if differences.is_empty() && listed.is_some_and(|listed| listed != sha256) {
+        return Err(damaged(bundle, &format!("its sha256 is {sha256}, and `{CHECKSUMS}` beside it has another")));
+    }
+    Ok(Checked { description, differences, sha256, listed: listed.is_some() })
+}
+
+fn of_bytes(start: &[u8]) -> Option<Format> {
+    match start {
+        [0x28, 0xb5, 0x2f, 0xfd] => Some(Format::TarZst),
+        [0x1f, 0x8b, ..] => Some(Format::TarGz),
+        [b'P', b'K', 3, 4] => Some(Format::Zip),
+        _ => None,
+    }
+}
+
+fn damaged(bundle: &Utf8Path, how: &str) -> anyhow::Error {
+    Failure::new(Exit::Data, format!("`{bundle}` is damaged: {how}")).hint(DAMAGED).into()
+}
+
+/// An error of reading an archive: of the disk, or of what is in it.
+fn reading(bundle: &Utf8Path, place: &str, error: io::Error) -> anyhow::Error {
+    if error.raw_os_error().is_some() {
+        return anyhow::Error::new(error).context(format!("cannot read `{bundle}`"));
+    }
+    damaged(bundle, &format!("{place}: {error}"))
+}
+
+/// Reads some bytes of a file, and hashes all that it reads.
+struct Hashed {
+    file: io::Take<File>,
+    hasher: Hasher<io::Sink>,
+}
+
+impl Hashed {
+    fn new(file: File, length: u64) -> Self {
+        Self { file: file.take(length), hasher: Hasher::new(io::sink()) }
+    }
+}
+
+impl Read for Hashed {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read(buffer)?;
+        self.hasher.update(&buffer[..read]);
+        Ok(read)
+    }
+}

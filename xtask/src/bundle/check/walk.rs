@@ -1,0 +1,153 @@
+//! One entry after the other, compared with the description that comes first.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Read};
+
+use anyhow::{Context as _, Result};
+use camino::Utf8Path;
+use speaches_launcher::layout;
+use speaches_launcher::runtime::{Description, File};
+use speaches_launcher::verification::Differences;
+
+use super::super::entries;
+use super::{damaged, reading};
+use crate::digest::{Hasher, Sha256};
+use crate::runtime::verify;
+
+/// No description is longer, in bytes.
+const LONGEST: u64 = 1 << 28;
+/// Bytes that are read at once.
+const CHUNK: usize = 1 << 18;
+
+/// What an archive says about one of its entries.
+pub struct Found<'a> {
+    /// With the top-level directory.
+    pub name: &'a str,
+    pub kind: Kind<'a>,
+    /// Permissions.
+    pub mode: u32,
+}
+
+pub enum Kind<'a> {
+    Directory,
+    File,
+    Link(&'a str),
+    Other,
+}
+
+/// What was seen so far.
+pub struct Walk<'a> {
+    bundle: &'a Utf8Path,
+    top: Option<String>,
+    described: Option<Described>,
+    differences: Differences,
+    buffer: Vec<u8>,
+}
+
+struct Described {
+    description: Description,
+    files: BTreeMap<String, File>,
+    directories: BTreeSet<String>,
+}
+
+impl<'a> Walk<'a> {
+    /// Before the first entry.
+    pub fn new(bundle: &'a Utf8Path) -> Self {
+        Self { bundle, top: None, described: None, differences: Differences::default(), buffer: vec![0; CHUNK] }
+    }
+
+    /// Looks at the next entry.
+    pub fn visit(&mut self, found: &Found<'_>, content: &mut dyn Read) -> Result<()> {
+        let name = found.name;
+        let Some(top) = &self.top else {
+            let top = name.strip_suffix('/').filter(|top| !top.is_empty() && !top.contains('/'));
+            let top = top.filter(|_| matches!(found.kind, Kind::Directory) && found.mode == 0o755);
+            self.top = Some(top.ok_or_else(|| self.foreign(name))?.to_owned());
+            return Ok(());
+        };
+        let path = name.strip_prefix(top.as_str()).and_then(|rest| rest.strip_prefix('/'));
+        let Some(path) = path.filter(|path| !path.is_empty()) else {
+            self.differences.extra.push(name.to_owned());
+            return Ok(());
+        };
+        let path = path.to_owned();
+        if self.described.is_none() {
+            if path != layout::DESCRIPTION || !matches!(found.kind, Kind::File) || found.mode != 0o644 {
+                return Err(self.foreign(name));
+            }
+            self.described = Some(self.describe(content)?);
+            return Ok(());
+        }
+        self.compare(&path, found, content)
+    }
+
+    fn compare(&mut self, path: &str, found: &Found<'_>, content: &mut dyn Read) -> Result<()> {
+        let described = self.described.as_mut().context("the description comes first")?;
+        if let Some(directory) = path.strip_suffix('/') {
+            if !described.directories.remove(directory) {
+                self.differences.extra.push(path.to_owned());
+            } else if !matches!(found.kind, Kind::Directory) || found.mode != 0o755 {
+                self.differences.changed.push(path.to_owned());
+            }
+            return Ok(());
+        }
+        let Some(file) = described.files.remove(path) else {
+            self.differences.extra.push(path.to_owned());
+            return Ok(());
+        };
+        let same = match found.kind {
+            Kind::Link(to) => file.mode == "link" && Sha256::of(to.as_bytes()).to_string() == file.sha256,
+            Kind::File => {
+                let mut hasher = Hasher::new(io::sink());
+                loop {
+                    match content.read(&mut self.buffer) {
+                        Ok(0) => break,
+                        Ok(read) => hasher.update(&self.buffer[..read]),
+                        Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                        Err(error) => return Err(reading(self.bundle, &format!("in `{path}`"), error)),
+                    }
+                }
+                let (sha256, size) = hasher.finish();
+                let mode = if file.mode == "755" { 0o755 } else { 0o644 };
+                (size, sha256.to_string()) == (file.size, file.sha256) && file.mode != "link" && found.mode == mode
+            }
+            Kind::Directory | Kind::Other => false,
+        };
+        if !same {
+            self.differences.changed.push(path.to_owned());
+        }
+        Ok(())
+    }
+
+    fn describe(&self, content: &mut dyn Read) -> Result<Described> {
+        let mut text = Vec::new();
+        let place = format!("in `{}`", layout::DESCRIPTION);
+        content.take(LONGEST).read_to_end(&mut text).map_err(|error| reading(self.bundle, &place, error))?;
+        let description = verify::parse(&format!("{}: {}", self.bundle, layout::DESCRIPTION), &text)?;
+        let directories = entries::entries(&description)
+            .iter()
+            .filter_map(|entry| match entry {
+                entries::Entry::Directory(path) if !path.is_empty() => Some((*path).to_owned()),
+                _ => None,
+            })
+            .collect();
+        let files = description.files.iter().map(|file| (file.path.clone(), file.clone())).collect();
+        Ok(Described { description, files, directories })
+    }
+
+    /// Nothing comes any more.
+    pub fn finish(self, bundle: &Utf8Path) -> Result<(Description, Differences)> {
+        let described = self.described.ok_or_else(|| damaged(bundle, "there is no `runtime.json` in it"))?;
+        let mut differences = self.differences;
+        differences.missing = described.files.into_keys().collect();
+        differences.missing.extend(described.directories.iter().map(|directory| format!("{directory}/")));
+        for list in [&mut differences.changed, &mut differences.missing, &mut differences.extra] {
+            list.sort();
+        }
+        Ok((described.description, differences))
+    }
+
+    fn foreign(&self, name: &str) -> anyhow::Error {
+        damaged(self.bundle, &format!("it does not begin with a directory and its `runtime.json`, but has `{name}`"))
+    }
+}

@@ -1,0 +1,132 @@
+//! What a runtime is made of, as its `runtime.json` and the metadata of its wheels say.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result};
+use speaches_launcher::layout::{self, Family};
+use speaches_launcher::runtime::Input;
+use wheel_archive::name::{WheelName, normalize};
+
+use super::Runtime;
+use super::licence;
+
+/// Where the licences of what this repository brings are, below `licenses/`.
+const OWN: &str = "speaches-native";
+
+/// One part of a runtime.
+pub struct Component<'a> {
+    /// What it was made from.
+    pub input: &'a Input,
+    /// `CPython`, `speaches`, the normalised name of a wheel, the id of a model, `launcher` or `service`.
+    pub name: String,
+    /// A version, a revision for a model.
+    pub version: String,
+    /// A package URL, for what has a home that everybody knows.
+    pub purl: Option<String>,
+    /// An SPDX expression, when it states one that can be understood.
+    pub license: Option<String>,
+    /// Whether its licence is among the files of the runtime.
+    pub has_text: bool,
+}
+
+/// Every part, in the order of `runtime.json`.
+pub fn components<'a>(runtime: &Runtime<'a>) -> Result<Vec<Component<'a>>> {
+    let head = &runtime.description.head;
+    let distributions = Distributions::read(runtime)?;
+    let has_text = |directory: &str| {
+        let start = format!("{}/{directory}/", layout::LICENSES);
+        runtime.description.files.iter().any(|file| file.path.starts_with(&start))
+    };
+    let mut components = Vec::new();
+    for input in &head.inputs {
+        let part = match input.kind.as_str() {
+            "python" => Component {
+                name: "CPython".to_owned(),
+                version: head.python.version.clone(),
+                purl: Some(format!("pkg:generic/cpython@{}", head.python.version)),
+                license: Some("Python-2.0.1".to_owned()),
+                has_text: has_text("CPython"),
+                input,
+            },
+            "speaches" => {
+                let distribution = distributions.get("speaches", None);
+                let repository = input.origin.strip_prefix("https://github.com/");
+                Component {
+                    name: "speaches".to_owned(),
+                    version: head.version.clone(),
+                    purl: repository.map(|repository| format!("pkg:github/{repository}")),
+                    license: distribution.and_then(|distribution| licence::of_metadata(&distribution.metadata)),
+                    has_text: distribution.is_some_and(|distribution| has_text(&distribution.stem)),
+                    input,
+                }
+            }
+            "wheel" => {
+                let name = WheelName::parse(&input.name)?;
+                let distribution = distributions.get(&name.distribution, Some(&name.version));
+                Component {
+                    purl: Some(format!("pkg:pypi/{}@{}", name.distribution, name.version.replace('+', "%2B"))),
+                    license: distribution.and_then(|distribution| licence::of_metadata(&distribution.metadata)),
+                    has_text: distribution.is_some_and(|distribution| has_text(&distribution.stem)),
+                    name: name.distribution,
+                    version: name.version,
+                    input,
+                }
+            }
+            "model" => {
+                let (id, revision) = input.name.rsplit_once('@').context("a model has a revision")?;
+                let model = head.models.iter().find(|model| model.id == id);
+                Component {
+                    name: id.to_owned(),
+                    version: revision.to_owned(),
+                    purl: Some(format!("pkg:huggingface/{id}@{revision}")),
+                    license: model.map(|model| model.license.clone()),
+                    has_text: has_text(&format!("models/{}", id.replace('/', "--"))),
+                    input,
+                }
+            }
+            kind => Component {
+                name: if kind == "launcher" { "launcher".to_owned() } else { input.name.clone() },
+                version: head.tool.clone(),
+                purl: None,
+                license: Some("MIT OR Apache-2.0".to_owned()),
+                has_text: has_text(OWN),
+                input,
+            },
+        };
+        components.push(part);
+    }
+    Ok(components)
+}
+
+/// What is installed in `site-packages`.
+struct Distributions(BTreeMap<String, Vec<Distribution>>);
+
+struct Distribution {
+    /// `name-version`, as its metadata directory is called.
+    stem: String,
+    version: String,
+    metadata: String,
+}
+
+impl Distributions {
+    fn read(runtime: &Runtime<'_>) -> Result<Self> {
+        let head = &runtime.description.head;
+        let place = format!("{}/{}/", layout::PYTHON, Family::of(&head.target).site_packages(&head.python.minor));
+        let mut distributions = BTreeMap::<_, Vec<_>>::new();
+        for file in &runtime.description.files {
+            let stem = file.path.strip_prefix(&place).and_then(|rest| rest.strip_suffix(".dist-info/METADATA"));
+            let Some(stem) = stem.filter(|stem| !stem.contains('/')) else { continue };
+            let bytes = fs_err::read(runtime.root.join(&file.path))?;
+            let metadata = String::from_utf8_lossy(&bytes).into_owned();
+            let version = licence::header(&metadata, "Version").unwrap_or_default().to_owned();
+            let name = normalize(licence::header(&metadata, "Name").unwrap_or_default());
+            distributions.entry(name).or_default().push(Distribution { stem: stem.to_owned(), version, metadata });
+        }
+        Ok(Self(distributions))
+    }
+
+    fn get(&self, name: &str, version: Option<&str>) -> Option<&Distribution> {
+        let all = self.0.get(name)?;
+        version.and_then(|version| all.iter().find(|one| one.version == version)).or(all.first())
+    }
+}

@@ -1,0 +1,157 @@
+//! Licences: which one a distribution states, and that the text of every one is there.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result, bail};
+use camino::Utf8Path;
+use serde::Deserialize;
+
+use super::components::Component;
+use crate::failure::{Exit, Failure};
+
+/// The name of the manifest.
+pub const MANIFEST: &str = "licenses.toml";
+/// How classifiers name licences, and how SPDX does. Those that stand for several licences are not here.
+const CLASSIFIERS: [(&str, &str); 7] = [
+    ("MIT License", "MIT"),
+    ("Apache Software License", "Apache-2.0"),
+    ("ISC License (ISCL)", "ISC"),
+    ("Mozilla Public License 2.0 (MPL 2.0)", "MPL-2.0"),
+    ("GNU General Public License v3 (GPLv3)", "GPL-3.0-only"),
+    ("GNU General Public License v3 or later (GPLv3+)", "GPL-3.0-or-later"),
+    ("The Unlicense (Unlicense)", "Unlicense"),
+];
+
+/// Components without a licence file, with the reason why they may be.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Exceptions {
+    #[serde(default)]
+    without: Vec<Exception>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Exception {
+    component: String,
+    /// An SPDX expression.
+    license: String,
+    reason: String,
+}
+
+impl Exceptions {
+    /// Reads `licenses.toml`.
+    pub fn read(manifests: &Utf8Path) -> Result<Self> {
+        let path = manifests.join(MANIFEST);
+        let exceptions: Self =
+            toml::from_str(&fs_err::read_to_string(&path)?).with_context(|| format!("`{path}` is malformed"))?;
+        for exception in &exceptions.without {
+            spdx::Expression::parse(&exception.license).map_err(|error| {
+                Failure::new(Exit::Data, format!("`{path}`: the licence of {} is none: {error}", exception.component))
+            })?;
+            if exception.reason.trim().is_empty() {
+                bail!(Failure::new(Exit::Data, format!("`{path}`: {} has no reason", exception.component)));
+            }
+        }
+        Ok(exceptions)
+    }
+
+    /// Refuses a runtime in which the licence of a component is missing, and fills in what the manifest states.
+    pub fn apply(&self, components: &mut [Component<'_>]) -> Result<()> {
+        let known = self.without.iter().map(|one| (one.component.as_str(), one)).collect::<BTreeMap<_, _>>();
+        let mut missing = Vec::new();
+        for component in components {
+            let exception = known.get(component.name.as_str());
+            if !component.has_text && exception.is_none() {
+                missing.push(format!("\n    {} {}", component.name, component.version));
+            }
+            if let Some(exception) = exception.filter(|_| component.license.is_none()) {
+                component.license = Some(exception.license.clone());
+            }
+        }
+        if !missing.is_empty() {
+            bail!(
+                Failure::new(
+                    Exit::Data,
+                    format!(
+                        "these have no licence file in `licenses/`, so that they must not be passed on:{}",
+                        missing.concat()
+                    )
+                )
+                .hint(format!(
+                    "find out what their licence is, and state it with the reason in `manifests/{MANIFEST}`"
+                ))
+            );
+        }
+        Ok(())
+    }
+}
+
+/// One line of core metadata.
+pub fn header<'a>(metadata: &'a str, name: &str) -> Option<&'a str> {
+    let head = metadata.lines().take_while(|line| !line.is_empty());
+    head.filter_map(|line| line.split_once(": "))
+        .find(|(key, _)| key.eq_ignore_ascii_case(name))
+        .map(|(_, value)| value.trim())
+}
+
+/// The SPDX expression that core metadata states, in its own field, in the older free text, or as a classifier.
+pub fn of_metadata(metadata: &str) -> Option<String> {
+    if let Some(expression) = header(metadata, "License-Expression").and_then(expression) {
+        return Some(expression);
+    }
+    if let Some(expression) = header(metadata, "License").and_then(expression) {
+        return Some(expression);
+    }
+    let head = metadata.lines().take_while(|line| !line.is_empty());
+    let classifiers = head
+        .filter_map(|line| line.strip_prefix("Classifier: License :: "))
+        .filter_map(|classifier| classifier.rsplit(" :: ").next())
+        .filter(|name| *name != "OSI Approved")
+        .collect::<Vec<_>>();
+    // Several may mean "and" or "or".
+    let [one] = classifiers.as_slice() else { return None };
+    CLASSIFIERS.iter().find(|(name, _)| name == one).map(|(_, license)| (*license).to_owned())
+}
+
+/// An SPDX expression, or a well-known other name of one licence.
+fn expression(text: &str) -> Option<String> {
+    if let Ok(expression) = spdx::Expression::parse(text) {
+        return Some(expression.to_string());
+    }
+    let (license, length) = spdx::imprecise_license_id(text)?;
+    // Only when that is all it says.
+    (length == text.len()).then(|| license.name.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_licence_is_what_the_metadata_says_or_unknown() {
+        for (metadata, expected) in [
+            ("License-Expression: MIT", Some("MIT")),
+            ("License-Expression: Apache-2.0 OR BSD-3-Clause", Some("Apache-2.0 OR BSD-3-Clause")),
+            ("License: Apache 2.0", Some("Apache-2.0")),
+            ("License: MIT License\nClassifier: License :: OSI Approved :: BSD License", Some("MIT")),
+            ("License: Copyright (c) 2021, the contributors", None),
+            ("License: BSD", None),
+            ("Classifier: License :: OSI Approved :: Apache Software License", Some("Apache-2.0")),
+            ("Classifier: License :: OSI Approved :: BSD License", None),
+            (
+                "Classifier: License :: OSI Approved :: MIT License\nClassifier: License :: OSI Approved :: ISC License (ISCL)",
+                None,
+            ),
+            ("Name: a\n\nLicense: MIT", None),
+        ] {
+            assert_eq!(of_metadata(metadata).as_deref(), expected, "{metadata}");
+        }
+    }
+
+    #[test]
+    fn the_committed_exceptions_are_well_formed() {
+        let root = Utf8Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        assert!(!Exceptions::read(&root.join("manifests")).unwrap().without.is_empty());
+    }
+}

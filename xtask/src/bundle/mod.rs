@@ -1,0 +1,268 @@
+//! Bundles: a runtime as one archive, with its checksum, bill of materials and provenance beside it.
+//!
+//! What the bytes of a bundle are is decided by the runtime and by this code alone: not by the disk, the machine, the user or
+//! the number of processors.
+
+mod bill;
+pub mod check;
+pub mod checksums;
+mod components;
+mod crates;
+mod entries;
+mod gzip;
+mod image;
+mod licence;
+mod provenance;
+mod seal;
+mod source;
+mod tarball;
+mod zip;
+
+use std::fmt;
+use std::io::{BufWriter, Write};
+use std::num::NonZero;
+use std::thread;
+
+use anyhow::{Context as _, Result, bail};
+use camino::{Utf8Path, Utf8PathBuf};
+use fs_err::File;
+use speaches_launcher::layout;
+use speaches_launcher::runtime::Description;
+use speaches_launcher::verification;
+use zstd::zstd_safe::CParameter;
+
+use crate::digest::Sha256;
+use crate::failure::{Exit, Failure};
+use crate::interrupt::{self, WorkDirectory};
+use crate::progress::Progress;
+use crate::runtime::verify;
+use crate::store::Store;
+use checksums::{CHECKSUMS, Checksums};
+use licence::Exceptions;
+use seal::Sealing;
+
+/// The time of everything in an archive, in seconds since 1970: the first of January 1980, before which zip knows none.
+const MODIFIED: u64 = 315_532_800;
+/// Bytes that zstd compresses together. Fixed, since the result depends on it; it does not on the number of threads.
+const JOB: u32 = 16 << 20;
+/// Each of them needs about 40 MB.
+const MOST_WORKERS: usize = 32;
+/// Bytes that are written at once.
+const BUFFER: usize = 1 << 18;
+
+/// How a bundle is packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// For Unix.
+    TarZst,
+    /// For machines without zstd.
+    TarGz,
+    /// For Windows.
+    Zip,
+}
+
+impl Format {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::TarZst, Self::TarGz, Self::Zip];
+
+    /// What machines of a target unpack without further ado.
+    pub fn of(target: &str) -> Self {
+        if target.contains("-windows-") { Self::Zip } else { Self::TarZst }
+    }
+
+    /// That of a file with this name.
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|format| name.ends_with(&format!(".{format}")))
+    }
+
+    /// The level of compression when none is asked for, and the highest.
+    const fn levels(self) -> (u32, u32) {
+        match self {
+            // Beyond, each per cent costs as much time as all before.
+            Self::TarZst => (9, 19),
+            Self::TarGz | Self::Zip => (6, 9),
+        }
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TarZst => "tar.zst",
+            Self::TarGz => "tar.gz",
+            Self::Zip => "zip",
+        })
+    }
+}
+
+/// A runtime that is to be packed.
+pub struct Runtime<'a> {
+    /// Where it is.
+    pub root: &'a Utf8Path,
+    /// What it is.
+    pub description: &'a Description,
+    /// The text of its `runtime.json`.
+    pub text: &'a [u8],
+}
+
+/// A packed runtime, in a work directory.
+#[derive(Clone, Copy, Debug)]
+pub struct Packed {
+    /// Of all its bytes.
+    pub sha256: Sha256,
+    /// In bytes.
+    pub size: u64,
+}
+
+impl Runtime<'_> {
+    /// Refuses what is in the directory and not in the description.
+    pub fn expect_nothing_else(&self) -> Result<()> {
+        let extra = verification::extra(self.root.as_std_path(), &self.description.files)?;
+        if let Some(extra) = extra.first() {
+            bail!(source::different(self.root, "extra", extra));
+        }
+        Ok(())
+    }
+
+    /// Packs it into a file, and compares each of its files with the description on the way.
+    pub fn pack(
+        &self,
+        file: &Utf8Path,
+        top: &str,
+        format: Format,
+        level: Option<u32>,
+        progress: &dyn Progress,
+    ) -> Result<Packed> {
+        let (usual, highest) = format.levels();
+        let level = level.unwrap_or(usual);
+        if level == 0 || level > highest {
+            bail!(Failure::new(Exit::Usage, format!("the levels of {format} are 1 to {highest}, and not {level}")));
+        }
+        let total = self.description.files.iter().map(|file| file.size).sum();
+        let bar = progress.bytes("Packing", Some(total));
+        let output = Sealing::new(BufWriter::with_capacity(BUFFER, File::create_new(file)?), format);
+        let placeholder = Sealing::<File>::placeholder(format);
+        let output = match format {
+            Format::TarZst => {
+                let encoder = tarball::write(self, top, zstd(output, level)?, bar.as_ref())?;
+                let mut output = encoder.finish()?;
+                output.write_all(&placeholder)?;
+                output
+            }
+            Format::TarGz => {
+                let encoder = tarball::write(self, top, gzip::Gzip::new(output, level)?, bar.as_ref())?;
+                let mut output = encoder.finish()?;
+                output.write_all(&placeholder)?;
+                output
+            }
+            Format::Zip => zip::write(self, top, output, level, bar.as_ref())?,
+        };
+        let (_, sha256, size) = output.finish()?;
+        bar.finish();
+        Ok(Packed { sha256, size })
+    }
+}
+
+/// zstd on all processors, with the same result on any number of them.
+fn zstd<W: Write>(output: W, level: u32) -> Result<zstd::Encoder<'static, W>> {
+    let mut encoder = zstd::Encoder::new(output, i32::try_from(level)?)?;
+    // One worker is not the same as none: without any, the whole input is one job. One more than there are processors, so
+    // that none of them waits while the next job is read.
+    let processors = thread::available_parallelism().map_or(1, NonZero::get);
+    encoder.multithread((processors + 1).min(MOST_WORKERS) as u32)?;
+    encoder.set_parameter(CParameter::JobSize(JOB))?;
+    encoder.include_checksum(true)?;
+    Ok(encoder)
+}
+
+/// What is to be made.
+pub struct Request<'a> {
+    /// The runtime.
+    pub runtime: &'a Utf8Path,
+    /// Where everything goes; beside the runtime if nothing is said.
+    pub out: Option<&'a Utf8Path>,
+    /// What the target unpacks if nothing is said.
+    pub format: Option<Format>,
+    /// An image layout, to make an image on it instead of an archive.
+    pub base: Option<&'a Utf8Path>,
+    /// The format's usual one if nothing is said.
+    pub level: Option<u32>,
+}
+
+/// What was made.
+pub struct Made {
+    /// The bundle.
+    pub path: Utf8PathBuf,
+    /// Its size and digest.
+    pub packed: Packed,
+    /// Of all files in it, in bytes.
+    pub plain: u64,
+}
+
+/// Packs a runtime, and writes its bill of materials, its provenance and its checksum beside it.
+pub fn make(request: &Request<'_>, progress: &dyn Progress, manifests: &Utf8Path) -> Result<Made> {
+    let root = fs_err::canonicalize(request.runtime)?;
+    let root =
+        Utf8PathBuf::from_path_buf(root).map_err(|path| anyhow::anyhow!("`{}` is not valid UTF-8", path.display()))?;
+    let description = verify::read(&root)?;
+    let text = fs_err::read(root.join(layout::DESCRIPTION))?;
+    let runtime = Runtime { root: &root, description: &description, text: &text };
+    let top = root.file_name().context("a runtime has a name")?;
+    let directory = match request.out {
+        Some(out) => camino::absolute_utf8(out)?,
+        None => root.parent().context("a runtime lies in a directory")?.to_owned(),
+    };
+    if directory.starts_with(&root) {
+        bail!(Failure::new(
+            Exit::Usage,
+            format!("`{directory}` is inside the runtime, which would then have more in it")
+        ));
+    }
+    let format = request.format.unwrap_or_else(|| Format::of(&description.head.target));
+    // Documents are about one bundle: those of an image have names of their own.
+    let (name, stem) = match request.base {
+        Some(_) => (format!("{top}.oci.tar"), format!("{top}.oci")),
+        None => (format!("{top}.{format}"), top.to_owned()),
+    };
+
+    let work =
+        WorkDirectory::new_in(&directory).with_context(|| format!("the bundle cannot be written to `{directory}`"))?;
+    interrupt::remove_leftovers(&directory, interrupt::Place::OfTheUser);
+    runtime.expect_nothing_else()?;
+    let mut components = components::components(&runtime)?;
+    Exceptions::read(manifests)?.apply(&mut components)?;
+    let file = work.path().join(&name);
+    let packed = match request.base {
+        Some(base) => image::pack(&runtime, &file, base, work.path(), request.level, progress)?,
+        None => runtime.pack(&file, top, format, request.level, progress)?,
+    };
+    let mut digests = vec![(name.clone(), packed.sha256)];
+    for (kind, bytes) in [
+        ("cdx.json", bill::document(&runtime, &name, packed, &components)?),
+        ("intoto.json", provenance::document(&runtime, &name, packed, &components)?),
+    ] {
+        let name = format!("{stem}.{kind}");
+        fs_err::write(work.path().join(&name), &bytes)?;
+        digests.push((name, Sha256::of(&bytes)));
+    }
+    publish(&work, &directory, &digests)?;
+    let plain = description.files.iter().map(|file| file.size).sum();
+    Ok(Made { path: directory.join(name), packed, plain })
+}
+
+/// Puts finished files into their directory, and their digests into its `SHA256SUMS`.
+fn publish(work: &WorkDirectory, directory: &Utf8Path, digests: &[(String, Sha256)]) -> Result<()> {
+    let list = directory.join(CHECKSUMS);
+    let _guard = Store::locate()?.lock(&list, "writing the checksums of another bundle")?;
+    let mut checksums = Checksums::read(directory)?;
+    for (name, digest) in digests {
+        checksums.set(name, *digest);
+    }
+    fs_err::write(work.path().join(CHECKSUMS), checksums.text())?;
+    // All or nothing, as far as that can be with several files.
+    interrupt::undivided(|| {
+        let names = digests.iter().map(|(name, _)| name.as_str()).chain([CHECKSUMS]);
+        names.into_iter().try_for_each(|name| fs_err::rename(work.path().join(name), directory.join(name)))
+    })?;
+    Ok(())
+}

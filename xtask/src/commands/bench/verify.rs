@@ -1,0 +1,109 @@
+//! `cargo xtask bench verify`: comparing a runtime with its description, beside `sha256sum` over the same files.
+//!
+//! sha256sum hashes only: it looks neither for further files nor at permissions and links. Both read what the system has in
+//! memory, and both use all processors. What is measured of this tool is the launcher in the runtime, started as a user
+//! starts it, where that can run here.
+
+use std::fmt::Write as _;
+use std::process::{Command, Stdio};
+use std::thread;
+
+use anyhow::{Context as _, Result, bail};
+use camino::Utf8PathBuf;
+use clap::Args;
+use speaches_launcher::layout::Family;
+use speaches_launcher::runtime::Description;
+
+use super::child;
+use super::contest::{self, Contestant, timed};
+use crate::failure::{Exit, Failure};
+use crate::host;
+use crate::interrupt::{self, WorkDirectory};
+use crate::plan::human_size;
+use crate::runtime::verify;
+use crate::store::Store;
+
+/// Small files that one sha256sum gets.
+const TOGETHER: usize = 1024;
+/// What a small file is, in bytes.
+const SMALL: u64 = 1 << 20;
+
+/// Compare a runtime with its runtime.json, beside sha256sum over the same files
+#[derive(Args, Debug)]
+pub struct Arguments {
+    /// The directory of the runtime
+    runtime: Utf8PathBuf,
+    /// How often each one runs
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    rounds: usize,
+}
+
+/// Runs the subcommand.
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let runtime = camino::absolute_utf8(&arguments.runtime)?;
+    let description = verify::read(&runtime)?;
+    if description.head.target != host::triple() {
+        bail!(
+            Failure::new(
+                Exit::Config,
+                format!("`{runtime}` is for {}, so its launcher cannot run here", description.head.target)
+            )
+            .hint("measure a runtime of this machine")
+        );
+    }
+    if !Command::new("sha256sum").arg("--version").stdout(Stdio::null()).status().is_ok_and(|status| status.success()) {
+        bail!(Failure::new(Exit::Unavailable, "there is no sha256sum on PATH to compare this tool with"));
+    }
+    let work = WorkDirectory::new_in(&Store::locate()?.work())?;
+    let lists = lists(&description, &work)?;
+    let launcher = runtime.join(Family::of(&description.head.target).launcher());
+    let threads = thread::available_parallelism()?.get().to_string();
+    let mut contestants = [
+        Contestant::new("speaches verify", || {
+            timed(|| child::check("speaches verify", &interrupt::output(Command::new(&launcher).arg("verify"), b"")?))
+        }),
+        Contestant::new(format!("sha256sum -c, {threads} at once"), || {
+            timed(|| {
+                let mut command = Command::new("xargs");
+                command.args(["-P", &threads, "-n", "1", "sha256sum", "--check", "--quiet"]).current_dir(&runtime);
+                child::check("sha256sum", &interrupt::output(&mut command, lists.join("\n").as_bytes())?)
+            })
+        }),
+    ];
+    eprintln!("one round of everything, to warm up");
+    contest::alternate(&mut contestants.iter_mut().map(Contestant::again).collect::<Vec<_>>(), 1)?;
+    contest::alternate(&mut contestants, arguments.rounds)?;
+    let size = description.files.iter().map(|file| file.size).sum::<u64>();
+    let seconds = contestants[0].median().as_secs_f64();
+    super::super::print(&format!(
+        "{}{} files, {}: {:.2} s per GB",
+        contest::table("verify a runtime", &contestants),
+        description.files.len(),
+        human_size(size),
+        seconds / (size as f64 / 1e9),
+    ))?;
+    Ok(())
+}
+
+/// Lists for sha256sum, of which each has about as much to hash as another: large files first, one by one, so that no
+/// processor is left with one at the end.
+fn lists(description: &Description, work: &WorkDirectory) -> Result<Vec<String>> {
+    let mut files = description.files.iter().filter(|file| file.mode != "link").collect::<Vec<_>>();
+    files.sort_by_key(|file| std::cmp::Reverse(file.size));
+    let large = files.iter().take_while(|file| file.size > SMALL).count();
+    let (large, small) = files.split_at(large);
+    large
+        .chunks(1)
+        .chain(small.chunks(TOGETHER))
+        .enumerate()
+        .map(|(number, files)| {
+            let mut text = String::new();
+            for file in files {
+                writeln!(text, "{}  {}", file.sha256, file.path)?;
+            }
+            let path = work.path().join(format!("list-{number}"));
+            fs_err::write(&path, text).context("cannot write a list")?;
+            Ok(path.into_string())
+        })
+        .collect()
+}

@@ -1,0 +1,82 @@
+//! `cargo xtask bundle`: a runtime as one archive for release.
+
+use anyhow::{Result, bail};
+use camino::{Utf8Path, Utf8PathBuf};
+use clap::{Args, ValueEnum};
+
+use crate::bundle::{self, Format, Request};
+use crate::failure::{Exit, Failure};
+use crate::plan::human_size;
+use crate::progress;
+
+/// Pack a runtime as one archive, and write its checksum, bill of materials and provenance beside it
+///
+/// Prints the path of the bundle on standard output, and nothing else there.
+#[derive(Args, Debug)]
+pub struct Arguments {
+    /// The directory of the runtime
+    runtime: Utf8PathBuf,
+    /// Where the bundle goes [default: beside the runtime]
+    #[arg(long, value_name = "DIR")]
+    out: Option<Utf8PathBuf>,
+    /// How it is packed [default: zip for Windows, else tar.zst]
+    #[arg(long, value_name = "FORMAT")]
+    format: Option<Packing>,
+    /// For oci: the image that the runtime is put on, an OCI image layout as a directory or .tar
+    #[arg(long, value_name = "LAYOUT")]
+    base: Option<Utf8PathBuf>,
+    /// How much it is compressed: 1 to 19 for tar.zst, 1 to 9 for the others [default: 9, or 6]
+    #[arg(long, value_name = "N")]
+    level: Option<u32>,
+}
+
+/// What can be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Packing {
+    #[value(name = "tar.zst")]
+    TarZst,
+    #[value(name = "tar.gz")]
+    TarGz,
+    Zip,
+    /// An archive of an OCI image layout, on the image of --base
+    Oci,
+}
+
+impl Packing {
+    const fn format(self) -> Option<Format> {
+        match self {
+            Self::TarZst => Some(Format::TarZst),
+            Self::TarGz => Some(Format::TarGz),
+            Self::Zip => Some(Format::Zip),
+            Self::Oci => None,
+        }
+    }
+}
+
+/// Runs the subcommand.
+pub fn run(arguments: &Arguments, manifests: &Utf8Path) -> Result<()> {
+    let is_image = arguments.format == Some(Packing::Oci);
+    if is_image != arguments.base.is_some() {
+        bail!(
+            Failure::new(Exit::Usage, "`--format oci` and `--base LAYOUT` go together")
+                .hint("the base has what the runtime takes from its system: glibc and little else")
+        );
+    }
+    let request = Request {
+        base: arguments.base.as_deref(),
+        runtime: &arguments.runtime,
+        out: arguments.out.as_deref(),
+        format: arguments.format.and_then(Packing::format),
+        level: arguments.level,
+    };
+    let started = std::time::Instant::now();
+    let made = bundle::make(&request, progress::for_stderr(), manifests)?;
+    eprintln!(
+        "packed {} into {} in {:.1} s",
+        human_size(made.plain),
+        human_size(made.packed.size),
+        started.elapsed().as_secs_f32()
+    );
+    super::print(made.path.as_str())?;
+    Ok(())
+}

@@ -1,0 +1,167 @@
+//! `cargo xtask reproduce`: does the same plan give the same runtime once more?
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result, bail};
+use camino::{Utf8Path, Utf8PathBuf};
+use clap::Args;
+use speaches_launcher::layout::{self, Family};
+use speaches_launcher::runtime::{Description, Head};
+
+use super::provision;
+use crate::failure::{Exit, Failure};
+use crate::interrupt::WorkDirectory;
+use crate::lock;
+use crate::plan::choices::Choices;
+use crate::runtime::verify;
+use crate::store::Store;
+
+/// How many differences are printed.
+const SHOWN: usize = 20;
+
+/// Provision once more what a runtime.json says, and compare
+///
+/// What was chosen is read from the runtime. Where its inputs are taken from is not in there: if they were not fetched,
+/// say so with the flags of `provision`.
+#[derive(Args, Debug)]
+pub struct Arguments {
+    /// The directory of the runtime
+    runtime: Utf8PathBuf,
+    #[command(flatten)]
+    choices: Choices,
+    /// Take inputs from a directory that `vendor` made
+    #[arg(long, value_name = "DIR")]
+    vendor: Option<Utf8PathBuf>,
+}
+
+/// Runs the subcommand.
+pub fn run(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Result<()> {
+    let runtime = &arguments.runtime;
+    let there = verify::read(runtime)?;
+    let differences = verify::verify(runtime, &there)?;
+    if let Some(difference) = differences.lines().next() {
+        bail!(
+            Failure::new(Exit::Data, format!("`{runtime}` is not what it was made to be: {difference}"))
+                .hint("`cargo xtask verify` says what else is different")
+        );
+    }
+    let work = WorkDirectory::new_in(&Store::locate()?.work())?;
+    let out = work.path().join("runtime");
+    let choices = complete(&arguments.choices, &there.head);
+    let vendor = arguments.vendor.clone();
+    let made = provision::Arguments { choices, out: Some(out.clone()), vendor, dry_run: false, json: false };
+    provision::provision(&made, root, manifests)?;
+    let again = verify::read(&out)?;
+    let lines = compare(runtime, &there, &out, &again)?;
+    if !lines.is_empty() {
+        let shown = lines.iter().take(SHOWN).map(|line| format!("\n    {line}")).collect::<String>();
+        let more = lines.len().saturating_sub(SHOWN);
+        let more = if more > 0 { format!("\n    and {more} more") } else { String::new() };
+        bail!(
+            Failure::new(Exit::Data, format!("`{runtime}` was not made again as it is:{shown}{more}"))
+                .hint("another input gives another runtime; `--python-from`, `--speaches-from`, `--models-from` and `--launcher` take what was taken then")
+        );
+    }
+    super::print(&format!("{runtime}: made again, byte for byte: {} files", again.files.len()))?;
+    Ok(())
+}
+
+/// What was chosen then, but for what a flag says now.
+fn complete(flags: &Choices, head: &Head) -> Choices {
+    let without = lock::GROUPS.iter().filter(|group| !head.groups.iter().any(|one| one == *group));
+    let models = head.models.iter().map(|model| format!("{}@{}", model.id, model.revision)).collect::<Vec<_>>();
+    let models = if models.is_empty() { "none".to_owned() } else { models.join(",") };
+    // A copied interpreter is found by its minor version.
+    let python = if head.python.harvested { &head.python.minor } else { &head.python.version };
+    Choices {
+        target: flags.target.clone().or_else(|| Some(head.target.clone())),
+        accelerator: flags.accelerator.clone().or_else(|| Some(head.accelerator.clone())),
+        python: flags.python.clone().or_else(|| flags.python_from.is_none().then(|| python.clone())),
+        without: flags.without.clone().or_else(|| Some(without.map(|group| (*group).to_owned()).collect())),
+        models: flags.models.clone().or(Some(models)),
+        sample: flags.sample || head.sample,
+        ..flags.clone()
+    }
+}
+
+/// The first differences, with what they come from: inputs first, since all else follows from them.
+fn compare(one: &Utf8Path, there: &Description, other: &Utf8Path, again: &Description) -> Result<Vec<String>> {
+    let mut lines = Vec::new();
+    let inputs = |description: &Description| {
+        let inputs = description.head.inputs.iter();
+        inputs.map(|input| ((input.kind.clone(), input.name.clone()), input.clone())).collect::<BTreeMap<_, _>>()
+    };
+    let (then, now) = (inputs(there), inputs(again));
+    for (key, input) in &then {
+        match now.get(key) {
+            None => lines.push(format!("input {} {}: is not taken any more", input.kind, input.name)),
+            Some(found) if found.sha256 != input.sha256 => lines.push(format!(
+                "input {} {}: has sha256 {}, and had {}",
+                input.kind, input.name, found.sha256, input.sha256
+            )),
+            Some(_) => {}
+        }
+    }
+    let newcomers = now.keys().filter(|key| !then.contains_key(*key));
+    lines.extend(newcomers.map(|(kind, name)| format!("input {kind} {name}: is new")));
+
+    let files = |description: &Description| {
+        let files = description.files.iter();
+        files.map(|file| (file.path.clone(), file.clone())).collect::<BTreeMap<_, _>>()
+    };
+    let (then, now) = (files(there), files(again));
+    let owners = [owners(one, there)?, owners(other, again)?];
+    let owner = |path: &str| {
+        let found = owners.iter().find_map(|owners| owners.get(path));
+        found.cloned().unwrap_or_else(|| by_place(path).to_owned())
+    };
+    for (path, file) in &then {
+        match now.get(path) {
+            None => lines.push(format!("missing: {path} (from {})", owner(path))),
+            Some(found) if found != file => lines.push(format!("changed: {path} (from {})", owner(path))),
+            Some(_) => {}
+        }
+    }
+    let newcomers = now.keys().filter(|path| !then.contains_key(*path));
+    lines.extend(newcomers.map(|path| format!("extra: {path} (from {})", owner(path))));
+    // Whatever else is in the description.
+    if lines.is_empty() && there.to_text()? != again.to_text()? {
+        let text = |description: &Description| -> Result<String> { Ok(String::from_utf8(description.to_text()?)?) };
+        let (then, now) = (text(there)?, text(again)?);
+        let line = then.lines().zip(now.lines()).find(|(then, now)| then != now);
+        let (then, now) = line.context("two texts that differ have a line that differs")?;
+        lines.push(format!("runtime.json: `{}`, and it was `{}`", now.trim(), then.trim()));
+    }
+    Ok(lines)
+}
+
+/// Which distribution brought a file, as the `RECORD`s say.
+fn owners(runtime: &Utf8Path, description: &Description) -> Result<BTreeMap<String, String>> {
+    let head = &description.head;
+    let place = format!("{}/{}", layout::PYTHON, Family::of(&head.target).site_packages(&head.python.minor));
+    let mut owners = BTreeMap::new();
+    for file in &description.files {
+        let Some(stem) = file.path.strip_prefix(&place).and_then(|rest| rest.strip_suffix(".dist-info/RECORD")) else {
+            continue;
+        };
+        let stem = stem.trim_start_matches('/');
+        for row in fs_err::read_to_string(runtime.join(&file.path))?.lines() {
+            let path = row.rsplitn(3, ',').last().unwrap_or_default().trim_matches('"');
+            owners.insert(format!("{place}/{path}"), format!("the wheel {stem}"));
+        }
+    }
+    Ok(owners)
+}
+
+/// What brought a file that no distribution names.
+fn by_place(path: &str) -> &'static str {
+    match path.split('/').next().unwrap_or_default() {
+        "bin" => "the launcher",
+        "models" => "a model",
+        "app" => "speaches",
+        _ if path.contains("/__pycache__/") => "bytecode that the CPython compiled",
+        layout::PYTHON => "CPython",
+        layout::LICENSES => "the licences of the inputs",
+        _ => "the template of this repository",
+    }
+}
