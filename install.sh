@@ -276,26 +276,36 @@ bundles() {
     sed -n 's/^.\{66\}//; s/\.part[0-9]*$//; s/\.tar\.'"$1"'$//p' "$sums" | sort -u
 }
 
+# The bundles for this machine with one of the formats.
+fitting_bundles() {
+    bundles "$1" | grep -E -e "-py[0-9.]+-$target-$accelerator\$" || true
+}
+
+# zstd if it can be unpacked here, else gzip, if the release has it.
 choose_format() {
-    unpacker=
-    if has zstd; then
-        format=zst unpacker=zstd
-    elif tar --version 2>/dev/null | grep -q libzstd; then
-        format=zst unpacker=tar
-    fi
     has tar || fail 69 "there is no tar to unpack with" "install it"
-    if [ -z "$unpacker" ]; then
-        [ -n "$(bundles gz)" ] || fail 69 "bundles are compressed with zstd, and there is none to unpack them with" \
-            "install it: apt install zstd, dnf install zstd, pacman -S zstd, apk add zstd, brew install zstd"
-        has gzip || fail 69 "there is neither zstd nor gzip to unpack with" "install zstd"
-        format=gz unpacker=gzip
+    format=zst
+    if has zstd; then
+        unpacker=zstd
+    elif tar --version 2>/dev/null | grep -q libzstd; then
+        unpacker=tar
+    else
+        unpacker=
+    fi
+    if [ -z "$unpacker" ] || [ -z "$(fitting_bundles zst)" ]; then
+        if [ -n "$(fitting_bundles gz)" ] && has gzip; then
+            format=gz unpacker=gzip
+        elif [ -z "$unpacker" ] && [ -n "$(fitting_bundles zst)" ]; then
+            fail 69 "bundles are compressed with zstd, and there is none to unpack them with" \
+                "install it: apt install zstd, dnf install zstd, pacman -S zstd, brew install zstd"
+        fi
     fi
 }
 
 choose_bundle() {
-    choose_format
     [ -n "$accelerator" ] || accelerator=$default_accelerator
-    fitting=$(bundles "$format" | grep -E -e "-py[0-9.]+-$target-$accelerator\$" || true)
+    choose_format
+    fitting=$(fitting_bundles "$format")
     if [ -n "$bundle" ]; then
         printf '%s\n' "$fitting" | grep -Fqx -e "$bundle" || fail 64 "\`--bundle $bundle\`: there is none of that name for this machine" \
             "these are there: $(printf '%s' "$fitting" | one_line)"
