@@ -349,6 +349,11 @@ choose_bundle() {
 
 # ---------------------------------------------------------------------------------------------------- the lock
 
+# Whether a process is there, also one of another user.
+is_alive() {
+    kill -0 "$1" 2>/dev/null || ps -p "$1" >/dev/null 2>&1
+}
+
 # A symbolic link is made in one step and has a text, so that nobody ever sees a lock without an owner.
 # N.B. two that find the lock of a killed run may both take it when a third comes within the same instant. All that is made
 # has a name of its own until its rename, so that even then nothing half made is used.
@@ -364,7 +369,7 @@ lock() {
                 "is the disk full, or another user's? XDG_DATA_HOME can be another directory"
             continue
         fi
-        if [ "${owner%:*}" = "${mine%:*}" ] && ! kill -0 "${owner##*:}" 2>/dev/null; then
+        if [ "${owner%:*}" = "${mine%:*}" ] && ! is_alive "${owner##*:}"; then
             # What is moved is the lock that was looked at, unless somebody was faster.
             if mv "$root/.lock" "$root/.lock.$$" 2>/dev/null; then
                 moved=$(readlink "$root/.lock.$$" || true)
@@ -465,25 +470,32 @@ prune() {
     done
 }
 
+# Sets `start`, what the program is started with.
 link_program() {
+    start=speaches
     program=$bin_dir/speaches
     if [ -e "$program" ] || [ -L "$program" ]; then
         case $(readlink "$program" 2>/dev/null || true) in
         "$root"/*) ;;
         *)
-            say "warning: $program is not of this installation, so it stays; start $root/current/bin/speaches instead"
+            start=$root/current/bin/speaches
+            say "warning: $program is not of this installation, so it stays"
             return
             ;;
         esac
     fi
     if ! mkdir -p "$bin_dir" 2>/dev/null || [ ! -w "$bin_dir" ]; then
-        say "warning: $bin_dir cannot be written; start $root/current/bin/speaches instead"
+        start=$root/current/bin/speaches
+        say "warning: $bin_dir cannot be written"
         return
     fi
     set_link "$root/current/bin/speaches" "$program"
     case :$PATH: in
     *:"$bin_dir":*) ;;
-    *) say "note: $bin_dir is not in your PATH; start $program, or add it" ;;
+    *)
+        start=$program
+        say "note: $bin_dir is not in your PATH; add it, or start $program"
+        ;;
     esac
 }
 
@@ -613,7 +625,7 @@ install() {
     rm -rf "$root/.downloads"
     prune
     tell_running
-    say "start it with: speaches serve"
+    say "start it with: $start serve"
     echo "$root/$version"
 }
 

@@ -10,7 +10,6 @@ mod support;
 
 use std::collections::BTreeSet;
 
-use camino::Utf8PathBuf;
 use commands::*;
 use serde_json::Value;
 use support::*;
@@ -299,7 +298,7 @@ mod release_of_the_workflow {
             let bytes = fs_err::read(scratch.path.join("release").join(&file)).unwrap();
             server.set(&format!("/{file}"), vec![faults::Reply::data(&bytes)]);
         }
-        let home = Utf8PathBuf::from(scratch.path.join("home"));
+        let home = scratch.path.join("home");
         fs_err::create_dir_all(&home).unwrap();
         let mut command = Command::new("sh");
         command.arg(scratch.path.join("release/install.sh")).env_clear().env("HOME", &home);

@@ -111,7 +111,7 @@ impl Program {
             if !commands.lines().any(|line| line.split_whitespace().next() == Some(first)) {
                 return Some(format!(
                     "{self:?} has no command `{}`",
-                    [&subcommands[..], &[first.clone()]].concat().join(" ")
+                    [&subcommands[..], std::slice::from_ref(first)].concat().join(" ")
                 ));
             }
             subcommands.push(first.clone());
