@@ -5,7 +5,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 /// As many as macOS lets a process have.
 const ENOUGH: u64 = 10_240;
 
-/// Raises the limit of this process, which what it turns into inherits, to [`ENOUGH`] or what the user may have.
+/// Raises the limit of this process, which what it turns into inherits, to `ENOUGH` or what the user may have.
 ///
 /// macOS gives a process 256: less than a few hundred clients need. Where the limit cannot be raised it stays, since the
 /// service works with it until so many come.
