@@ -580,6 +580,10 @@ unpack() {
     fi
     "$unpacked/bin/speaches" version >"$work/version" 2>&1 || fail 69 "what was unpacked does not start on this machine:
 $(cat "$work/version")" "nothing was changed; please report this with the output of \`uname -a\`"
+    # The launcher needs less of a system than the interpreter. What else is in the way is not for the installer to judge.
+    "$unpacked/bin/speaches" doctor >"$work/doctor" 2>&1 || true
+    ! grep -q '^FAIL  *python ' "$work/doctor" || fail 69 "the Python of the bundle does not start on this machine:
+$(sed -n '/^FAIL  *python /,/^[a-z]/ { /^ok /!p; }' "$work/doctor")" "nothing was changed; please report this with the output of \`uname -a\`"
 }
 
 # macOS remembers of what a browser fetched that it did, and refuses to start it.

@@ -239,14 +239,18 @@ fn a_bundle_that_is_no_runtime_or_does_not_start_changes_nothing() {
     zstd(&tar).map(|bytes| other.files.insert(format!("{name}.tar.zst"), bytes));
     run(&mut home.command(&["--from", &other.serve().url])).expect(65).says("a runtime in a directory named");
 
-    let mut broken = Release::default();
-    let tar = small_runtime(&name, "2.0");
-    let place = tar.windows(4).position(|window| window == b"echo").unwrap();
-    let mut tar = tar;
-    tar[place..place + 4].copy_from_slice(b"nope");
-    broken.files.insert(format!("{name}.tar.gz"), gzip(&tar));
-    zstd(&tar).map(|bytes| broken.files.insert(format!("{name}.tar.zst"), bytes));
-    run(&mut home.command(&["--from", &broken.serve().url])).expect(69).says("does not start on this machine");
+    for (from, to, text) in [
+        ("\necho", "\nnope", "does not start on this machine"),
+        ("ok    python", "FAIL  python", "the Python of the bundle does not start on this machine"),
+    ] {
+        let mut broken = Release::default();
+        let mut tar = small_runtime(&name, "2.0");
+        let place = tar.windows(from.len()).position(|window| window == from.as_bytes()).unwrap();
+        tar[place..place + to.len()].copy_from_slice(to.as_bytes());
+        broken.files.insert(format!("{name}.tar.gz"), gzip(&tar));
+        zstd(&tar).map(|bytes| broken.files.insert(format!("{name}.tar.zst"), bytes));
+        run(&mut home.command(&["--from", &broken.serve().url])).expect(69).says(text);
+    }
     assert_eq!(home.installed(), "speaches 1.0");
     assert_eq!(home.entries().iter().filter(|entry| entry.contains("py3.10")).count(), 1);
 }
