@@ -1,10 +1,14 @@
 //! What the documents, the manifests and the two languages promise each other.
 #![allow(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
 
+#[path = "support/commands.rs"]
+mod commands;
 mod support;
 
 use std::collections::BTreeMap;
 
+use camino::Utf8PathBuf;
+use commands::*;
 use speaches_launcher::exit::Exit;
 use support::*;
 
@@ -43,18 +47,106 @@ fn the_readme_opens_with_its_two_commands() {
     assert!(ci.contains("cargo xtask ci"));
 }
 
+/// The documents of this repository.
+fn documents() -> Vec<Utf8PathBuf> {
+    let mut documents = vec![root().to_owned(), root().join("docs"), root().join("deploy")]
+        .into_iter()
+        .flat_map(|directory| {
+            let found = directory.read_dir_utf8().unwrap().map(|entry| entry.unwrap().into_path());
+            found.collect::<Vec<_>>()
+        })
+        .filter(|path| path.extension() == Some("md"))
+        .collect::<Vec<_>>();
+    documents.sort();
+    assert!(documents.len() > 10, "{documents:?}");
+    documents
+}
+
 #[test]
 fn documents_mention_no_command_that_does_not_exist() {
     let help = run(&mut xtask(&["--help"])).expect(0).stdout;
-    let mut documents = vec![root().join("README.md"), root().join("ARCHITECTURE.md")];
-    documents.extend(files(&root().join("docs")).into_iter().map(|file| root().join("docs").join(file)));
-    for document in documents.iter().filter(|document| document.extension() == Some("md")) {
-        let text = fs_err::read_to_string(document).unwrap();
+    for document in documents() {
+        let text = fs_err::read_to_string(&document).unwrap();
         for (_, rest) in text.match_indices("cargo xtask ").map(|(at, found)| (at, &text[at + found.len()..])) {
             let command = rest.split(|c: char| !c.is_ascii_lowercase()).next().unwrap();
             assert!(command.is_empty() || help.contains(&format!("  {command} ")), "`{document}` mentions `{command}`");
         }
     }
+}
+
+/// A block of commands in a document.
+struct Block {
+    language: String,
+    /// Why no test runs it, if it says so.
+    not_run: Option<String>,
+    script: String,
+}
+
+/// The blocks of commands of a document. What comes before one may say `<!-- not run: why -->`.
+fn blocks(text: &str) -> Vec<Block> {
+    let mut blocks = Vec::<Block>::new();
+    let mut is_open = false;
+    let mut before = "";
+    for line in text.lines() {
+        match line.strip_prefix("```") {
+            Some(_) if is_open => is_open = false,
+            Some(language) => {
+                is_open = true;
+                let reason = before.strip_prefix("<!-- not run: ").and_then(|rest| rest.strip_suffix(" -->"));
+                let not_run = reason.map(str::to_owned);
+                blocks.push(Block { language: language.to_owned(), not_run, script: String::new() });
+            }
+            None if is_open => {
+                let script = &mut blocks.last_mut().unwrap().script;
+                script.push_str(line);
+                script.push('\n');
+            }
+            None => {}
+        }
+        before = line;
+    }
+    assert!(!is_open, "a block does not end");
+    blocks.retain(|block| ["sh", "bash", "shell", "console", "powershell"].contains(&block.language.as_str()));
+    blocks
+}
+
+#[cfg(unix)]
+#[test]
+fn every_command_of_a_document_is_taken_by_its_program_or_marked_as_not_run() {
+    let (mut held, mut marked, mut wrong) = (0, 0, Vec::new());
+    for document in documents() {
+        for block in blocks(&fs_err::read_to_string(&document).unwrap()) {
+            let name = document.strip_prefix(root()).unwrap();
+            if let Some(reason) = &block.not_run {
+                not_run(&format!("a block of {name}"), reason);
+                marked += 1;
+            }
+            if block.language == "powershell" {
+                assert!(block.not_run.is_some(), "{name}: nothing here can run that: {}", block.script);
+                continue;
+            }
+            // `…` stands for what a reader puts there.
+            let script = block.script.replace('…', "");
+            for command in lines(&script).iter().flat_map(|line| words(line)) {
+                match Program::of(&command) {
+                    Some((program, arguments)) => {
+                        if let Some(why) = program.refuses(arguments) {
+                            wrong.push(format!("{name}: {why}: {}", command.join(" ")));
+                        }
+                        held += 1;
+                    }
+                    None if block.not_run.is_none() => wrong.push(format!(
+                        "{name}: `{}` is of no program of this repository: say why no test runs it",
+                        command.join(" ")
+                    )),
+                    None => {}
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    println!("{held} commands were held against their programs, {marked} blocks are marked as not run");
+    assert!(held > 40, "{held}");
 }
 
 #[test]

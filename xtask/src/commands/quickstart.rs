@@ -32,9 +32,9 @@ pub fn run(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Resu
         let missing = out_of_reach(&wanted.choices, &Manifests::load(manifests, false)?);
         if !missing.is_empty() {
             eprintln!(
-                "This machine cannot reach {}, where speaches and its models are.\n\
-                 Showing the whole way with the SAMPLE instead: it is made of the same parts, but it speaks in tones \
-                 and understands only those.\n",
+                "This machine cannot reach {},\n\
+                 where speaches and its models are. Showing the whole way with the SAMPLE instead:\n\
+                 it is made of the same parts, but it speaks in tones and understands only those.\n",
                 enumerated(&missing)
             );
             wanted.choices =
