@@ -11,15 +11,27 @@ use crate::failure::{Exit, Failure};
 
 /// The name of the manifest.
 pub const MANIFEST: &str = "licenses.toml";
-/// How classifiers name licences, and how SPDX does. Those that stand for several licences are not here.
-const CLASSIFIERS: [(&str, &str); 7] = [
-    ("MIT License", "MIT"),
-    ("Apache Software License", "Apache-2.0"),
-    ("ISC License (ISCL)", "ISC"),
-    ("Mozilla Public License 2.0 (MPL 2.0)", "MPL-2.0"),
-    ("GNU General Public License v3 (GPLv3)", "GPL-3.0-only"),
-    ("GNU General Public License v3 or later (GPLv3+)", "GPL-3.0-or-later"),
-    ("The Unlicense (Unlicense)", "Unlicense"),
+/// How metadata and classifiers name licences that have one name only, in lower case, and how SPDX does. Names that stand
+/// for several (`BSD`, `GPL`) are not here: a guess would be a wrong statement.
+const NAMES: [(&str, &str); 18] = [
+    ("mit license", "MIT"),
+    ("the mit license", "MIT"),
+    ("apache 2.0", "Apache-2.0"),
+    ("apache license 2.0", "Apache-2.0"),
+    ("apache license, version 2.0", "Apache-2.0"),
+    ("apache license version 2.0", "Apache-2.0"),
+    ("apache software license", "Apache-2.0"),
+    ("apache software license 2.0", "Apache-2.0"),
+    ("bsd 3-clause", "BSD-3-Clause"),
+    ("bsd 3-clause license", "BSD-3-Clause"),
+    ("3-clause bsd license", "BSD-3-Clause"),
+    ("bsd 2-clause license", "BSD-2-Clause"),
+    ("isc license", "ISC"),
+    ("isc license (iscl)", "ISC"),
+    ("mozilla public license 2.0 (mpl 2.0)", "MPL-2.0"),
+    ("gnu general public license v3 (gplv3)", "GPL-3.0-only"),
+    ("gnu general public license v3 or later (gplv3+)", "GPL-3.0-or-later"),
+    ("the unlicense (unlicense)", "Unlicense"),
 ];
 
 /// Components without a licence file, with the reason why they may be.
@@ -111,17 +123,17 @@ pub fn of_metadata(metadata: &str) -> Option<String> {
         .collect::<Vec<_>>();
     // Several may mean "and" or "or".
     let [one] = classifiers.as_slice() else { return None };
-    CLASSIFIERS.iter().find(|(name, _)| name == one).map(|(_, license)| (*license).to_owned())
+    named(one)
 }
 
 /// An SPDX expression, or a well-known other name of one licence.
 fn expression(text: &str) -> Option<String> {
-    if let Ok(expression) = spdx::Expression::parse(text) {
-        return Some(expression.to_string());
-    }
-    let (license, length) = spdx::imprecise_license_id(text)?;
-    // Only when that is all it says.
-    (length == text.len()).then(|| license.name.to_owned())
+    spdx::Expression::parse(text).map(|expression| expression.to_string()).ok().or_else(|| named(text))
+}
+
+fn named(text: &str) -> Option<String> {
+    let text = text.to_ascii_lowercase();
+    NAMES.iter().find(|(name, _)| *name == text).map(|(_, license)| (*license).to_owned())
 }
 
 #[cfg(test)]
