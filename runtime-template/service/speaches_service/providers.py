@@ -114,8 +114,7 @@ class Providers:
         if imported(_EXECUTORS + "parakeet") is not None:
             self._rebind_parakeet()
         silero = imported(_EXECUTORS + "silero_vad_v5")
-        # The sample has none that computes.
-        if silero is not None and (hasattr(silero, _CHOICE) or not self._settings.sample):
+        if silero is not None:
             # Tiny, and in a loop over a few milliseconds each: anything else than the CPU makes it slower.
             rebind_name(silero.__name__, _CHOICE, lambda options: [(CPU, dict(options.provider_opts.get(CPU, {})))])
 

@@ -8,7 +8,8 @@ from pydantic import BaseModel, ConfigDict
 
 from speaches.api_types import Model
 from speaches.audio import Audio
-from speaches.executors.shared.base_model_manager import BaseModelManager
+from speaches.config import OrtOptions
+from speaches.executors.shared.base_model_manager import BaseModelManager, get_ort_providers_with_options
 from speaches.hf_utils import HfModelFilter
 from speaches.model_registry import ModelRegistry
 
@@ -45,9 +46,14 @@ silero_vad_model_registry = SileroVADModelRegistry(HfModelFilter(model_name=MODE
 
 
 class SileroVADModelManager(BaseModelManager[None]):
+    def __init__(self, ttl: int, ort_opts: OrtOptions) -> None:
+        super().__init__(ttl)
+        self.ort_opts = ort_opts
+
     @override
     def _load_fn(self, model_id: str) -> None:
-        return None
+        # Chosen as upstream does it, and used by nothing.
+        get_ort_providers_with_options(self.ort_opts)
 
     def handle_vad_request(self, request: VadRequest, **_kwargs: object) -> list[SpeechTimestamp]:
         """Return where the audio is loud, in samples."""

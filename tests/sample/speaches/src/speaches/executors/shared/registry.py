@@ -42,7 +42,7 @@ class ExecutorRegistry:
         )
         self._vad_executor = Executor[SileroVADModelManager, SileroVADModelRegistry](
             name="vad",
-            model_manager=SileroVADModelManager(config.vad_model_ttl),
+            model_manager=SileroVADModelManager(config.vad_model_ttl, config.unstable_ort_opts),
             model_registry=silero_vad_model_registry,
             task="voice-activity-detection",
         )
