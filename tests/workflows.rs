@@ -184,16 +184,11 @@ fn a_release_has_a_bundle_for_each_target_accelerator_and_python() {
 #[test]
 fn every_command_of_a_workflow_exists() {
     let mut seen = 0;
-    let has_bundle = run(&mut xtask(&["--help"])).expect(0).stdout.contains("  bundle ");
     for workflow in workflows() {
         for (job, step) in workflow.steps() {
             let Some(script) = step["run"].as_str() else { continue };
             for command in lines(script).iter().flat_map(|line| words(line)) {
                 let Some((program, arguments)) = Program::of(&command) else { continue };
-                if program == Program::Xtask && arguments[0] == "bundle" && !has_bundle {
-                    not_run(&command.join(" "), "this tree has no `cargo xtask bundle`");
-                    continue;
-                }
                 if let Some(why) = program.refuses(arguments) {
                     panic!("{} {job}: {why}: {}", workflow.name, command.join(" "));
                 }
