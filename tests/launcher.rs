@@ -160,6 +160,15 @@ fn the_models_of_the_runtime_are_in_the_users_cache() {
 }
 
 #[test]
+fn a_model_that_cannot_be_fetched_or_removed_is_said_in_one_line() {
+    let home = scratch();
+    for action in ["pull", "remove"] {
+        let ended = run(&mut at_home(&home.path, &["models", action, "nobody/nothing"])).expect(69);
+        assert!(!ended.stderr.contains("Traceback"), "{}", ended.stderr);
+    }
+}
+
+#[test]
 fn a_cache_that_cannot_be_written_is_no_reason_not_to_serve() {
     let home = scratch();
     // N.B. not by permissions, which do not stop an administrator.

@@ -5,7 +5,7 @@ import os
 from typing import Any
 
 from speaches_service.event_log import announce
-from speaches_service.exit_codes import ExitCode, ServiceFailure
+from speaches_service.exit_codes import ExitCode, ServiceFailure, unusable_part
 from speaches_service.model_fetching import Unreachable, fetch
 from speaches_service.settings import Settings
 from speaches_service.upstream import import_upstream
@@ -23,6 +23,8 @@ def pull(model: str, settings: Settings) -> None:
     executors = importlib.import_module("speaches.dependencies").get_executor_registry().all_executors()
     try:
         executor = fetch(executors, model)
+    except ImportError as error:  # the sample has nothing to fetch with
+        raise unusable_part(error) from error
     except (OSError, Unreachable) as error:
         first_line = str(error).strip().partition("\n")[0]
         raise ServiceFailure(

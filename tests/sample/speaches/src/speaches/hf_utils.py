@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import logging
 import os
 from pathlib import Path
+import shutil
 from typing import Self
 
 from pydantic import BaseModel
@@ -91,6 +92,20 @@ def get_cached_model_repos_info() -> list[CachedRepoInfo]:
 def get_cached_model_repo_info(model_id: str) -> CachedRepoInfo | None:
     # Compared, not joined into a path: an id with `..` in it is simply not there.
     return next((info for info in get_cached_model_repos_info() if info.repo_id == model_id), None)
+
+
+def get_model_repo_path(model_id: str) -> Path | None:
+    """Return the directory of a model in the cache, or None if it is not there."""
+    info = get_cached_model_repo_info(model_id)
+    return None if info is None else info.snapshot.parent.parent
+
+
+def delete_local_model_repo(model_id: str) -> None:
+    """Remove a model from the cache, or raise FileNotFoundError."""
+    path = get_model_repo_path(model_id)
+    if path is None:
+        raise FileNotFoundError(f"Model '{model_id}' is not in the cache `{HF_HUB_CACHE}`")
+    shutil.rmtree(path)
 
 
 def list_model_files(model_id: str) -> Generator[Path]:
