@@ -78,6 +78,18 @@ fn the_calls_of_speaches_init_succeed_without_a_network() {
 }
 
 #[test]
+fn openais_names_mean_the_models_that_were_configured() {
+    let asked = Asked::start("serving", |command| {
+        command.env("HARBOR_SPEACHES_STT_MODEL", "nobody/ears").arg("--no-preload");
+    });
+    let (status, body) = asked.ask("POST", "/v1/models/whisper-1", None);
+    assert_eq!((status, body.contains("nobody/ears")), (503, true), "{body}");
+    let (status, body) = asked.ask("POST", "/v1/models/tts-1", None);
+    assert_eq!((status, body.contains("sample/tone-speech")), (201, true), "{body}");
+    asked.stop();
+}
+
+#[test]
 fn any_key_is_accepted_until_one_is_set() {
     let ask = |asked: &Asked, key: Option<&str>| asked.ask("GET", "/v1/models", key).0;
     let open = Asked::start("serving", |_| {});

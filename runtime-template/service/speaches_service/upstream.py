@@ -16,6 +16,7 @@ from speaches_service import (
     diarization,
     espeak_data,
     kokoro_stream,
+    model_aliases,
     model_fetching,
     phonemizer_segments,
     providers,
@@ -97,6 +98,7 @@ def _rebind(settings: Settings, state: State) -> None:
     espeak_data.rebind()
     kokoro_stream.rebind()
     model_fetching.rebind()
+    model_aliases.rebind(settings)
     shared_phonemizers.rebind()
 
 

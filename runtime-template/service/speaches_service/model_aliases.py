@@ -1,0 +1,36 @@
+"""OpenAI's names for models mean the default models of this service, whichever were configured.
+
+Upstream reads them from a file of the runtime, which knows the models that were bundled with it.
+"""
+
+from collections.abc import Callable
+from typing import cast
+
+from speaches_service.rebinding import rebind as rebind_name
+from speaches_service.settings import Settings
+
+_MODULE = "speaches.model_aliases"
+_SPEECH = ("tts-1", "tts-1-hd")
+_TRANSCRIPTION = ("whisper-1",)
+
+
+def rebind(settings: Settings) -> None:
+    """Replace upstream's reader by one that puts the configured models in.
+
+    Raises:
+        AttributeError: upstream has none, so this is not the version that this was written for.
+    """
+    configured = {
+        **dict.fromkeys(_SPEECH, settings.speech_model),
+        **dict.fromkeys(_TRANSCRIPTION, settings.transcription_model),
+    }
+
+    def load() -> dict[str, str]:
+        aliases = read()
+        # A name that the file does not have stays unknown.
+        return {
+            **aliases,
+            **{name: model for name, model in configured.items() if model is not None and name in aliases},
+        }
+
+    read = cast("Callable[[], dict[str, str]]", rebind_name(_MODULE, "load_model_id_aliases", load))
