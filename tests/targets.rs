@@ -7,6 +7,7 @@ mod support;
 use std::process::Command;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use speaches_launcher::runtime::Description;
 use support::*;
 
 /// Every target of the table.
@@ -97,12 +98,11 @@ fn expect_whispercpp(target: &str, runtime: &Utf8Path) {
             // Without what leads to Metal, it would transcribe on the processor.
             let extension = files(runtime).into_iter().find(|path| path.as_str().contains("/_pywhispercpp."));
             fs_err::remove_file(runtime.join(extension.unwrap())).unwrap();
-            let mut description = json(&runtime.join("runtime.json"));
-            let listed = description["files"].as_array_mut().unwrap();
-            listed.retain(|file| !file["path"].as_str().unwrap().contains("/_pywhispercpp."));
+            let mut description = Description::parse(&fs_err::read(runtime.join("runtime.json")).unwrap()).unwrap();
+            description.files.retain(|file| !file.path.contains("/_pywhispercpp."));
             let copy = runtime.parent().unwrap().join("runtime.json");
             fs_err::rename(runtime.join("runtime.json"), &copy).unwrap();
-            fs_err::write(runtime.join("runtime.json"), description.to_string()).unwrap();
+            fs_err::write(runtime.join("runtime.json"), description.to_text().unwrap()).unwrap();
             run(&mut xtask(&["verify", runtime.as_str()])).expect(65).says("transcription on Apple's GPU");
             fs_err::rename(copy, runtime.join("runtime.json")).unwrap();
         }
