@@ -191,8 +191,9 @@ fn left_over(path: &Utf8Path, whose: Place) -> Option<Held> {
             if fs_err::remove_dir(&path).is_ok() || whose == Place::OfTheUser {
                 return None;
             }
-            // A child of a killed process may have gone on for a while.
-            return is_old().map(|_| Held { path: path.clone(), lock: None });
+            // Whoever works in a directory has locked it before anything was in it. This is what a child of a killed
+            // process has made, which went on for a while after the directory was removed.
+            return Some(Held { path, lock: None });
         }
         Err(_) => return None,
     };
