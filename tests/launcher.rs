@@ -100,21 +100,31 @@ fn a_choice_that_the_runtime_cannot_follow_ends_with_69_and_what_it_can() {
     run(&mut speaches(sample_runtime(), &["serve", "--accelerator", "quantum"])).expect(64);
 }
 
+/// The sample with this script as its interpreter.
+fn with_interpreter(script: &str) -> Scratch {
+    let place = scratch();
+    let minor = json(&sample_runtime().join("runtime.json"))["python"]["minor"].as_str().unwrap().to_owned();
+    fs_err::create_dir_all(place.path.join("bin")).unwrap();
+    fs_err::create_dir_all(place.path.join("python/bin")).unwrap();
+    fs_err::hard_link(sample_runtime().join("bin/speaches"), place.path.join("bin/speaches")).unwrap();
+    for entry in ["app", "models", "service", "runtime.json", "speaches_native.yml", "python/lib"] {
+        fs_err::os::unix::fs::symlink(sample_runtime().join(entry), place.path.join(entry)).unwrap();
+    }
+    let interpreter = place.path.join("python/bin").join(format!("python{minor}"));
+    fs_err::write(&interpreter, format!("#!/bin/sh\n{script}\n")).unwrap();
+    fs_err::set_permissions(interpreter, std::fs::Permissions::from_mode(0o755)).unwrap();
+    place
+}
+
 #[test]
-fn a_taken_port_is_said_within_50_milliseconds() {
+fn a_taken_port_is_said_before_the_interpreter_is_started() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port().to_string();
-    let mut times = (0..5)
-        .map(|_| {
-            let started = Instant::now();
-            run(&mut speaches(sample_runtime(), &["serve", "--host", "127.0.0.1", "--port", &port])).expect(75);
-            started.elapsed()
-        })
-        .collect::<Vec<_>>();
-    times.sort();
-    println!("a taken port was said after {times:?}");
-    // A machine that does many things at once may be slow once or twice.
-    assert!(times[0] < Duration::from_millis(50), "{times:?}");
+    let runtime = with_interpreter("exit 99");
+    let serve = |port: &str| run(&mut speaches(&runtime.path, &["serve", "--host", "127.0.0.1", "--port", port]));
+    serve(&port).expect(75).says(&port);
+    // The stand-in is what would have been started.
+    serve("0").expect(99);
 }
 
 #[test]
@@ -125,18 +135,17 @@ fn the_launcher_is_smaller_than_two_megabytes() {
 }
 
 #[test]
-fn the_port_accepts_before_the_interpreter_has_started() {
+fn the_port_accepts_before_the_interpreter_does_anything() {
+    let runtime = with_interpreter("exec sleep 60");
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let started = Instant::now();
-    let service = Service::start(sample_runtime(), |command| {
-        command.args(["--port", &port.to_string()]);
+    let _service = Service::start(&runtime.path, |command| {
+        command.args(["--port", &port.to_string()]).env("PATH", std::env::var_os("PATH").unwrap());
     });
     while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-        assert!(started.elapsed() < Duration::from_secs(10));
-        std::thread::sleep(Duration::from_micros(200));
+        assert!(started.elapsed() < Duration::from_secs(60), "it never accepts");
+        std::thread::sleep(Duration::from_millis(5));
     }
-    println!("the port accepted after {:?}", started.elapsed());
-    assert!(!service.state.path.join("status.json").exists(), "the service has not got to its first line yet");
 }
 
 #[test]
@@ -322,7 +331,7 @@ fn without_a_home_the_state_is_in_a_directory_of_this_user_alone() {
     let mut child = serve().stderr(Stdio::null()).spawn().unwrap();
     let started = Instant::now();
     while !own.is_dir() {
-        assert!(started.elapsed() < Duration::from_secs(10));
+        assert!(started.elapsed() < Duration::from_secs(60));
         std::thread::sleep(Duration::from_millis(5));
     }
     let mode = fs_err::metadata(&own).unwrap().permissions().mode() & 0o777;

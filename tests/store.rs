@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
 use std::time::{Duration, SystemTime};
 
@@ -169,11 +170,16 @@ fn who_waits_long_for_another_process_says_so_once() {
         lock.file().lock().unwrap();
         let mut command = xtask(&["fetch", list.as_str()]);
         command.args(json.then_some("--json")).env("SPEACHES_STORE", &store);
-        let waiting = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        std::thread::sleep(Duration::from_secs(4));
-        drop(lock);
-        let said = Ended::of(waiting.wait_with_output().unwrap()).expect(0).stderr;
+        let mut waiting = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let text = "waiting for another process that is fetching file 1";
+        let mut lines = BufReader::new(waiting.stderr.take().unwrap()).lines().map(Result::unwrap);
+        let mut said = String::new();
+        while !said.contains(text) {
+            said.push_str(&(lines.next().expect("it waits") + "\n"));
+        }
+        drop(lock);
+        lines.for_each(|line| said.push_str(&(line + "\n")));
+        assert!(waiting.wait().unwrap().success());
         assert_eq!(said.matches(text).count(), 1, "{said}");
         if json {
             let events = said.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());

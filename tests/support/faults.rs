@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 /// How one request is answered. It begins as a faultless answer, to which faults are added.
@@ -45,6 +45,8 @@ enum Fault {
     Stall(u64, Duration),
     /// So many bytes at a time, with a pause after each.
     Trickle(usize, Duration),
+    /// Nothing more comes after so many bytes of the body until [`Faults::let_go`].
+    Held(u64),
     /// Not even a status line.
     Silence(Duration),
     /// The connection ends before the status line.
@@ -142,6 +144,10 @@ impl Reply {
         Self { fault: Fault::Trickle(bytes, pause), ..self }
     }
 
+    pub fn held(self, after: u64) -> Self {
+        Self { fault: Fault::Held(after), ..self }
+    }
+
     pub fn silent(time: Duration) -> Self {
         Self { fault: Fault::Silence(time), ..Self::status(200) }
     }
@@ -181,6 +187,8 @@ struct State {
     sent: Mutex<BTreeMap<String, u64>>,
     open: AtomicUsize,
     most_open: AtomicUsize,
+    is_let_go: Mutex<bool>,
+    let_go: Condvar,
 }
 
 impl Faults {
@@ -194,6 +202,8 @@ impl Faults {
             sent: Mutex::default(),
             open: AtomicUsize::new(0),
             most_open: AtomicUsize::new(0),
+            is_let_go: Mutex::new(false),
+            let_go: Condvar::new(),
         });
         let shared = state.clone();
         std::thread::spawn(move || {
@@ -209,6 +219,12 @@ impl Faults {
 
     pub fn set(&self, path: &str, replies: Vec<Reply>) {
         self.state.script.lock().unwrap().insert(path.to_owned(), replies);
+    }
+
+    /// Answers that are held go on.
+    pub fn let_go(&self) {
+        *self.state.is_let_go.lock().unwrap() = true;
+        self.state.let_go.notify_all();
     }
 
     /// The next answer for a path.
@@ -347,9 +363,18 @@ fn send(mut stream: &TcpStream, state: &State, request: &Request, reply: &Reply)
         state.most_open.fetch_max(open, Ordering::SeqCst);
     }
     while at < end {
+        let mut next_stop = end;
+        if let Fault::Held(after) = reply.fault {
+            if at < start + after {
+                next_stop = end.min(start + after);
+            } else {
+                let is_let_go = state.is_let_go.lock().unwrap();
+                drop(state.let_go.wait_while(is_let_go, |is_let_go| !*is_let_go).unwrap());
+            }
+        }
         let within = (at % reply.body.len() as u64) as usize;
         let piece = &reply.body[within..];
-        let piece = &piece[..piece.len().min(size).min((end - at) as usize)];
+        let piece = &piece[..piece.len().min(size).min((next_stop - at) as usize)];
         if matches!(reply.length, Length::Chunked) {
             write!(stream, "{:x}\r\n", piece.len())?;
         }

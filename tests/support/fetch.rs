@@ -15,8 +15,9 @@ use crate::support::{Ended, Scratch, run, scratch, xtask};
 /// Long enough that nothing arrives in one piece.
 pub const SIZE: u64 = 300_000;
 
-/// How long a second is to the tool: it takes 0.6 s of silence for a stall.
-pub const SECOND: u64 = 20;
+/// How long a second is to the tool, in milliseconds: it takes 1.5 s of silence for a stall, which a busy machine must not
+/// seem to be.
+pub const SECOND: u64 = 50;
 
 pub const AGES: Duration = Duration::from_secs(20);
 

@@ -178,6 +178,21 @@ impl Home {
         names
     }
 
+    /// Nothing of a run that is at work is left, and what is there is whole.
+    #[track_caller]
+    pub fn assert_tidy(&self, versions: usize) {
+        let entries = self.entries();
+        let left = entries.iter().filter(|name| name.starts_with('.') && *name != ".history").collect::<Vec<_>>();
+        assert!(left.is_empty(), "left behind: {left:?}");
+        let there = entries.iter().filter(|name| !name.starts_with('.') && *name != "current").collect::<Vec<_>>();
+        assert_eq!(there.len(), versions, "{there:?}");
+    }
+
+    /// The name of the version that is used.
+    pub fn linked(&self) -> Utf8PathBuf {
+        self.root().join("current").read_link_utf8().unwrap()
+    }
+
     /// A directory with nothing but these programs, put in the place of the search path.
     pub fn only(&mut self, programs: &[&str]) {
         let directory = self.scratch.path.join(format!("programs-{}", fastrand::u32(..)));
