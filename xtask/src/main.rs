@@ -96,6 +96,6 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
         Command::Smoke(arguments) => commands::smoke::run(arguments),
         Command::Cache(command) => commands::cache::run(command),
         Command::Bench(command) => commands::bench::run(command, &manifests),
-        Command::Ci(arguments) => commands::ci::run(arguments, root),
+        Command::Ci(arguments) => commands::ci::run(arguments, root, &manifests),
     }
 }

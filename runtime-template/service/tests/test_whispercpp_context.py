@@ -10,6 +10,7 @@ from unittest import mock
 
 try:
     import numpy as np
+    from numpy.typing import NDArray
 
     from speaches_service.whispercpp import library
     from speaches_service.whispercpp.context import Context, UnknownLanguage, Wanted
@@ -26,7 +27,7 @@ RATE = library.SAMPLE_RATE
 ENGLISH = Wanted("en")
 
 
-def noise(seconds: float) -> "np.ndarray[tuple[int], np.dtype[np.float32]]":
+def noise(seconds: float) -> "NDArray[np.float32]":
     return (np.random.default_rng(0).standard_normal(int(seconds * RATE)) * 0.05).astype(np.float32)
 
 

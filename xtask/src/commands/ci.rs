@@ -1,19 +1,23 @@
 //! `cargo xtask ci`: everything that has to hold before a change lands, in the order in which it fails fastest.
 
+use std::path::Path;
+
 use anyhow::{Context as _, Result, bail};
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 use xshell::{Shell, cmd};
 
 use crate::failure::{Exit, Failure};
 use crate::host;
+use crate::store::Store;
+use crate::wheel::uv::Uv;
 
 /// Run all checks and tests
 #[derive(Args, Debug)]
 pub struct Arguments {}
 
 /// Runs the subcommand.
-pub fn run(_arguments: &Arguments, root: &Utf8Path) -> Result<()> {
+pub fn run(_arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Result<()> {
     let shell = Shell::new()?;
     shell.change_dir(root);
     let mut steps = Steps::default();
@@ -28,9 +32,11 @@ pub fn run(_arguments: &Arguments, root: &Utf8Path) -> Result<()> {
     let pythons = host::pythons(&["3.12", "3.11", "3.10"]);
     match pythons.first() {
         Some(python) => {
-            let service = root.join("runtime-template/service");
+            let _directory = shell.push_dir(root.join("runtime-template/service"));
+            steps.run("lints and types of the service manager", || {
+                lint_python(&pythons, manifests, &shell.current_dir())
+            });
             steps.run("service manager", || {
-                let _directory = shell.push_dir(&service);
                 Ok(cmd!(shell, "{python} -B -m unittest discover --quiet").quiet().run()?)
             });
         }
@@ -39,6 +45,22 @@ pub fn run(_arguments: &Arguments, root: &Utf8Path) -> Result<()> {
     // What a test says that it could not try has to be seen, so that it is not taken for a success.
     steps.run("tests", || Ok(cmd!(shell, "cargo test --workspace --locked -- --show-output").quiet().run()?));
     steps.finish()
+}
+
+/// Runs ruff and mypy, which come from the package index in the versions of `checks.txt`.
+fn lint_python(pythons: &[Utf8PathBuf], manifests: &Utf8Path, service: &Path) -> Result<()> {
+    let uv = Uv::locate(&Store::locate()?, manifests, pythons)?;
+    let requirements = manifests.join("checks.txt");
+    for check in [&["ruff", "check"][..], &["ruff", "format", "--check"], &["mypy"]] {
+        let mut command = uv.command();
+        command.args(["run", "--quiet", "--no-project", "--with-requirements", requirements.as_str(), "--"]);
+        command.args(check).arg(".").current_dir(service);
+        let status = command.status().with_context(|| format!("cannot run `{}`", check.join(" ")))?;
+        if !status.success() {
+            bail!("`{}` has found something: {status}", check.join(" "));
+        }
+    }
+    Ok(())
 }
 
 #[derive(Default)]

@@ -37,7 +37,7 @@ def correlation(one: NDArray[Any], other: NDArray[Any]) -> float:
 
 def _magnitudes(sound: NDArray[Any]) -> Iterator[NDArray[np.float64]]:
     """The spectrogram in blocks of frames."""
-    samples = sound.astype(np.float64).ravel()
+    samples: NDArray[np.float64] = sound.astype(np.float64).ravel()
     if samples.size < WINDOW:
         samples = np.pad(samples, (0, WINDOW - samples.size))
     frames = np.lib.stride_tricks.sliding_window_view(samples, WINDOW)[::HOP]
