@@ -1,12 +1,18 @@
-"""espeak-ng's data under a long path.
+"""espeak-ng's data under a long path, and its library where nothing may be run from the temporary directory.
 
 espeak keeps the path of its data in a buffer of 160 bytes and ends the whole process when it does not fit. The service
 never changes its working directory, so a relative path does the same and is short wherever the runtime lies.
+
+phonemizer loads a copy of the library from the directory for temporary files, which hardened systems and containers
+mount with `noexec`.
 """
 
 import os
+import tempfile
+from types import SimpleNamespace
 from typing import Any
 
+from speaches_service.event_log import announce
 from speaches_service.rebinding import imported
 from speaches_service.rebinding import rebind as rebind_name
 
@@ -14,8 +20,8 @@ LONGEST_PATH = 140
 """In bytes: 143 is known to work and 163 to be fatal, as espeak appends names of its own."""
 
 
-def rebind() -> None:
-    """Shorten the path on its way to espeak, in phonemizer (Kokoro) and in Piper."""
+def rebind(state_directory: str | None) -> None:
+    """Shorten the path on its way to espeak, in phonemizer (Kokoro) and in Piper, and find a place for the copy."""
     phonemizer = imported("phonemizer.backend.espeak.wrapper")
     if phonemizer is not None:
         # phonemizer makes every path absolute, so this is the last place before espeak sees it.
@@ -25,10 +31,27 @@ def rebind() -> None:
             return open_espeak(library, None if data_path is None else shorten(str(data_path)))
 
         rebind_name(phonemizer.__name__, "EspeakAPI", open_with_short_path)
+        place = place_for_libraries([tempfile.gettempdir(), *([] if state_directory is None else [state_directory])])
+        made = SimpleNamespace(mkdtemp=lambda: tempfile.mkdtemp(dir=place))
+        rebind_name(open_espeak.__module__, "tempfile", made)
     piper = imported("piper.voice")
     if piper is not None:
         make_phonemizer = piper.EspeakPhonemizer
         rebind_name(piper.__name__, "EspeakPhonemizer", lambda data_path: make_phonemizer(shorten(str(data_path))))
+
+
+def place_for_libraries(directories: list[str]) -> str:
+    """The first directory from which the system loads libraries, or the first one with a warning."""
+    not_executable = getattr(os, "ST_NOEXEC", 0)  # only Linux says it
+    for directory in directories:
+        if not (hasattr(os, "statvfs") and os.statvfs(directory).f_flag & not_executable):
+            return directory
+    announce(
+        f"speech may fail: nothing may be run from {' or '.join(f'`{one}`' for one in directories)} (mounted with "
+        "`noexec`); set TMPDIR to a directory where it may",
+        "warning",
+    )
+    return directories[0]
 
 
 def shorten(path: str) -> str:

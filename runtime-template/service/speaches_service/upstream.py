@@ -95,7 +95,7 @@ def _rebind(settings: Settings, state: State) -> None:
     whisper_device.rebind(settings, state.enter_computation)
     providers.Providers(settings, state.enter_computation).rebind()
     silence.rebind()
-    espeak_data.rebind()
+    espeak_data.rebind(settings.state_directory)
     kokoro_stream.rebind()
     model_fetching.rebind()
     model_aliases.rebind(settings)

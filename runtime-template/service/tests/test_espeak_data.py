@@ -1,8 +1,10 @@
 import os
 import tempfile
 import unittest
+from types import SimpleNamespace
+from unittest import mock
 
-from speaches_service.espeak_data import LONGEST_PATH, shorten
+from speaches_service.espeak_data import LONGEST_PATH, place_for_libraries, shorten
 
 
 class EspeakDataTest(unittest.TestCase):
@@ -26,6 +28,19 @@ class EspeakDataTest(unittest.TestCase):
     def test_a_path_that_stays_too_long_is_an_error_instead_of_the_end_of_the_process(self) -> None:
         with self.assertRaises(RuntimeError):
             shorten("/" + "ä" * LONGEST_PATH)
+
+    @unittest.skipUnless(hasattr(os, "ST_NOEXEC"), "only Linux says from where nothing may be run")
+    def test_libraries_go_where_they_may_be_loaded_from(self) -> None:
+        flags = {"/tmp": os.ST_NOEXEC | os.ST_NOSUID, "/state": os.ST_NOSUID}  # type: ignore[attr-defined,unused-ignore]
+        with (
+            mock.patch("os.statvfs", lambda path: SimpleNamespace(f_flag=flags[path])),
+            mock.patch("speaches_service.espeak_data.announce") as announce,
+        ):
+            self.assertEqual(place_for_libraries(["/state", "/tmp"]), "/state")
+            self.assertEqual(place_for_libraries(["/tmp", "/state"]), "/state")
+            announce.assert_not_called()
+            self.assertEqual(place_for_libraries(["/tmp"]), "/tmp")
+            announce.assert_called_once()
 
 
 if __name__ == "__main__":

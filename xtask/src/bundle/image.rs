@@ -147,11 +147,9 @@ fn configuration(runtime: &Runtime<'_>, mut config: Value, layer: &Layer) -> Res
         json!({ "created": CREATED, "created_by": format!("speaches-native {}", runtime.description.head.tool) }),
     );
     let run = &mut config["config"];
-    run["Entrypoint"] = json!([format!("/{ROOT}/bin/speaches"), "serve", "--host", "0.0.0.0"]);
-    // What the base would start belongs to its own entrypoint.
-    if let Some(run) = run.as_object_mut() {
-        run.remove("Cmd");
-    }
+    run["Entrypoint"] = json!([format!("/{ROOT}/bin/speaches")]);
+    // Whoever gives arguments gives a whole command in the place of this one.
+    run["Cmd"] = json!(["serve", "--host", "0.0.0.0"]);
     run["ExposedPorts"][PORT] = json!({});
     run["User"] = json!(format!("{USER}:{USER}"));
     run["WorkingDir"] = json!(format!("/{HOME}"));
