@@ -277,6 +277,28 @@ fn verify_finds_what_is_changed_missing_and_extra() {
 }
 
 #[test]
+fn verify_finds_a_changed_description_as_it_finds_any_changed_file() {
+    let scratch = scratch();
+    let runtime = provision_sample(&scratch.path.join("runtime"), &[]);
+    let description = runtime.join("runtime.json");
+    let whole = fs_err::read_to_string(&description).unwrap();
+    let schema = format!("\"schema\": {}", speaches_launcher::runtime::SCHEMA);
+    let some_sha256 = whole.rfind("\"sha256\": \"").unwrap() - 200;
+    let flipped = format!("{}{}{}", &whole[..some_sha256], "~", &whole[some_sha256 + 1..]);
+    for changed in [flipped, whole.replace(&schema, "\"schema\": 9"), whole[..5000].to_owned(), String::new()] {
+        assert!(changed != whole);
+        fs_err::write(&description, &changed).unwrap();
+        run(&mut speaches(&runtime, &["verify"])).expect(65).says("changed: runtime.json");
+        let json = run(&mut speaches(&runtime, &["verify", "--json"])).expect(65).stdout;
+        let found: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(found["same"], false);
+        assert_eq!(found["differences"]["changed"], serde_json::json!(["runtime.json"]));
+    }
+    fs_err::write(&description, whole).unwrap();
+    run(&mut speaches(&runtime, &["verify"])).expect(0);
+}
+
+#[test]
 fn doctor_says_what_is_wrong_and_what_to_do() {
     let home = scratch();
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();

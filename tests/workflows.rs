@@ -249,7 +249,10 @@ mod release_of_the_workflow {
         gzip.write_all(&tar.into_inner().unwrap()).unwrap();
         let bundle = gzip.finish().unwrap();
         for (job, files) in [
-            ("one", vec![(format!("{name}.tar.gz"), bundle.clone()), (format!("{name}.cdx.json"), b"{}".to_vec())]),
+            (
+                "one",
+                vec![(format!("{name}.tar.gz"), bundle.clone()), (format!("{name}.tar.gz.cdx.json"), b"{}".to_vec())],
+            ),
             ("two", vec![("speaches-1.0-py3.10-x86_64-pc-windows-msvc-cpu.zip".to_owned(), b"PK".to_vec())]),
         ] {
             let directory = directory.join("artifacts").join(job);

@@ -76,6 +76,12 @@ impl Tiny {
         tiny
     }
 
+    /// Puts one more file into it.
+    pub fn put(&mut self, path: &str, bytes: &[u8]) {
+        self.add(path, bytes, "644");
+        self.write();
+    }
+
     fn add(&mut self, path: &str, bytes: &[u8], mode: &str) {
         let file = self.path.join(path);
         fs_err::create_dir_all(file.parent().unwrap()).unwrap();

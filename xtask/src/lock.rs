@@ -100,6 +100,12 @@ impl Lock {
         Self::read(&path)
     }
 
+    /// The minor version of its Python, which its name has.
+    pub fn minor(&self) -> &str {
+        let name = self.path.file_name().unwrap_or_default().strip_prefix("pylock.").unwrap_or_default();
+        name.split_once('-').map_or(name, |(minor, _)| minor)
+    }
+
     /// Reads a lock.
     pub fn read(path: &Utf8Path) -> Result<Self> {
         Self::parse(path, &fs_err::read_to_string(path)?)

@@ -32,7 +32,7 @@ impl OwnRuntime {
     pub fn find() -> Result<Self, Failure> {
         let root = root()?;
         let head = read_head(&root)?;
-        check_schema(&root, &head)?;
+        check_schema(&head).map_err(|error| damaged(&root, &error))?;
         Ok(Self { root, head })
     }
 
@@ -115,11 +115,19 @@ fn read_head(root: &Path) -> Result<Head, Failure> {
     serde_json::from_slice(&text).map_err(|error| failed(&error))
 }
 
-fn check_schema(root: &Path, head: &Head) -> Result<(), Failure> {
+fn check_schema(head: &Head) -> Result<(), String> {
     if head.schema == SCHEMA {
         return Ok(());
     }
-    Err(damaged(root, &format!("its format is {}, and this launcher knows {SCHEMA}", head.schema)))
+    Err(format!("its format is {}, and this launcher knows {SCHEMA}", head.schema))
+}
+
+/// Refuses a description of another format.
+///
+/// # Errors
+/// What its format is.
+pub fn of_this_schema(description: Description) -> Result<Description, String> {
+    check_schema(&description.head).map(|()| description)
 }
 
 fn damaged(root: &Path, what: &str) -> Failure {

@@ -1,24 +1,13 @@
 //! The bill of materials of a bundle, as CycloneDX 1.6 has it.
 
+mod inside;
+
 use anyhow::Result;
 use serde_json::{Value, json};
+use speaches_launcher::layout::Family;
 
 use super::components::Component;
-use super::{Packed, Runtime, crates};
-
-/// What builds of CPython for distribution carry beside CPython itself.
-const LINKED: [(&str, &str); 10] = [
-    ("OpenSSL", "Apache-2.0"),
-    ("SQLite", "blessing"),
-    ("zlib", "Zlib"),
-    ("bzip2", "bzip2-1.0.6"),
-    ("XZ Utils (liblzma)", "0BSD"),
-    ("libffi", "MIT"),
-    ("Expat", "MIT"),
-    ("mpdecimal", "BSD-2-Clause"),
-    ("ncurses", "X11-distribute-modifications-variant"),
-    ("libedit", "BSD-3-Clause"),
-];
+use super::{Packed, Runtime};
 
 /// The document: the same for the same bundle.
 pub fn document(runtime: &Runtime<'_>, name: &str, packed: Packed, components: &[Component<'_>]) -> Result<Vec<u8>> {
@@ -29,8 +18,9 @@ pub fn document(runtime: &Runtime<'_>, name: &str, packed: Packed, components: &
     let mut incomplete = Vec::new();
     for component in components {
         let reference = reference(component);
-        entries.push(entry(runtime, component, &reference)?);
-        dependencies.push(json!({ "ref": reference, "dependsOn": nested(runtime, component)?.1 }));
+        let inside = inside::inside(runtime, component)?;
+        dependencies.push(json!({ "ref": reference, "dependsOn": references(&inside) }));
+        entries.push(entry(runtime, component, &reference, &inside));
         if matches!(component.input.kind.as_str(), "python" | "wheel" | "launcher") {
             incomplete.push(reference);
         }
@@ -77,7 +67,7 @@ fn reference(component: &Component<'_>) -> String {
     component.purl.clone().unwrap_or_else(|| format!("{}:{}", component.input.kind, component.name))
 }
 
-fn entry(runtime: &Runtime<'_>, component: &Component<'_>, reference: &str) -> Result<Value> {
+fn entry(runtime: &Runtime<'_>, component: &Component<'_>, reference: &str, inside: &[Value]) -> Value {
     let input = component.input;
     let kind = match input.kind.as_str() {
         "wheel" => "library",
@@ -100,12 +90,21 @@ fn entry(runtime: &Runtime<'_>, component: &Component<'_>, reference: &str) -> R
         "wheel" => entry["hashes"] = hashes(&input.sha256),
         "python" if input.origin.starts_with("http") => entry["hashes"] = hashes(&input.sha256),
         "launcher" => {
-            let launcher = speaches_launcher::layout::Family::of(&runtime.description.head.target).launcher();
+            if input.origin == "given" {
+                properties.push(property("crates", "unknown: a prebuilt launcher was given"));
+            }
+            let launcher = Family::of(&runtime.description.head.target).launcher();
             if let Some(file) = runtime.description.files.iter().find(|file| file.path == launcher) {
                 entry["hashes"] = hashes(&file.sha256);
             }
         }
-        _ => properties.push(property("content-sha256", &input.sha256)),
+        kind => {
+            if kind == "python" && runtime.description.head.python.harvested {
+                properties
+                    .push(property("links", "libraries of the machine that it was copied from, which are unknown"));
+            }
+            properties.push(property("content-sha256", &input.sha256));
+        }
     }
     if let Some(purl) = &component.purl {
         entry["purl"] = json!(purl);
@@ -115,48 +114,15 @@ fn entry(runtime: &Runtime<'_>, component: &Component<'_>, reference: &str) -> R
         None if component.has_text => properties.push(property("license", "stated by its files in licenses/ only")),
         None => properties.push(property("license", "unknown")),
     }
-    let (inside, _) = nested(runtime, component)?;
     if !inside.is_empty() {
         entry["components"] = json!(inside);
     }
     entry["properties"] = json!(properties);
-    Ok(entry)
+    entry
 }
 
-/// What is inside a component, and the references of that.
-fn nested(runtime: &Runtime<'_>, component: &Component<'_>) -> Result<(Vec<Value>, Vec<String>)> {
-    let inside = match component.input.kind.as_str() {
-        "python" if !runtime.description.head.python.harvested => LINKED
-            .iter()
-            .map(|(name, license)| {
-                json!({
-                    "bom-ref": format!("CPython:{name}"),
-                    "type": "library",
-                    "name": name,
-                    "licenses": [{ "expression": license }],
-                    "properties": [property("version", "unknown: the archive of CPython does not say it")],
-                })
-            })
-            .collect(),
-        // Crates that were linked into a prebuilt launcher are known to whoever built it.
-        "launcher" if component.input.origin != "given" => crates::crates()?
-            .into_iter()
-            .map(|one| {
-                let purl = format!("pkg:cargo/{}@{}", one.name, one.version);
-                json!({
-                    "bom-ref": purl,
-                    "type": "library",
-                    "name": one.name,
-                    "version": one.version,
-                    "purl": purl,
-                    "hashes": hashes(&one.sha256),
-                })
-            })
-            .collect(),
-        _ => Vec::new(),
-    };
-    let references = inside.iter().filter_map(|entry| entry["bom-ref"].as_str().map(str::to_owned)).collect();
-    Ok((inside, references))
+fn references(inside: &[Value]) -> Vec<&Value> {
+    inside.iter().map(|entry| &entry["bom-ref"]).collect()
 }
 
 fn hashes(sha256: &str) -> Value {

@@ -23,16 +23,24 @@ use crate::failure::{Exit, Failure};
 use crate::progress::Progress;
 use base::Base;
 
+/// How the name of an image ends.
+pub const SUFFIX: &str = "oci.tar";
 /// Where the runtime is in the image.
-const ROOT: &str = "opt/speaches";
+pub const ROOT: &str = "opt/speaches";
 /// Where the service may write.
-const HOME: &str = "var/lib/speaches";
+pub const HOME: &str = "var/lib/speaches";
 /// Who the service runs as; no base needs to know it by a name.
 pub const USER: u64 = 65_532;
 /// The port of the service.
 const PORT: &str = "34331/tcp";
 /// "created […] MUST be formatted as defined by RFC 3339": that of everything in an archive.
 const CREATED: &str = "1980-01-01T00:00:00Z";
+/// The file that names the manifest.
+pub const INDEX: &str = "index.json";
+/// The file that makes a directory a layout.
+pub const LAYOUT: &str = "oci-layout";
+/// Where blobs are, each by its digest.
+pub const BLOBS: &str = "blobs/sha256/";
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 const LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
@@ -74,14 +82,7 @@ pub fn pack(
         "annotations": labels(runtime),
     });
     let manifest = serde_json::to_vec(&manifest)?;
-    let mut entry = descriptor(MANIFEST, &manifest);
-    entry["platform"] = json!({ "architecture": architecture, "os": "linux" });
-    entry["annotations"] = json!({ "org.opencontainers.image.ref.name": head.version });
-    let index = json!({
-        "schemaVersion": 2,
-        "mediaType": "application/vnd.oci.image.index.v1+json",
-        "manifests": [entry],
-    });
+    let index = index(&manifest, architecture, &head.version)?;
 
     let mut files = BTreeMap::new();
     for bytes in [config, manifest] {
@@ -90,10 +91,10 @@ pub fn pack(
         parts.push((Sha256::of(&bytes), place));
     }
     for (digest, path) in parts {
-        files.insert(format!("blobs/sha256/{digest}"), path);
+        files.insert(format!("{BLOBS}{digest}"), path);
     }
-    for (name, value) in [("index.json", index), ("oci-layout", json!({ "imageLayoutVersion": "1.0.0" }))] {
-        fs_err::write(work.join(name), serde_json::to_vec(&value)?)?;
+    for (name, bytes) in [(INDEX, index), (LAYOUT, layout()?)] {
+        fs_err::write(work.join(name), bytes)?;
         files.insert(name.to_owned(), work.join(name));
     }
     let output = Hasher::new(BufWriter::with_capacity(super::BUFFER, File::create_new(file)?));
@@ -103,8 +104,25 @@ pub fn pack(
     Ok(Packed { sha256, size })
 }
 
+/// The index, which names one manifest.
+pub fn index(manifest: &[u8], architecture: &str, version: &str) -> Result<Vec<u8>> {
+    let mut entry = descriptor(MANIFEST, manifest);
+    entry["platform"] = json!({ "architecture": architecture, "os": "linux" });
+    entry["annotations"] = json!({ "org.opencontainers.image.ref.name": version });
+    Ok(serde_json::to_vec(&json!({
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.oci.image.index.v1+json",
+        "manifests": [entry],
+    }))?)
+}
+
+/// What says that this is a layout.
+pub fn layout() -> Result<Vec<u8>> {
+    Ok(serde_json::to_vec(&json!({ "imageLayoutVersion": "1.0.0" }))?)
+}
+
 /// How the image specification calls the processors of a target ("the value of GOARCH").
-fn architecture(target: &str) -> Result<&'static str> {
+pub fn architecture(target: &str) -> Result<&'static str> {
     match target {
         "x86_64-unknown-linux-gnu" => Ok("amd64"),
         "aarch64-unknown-linux-gnu" => Ok("arm64"),
@@ -182,7 +200,7 @@ fn descriptor(kind: &str, bytes: &[u8]) -> Value {
 
 /// The path of a blob in a layout.
 fn blob(layout: &Utf8Path, digest: Sha256) -> Utf8PathBuf {
-    layout.join("blobs/sha256").join(digest.to_string())
+    layout.join(BLOBS).join(digest.to_string())
 }
 
 /// The length and digest of a file.

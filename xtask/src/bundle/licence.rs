@@ -1,7 +1,5 @@
 //! Licences: which one a distribution states, and that the text of every one is there.
 
-use std::collections::BTreeMap;
-
 use anyhow::{Context as _, Result, bail};
 use camino::Utf8Path;
 use serde::Deserialize;
@@ -11,9 +9,11 @@ use crate::failure::{Exit, Failure};
 
 /// The name of the manifest.
 pub const MANIFEST: &str = "licenses.toml";
+/// What can be done about a component without a text.
+pub const FIND_OUT: &str = "find out what their licence is, and state it with the reason in `manifests/licenses.toml`";
 /// How metadata and classifiers name licences that have one name only, in lower case, and how SPDX does. Names that stand
 /// for several (`BSD`, `GPL`) are not here: a guess would be a wrong statement.
-const NAMES: [(&str, &str); 18] = [
+const NAMES: [(&str, &str); 19] = [
     ("mit license", "MIT"),
     ("the mit license", "MIT"),
     ("apache 2.0", "Apache-2.0"),
@@ -32,6 +32,8 @@ const NAMES: [(&str, &str); 18] = [
     ("gnu general public license v3 (gplv3)", "GPL-3.0-only"),
     ("gnu general public license v3 or later (gplv3+)", "GPL-3.0-or-later"),
     ("the unlicense (unlicense)", "Unlicense"),
+    // As its newer wheels have it. SPDX knows none of NVIDIA's; the text is in the wheel.
+    ("nvidia proprietary software", "LicenseRef-NVIDIA-Proprietary"),
 ];
 
 /// Components without a licence file, with the reason why they may be.
@@ -42,12 +44,13 @@ pub struct Exceptions {
     without: Vec<Exception>,
 }
 
+/// One of them.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Exception {
+pub struct Exception {
     component: String,
     /// An SPDX expression.
-    license: String,
+    pub license: String,
     reason: String,
 }
 
@@ -68,12 +71,21 @@ impl Exceptions {
         Ok(exceptions)
     }
 
+    /// The components that are in the manifest.
+    pub fn components(&self) -> impl Iterator<Item = &str> {
+        self.without.iter().map(|exception| exception.component.as_str())
+    }
+
+    /// What is stated about a component.
+    pub fn get(&self, component: &str) -> Option<&Exception> {
+        self.without.iter().find(|exception| exception.component == component)
+    }
+
     /// Refuses a runtime in which the licence of a component is missing, and fills in what the manifest states.
     pub fn apply(&self, components: &mut [Component<'_>]) -> Result<()> {
-        let known = self.without.iter().map(|one| (one.component.as_str(), one)).collect::<BTreeMap<_, _>>();
         let mut missing = Vec::new();
         for component in components {
-            let exception = known.get(component.name.as_str());
+            let exception = self.get(&component.name);
             if !component.has_text && exception.is_none() {
                 missing.push(format!("\n    {} {}", component.name, component.version));
             }
@@ -90,9 +102,7 @@ impl Exceptions {
                         missing.concat()
                     )
                 )
-                .hint(format!(
-                    "find out what their licence is, and state it with the reason in `manifests/{MANIFEST}`"
-                ))
+                .hint(FIND_OUT)
             );
         }
         Ok(())
@@ -156,6 +166,8 @@ mod tests {
                 None,
             ),
             ("Name: a\n\nLicense: MIT", None),
+            ("License: NVIDIA Proprietary Software", Some("LicenseRef-NVIDIA-Proprietary")),
+            ("License: LicenseRef-NVIDIA-Proprietary", Some("LicenseRef-NVIDIA-Proprietary")),
         ] {
             assert_eq!(of_metadata(metadata).as_deref(), expected, "{metadata}");
         }

@@ -11,7 +11,8 @@ mod crates;
 mod entries;
 mod gzip;
 mod image;
-mod licence;
+pub mod licence;
+mod linked;
 mod provenance;
 mod seal;
 mod source;
@@ -115,6 +116,11 @@ pub struct Packed {
 }
 
 impl Runtime<'_> {
+    /// Whether it has a file, as its description says.
+    pub fn has(&self, path: &str) -> bool {
+        self.description.files.iter().any(|file| file.path == path)
+    }
+
     /// Refuses what is in the directory and not in the description.
     pub fn expect_nothing_else(&self) -> Result<()> {
         let extra = verification::extra(self.root.as_std_path(), &self.description.files)?;
@@ -219,10 +225,9 @@ pub fn make(request: &Request<'_>, progress: &dyn Progress, manifests: &Utf8Path
         ));
     }
     let format = request.format.unwrap_or_else(|| Format::of(&description.head.target));
-    // Documents are about one bundle: those of an image have names of their own.
-    let (name, stem) = match request.base {
-        Some(_) => (format!("{top}.oci.tar"), format!("{top}.oci")),
-        None => (format!("{top}.{format}"), top.to_owned()),
+    let name = match request.base {
+        Some(_) => format!("{top}.{}", image::SUFFIX),
+        None => format!("{top}.{format}"),
     };
 
     let work =
@@ -241,7 +246,8 @@ pub fn make(request: &Request<'_>, progress: &dyn Progress, manifests: &Utf8Path
         ("cdx.json", bill::document(&runtime, &name, packed, &components)?),
         ("intoto.json", provenance::document(&runtime, &name, packed, &components)?),
     ] {
-        let name = format!("{stem}.{kind}");
+        // Documents are about one bundle, whose digest they have.
+        let name = format!("{name}.{kind}");
         fs_err::write(work.path().join(&name), &bytes)?;
         digests.push((name, Sha256::of(&bytes)));
     }

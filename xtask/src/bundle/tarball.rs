@@ -24,6 +24,14 @@ pub fn builder<W: Write>(output: W) -> tar::Builder<W> {
     tar::Builder::new(output)
 }
 
+/// The header of a file, with its name, which is no longer than a header can hold.
+pub fn file_header(name: &str, size: u64) -> Result<Header> {
+    let mut header = header(EntryType::Regular, size, "644");
+    header.set_path(name)?;
+    header.set_cksum();
+    Ok(header)
+}
+
 /// An archive of these files, each by its name.
 pub fn write_files<W: Write>(files: &BTreeMap<String, Utf8PathBuf>, output: W) -> Result<W> {
     let mut archive = builder(output);

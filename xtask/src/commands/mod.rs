@@ -5,6 +5,7 @@ pub mod bundle;
 pub mod cache;
 pub mod ci;
 pub mod fetch;
+pub mod licenses;
 pub mod lock;
 pub mod port;
 pub mod provision;

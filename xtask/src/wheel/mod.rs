@@ -4,6 +4,7 @@
 pub mod fill;
 pub mod index;
 pub mod litter;
+pub mod texts;
 pub mod tree;
 pub mod uv;
 

@@ -3,8 +3,10 @@
 use serde_json::json;
 
 use crate::failure::{Exit, Failure};
-use crate::own_runtime::OwnRuntime;
-use crate::verification::{self, Depth};
+use crate::layout;
+use crate::own_runtime;
+use crate::runtime::Description;
+use crate::verification::{self, Depth, Differences};
 
 /// How many differences are printed for people.
 const SHOWN: usize = 20;
@@ -22,15 +24,25 @@ pub struct Arguments {
 /// # Errors
 /// [`Exit::Data`] when something is changed, missing or extra.
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let runtime = OwnRuntime::find()?;
-    let files = runtime.description()?.files;
-    let differences = verification::compare(&runtime.root, &files, Depth::Content)
-        .map_err(|error| Failure::new(Exit::InputOutput, format!("the runtime cannot be read: {error}")))?;
-    let place = runtime.root.display();
+    let root = own_runtime::root()?;
+    let unreadable = |error| Failure::new(Exit::InputOutput, format!("the runtime cannot be read: {error}"));
+    let text = fs_err::read(root.join(layout::DESCRIPTION)).map_err(unreadable)?;
+    // Where the description itself was changed, nothing is known about the other files.
+    let (files, differences, why) = match Description::parse(&text).and_then(own_runtime::of_this_schema) {
+        Ok(description) => {
+            let differences = verification::compare(&root, &description.files, Depth::Content).map_err(unreadable)?;
+            (description.files, differences, String::new())
+        }
+        Err(why) => {
+            let changed = vec![layout::DESCRIPTION.to_owned()];
+            (Vec::new(), Differences { changed, ..Differences::default() }, format!(" ({why})"))
+        }
+    };
+    let place = root.display();
     let size = files.iter().map(|file| file.size).sum::<u64>();
     if arguments.json {
         super::print_json(&json!({
-            "runtime": runtime.root, "files": files.len(), "size": size, "same": differences.is_empty(),
+            "runtime": root, "files": files.len(), "size": size, "same": differences.is_empty(),
             "differences": differences,
         }))?;
     }
@@ -40,7 +52,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         if lines.len() > SHOWN {
             list.push_str(&format!("\n  … and {} more", lines.len() - SHOWN));
         }
-        return Err(Failure::new(Exit::Data, format!("`{place}` is not what it was made to be:{list}"))
+        return Err(Failure::new(Exit::Data, format!("`{place}` is not what it was made to be:{list}{why}"))
             .hint("provision or unpack the runtime again"));
     }
     if !arguments.json {

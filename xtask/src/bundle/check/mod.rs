@@ -1,5 +1,6 @@
 //! Comparing a bundle with the `runtime.json` inside, without unpacking it.
 
+mod image;
 mod tarball;
 mod walk;
 mod zip;
@@ -13,6 +14,7 @@ use speaches_launcher::runtime::Description;
 use speaches_launcher::verification::Differences;
 
 use super::checksums::{CHECKSUMS, Checksums};
+use super::image::SUFFIX;
 use super::{Format, seal};
 use crate::digest::{Hasher, Sha256};
 use crate::failure::{Exit, Failure};
@@ -32,22 +34,35 @@ pub struct Checked {
     pub listed: bool,
 }
 
-/// Compares every file of a bundle with its description, all bytes with its seal, and with `SHA256SUMS` beside it.
+/// Compares every file of a bundle with its description, all bytes with its seal (those of an image with the digests in
+/// it), and with `SHA256SUMS` beside it.
 ///
 /// # Errors
 /// [`Exit::Data`] when it is no bundle or damaged; the message says where. Files that differ are no error here.
 pub fn check(bundle: &Utf8Path) -> Result<Checked> {
     let mut file = File::open(bundle)?;
-    let size = file.metadata()?.len();
-    let mut start = [0; 4];
+    let mut start = [0; image::START.len()];
     let read = file.read(&mut start)?;
     let name = bundle.file_name().unwrap_or_default();
-    let Some(format) = Format::of_name(name).or_else(|| of_bytes(&start[..read])) else {
-        bail!(
+    let (description, differences, sha256) = match Format::of_name(name).or_else(|| of_bytes(&start[..read])) {
+        Some(format) => check_sealed(bundle, file, format)?,
+        None if name.ends_with(&format!(".{SUFFIX}")) || start == image::START => image::check(bundle)?,
+        None => bail!(
             Failure::new(Exit::Data, format!("`{bundle}` is no bundle"))
-                .hint("bundles are .tar.zst, .tar.gz and .zip archives that `cargo xtask bundle` made")
-        );
+                .hint("bundles are .tar.zst, .tar.gz, .zip and .oci.tar archives that `cargo xtask bundle` made")
+        ),
     };
+    let directory = bundle.parent().unwrap_or(Utf8Path::new(""));
+    let listed = Checksums::read(directory)?.get(name);
+    if differences.is_empty() && listed.is_some_and(|listed| listed != sha256) {
+        return Err(damaged(bundle, &format!("its sha256 is {sha256}, and `{CHECKSUMS}` beside it has another")));
+    }
+    Ok(Checked { description, differences, sha256, listed: listed.is_some() })
+}
+
+/// Compares an archive that has a seal.
+fn check_sealed(bundle: &Utf8Path, mut file: File, format: Format) -> Result<(Description, Differences, Sha256)> {
+    let size = file.metadata()?.len();
     let Some(before) = size.checked_sub(seal::length(format) as u64) else {
         return Err(damaged(bundle, "it is cut short"));
     };
@@ -72,12 +87,7 @@ pub fn check(bundle: &Utf8Path) -> Result<Checked> {
              last bytes are not the sha256 of what comes before",
         ));
     }
-    let directory = bundle.parent().unwrap_or(Utf8Path::new(""));
-    let listed = Checksums::read(directory)?.get(name);
-    if differences.is_empty() && listed.is_some_and(|listed| listed != sha256) {
-        return Err(damaged(bundle, &format!("its sha256 is {sha256}, and `{CHECKSUMS}` beside it has another")));
-    }
-    Ok(Checked { description, differences, sha256, listed: listed.is_some() })
+    Ok((description, differences, sha256))
 }
 
 fn of_bytes(start: &[u8]) -> Option<Format> {
@@ -101,21 +111,21 @@ fn reading(bundle: &Utf8Path, place: &str, error: io::Error) -> anyhow::Error {
     damaged(bundle, &format!("{place}: {error}"))
 }
 
-/// Reads some bytes of a file, and hashes all that it reads.
-struct Hashed {
-    file: io::Take<File>,
+/// Hashes all that it reads.
+struct Hashed<R> {
+    source: R,
     hasher: Hasher<io::Sink>,
 }
 
-impl Hashed {
-    fn new(file: File, length: u64) -> Self {
-        Self { file: file.take(length), hasher: Hasher::new(io::sink()) }
+impl<R> Hashed<R> {
+    fn new(source: R) -> Self {
+        Self { source, hasher: Hasher::new(io::sink()) }
     }
 }
 
-impl Read for Hashed {
+impl<R: Read> Read for Hashed<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.file.read(buffer)?;
+        let read = self.source.read(buffer)?;
         self.hasher.update(&buffer[..read]);
         Ok(read)
     }

@@ -38,6 +38,8 @@ pub enum Kind<'a> {
 /// What was seen so far.
 pub struct Walk<'a> {
     bundle: &'a Utf8Path,
+    /// Where the runtime has to be, if that is not for the archive to choose, and the empty directory beside it.
+    place: Option<(&'static str, &'static str)>,
     top: Option<String>,
     described: Option<Described>,
     differences: Differences,
@@ -53,20 +55,39 @@ struct Described {
 impl<'a> Walk<'a> {
     /// Before the first entry.
     pub fn new(bundle: &'a Utf8Path) -> Self {
-        Self { bundle, top: None, described: None, differences: Differences::default(), buffer: vec![0; CHUNK] }
+        Self {
+            bundle,
+            place: None,
+            top: None,
+            described: None,
+            differences: Differences::default(),
+            buffer: vec![0; CHUNK],
+        }
+    }
+
+    /// Before the first entry of an archive in which the runtime is somewhere, and an empty directory somewhere else.
+    pub fn inside(bundle: &'a Utf8Path, top: &'static str, beside: &'static str) -> Self {
+        Self { place: Some((top, beside)), ..Self::new(bundle) }
     }
 
     /// Looks at the next entry.
     pub fn visit(&mut self, found: &Found<'_>, content: &mut dyn Read) -> Result<()> {
         let name = found.name;
         let Some(top) = &self.top else {
-            let top = name.strip_suffix('/').filter(|top| !top.is_empty() && !top.contains('/'));
+            let top = name.strip_suffix('/').filter(|top| match self.place {
+                Some((place, _)) => *top == place,
+                None => !top.is_empty() && !top.contains('/'),
+            });
             let top = top.filter(|_| matches!(found.kind, Kind::Directory) && found.mode == 0o755);
             self.top = Some(top.ok_or_else(|| self.foreign(name))?.to_owned());
             return Ok(());
         };
         let path = name.strip_prefix(top.as_str()).and_then(|rest| rest.strip_prefix('/'));
         let Some(path) = path.filter(|path| !path.is_empty()) else {
+            let beside = self.place.map(|(_, beside)| beside);
+            if matches!(found.kind, Kind::Directory) && beside.is_some() && name.strip_suffix('/') == beside {
+                return Ok(());
+            }
             self.differences.extra.push(name.to_owned());
             return Ok(());
         };
@@ -145,6 +166,15 @@ impl<'a> Walk<'a> {
             list.sort();
         }
         Ok((described.description, differences))
+    }
+
+    /// An error of reading the archive. A file that was seen to be changed before is the cause more likely than what comes
+    /// last: the checksums of formats are at their ends.
+    pub fn reading(&self, place: &str, error: io::Error) -> anyhow::Error {
+        match self.differences.changed.first() {
+            Some(file) => reading(self.bundle, &format!("`{file}` was changed, and {place}"), error),
+            None => reading(self.bundle, place, error),
+        }
     }
 
     fn foreign(&self, name: &str) -> anyhow::Error {

@@ -17,7 +17,7 @@ const KIND: u32 = 0o170_000;
 
 /// Goes through a file, and hashes its first `length` bytes at the same time.
 pub fn walk<'a>(bundle: &'a Utf8Path, file: File, length: u64) -> Result<(Walk<'a>, Hasher<io::Sink>)> {
-    let mut hashed = Hashed::new(File::open(bundle)?, length);
+    let mut hashed = Hashed::new(File::open(bundle)?.take(length));
     std::thread::scope(|scope| {
         let hashing = scope.spawn(move || {
             let mut buffer = vec![0; BUFFER];

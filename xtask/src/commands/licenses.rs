@@ -1,0 +1,201 @@
+//! `cargo xtask licenses`: can the runtimes of all locks be bundled, as far as licences decide that?
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Result, bail};
+use camino::{Utf8Path, Utf8PathBuf};
+use clap::Args;
+use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
+
+use crate::bundle::licence::{self, Exceptions};
+use crate::digest::Sha256;
+use crate::failure::{Exit, Failure};
+use crate::host;
+use crate::lock::Lock;
+use crate::manifest::Manifests;
+use crate::progress;
+use crate::store::Store;
+use crate::target::Target;
+use crate::wheel::texts::Texts;
+use crate::wheel::uv::Uv;
+use crate::wheel::{fill, index};
+
+/// Look whether every wheel of the locks has a licence text or a place in manifests/licenses.toml
+///
+/// Prints the licence of each, as far as its metadata states one, and whether its text is in the wheel. Wheels that the
+/// store does not have cannot be looked at, which is an error.
+#[derive(Args, Debug)]
+pub struct Arguments {
+    /// The locks [default: all, those of the sample too]
+    #[arg(value_name = "LOCK")]
+    locks: Vec<Utf8PathBuf>,
+    /// Fetch the wheels that the store does not have: about 9 GB for all locks
+    #[arg(long)]
+    fetch: bool,
+}
+
+/// Runs the subcommand.
+pub fn run(arguments: &Arguments, manifests: &Utf8Path) -> Result<()> {
+    let store = Store::locate()?;
+    let exceptions = Exceptions::read(manifests)?;
+    let locks = locks(arguments, manifests)?;
+    let mut unreachable = BTreeMap::new();
+    if arguments.fetch {
+        for (lock, target) in &locks {
+            fetch(&store, manifests, lock, target, &mut unreachable)?;
+        }
+    }
+    let mut wheels = BTreeMap::new();
+    for (lock, target) in &locks {
+        wheels.extend(lock.wheels.iter().map(|wheel| (wheel.sha256, (wheel, target))));
+    }
+    let wheels = wheels.into_values().collect::<Vec<_>>();
+    let bar = progress::for_stderr().items("Looking at wheels", wheels.len());
+    let looked = wheels
+        .par_iter()
+        .map(|(wheel, target)| {
+            let texts = Texts::read(&store, wheel, target.family())?;
+            bar.advance(1);
+            Ok((*wheel, texts))
+        })
+        .collect::<Result<Vec<_>>>()?;
+    bar.finish();
+
+    let mut findings = Findings::default();
+    let mut lines = BTreeSet::new();
+    for (wheel, texts) in &looked {
+        let (name, version) = (&wheel.name.distribution, &wheel.name.version);
+        let Some(texts) = texts else {
+            let why = unreachable.get(&wheel.sha256).map(|why| format!(": {why}")).unwrap_or_default();
+            findings.absent.insert(format!("{}{why}", wheel.name.file));
+            findings.open.insert(name);
+            continue;
+        };
+        let exception = exceptions.get(name);
+        let text = match (texts.files.is_empty(), exception) {
+            (false, _) => "in the wheel",
+            (true, Some(_)) => {
+                findings.used.insert(name);
+                "none, which manifests/licenses.toml explains"
+            }
+            (true, None) => {
+                findings.without.insert(format!("{name} {version} ({})", wheel.name.file));
+                "NONE"
+            }
+        };
+        let stated = licence::of_metadata(&texts.metadata).or(exception.map(|exception| exception.license.clone()));
+        lines.insert(format!("{name} {version}: {}, text {text}", stated.as_deref().unwrap_or("by its text only")));
+    }
+    super::print(&lines.into_iter().collect::<Vec<_>>().join("\n"))?;
+    findings.report(&store, looked.len(), &exceptions, arguments.locks.is_empty())
+}
+
+/// What is wrong, or not known.
+#[derive(Default)]
+struct Findings<'a> {
+    /// Wheels without a text and without a place in the manifest.
+    without: BTreeSet<String>,
+    /// Wheels that are not in the store.
+    absent: BTreeSet<String>,
+    /// Their distributions.
+    open: BTreeSet<&'a str>,
+    /// What the manifest has and some wheel needs.
+    used: BTreeSet<&'a str>,
+}
+
+impl Findings<'_> {
+    /// Says it. What has no licence is worse than what could not be looked at, but both are said.
+    fn report(&self, store: &Store, wheels: usize, exceptions: &Exceptions, all: bool) -> Result<()> {
+        let needless = exceptions.components().filter(|it| all && !self.used.contains(it) && !self.open.contains(it));
+        let needless = needless.collect::<Vec<_>>();
+        let mut said = Vec::new();
+        if !self.without.is_empty() {
+            said.push(format!(
+                "these have no licence text, so that runtimes with them cannot be bundled:{}",
+                list(self.without.iter().map(String::as_str))
+            ));
+        }
+        if !needless.is_empty() {
+            let list = list(needless.iter().copied());
+            said.push(format!("these are in manifests/{}, and no wheel needs it:{list}", licence::MANIFEST));
+        }
+        if !self.absent.is_empty() {
+            said.push(format!(
+                "{} of {wheels} wheels are not in the store `{}`, so nothing is known about them:{}",
+                self.absent.len(),
+                store.root(),
+                list(self.absent.iter().map(String::as_str))
+            ));
+        }
+        let (exit, hint) = match (self.without.is_empty(), needless.is_empty(), self.absent.is_empty()) {
+            (false, _, _) => (Exit::Data, licence::FIND_OUT),
+            (_, false, _) => (Exit::Data, "take out what is not needed any more"),
+            (_, _, false) => (Exit::Unavailable, "`--fetch` gets those that can be reached from here"),
+            _ => {
+                let manifest = licence::MANIFEST;
+                eprintln!("{wheels} wheels: each brings the text of its licence, or manifests/{manifest} says why not");
+                return Ok(());
+            }
+        };
+        bail!(Failure::new(exit, said.join("\n")).hint(hint))
+    }
+}
+
+fn list<'a>(lines: impl Iterator<Item = &'a str>) -> String {
+    lines.map(|line| format!("\n    {line}")).collect()
+}
+
+/// The locks that are asked for, each with its target.
+fn locks(arguments: &Arguments, manifests: &Utf8Path) -> Result<Vec<(Lock, Target)>> {
+    let targets = Manifests::load(manifests, false)?.targets;
+    let mut paths = arguments.locks.clone();
+    if paths.is_empty() {
+        for directory in ["locks", "sample/locks"] {
+            for entry in manifests.join(directory).read_dir_utf8()? {
+                paths.push(entry?.into_path());
+            }
+        }
+        paths.sort();
+    }
+    let read = |path: &Utf8PathBuf| {
+        let name = path.file_name().unwrap_or_default();
+        // As `lock::file_name` makes it.
+        let triple = targets.target.keys().find(|triple| name.contains(&format!("-{triple}-")));
+        let Some(triple) = triple else {
+            bail!(Failure::new(Exit::Data, format!("`{path}` is no lock of a target in `targets.toml`")));
+        };
+        Ok((Lock::read(path)?, targets.target(triple)?))
+    };
+    paths.iter().map(read).collect()
+}
+
+/// Gets the wheels of a lock. Those that cannot be reached are put down with the reason.
+fn fetch(
+    store: &Store,
+    manifests: &Utf8Path,
+    lock: &Lock,
+    target: &Target,
+    unreachable: &mut BTreeMap<Sha256, String>,
+) -> Result<()> {
+    let missing = fill::missing(store, &lock.wheels, target);
+    let (elsewhere, on_index): (Vec<_>, Vec<_>) = missing.into_iter().partition(|wheel| wheel.url.is_some());
+    if !on_index.is_empty() {
+        let uv = Uv::locate(store, manifests, &host::pythons(&[]))?;
+        let urls = index::locate(&uv, store, &on_index, lock.minor(), target)?;
+        let downloads = on_index.into_iter().map(|wheel| fill::download(wheel, &urls)).collect::<Vec<_>>();
+        store.fetch_all(&downloads, progress::for_stderr())?;
+    }
+    for wheel in elsewhere {
+        if unreachable.contains_key(&wheel.sha256) {
+            continue;
+        }
+        let download = fill::download(wheel, &BTreeMap::new());
+        match store.fetch_all(&[download], progress::for_stderr()) {
+            Err(error) if crate::failure::exit_of(&error) == Exit::Unavailable => {
+                unreachable.insert(wheel.sha256, error.to_string());
+            }
+            result => result?,
+        }
+    }
+    Ok(())
+}
