@@ -26,7 +26,7 @@ const SENTENCES: usize = 4;
 const SOUNDS: [u32; 2] = [5, 30];
 /// Clients, and for how many seconds: `bench load` has more and takes longer. It has to be more than a minute, after which
 /// memory may not grow.
-const CLIENTS: usize = 50;
+const CLIENTS: usize = 20;
 const SECONDS: u64 = 90;
 
 /// What all benchmarks are run with.
