@@ -11,7 +11,7 @@ use super::machine::{self, Machine};
 use super::peers::Upstream;
 use super::privacy::publishable;
 use super::report::Report;
-use super::results::{Entry, Outcome, Results};
+use super::results::{Entry, Outcome, Results, Tool};
 use super::{bundle, fetch, load, speech, start, table, transcribe, verify, wheels};
 use crate::failure::{self, Failure};
 use crate::runtime;
@@ -85,7 +85,7 @@ pub fn run(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Resu
     let runtime = arguments.runtime.as_ref().expect("clap has seen to it");
     let run = Run { arguments, runtime: camino::absolute_utf8(runtime)?, manifests };
     let description = runtime::verify::read(&run.runtime)?;
-    let machine = Machine::here()?;
+    let (machine, tool) = (Machine::here()?, Tool::this(root));
     let mut entries = Vec::new();
     let mut failures = Vec::new();
     for name in Benchmark::all().iter().copied() {
@@ -111,7 +111,7 @@ pub fn run(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Resu
         entries.push(Entry { name, load, seconds: begun.elapsed().as_secs(), outcome });
     }
     let out = directory(arguments.out.as_ref(), root);
-    Results::new(root, &description, machine, entries).publish(&out)?;
+    Results::new(tool, &description, machine, entries).publish(&out)?;
     eprintln!("wrote the page, the plots and results.json");
     super::super::print(out.as_str())?;
     if let Some((_, first)) = failures.first() {

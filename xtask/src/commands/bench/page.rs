@@ -58,11 +58,14 @@ fn promises(page: &mut String, results: &Results) {
             let ratio = comparison.ratio(peer).map(show_ratio).unwrap_or_default();
             let verdict = if within { "within" } else { "**beyond**" };
             let (title, beside) = (escaped(&comparison.title), escaped(&peer.name));
-            let _ = writeln!(rows, "| {title} | at most {limit} times {beside} | {ratio} | {verdict} |");
+            let _ = writeln!(rows, "| {title} | {beside} | {limit} | {ratio} | {verdict} |");
         }
     }
     if !rows.is_empty() {
-        let _ = write!(page, "\n## What is promised\n\n| | promised | ratio | |\n|---|---|--:|---|\n{rows}");
+        let _ = write!(
+            page,
+            "\n## What is promised\n\n| | beside | ratio at most | ratio | |\n|---|---|--:|--:|---|\n{rows}"
+        );
     }
 }
 

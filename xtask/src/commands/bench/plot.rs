@@ -34,8 +34,6 @@ text{font:12px system-ui,-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-se
 enum Line<'a> {
     Heading(&'a str),
     Row(&'a str, &'a Comparison, &'a Peer),
-    /// Somebody who is not there.
-    Note(String),
 }
 
 /// Draws a report; there is nothing to draw when nobody was compared with anybody.
@@ -52,7 +50,7 @@ pub fn draw(report: &Report, title: &str) -> Option<String> {
     let lines = lines(report, only.is_some());
     let scale = Scale::of(report);
     let bottom = TOP + ROW * lines.len() as f64;
-    let height = bottom + 82.0;
+    let height = bottom + 82.0 + ROW * report.absent.len() as f64;
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" height=\"{height}\" \
          role=\"img\">\n<title>{}</title>\n<style>{STYLE}</style>\n\
@@ -75,11 +73,14 @@ pub fn draw(report: &Report, title: &str) -> Option<String> {
         match line {
             Line::Heading(heading) => text(&mut svg, "h", 20.0, y + 4.0, heading),
             Line::Row(label, comparison, peer) => row(&mut svg, &scale, y, label, comparison, peer),
-            Line::Note(note) => text(&mut svg, "m", 20.0, y + 4.0, &fitting(note, WIDTH - 40.0)),
         }
         y += ROW;
     }
-    legend(&mut svg, report, bottom + 62.0);
+    for (number, absent) in report.absent.iter().enumerate() {
+        let note = fitting(&format!("not run: {}: {}", absent.name, absent.why), WIDTH - 40.0);
+        text(&mut svg, "m", 20.0, bottom + 66.0 + ROW * number as f64, &note);
+    }
+    legend(&mut svg, report, height - 20.0);
     svg.push_str("</svg>\n");
     Some(svg)
 }
@@ -94,7 +95,6 @@ fn lines(report: &Report, single: bool) -> Vec<Line<'_>> {
             lines.push(Line::Row(if single { &comparison.title } else { &peer.name }, comparison, peer));
         }
     }
-    lines.extend(report.absent.iter().map(|absent| Line::Note(format!("not run: {}: {}", absent.name, absent.why))));
     lines
 }
 

@@ -30,10 +30,12 @@ pub fn note_versions(names: &[&str], report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-/// The first word that looks like a version: digits, a point, a digit.
+/// The first word that looks like a version: perhaps a letter, digits, a point, a digit. It is in the first line; others are
+/// about compilers and libraries.
 fn first_version(text: &str) -> Option<String> {
-    text.split(|c: char| c.is_whitespace() || matches!(c, ',' | '(' | ')'))
-        .map(|word| word.trim_start_matches('v'))
+    let line = text.lines().next()?;
+    line.split(|c: char| c.is_whitespace() || matches!(c, ',' | '(' | ')'))
+        .map(|word| word.strip_prefix(|c: char| c.is_ascii_alphabetic()).unwrap_or(word))
         .find(|word| {
             let rest = word.trim_start_matches(|c: char| c.is_ascii_digit());
             rest.len() < word.len()
@@ -56,6 +58,7 @@ mod tests {
             ("uv 0.13.9 (abcdef 2026-01-01)", "0.13.9"),
             ("pip 24.0 from a place (python 3.12)", "24.0"),
             ("ffmpeg version 7.1.1-static Copyright", "7.1.1-static"),
+            ("ffmpeg version n9.0.2-17-g2a571b Copyright\nbuilt with gcc 16.2.0", "9.0.2-17-g2a571b"),
         ] {
             assert_eq!(first_version(says).as_deref(), Some(version));
         }

@@ -149,7 +149,7 @@ impl Middle {
             Self::Median => {
                 let mut sorted = samples.to_vec();
                 sorted.sort_by(f64::total_cmp);
-                sorted[sorted.len() / 2]
+                f64::midpoint(sorted[(sorted.len() - 1) / 2], sorted[sorted.len() / 2])
             }
         }
     }
@@ -181,6 +181,7 @@ mod tests {
         assert_eq!(comparison.verdict(&close), Some((0.5, true)));
         assert_eq!(comparison.verdict(&peer(Some(0.49), &close.samples)), Some((0.49, false)));
         assert_eq!(comparison.verdict(&peer(None, &close.samples)), None);
+        assert_eq!(Middle::Median.of(&[4.0, 1.0, 2.0, 9.0]), 3.0, "of an even number it lies between two");
         comparison.middle = Middle::Mean;
         assert_eq!(comparison.ratio(&close), Some(0.25));
         // What is too short for the clock has no ratio.

@@ -113,11 +113,11 @@ pub enum Outcome {
 
 impl Results {
     /// Puts together what a run found out.
-    pub fn new(root: &Utf8Path, description: &Description, machine: Machine, benchmarks: Vec<Entry>) -> Self {
+    pub fn new(tool: Tool, description: &Description, machine: Machine, benchmarks: Vec<Entry>) -> Self {
         Self {
             schema: SCHEMA,
             date: httpdate::fmt_http_date(SystemTime::now()),
-            tool: Tool::this(root),
+            tool,
             runtime: Runtime::of(description),
             machine,
             benchmarks,
@@ -204,7 +204,8 @@ fn compact(json: &str) -> String {
 }
 
 impl Tool {
-    fn this(root: &Utf8Path) -> Self {
+    /// This one, whose source is here.
+    pub fn this(root: &Utf8Path) -> Self {
         let commit = checkout::commit(root);
         Self {
             version: env!("CARGO_PKG_VERSION").to_owned(),
