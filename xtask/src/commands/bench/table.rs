@@ -57,7 +57,12 @@ fn is_figures(column: usize) -> bool {
 /// The table and what else there is to say, for a terminal.
 pub fn text(report: &Report, title: &str) -> String {
     let mut rows = rows(report);
-    rows.insert(0, head(report, title));
+    if rows.is_empty() {
+        // There is nothing that columns would be called.
+        rows.push(std::array::from_fn(|column| if column == 0 { title.to_owned() } else { String::new() }));
+    } else {
+        rows.insert(0, head(report, title));
+    }
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
     let widths = std::array::from_fn::<_, COLUMNS, _>(width);
     let mut text = String::new();
