@@ -49,10 +49,10 @@ fn the_readme_opens_with_its_two_commands() {
 
 /// The documents of this repository.
 fn documents() -> Vec<Utf8PathBuf> {
-    let mut documents = vec![root().to_owned(), root().join("docs"), root().join("deploy")]
+    let mut documents = ["", "docs", "docs/benchmarks", "deploy"]
         .into_iter()
         .flat_map(|directory| {
-            let found = directory.read_dir_utf8().unwrap().map(|entry| entry.unwrap().into_path());
+            let found = root().join(directory).read_dir_utf8().unwrap().map(|entry| entry.unwrap().into_path());
             found.collect::<Vec<_>>()
         })
         .filter(|path| path.extension() == Some("md"))

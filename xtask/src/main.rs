@@ -58,8 +58,7 @@ enum Command {
     Smoke(commands::smoke::Arguments),
     #[command(subcommand)]
     Cache(commands::cache::Command),
-    #[command(subcommand)]
-    Bench(commands::bench::Command),
+    Bench(commands::bench::Arguments),
     Ci(commands::ci::Arguments),
 }
 
@@ -97,7 +96,7 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
         Command::Reproduce(arguments) => commands::reproduce::run(arguments, root, &manifests),
         Command::Smoke(arguments) => commands::smoke::run(arguments),
         Command::Cache(command) => commands::cache::run(command),
-        Command::Bench(command) => commands::bench::run(command, &manifests),
+        Command::Bench(arguments) => commands::bench::run(arguments, root, &manifests),
         Command::Ci(arguments) => commands::ci::run(arguments, root, &manifests),
     }
 }

@@ -11,6 +11,8 @@ use clap::Args;
 
 use super::child;
 use super::contest::{self, Contestant, timed};
+use super::programs;
+use super::report::Report;
 use crate::bundle::{self, Format, Request};
 use crate::failure::{Exit, Failure};
 use crate::interrupt::WorkDirectory;
@@ -18,29 +20,33 @@ use crate::plan::human_size;
 use crate::progress::Silent;
 use crate::store::Store;
 
+/// What packs beside this tool.
+const PEERS: [&str; 2] = ["tar", "zstd"];
+/// What the project has promised: packing takes at most so many times as long as tar and zstd.
+const LIMIT: f64 = 1.1;
+
 /// Pack a runtime, beside tar and zstd
 #[derive(Args, Debug)]
 pub struct Arguments {
     /// The directory of the runtime
-    runtime: Utf8PathBuf,
+    pub(super) runtime: Utf8PathBuf,
     /// How much is compressed
     #[arg(long, value_name = "N", default_value_t = 9)]
-    level: u32,
+    pub(super) level: u32,
     /// How often each one runs
     #[arg(long, value_name = "N", default_value_t = 5)]
-    rounds: usize,
+    pub(super) rounds: usize,
 }
 
-/// Runs the subcommand.
-pub fn run(arguments: &Arguments, manifests: &Utf8Path) -> Result<()> {
-    for program in ["tar", "zstd"] {
-        if !Command::new(program).arg("--version").stdout(Stdio::null()).status().is_ok_and(|status| status.success()) {
-            bail!(
-                Failure::new(Exit::Unavailable, format!("there is no {program} on PATH to compare this tool with"))
-                    .hint(format!("install {program}"))
-            );
-        }
-    }
+/// Runs the subcommand, which is about a comparison: without the others it measures nothing.
+pub fn run(arguments: &Arguments, manifests: &Utf8Path) -> Result<Report> {
+    programs::note_versions(&PEERS, &mut Report::default())?;
+    measure(arguments, manifests)
+}
+
+/// Measures with whoever is there.
+pub fn measure(arguments: &Arguments, manifests: &Utf8Path) -> Result<Report> {
+    let mut report = Report::new("bundle: verify, pack, documents");
     let runtime = camino::absolute_utf8(&arguments.runtime)?;
     let work = WorkDirectory::new_in(&Store::locate()?.work())?;
     let (ours, theirs) = (work.path().join("ours"), work.path().join("theirs.tar.zst"));
@@ -53,31 +59,31 @@ pub fn run(arguments: &Arguments, manifests: &Utf8Path) -> Result<()> {
     };
     let mut plain = 0;
     let mut size = 0;
-    let mut contestants = [
-        Contestant::new("bundle: verify, pack, documents", || {
-            timed(|| {
-                let made = bundle::make(&request, &Silent, manifests)?;
-                (plain, size) = (made.plain, made.packed.size);
-                Ok(())
-            })
-        }),
-        Contestant::new(format!("tar | zstd -T0 -{}", arguments.level), || {
-            timed(|| tar_and_zstd(&runtime, &theirs, arguments.level))
-        }),
-    ];
-    eprintln!("one round of everything, to warm up");
-    contest::alternate(&mut contestants.iter_mut().map(Contestant::again).collect::<Vec<_>>(), 1)?;
+    let mut contestants = vec![Contestant::new(&report.ours, || {
+        timed(|| {
+            let made = bundle::make(&request, &Silent, manifests)?;
+            (plain, size) = (made.plain, made.packed.size);
+            Ok(())
+        })
+    })];
+    let peer = format!("tar | zstd -T0 -{}", arguments.level);
+    match programs::note_versions(&PEERS, &mut report) {
+        Ok(()) => {
+            let pack = || timed(|| tar_and_zstd(&runtime, &theirs, arguments.level));
+            contestants.push(Contestant::new(peer, pack).limit(LIMIT));
+        }
+        Err(error) => report.lacks(peer, format!("{error:#}")),
+    }
+    contest::warm_up(&mut contestants)?;
     contest::alternate(&mut contestants, arguments.rounds)?;
-    let table = contest::table("pack a runtime", &contestants);
+    report.comparisons.push(contest::compare_times("pack a runtime", &contestants));
     drop(contestants);
-    super::super::print(&format!(
-        "{table}of {}: {}, theirs {}; peak memory of this tool: {}",
-        human_size(plain),
-        human_size(size),
-        human_size(theirs.metadata()?.len()),
-        child::peak_memory().map_or_else(|| "unknown".to_owned(), human_size),
-    ))?;
-    Ok(())
+    report.notes.push(format!("{} become {}", human_size(plain), human_size(size)));
+    if let Ok(theirs) = theirs.metadata() {
+        report.notes.push(format!("with tar and zstd {}", human_size(theirs.len())));
+    }
+    report.notes.extend(child::peak_memory().map(|peak| format!("peak memory of this tool: {}", human_size(peak))));
+    Ok(report)
 }
 
 fn tar_and_zstd(runtime: &Utf8Path, to: &Utf8Path, level: u32) -> Result<()> {

@@ -4,37 +4,45 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-/// Who takes part, and how long each round took.
-pub struct Contestant<'a> {
-    /// What the table calls it.
-    pub name: String,
-    run: Box<dyn FnMut() -> Result<Duration> + 'a>,
-    times: Vec<Duration>,
+use super::report::{Comparison, Middle, Peer, Unit};
+
+/// Who takes part, and what was measured in each round.
+pub struct Contestant<'a, M = Duration> {
+    name: String,
+    limit: Option<f64>,
+    run: Box<dyn FnMut() -> Result<M> + 'a>,
+    measured: Vec<M>,
 }
 
-impl<'a> Contestant<'a> {
-    /// `run` does the work once and returns how long the part took that counts.
-    pub fn new(name: impl Into<String>, run: impl FnMut() -> Result<Duration> + 'a) -> Self {
-        Self { name: name.into(), run: Box::new(run), times: Vec::new() }
+/// What a round measures.
+pub trait Measured {
+    /// Whether a round takes so long that somebody wants to know what goes on.
+    const IS_LONG: bool = true;
+
+    /// What is told of it then.
+    fn told(&self) -> String;
+}
+
+impl Measured for Duration {
+    fn told(&self) -> String {
+        Unit::Seconds.show(self.as_secs_f64())
+    }
+}
+
+impl<'a, M> Contestant<'a, M> {
+    /// `run` does the work once and returns what is measured of it.
+    pub fn new(name: impl Into<String>, run: impl FnMut() -> Result<M> + 'a) -> Self {
+        Self { name: name.into(), limit: None, run: Box::new(run), measured: Vec::new() }
     }
 
-    /// The same one with no rounds counted, for what comes before the measurement.
-    pub fn again<'b>(&'b mut self) -> Contestant<'b>
-    where
-        'a: 'b,
-    {
-        Contestant::new(self.name.clone(), &mut self.run)
+    /// Ours divided by this one may be at most so much: a promise of the project.
+    pub fn limit(self, limit: f64) -> Self {
+        Self { limit: Some(limit), ..self }
     }
 
-    /// The middle one of all rounds.
-    pub fn median(&self) -> Duration {
-        let mut times = self.times.clone();
-        times.sort();
-        times[times.len() / 2]
-    }
-
-    fn best(&self) -> Duration {
-        self.times.iter().min().copied().unwrap_or_default()
+    fn samples(&self, figure: impl Fn(&M) -> f64) -> Vec<f64> {
+        // Nothing here is measured more exactly, and files with all digits of a fraction are hard to read.
+        self.measured.iter().map(|measured| (figure(measured) * 1e6).round() / 1e6).collect()
     }
 }
 
@@ -45,30 +53,56 @@ pub fn timed(work: impl FnOnce() -> Result<()>) -> Result<Duration> {
     Ok(started.elapsed())
 }
 
+/// Runs every contestant once, and counts nothing.
+pub fn warm_up<M>(contestants: &mut [Contestant<'_, M>]) -> Result<()> {
+    eprintln!("one round of everything, to warm up");
+    for contestant in contestants {
+        (contestant.run)()?;
+    }
+    Ok(())
+}
+
 /// Runs every contestant once a round. Who is first changes, since the first one finds the colder machine.
-pub fn alternate(contestants: &mut [Contestant<'_>], rounds: usize) -> Result<()> {
+pub fn alternate<M: Measured>(contestants: &mut [Contestant<'_, M>], rounds: usize) -> Result<()> {
     for round in 0..rounds {
         let count = contestants.len();
         for turn in 0..count {
             let contestant = &mut contestants[(round + turn) % count];
-            eprint!("round {} of {rounds}: {} … ", round + 1, contestant.name);
-            let time = (contestant.run)()?;
-            eprintln!("{:.2} s", time.as_secs_f64());
-            contestant.times.push(time);
+            if M::IS_LONG {
+                eprint!("round {} of {rounds}: {} … ", round + 1, contestant.name);
+            }
+            let measured = (contestant.run)()?;
+            if M::IS_LONG {
+                eprintln!("{}", measured.told());
+            }
+            contestant.measured.push(measured);
         }
     }
     Ok(())
 }
 
-/// A table in which the first contestant is compared with each of the others.
-pub fn table(title: &str, contestants: &[Contestant<'_>]) -> String {
-    let mut text = format!("{title:<34} {:>9} {:>9}   {}\n", "median", "best", "ours / this");
-    let ours = contestants[0].median().as_secs_f64();
-    for contestant in contestants {
-        let (median, best) = (contestant.median().as_secs_f64(), contestant.best().as_secs_f64());
-        text.push_str(&format!("{:<34} {median:>7.2} s {best:>7.2} s   {:.2}\n", contestant.name, ours / median));
+/// One figure of all that was measured, of the first contestant beside the others.
+pub fn compare<M>(
+    title: impl Into<String>,
+    unit: Unit,
+    contestants: &[Contestant<'_, M>],
+    figure: impl Fn(&M) -> f64,
+) -> Comparison {
+    let (ours, others) = contestants.split_first().expect("this project takes part in its own benchmarks");
+    let peers =
+        others.iter().map(|peer| Peer { name: peer.name.clone(), limit: peer.limit, samples: peer.samples(&figure) });
+    Comparison {
+        title: title.into(),
+        unit,
+        middle: Middle::Median,
+        ours: ours.samples(&figure),
+        peers: peers.collect(),
     }
-    text
+}
+
+/// The times of the first contestant beside those of the others.
+pub fn compare_times(title: impl Into<String>, contestants: &[Contestant<'_>]) -> Comparison {
+    compare(title, Unit::Seconds, contestants, Duration::as_secs_f64)
 }
 
 #[cfg(test)]
@@ -85,10 +119,13 @@ mod tests {
                 Ok(Duration::from_secs(seconds))
             })
         };
-        let mut both = [contestant("ours", 1), contestant("theirs", 4)];
+        let mut both = [contestant("ours", 1), contestant("theirs", 4).limit(0.3)];
+        warm_up(&mut both).unwrap();
         alternate(&mut both, 2).unwrap();
-        assert_eq!(*calls.borrow(), ["ours", "theirs", "theirs", "ours"]);
-        let table = table("fill", &both);
-        assert!(table.lines().nth(2).unwrap().ends_with("0.25"), "{table}");
+        assert_eq!(*calls.borrow(), ["ours", "theirs", "ours", "theirs", "theirs", "ours"]);
+        let comparison = compare_times("fill", &both);
+        assert_eq!(comparison.ours, [1.0, 1.0], "what was to warm up does not count");
+        assert_eq!(comparison.verdict(&comparison.peers[0]), Some((0.3, true)));
+        assert_eq!(comparison.ratio(&comparison.peers[0]), Some(0.25));
     }
 }

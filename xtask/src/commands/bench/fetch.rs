@@ -5,10 +5,10 @@
 
 use std::cell::Cell;
 use std::fmt::Write as _;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 use serde_json::json;
@@ -17,8 +17,9 @@ use super::child;
 use super::contest::{self, Contestant};
 use super::noise::{LARGEST_MIB, Wheel};
 use super::places::Places;
+use super::programs;
+use super::report::Report;
 use super::server::Server;
-use crate::failure::{Exit, Failure};
 use crate::plan::human_size;
 use crate::progress::Silent;
 use crate::store::Store;
@@ -36,16 +37,16 @@ const SIZES: (f64, f64) = (10e3, 2e6);
 pub struct Arguments {
     /// The size of the large file, in MiB
     #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u64).range(1..=LARGEST_MIB))]
-    large_mib: u64,
+    pub(super) large_mib: u64,
     /// How often each one runs
     #[arg(long, value_name = "N", default_value_t = 5)]
-    rounds: usize,
+    pub(super) rounds: usize,
     /// An interpreter with pip [default: the first one on PATH]
     #[arg(long, value_name = "PATH")]
-    python_from: Option<Utf8PathBuf>,
+    pub(super) python_from: Option<Utf8PathBuf>,
     /// Leave out pip
     #[arg(long)]
-    without_pip: bool,
+    pub(super) without_pip: bool,
 }
 
 /// Download files as fetch does, for bench fetch
@@ -62,10 +63,20 @@ pub fn list(arguments: &ListArguments) -> Result<()> {
     Ok(())
 }
 
-/// Runs the subcommand.
-pub fn run(arguments: &Arguments, manifests: &Utf8Path) -> Result<()> {
+/// Runs the subcommand, which is about a comparison: without curl it measures nothing.
+pub fn run(arguments: &Arguments, manifests: &Utf8Path) -> Result<Report> {
+    programs::version("curl")?;
+    measure(arguments, manifests)
+}
+
+/// Measures with whoever is there.
+pub fn measure(arguments: &Arguments, manifests: &Utf8Path) -> Result<Report> {
+    let mut report = Report::new("this tool");
     let store = Store::locate()?;
-    let rivals = Rivals::find(arguments, &store, manifests)?;
+    let rivals = Rivals::find(arguments, &store, manifests, &mut report);
+    for absent in &report.absent {
+        eprintln!("without {}: {}", absent.name, absent.why);
+    }
     let places = Places::new(&store)?;
     let files = places.path().join("files");
     fs_err::create_dir(&files)?;
@@ -82,24 +93,24 @@ pub fn run(arguments: &Arguments, manifests: &Utf8Path) -> Result<()> {
     let server = Server::start(&files)?;
     for wheels in [large, small] {
         let course = Course::new(&wheels, &server, &places, &rivals)?;
-        let mut contestants = course.contestants();
-        eprintln!("one round of everything, to warm up");
-        contest::alternate(&mut contestants.iter_mut().map(Contestant::again).collect::<Vec<_>>(), 1)?;
+        let mut contestants = course.contestants(&report.ours);
+        contest::warm_up(&mut contestants)?;
         contest::alternate(&mut contestants, arguments.rounds)?;
         let bytes = wheels.iter().map(|wheel| wheel.size).sum::<u64>();
         let title = format!("{}, {}", counted(wheels.len(), "file"), human_size(bytes));
-        commands::print(&format!(
-            "{}peak memory of this tool: {}, connections: {}\n",
-            contest::table(&title, &contestants),
+        report.notes.push(format!(
+            "{title}: peak memory of this tool {}, {}",
             human_size(course.peak.get()),
-            course.connections.get(),
-        ))?;
+            counted(course.connections.get(), "connection"),
+        ));
+        report.comparisons.push(contest::compare_times(title, &contestants));
     }
-    Ok(())
+    Ok(report)
 }
 
-/// Those of the others that this machine has, besides curl.
+/// Those of the others that this machine has.
 struct Rivals {
+    curl: bool,
     sha256sum: bool,
     /// An interpreter with pip.
     pip: Option<Utf8PathBuf>,
@@ -107,37 +118,48 @@ struct Rivals {
 }
 
 impl Rivals {
-    fn find(arguments: &Arguments, store: &Store, manifests: &Utf8Path) -> Result<Self> {
-        if !answers(Command::new("curl").arg("--version")) {
-            bail!(
-                Failure::new(Exit::Unavailable, "there is no curl on PATH to compare this tool with")
-                    .hint("install curl")
-            );
-        }
-        let sha256sum = answers(Command::new("sha256sum").arg("--version"));
-        if !sha256sum {
-            left_out("curl with a check of the hashes", "there is no sha256sum on PATH");
-        }
+    /// Looks for them, and writes down what is not there.
+    fn find(arguments: &Arguments, store: &Store, manifests: &Utf8Path, report: &mut Report) -> Self {
+        let mut has = |program: &str, name: &str| match programs::note_versions(&[program], report) {
+            Ok(()) => true,
+            Err(error) => {
+                report.lacks(name, format!("{error:#}"));
+                false
+            }
+        };
+        let curl = has("curl", "curl");
+        let sha256sum = curl && has("sha256sum", "curl with a check of the hashes");
         let pythons = arguments.python_from.clone().map_or_else(|| host::pythons(&[]), |path| vec![path]);
-        let has_pip = |python: &&Utf8PathBuf| answers(Command::new(python).args(["-m", "pip", "--version"]));
-        let pip = if arguments.without_pip { None } else { pythons.iter().find(has_pip).cloned() };
-        if pip.is_none() && !arguments.without_pip {
-            left_out("pip", "no Python was found that has it; `--python-from` can name one");
-        }
+        let pip = if arguments.without_pip {
+            report.lacks("pip", "`--without-pip` leaves it out");
+            None
+        } else {
+            let found = pythons.iter().find_map(|python| Some((python.clone(), pip_version(python)?)));
+            match found {
+                Some((python, version)) => {
+                    report.versions.insert("pip".to_owned(), version);
+                    Some(python)
+                }
+                None => {
+                    report.lacks("pip", "no Python was found that has it; `--python-from` can name one");
+                    None
+                }
+            }
+        };
         let uv = Uv::locate(store, manifests, &pythons);
-        if let Err(error) = &uv {
-            left_out("uv", &format!("{error:#}"));
+        match &uv {
+            Ok(uv) => report
+                .versions
+                .extend(programs::version_of(uv.command().arg("--version")).map(|it| ("uv".to_owned(), it))),
+            Err(error) => report.lacks("uv", format!("{error:#}")),
         }
-        Ok(Self { sha256sum, pip, uv: uv.ok() })
+        Self { curl, sha256sum, pip, uv: uv.ok() }
     }
 }
 
-fn answers(command: &mut Command) -> bool {
-    command.stdin(Stdio::null()).output().is_ok_and(|output| output.status.success())
-}
-
-fn left_out(who: &str, why: &str) {
-    eprintln!("without {who}: {why}");
+/// The version of an interpreter's pip.
+pub fn pip_version(python: &Utf8Path) -> Option<String> {
+    programs::version_of(Command::new(python).args(["-m", "pip", "--version"]))
 }
 
 /// What is to be fetched, in the form that each contestant wants, and what was seen on the way.
@@ -186,11 +208,12 @@ impl<'a> Course<'a> {
         })
     }
 
-    fn contestants(&self) -> Vec<Contestant<'_>> {
-        let mut contestants = vec![
-            Contestant::new("this tool", || self.ours()),
-            Contestant::new(format!("curl --parallel-max {CONNECTIONS}, no check"), || self.curl(false)),
-        ];
+    fn contestants(&self, ours: &str) -> Vec<Contestant<'_>> {
+        let mut contestants = vec![Contestant::new(ours, || self.ours())];
+        if self.rivals.curl {
+            contestants
+                .push(Contestant::new(format!("curl --parallel-max {CONNECTIONS}, no check"), || self.curl(false)));
+        }
         if self.rivals.sha256sum {
             contestants.push(Contestant::new("the same, then sha256sum -c", || self.curl(true)));
         }

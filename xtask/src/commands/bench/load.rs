@@ -20,14 +20,17 @@ use serde_json::{Value, json};
 use speaches_launcher::runtime::Head;
 
 use super::child::resident;
+use super::report::{Comparison, Middle, Peer, Report, Unit};
 use crate::commands::smoke::{SENTENCE, Service};
 use crate::failure::{Exit, Failure};
 use crate::http;
 use crate::plan::human_size;
 use crate::runtime::verify;
 
-/// Memory may be larger than in the first minute by this part of it.
-const GROWTH: f64 = 0.10;
+/// Memory may be so many times as large as in the first minute.
+const GROWTH: f64 = 1.1;
+/// Of memory, in seconds: what is loaded only when it is needed is there afterwards.
+const FIRST: usize = 60;
 /// How long an answer of `/health` may take; Harbor's check waits no longer.
 const HEALTHY: Duration = Duration::from_secs(5);
 /// How many answers are being read when the service is told to stop.
@@ -37,13 +40,13 @@ const READERS: usize = 8;
 #[derive(Args, Debug)]
 pub struct Arguments {
     /// The directory of the runtime, with models
-    runtime: Utf8PathBuf,
+    pub(super) runtime: Utf8PathBuf,
     /// How many clients there are at once
     #[arg(long, value_name = "N", default_value_t = 200)]
-    clients: usize,
+    pub(super) clients: usize,
     /// For how long
     #[arg(long, value_name = "N", default_value_t = 300)]
-    seconds: u64,
+    pub(super) seconds: u64,
 }
 
 /// What clients do.
@@ -81,7 +84,7 @@ const ACTS: [Act; 15] = [
 ];
 
 /// Runs the subcommand.
-pub fn run(arguments: &Arguments) -> Result<()> {
+pub fn run(arguments: &Arguments) -> Result<Report> {
     let runtime = camino::absolute_utf8(&arguments.runtime)?;
     let head = verify::read(&runtime)?.head;
     let mut service = Service::start(&runtime, &head)?;
@@ -114,24 +117,50 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         over.store(true, Ordering::Relaxed);
         result
     })?;
-    let minute = memory.len().min(60);
-    let first = memory.iter().take(minute).max().copied().unwrap_or_default();
-    let most = memory.iter().skip(minute).max().copied().unwrap_or_default();
-    for (act, count) in tally.into_inner().unwrap_or_else(PoisonError::into_inner) {
-        println!("{:<14} {count:>7}", format!("{act:?}"));
-    }
-    println!("memory: {} in the first minute, {} afterwards", human_size(first), human_size(most));
+    let mut report = Report::new("after the first minute");
+    let tally = tally.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let counts = tally.iter().map(|(act, count)| format!("{act:?} {count}")).collect::<Vec<_>>().join(", ");
+    report.notes.push(format!(
+        "{} clients, {} answers in {} s: {counts}",
+        arguments.clients,
+        tally.values().sum::<usize>(),
+        arguments.seconds
+    ));
     let wrong = wrong.into_inner().unwrap_or_else(PoisonError::into_inner);
     if let Some(one) = wrong.first() {
-        eprintln!("{}", errors_in(&service.log()));
+        eprintln!("{}\n{}", report.notes.join("\n"), errors_in(&service.log()));
         bail!(Failure::new(Exit::Data, format!("{} answers were wrong, the first one: {one}", wrong.len())));
     }
-    if most as f64 > first as f64 * (1.0 + GROWTH) {
-        bail!(Failure::new(Exit::Data, "memory grew after the first minute by more than a tenth".to_owned()));
+    report.notes.push("no answer was wrong".to_owned());
+    let (first, later) = memory.split_at(memory.len().min(FIRST));
+    let most = |memory: &[u64]| memory.iter().max().copied().unwrap_or_default() as f64;
+    if later.is_empty() {
+        report.lacks("growth of memory", format!("it took no longer than the first {FIRST} s"));
+        report.notes.push(format!("memory at most {}", human_size(most(first) as u64)));
+    } else {
+        let peer = Peer { name: "in the first minute".to_owned(), limit: Some(GROWTH), samples: vec![most(first)] };
+        if most(later) > most(first) * GROWTH {
+            eprintln!("{}", report.notes.join("\n"));
+            bail!(Failure::new(
+                Exit::Data,
+                format!(
+                    "memory grew from {} in the first minute to {} afterwards; at most {GROWTH} times as much is allowed",
+                    human_size(most(first) as u64),
+                    human_size(most(later) as u64)
+                )
+            ));
+        }
+        report.comparisons.push(Comparison {
+            title: "most memory".to_owned(),
+            unit: Unit::Bytes,
+            middle: Middle::Median,
+            ours: vec![most(later)],
+            peers: vec![peer],
+        });
     }
     stop_while_reading(&target, &mut service)?;
-    println!("stopped; all of {READERS} answers that were being read are complete");
-    Ok(())
+    report.notes.push(format!("stopped; all of {READERS} answers that were being read are complete"));
+    Ok(report)
 }
 
 /// The first events of a log that are errors, with the lines that belong to them.

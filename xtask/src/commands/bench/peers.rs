@@ -11,6 +11,8 @@ use serde_json::json;
 use speaches_launcher::layout;
 use speaches_launcher::runtime::Head;
 
+use super::checkout;
+use super::report::Report;
 use crate::failure::{Exit, Failure};
 use crate::http;
 use crate::interrupt::WorkDirectory;
@@ -23,13 +25,20 @@ const PATIENCE: Duration = Duration::from_secs(180);
 #[derive(Args, Debug)]
 pub struct Places {
     /// The directory of the runtime, with models
-    runtime: Utf8PathBuf,
+    pub(super) runtime: Utf8PathBuf,
+    #[command(flatten)]
+    pub(super) upstream: Upstream,
+}
+
+/// Where upstream is.
+#[derive(Args, Clone, Debug)]
+pub struct Upstream {
     /// The interpreter of an environment in which upstream is installed (`uv sync` of its checkout)
-    #[arg(long, value_name = "PATH")]
-    upstream_python: Utf8PathBuf,
+    #[arg(long = "upstream-python", value_name = "PATH")]
+    pub(super) python: Utf8PathBuf,
     /// The checkout of upstream
-    #[arg(long, value_name = "DIR")]
-    upstream_source: Utf8PathBuf,
+    #[arg(long = "upstream-source", value_name = "DIR")]
+    pub(super) source: Utf8PathBuf,
 }
 
 /// What is started.
@@ -56,28 +65,54 @@ impl Who {
 
 /// Both servers, before they are started.
 pub struct Servers {
-    places: Places,
+    runtime: Utf8PathBuf,
+    upstream: Option<Upstream>,
     head: Head,
     /// For requests to them.
     pub client: Client,
 }
 
 impl Servers {
-    /// Reads what the runtime is.
-    pub fn new(places: &Places) -> Result<Self> {
-        let places = Places {
-            runtime: camino::absolute_utf8(&places.runtime)?,
-            upstream_python: camino::absolute_utf8(&places.upstream_python)?,
-            upstream_source: places.upstream_source.clone(),
+    /// Reads what the runtime is. Without upstream there is one server.
+    pub fn new(runtime: &Utf8Path, upstream: Option<&Upstream>) -> Result<Self> {
+        let runtime = camino::absolute_utf8(runtime)?;
+        let upstream = match upstream {
+            Some(upstream) => Some(Upstream {
+                python: camino::absolute_utf8(&upstream.python)?,
+                source: camino::absolute_utf8(&upstream.source)?,
+            }),
+            None => None,
         };
-        Ok(Self { head: verify::read(&places.runtime)?.head, places, client: http::loopback()? })
+        Ok(Self { head: verify::read(&runtime)?.head, runtime, upstream, client: http::loopback()? })
+    }
+
+    /// Those that there are, ours first.
+    pub fn who(&self) -> &'static [Who] {
+        if self.upstream.is_some() { &Who::ALL } else { &Who::ALL[..1] }
+    }
+
+    /// A report about them, with upstream's version, or why it is missing.
+    pub fn report(&self) -> Report {
+        let mut report = Report::new(Who::Ours.name());
+        let Some(upstream) = &self.upstream else {
+            report.lacks(Who::Upstream.name(), "`--upstream-python` and `--upstream-source` say where it is");
+            return report;
+        };
+        let ask = "import platform, importlib.metadata as m; print(m.version('speaches'), 'Python', platform.python_version())";
+        let answer = Command::new(&upstream.python).args(["-c", ask]).stdin(Stdio::null()).output();
+        let version = answer.ok().filter(|answer| answer.status.success());
+        let version = version.map(|answer| String::from_utf8_lossy(&answer.stdout).trim().to_owned());
+        let commit = checkout::commit(&upstream.source).map(|commit| format!("commit {commit}"));
+        let version = version.into_iter().chain(commit).collect::<Vec<_>>().join(", ");
+        report.versions.insert("upstream".to_owned(), version);
+        report
     }
 
     /// The bundled model for a task.
     pub fn model(&self, task: &str) -> Result<&str> {
         let found = self.head.served_for(task);
         let missing = || {
-            Failure::new(Exit::Config, format!("`{}` has no model for {task}", self.places.runtime))
+            Failure::new(Exit::Config, format!("`{}` has no model for {task}", self.runtime))
                 .hint("provision it without `--models none`")
         };
         Ok(found.ok_or_else(missing)?.id.as_str())
@@ -96,23 +131,24 @@ impl Servers {
         let state = WorkDirectory::new_in(Utf8Path::from_path(&std::env::temp_dir()).context("a path in UTF-8")?)?;
         let mut command = match who {
             Who::Ours => {
-                let mut command = Command::new(self.places.runtime.join("bin/speaches"));
+                let mut command = Command::new(self.runtime.join("bin/speaches"));
                 command.args(["serve", "--host", "127.0.0.1", "--port", &port.to_string()]);
                 command.args(["--state-dir", state.path().as_str(), "--hf-cache", state.path().join("cache").as_str()]);
                 command
             }
             Who::Upstream => {
-                let mut command = Command::new(&self.places.upstream_python);
+                let upstream = self.upstream.as_ref().context("there is no upstream")?;
+                let mut command = Command::new(&upstream.python);
                 command
                     .args(["-m", "uvicorn", "--factory", "speaches.main:create_app", "--host", "127.0.0.1"])
                     .args(["--port", &port.to_string()])
-                    .current_dir(&self.places.upstream_source)
+                    .current_dir(&upstream.source)
                     .envs([("UVICORN_HOST", "127.0.0.1"), ("UVICORN_PORT", &port.to_string()), ("LOG_LEVEL", "info")]);
                 command
             }
         };
         command
-            .env("HF_HUB_CACHE", self.places.runtime.join(layout::MODELS_HUB))
+            .env("HF_HUB_CACHE", self.runtime.join(layout::MODELS_HUB))
             // Upstream asks the hub at every load otherwise, which takes as long as the network does.
             .envs([("HF_HUB_OFFLINE", "1"), ("DO_NOT_TRACK", "1"), ("GRADIO_ANALYTICS_ENABLED", "False")])
             .stdin(Stdio::null())

@@ -2,15 +2,19 @@
 //!
 //! Both servers run all the time; each request is made to one and then to the other.
 
+use std::cell::Cell;
 use std::io::Read as _;
 use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 
-use super::peers::{Places, Running, Servers, Who};
+use super::contest::{self, Contestant};
+use super::peers::{Places, Running, Servers, Upstream};
+use super::programs;
+use super::report::{Comparison, Middle, Report, Unit};
 use crate::commands::smoke::SENTENCE;
 use crate::failure::{Exit, Failure};
 
@@ -45,52 +49,91 @@ struct Measured {
     bytes: usize,
 }
 
-/// Runs the subcommand.
-pub fn run(arguments: &Arguments) -> Result<()> {
-    let ffmpeg = find_ffmpeg(arguments)?;
-    let servers = Servers::new(&arguments.places)?;
-    let mut running = Vec::new();
-    for who in Who::ALL {
-        eprintln!("starting {}", who.name());
-        let mut server = servers.start(who, |command| put_first_on_path(command, &ffmpeg))?;
-        server.wait_for_page(&servers.client, "/health")?;
-        running.push(server);
+impl contest::Measured for Measured {
+    const IS_LONG: bool = false;
+
+    fn told(&self) -> String {
+        Unit::Seconds.show(self.whole)
     }
-    let text = vec![SENTENCE; arguments.sentences].join(" ");
-    let mut table =
-        format!("{:<6} {:>21}   {:>21}   {:>21}   {:>19}\n", "", "first byte", "whole answer", "processor", "bytes");
+}
+
+/// What is measured of a request.
+type Figure = fn(&Measured) -> f64;
+
+const FIGURES: [(&str, Middle, Figure); 3] = [
+    ("first byte", Middle::Median, |measured| measured.first),
+    ("whole answer", Middle::Median, |measured| measured.whole),
+    // Linux counts in hundredths of a second, so one request tells little.
+    ("processor time", Middle::Mean, |measured| measured.processor),
+];
+
+/// Runs the subcommand.
+pub fn run(arguments: &Arguments) -> Result<Report> {
+    let ffmpeg = find_ffmpeg(arguments.ffmpeg.as_deref())?;
+    let peer = Peer { upstream: &arguments.places.upstream, ffmpeg };
+    measure(&arguments.places.runtime, Some(&peer), arguments.sentences, arguments.rounds)
+}
+
+/// Upstream and what it starts.
+pub struct Peer<'a> {
+    pub(super) upstream: &'a Upstream,
+    /// As [`find_ffmpeg`] finds it.
+    pub(super) ffmpeg: Utf8PathBuf,
+}
+
+/// Measures with upstream, if it is there.
+pub fn measure(runtime: &Utf8Path, peer: Option<&Peer<'_>>, sentences: usize, rounds: usize) -> Result<Report> {
+    let servers = Servers::new(runtime, peer.map(|peer| peer.upstream))?;
+    let mut report = servers.report();
+    if let Some(peer) = peer {
+        let version = programs::version_of(Command::new(&peer.ffmpeg).arg("-version"));
+        report.versions.extend(version.map(|version| ("ffmpeg".to_owned(), version)));
+    }
+    let mut running = Vec::new();
+    for who in servers.who() {
+        eprintln!("starting {}", who.name());
+        let mut server = servers.start(*who, |command| {
+            if let Some(peer) = peer {
+                put_first_on_path(command, &peer.ffmpeg);
+            }
+        })?;
+        server.wait_for_page(&servers.client, "/health")?;
+        running.push((who, server));
+    }
+    let text = vec![SENTENCE; sentences].join(" ");
+    let mut lengths = Vec::new();
     for format in FORMATS {
         eprintln!("{format}");
         let body = servers.speech_request(&text, format)?;
-        let mut measured = [Vec::new(), Vec::new()];
+        let bytes = running.iter().map(|_| Cell::new(0)).collect::<Vec<_>>();
+        let mut contestants = Vec::new();
+        for ((who, server), bytes) in running.iter().zip(&bytes) {
+            contestants.push(Contestant::new(who.name(), || {
+                let measured = speak(&servers, server, &body)?;
+                bytes.set(measured.bytes);
+                Ok(measured)
+            }));
+        }
         // The first request of each loads models and libraries.
-        for server in &running {
-            speak(&servers, server, &body)?;
+        contest::warm_up(&mut contestants)?;
+        contest::alternate(&mut contestants, rounds)?;
+        for (title, middle, figure) in FIGURES {
+            let comparison = contest::compare(format!("{format}, {title}"), Unit::Seconds, &contestants, figure);
+            report.comparisons.push(Comparison { middle, ..comparison });
         }
-        for round in 0..arguments.rounds {
-            for turn in 0..2 {
-                let who = (round + turn) % 2;
-                measured[who].push(speak(&servers, &running[who], &body)?);
-            }
-        }
-        let [ours, upstream] = &measured;
-        let compare = |of: fn(&[Measured]) -> f64| {
-            let (ours, theirs) = (of(ours) * 1000.0, of(upstream) * 1000.0);
-            format!("{ours:>4.0} / {theirs:>4.0} ms {:>4.2}", ours / theirs)
-        };
-        let first = compare(|all| median(all, |it| it.first));
-        let whole = compare(|all| median(all, |it| it.whole));
-        // Linux counts in hundredths of a second, so one request tells little.
-        let processor = compare(|all| all.iter().map(|it| it.processor).sum::<f64>() / all.len() as f64);
-        let bytes = format!("{} / {}", ours[0].bytes, upstream[0].bytes);
-        table.push_str(&format!("{format:<6} {first:>21}   {whole:>21}   {processor:>21}   {bytes:>19}\n"));
+        lengths.push(format!(
+            "{format} {}",
+            bytes.iter().map(|bytes| bytes.get().to_string()).collect::<Vec<_>>().join(" / ")
+        ));
     }
-    super::super::print(&format!("ours / theirs and the ratio, {} requests each\n{table}", arguments.rounds))?;
-    Ok(())
+    let names = servers.who().iter().map(|who| who.name()).collect::<Vec<_>>().join(" / ");
+    report.notes.push(format!("bytes of an answer, {names}: {}", lengths.join(", ")));
+    Ok(report)
 }
 
-fn find_ffmpeg(arguments: &Arguments) -> Result<Utf8PathBuf> {
-    if let Some(path) = &arguments.ffmpeg {
+/// The ffmpeg that was named, else the one on PATH.
+pub fn find_ffmpeg(named: Option<&Utf8Path>) -> Result<Utf8PathBuf> {
+    if let Some(path) = named {
         return Ok(camino::absolute_utf8(path)?);
     }
     let path = std::env::var("PATH").unwrap_or_default();
@@ -104,7 +147,7 @@ fn find_ffmpeg(arguments: &Arguments) -> Result<Utf8PathBuf> {
         })
 }
 
-fn put_first_on_path(command: &mut Command, program: &Utf8PathBuf) {
+fn put_first_on_path(command: &mut Command, program: &Utf8Path) {
     let others = std::env::var("PATH").unwrap_or_default();
     if let Some(directory) = program.parent() {
         command.env("PATH", format!("{directory}:{others}"));
@@ -138,10 +181,4 @@ fn processor_time(pid: u32) -> Result<f64> {
     let (_, fields) = text.rsplit_once(')').context("a name in parentheses")?;
     let ticks = fields.split_whitespace().skip(11).take(4).map(str::parse::<u64>).sum::<Result<u64, _>>()?;
     Ok(ticks as f64 / 100.0)
-}
-
-fn median(all: &[Measured], value: fn(&Measured) -> f64) -> f64 {
-    let mut values = all.iter().map(value).collect::<Vec<_>>();
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }

@@ -6,13 +6,15 @@ use std::net::TcpStream;
 use std::time::Instant;
 
 use anyhow::{Result, bail};
+use camino::Utf8Path;
 use clap::Args;
 use reqwest::blocking::multipart::{Form, Part};
 
 use super::child::resident;
-use super::peers::{Places, Running, Servers, Who};
+use super::contest::{self, Contestant};
+use super::peers::{Places, Running, Servers, Upstream, Who};
+use super::report::{Report, Unit};
 use crate::failure::{Exit, Failure};
-use crate::plan::human_size;
 
 /// Start a runtime beside upstream, and compare time, memory and the first requests
 #[derive(Args, Debug)]
@@ -21,7 +23,7 @@ pub struct Arguments {
     places: Places,
     /// How often each one starts
     #[arg(long, value_name = "N", default_value_t = 5)]
-    rounds: usize,
+    pub(super) rounds: usize,
 }
 
 /// What a start looks like from outside.
@@ -39,46 +41,42 @@ struct Measured {
     second: f64,
 }
 
+impl contest::Measured for Measured {
+    fn told(&self) -> String {
+        format!("{}, {}", Unit::Seconds.show(self.healthy), Unit::Bytes.show(self.memory))
+    }
+}
+
 /// A figure of a start.
 type Figure = fn(&Measured) -> f64;
 
-const ROWS: [(&str, Figure); 5] = [
-    ("port accepts", |measured| measured.accepts),
-    ("/health answers 200", |measured| measured.healthy),
-    ("memory then", |measured| measured.memory),
-    ("first transcription, once ready", |measured| measured.first),
-    ("second transcription", |measured| measured.second),
+const FIGURES: [(&str, Unit, Figure); 5] = [
+    ("port accepts", Unit::Seconds, |measured| measured.accepts),
+    ("/health answers 200", Unit::Seconds, |measured| measured.healthy),
+    ("memory then", Unit::Bytes, |measured| measured.memory),
+    ("first transcription, once ready", Unit::Seconds, |measured| measured.first),
+    ("second transcription", Unit::Seconds, |measured| measured.second),
 ];
 
 /// Runs the subcommand.
-pub fn run(arguments: &Arguments) -> Result<()> {
-    let bench = Bench { servers: Servers::new(&arguments.places)? };
-    let speech = bench.speech()?;
-    let mut measured = [Vec::new(), Vec::new()];
-    for round in 0..arguments.rounds {
-        // Who is first changes, since the first one finds the colder machine.
-        for turn in 0..2 {
-            let who = (round + turn) % 2;
-            measured[who].push(bench.measure(Who::ALL[who], &speech)?);
-        }
-    }
-    let [ours, upstream] = measured;
-    let mut text = format!("{:<34} {:>12} {:>12}   {}\n", "median", "this runtime", "upstream", "ours / theirs");
-    for (name, value) in ROWS {
-        let (ours, theirs) = (median(&ours, value), median(&upstream, value));
-        let shown = |number: f64| {
-            if name.starts_with("memory") { human_size(number as u64) } else { format!("{:.0} ms", number * 1000.0) }
-        };
-        text.push_str(&format!("{name:<34} {:>12} {:>12}   {:.2}\n", shown(ours), shown(theirs), ours / theirs));
-    }
-    super::super::print(&text)?;
-    Ok(())
+pub fn run(arguments: &Arguments) -> Result<Report> {
+    measure(&arguments.places.runtime, Some(&arguments.places.upstream), arguments.rounds)
 }
 
-fn median(all: &[Measured], value: Figure) -> f64 {
-    let mut values = all.iter().map(value).collect::<Vec<_>>();
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
+/// Measures with upstream, if it is there.
+pub fn measure(runtime: &Utf8Path, upstream: Option<&Upstream>, rounds: usize) -> Result<Report> {
+    let bench = Bench { servers: Servers::new(runtime, upstream)? };
+    let mut report = bench.servers.report();
+    let speech = bench.speech()?;
+    let mut contestants = Vec::new();
+    for who in bench.servers.who() {
+        contestants.push(Contestant::new(who.name(), || bench.measure(*who, &speech)));
+    }
+    contest::alternate(&mut contestants, rounds)?;
+    for (title, unit, figure) in FIGURES {
+        report.comparisons.push(contest::compare(title, unit, &contestants, figure));
+    }
+    Ok(report)
 }
 
 struct Bench {
@@ -88,7 +86,6 @@ struct Bench {
 impl Bench {
     /// Starts one, asks it, and stops it.
     fn measure(&self, who: Who, speech: &[u8]) -> Result<Measured> {
-        eprint!("{} … ", who.name());
         let client = &self.servers.client;
         let mut measured = Measured::default();
         let mut server = self.servers.start(who, |_| {})?;
@@ -103,7 +100,6 @@ impl Bench {
         }
         measured.first = self.transcribe(&server, speech)?;
         measured.second = self.transcribe(&server, speech)?;
-        eprintln!("{:.2} s, {}", measured.healthy, human_size(measured.memory as u64));
         Ok(measured)
     }
 

@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 use reqwest::blocking::Client;
 use reqwest::blocking::multipart::{Form, Part};
@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use speaches_launcher::runtime::Head;
 
 use super::contest::{self, Contestant, timed};
+use super::report::{Comparison, Report};
 use crate::commands::smoke::{SENTENCE, Service};
 use crate::failure::{Exit, Failure};
 use crate::http;
@@ -28,27 +29,28 @@ const CROWDS: [usize; 3] = [1, 4, 8];
 #[derive(Args, Debug)]
 pub struct Arguments {
     /// The directory of the runtime, with a model that speaks, a Whisper model, and its GGML weights
-    runtime: Utf8PathBuf,
+    pub(super) runtime: Utf8PathBuf,
     /// Lengths of the sound, in seconds
     #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "5,30,120")]
-    seconds: Vec<u32>,
+    pub(super) seconds: Vec<u32>,
     /// How many threads each of them uses
     #[arg(long, value_name = "N", default_value_t = default_threads())]
-    threads: usize,
+    pub(super) threads: usize,
     /// How often each length is transcribed
     #[arg(long, value_name = "N", default_value_t = 5)]
-    rounds: usize,
+    pub(super) rounds: usize,
     /// Sound to transcribe, as 16-bit WAV with one channel [default: what the runtime speaks]
     #[arg(long, value_name = "FILE")]
-    audio: Option<Utf8PathBuf>,
+    pub(super) audio: Option<Utf8PathBuf>,
 }
 
-fn default_threads() -> usize {
+/// How many threads each of them uses.
+pub fn default_threads() -> usize {
     std::thread::available_parallelism().map_or(1, |count| count.get().min(4))
 }
 
 /// Runs the subcommand.
-pub fn run(arguments: &Arguments) -> Result<()> {
+pub fn run(arguments: &Arguments) -> Result<Report> {
     let runtime = camino::absolute_utf8(&arguments.runtime)?;
     let head = verify::read(&runtime)?.head;
     let threads = arguments.threads.to_string();
@@ -69,30 +71,43 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     // The first request loads the model.
     let clip = wav(&repeat(&sound, rate, 2), rate);
     let texts = [whispercpp.transcribe(&clip)?, faster_whisper.transcribe(&clip)?];
-    let ours = format!("whisper.cpp, {}", whispercpp.device()?);
+    let mut report = Report::new(format!("whisper.cpp, {}", whispercpp.device()?));
     let theirs = format!("faster-whisper, cpu, {} threads", arguments.threads);
-    let mut text = format!("whisper.cpp:    {:?}\nfaster-whisper: {:?}\n", texts[0], texts[1]);
-    let contest = |title: &str, clip: &[u8], clients: usize| -> Result<String> {
+    let contest = |title: String, clip: &[u8], clients: usize| -> Result<Comparison> {
         let mut both = [
-            Contestant::new(ours.as_str(), || timed(|| whispercpp.crowd(clip, clients))),
-            Contestant::new(theirs.as_str(), || timed(|| faster_whisper.crowd(clip, clients))),
+            Contestant::new(&report.ours, || timed(|| whispercpp.crowd(clip, clients))),
+            Contestant::new(&theirs, || timed(|| faster_whisper.crowd(clip, clients))),
         ];
         contest::alternate(&mut both, arguments.rounds)?;
-        Ok(contest::table(title, &both))
+        Ok(contest::compare_times(title, &both))
     };
+    let mut comparisons = Vec::new();
     for seconds in &arguments.seconds {
         let clip = wav(&repeat(&sound, rate, *seconds), rate);
-        text.push('\n');
-        text.push_str(&contest(&format!("{seconds} s of sound"), &clip, 1)?);
+        comparisons.push(contest(format!("{seconds} s of sound"), &clip, 1)?);
     }
     let shortest = arguments.seconds.iter().min().copied().context("`--seconds` names no length")?;
     let clip = wav(&repeat(&sound, rate, shortest), rate);
     for clients in CROWDS {
-        text.push('\n');
-        text.push_str(&contest(&format!("{clients} at once, {shortest} s each"), &clip, clients)?);
+        comparisons.push(contest(format!("{clients} at once, {shortest} s each"), &clip, clients)?);
     }
-    super::super::print(text.trim_end())?;
-    Ok(())
+    report.comparisons = comparisons;
+    for (name, text) in ["whisper.cpp", "faster-whisper"].into_iter().zip(texts) {
+        report.notes.push(format!("{name} hears {text:?}"));
+    }
+    Ok(report)
+}
+
+/// Why a runtime cannot take part, if it cannot.
+pub fn lacks(runtime: &Utf8Path) -> Result<Option<String>> {
+    let head = verify::read(runtime)?.head;
+    Ok(match model(&head) {
+        Err(error) => Some(format!("{error:#}")),
+        Ok(model) if !head.models.iter().any(|weights| weights.serves.iter().any(|served| served == model)) => {
+            Some(format!("the runtime has no GGML weights for {model}; docs/transcription.md says how to get them"))
+        }
+        Ok(_) => None,
+    })
 }
 
 fn model(head: &Head) -> Result<&str> {

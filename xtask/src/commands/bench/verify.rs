@@ -5,7 +5,7 @@
 //! starts it, where that can run here.
 
 use std::fmt::Write as _;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::thread;
 
 use anyhow::{Context as _, Result, bail};
@@ -16,13 +16,20 @@ use speaches_launcher::runtime::Description;
 
 use super::child;
 use super::contest::{self, Contestant, timed};
+use super::programs;
+use super::report::Report;
 use crate::failure::{Exit, Failure};
 use crate::host;
 use crate::interrupt::{self, WorkDirectory};
 use crate::plan::human_size;
 use crate::runtime::verify;
 use crate::store::Store;
+use crate::store::fetch::counted;
 
+/// What hashes beside this tool, and what starts as many of it as there are processors.
+const PEERS: [&str; 2] = ["sha256sum", "xargs"];
+/// What the project has promised: verifying takes at most so many times as long as hashing alone.
+const LIMIT: f64 = 1.2;
 /// Small files that one sha256sum gets.
 const TOGETHER: usize = 1024;
 /// What a small file is, in bytes.
@@ -32,14 +39,21 @@ const SMALL: u64 = 1 << 20;
 #[derive(Args, Debug)]
 pub struct Arguments {
     /// The directory of the runtime
-    runtime: Utf8PathBuf,
+    pub(super) runtime: Utf8PathBuf,
     /// How often each one runs
     #[arg(long, value_name = "N", default_value_t = 5)]
-    rounds: usize,
+    pub(super) rounds: usize,
 }
 
-/// Runs the subcommand.
-pub fn run(arguments: &Arguments) -> Result<()> {
+/// Runs the subcommand, which is about a comparison: without the others it measures nothing.
+pub fn run(arguments: &Arguments) -> Result<Report> {
+    programs::note_versions(&PEERS, &mut Report::default())?;
+    measure(arguments)
+}
+
+/// Measures with whoever is there.
+pub fn measure(arguments: &Arguments) -> Result<Report> {
+    let mut report = Report::new("speaches verify");
     let runtime = camino::absolute_utf8(&arguments.runtime)?;
     let description = verify::read(&runtime)?;
     if description.head.target != host::triple() {
@@ -51,38 +65,40 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             .hint("measure a runtime of this machine")
         );
     }
-    if !Command::new("sha256sum").arg("--version").stdout(Stdio::null()).status().is_ok_and(|status| status.success()) {
-        bail!(Failure::new(Exit::Unavailable, "there is no sha256sum on PATH to compare this tool with"));
-    }
     let work = WorkDirectory::new_in(&Store::locate()?.work())?;
     let lists = lists(&description, &work)?;
     let launcher = runtime.join(Family::of(&description.head.target).launcher());
     let threads = thread::available_parallelism()?.get().to_string();
-    let mut contestants = [
-        Contestant::new("speaches verify", || {
-            timed(|| child::check("speaches verify", &interrupt::output(Command::new(&launcher).arg("verify"), b"")?))
-        }),
-        Contestant::new(format!("sha256sum -c, {threads} at once"), || {
-            timed(|| {
-                let mut command = Command::new("xargs");
-                command.args(["-P", &threads, "-n", "1", "sha256sum", "--check", "--quiet"]).current_dir(&runtime);
-                child::check("sha256sum", &interrupt::output(&mut command, lists.join("\n").as_bytes())?)
-            })
-        }),
-    ];
-    eprintln!("one round of everything, to warm up");
-    contest::alternate(&mut contestants.iter_mut().map(Contestant::again).collect::<Vec<_>>(), 1)?;
+    let mut contestants = vec![Contestant::new(&report.ours, || {
+        timed(|| child::check("speaches verify", &interrupt::output(Command::new(&launcher).arg("verify"), b"")?))
+    })];
+    let peer = format!("sha256sum -c, {threads} at once");
+    match programs::note_versions(&PEERS, &mut report) {
+        Ok(()) => {
+            let hash = || {
+                timed(|| {
+                    let mut command = Command::new("xargs");
+                    command.args(["-P", &threads, "-n", "1", "sha256sum", "--check", "--quiet"]).current_dir(&runtime);
+                    child::check("sha256sum", &interrupt::output(&mut command, lists.join("\n").as_bytes())?)
+                })
+            };
+            contestants.push(Contestant::new(peer, hash).limit(LIMIT));
+        }
+        Err(error) => report.lacks(peer, format!("{error:#}")),
+    }
+    contest::warm_up(&mut contestants)?;
     contest::alternate(&mut contestants, arguments.rounds)?;
+    let comparison = contest::compare_times("verify a runtime", &contestants);
+    drop(contestants);
     let size = description.files.iter().map(|file| file.size).sum::<u64>();
-    let seconds = contestants[0].median().as_secs_f64();
-    super::super::print(&format!(
-        "{}{} files, {}: {:.2} s per GB",
-        contest::table("verify a runtime", &contestants),
-        description.files.len(),
+    report.notes.push(format!(
+        "{}, {}: {:.2} s per GB",
+        counted(description.files.len(), "file"),
         human_size(size),
-        seconds / (size as f64 / 1e9),
-    ))?;
-    Ok(())
+        comparison.figure() / (size as f64 / 1e9),
+    ));
+    report.comparisons.push(comparison);
+    Ok(report)
 }
 
 /// Lists for sha256sum, of which each has about as much to hash as another: large files first, one by one, so that no

@@ -16,6 +16,8 @@ use clap::Args;
 use super::child;
 use super::contest::{self, Contestant};
 use super::places::Places;
+use super::report::Report;
+use super::{fetch, programs};
 use crate::digest::Sha256;
 use crate::failure::{Exit, Failure};
 use crate::interrupt;
@@ -26,6 +28,7 @@ use crate::progress::{self, Silent};
 use crate::python::harvest::Interpreter;
 use crate::runtime::stage::Contents;
 use crate::store::Store;
+use crate::store::fetch::counted;
 use crate::target::Target;
 use crate::wheel::uv::Uv;
 use crate::wheel::{fill, index, tree};
@@ -36,16 +39,16 @@ use crate::{host, manifest};
 pub struct Arguments {
     /// An interpreter with pip; its minor version decides which lock [default: the first one on PATH]
     #[arg(long, value_name = "PATH")]
-    python_from: Option<Utf8PathBuf>,
+    pub(super) python_from: Option<Utf8PathBuf>,
     /// Leave out optional parts: diarization, ui
     #[arg(long, value_name = "PART,…", value_delimiter = ',', default_value = "diarization")]
-    without: Vec<String>,
+    pub(super) without: Vec<String>,
     /// How often each one runs
     #[arg(long, value_name = "N", default_value_t = 5)]
-    rounds: usize,
+    pub(super) rounds: usize,
     /// Leave out pip, which takes most of the time
     #[arg(long)]
-    without_pip: bool,
+    pub(super) without_pip: bool,
 }
 
 /// Fill a directory as provision does, for bench wheels
@@ -73,7 +76,8 @@ pub fn fill(arguments: &FillArguments, manifests: &Utf8Path) -> Result<()> {
 }
 
 /// Runs the subcommand.
-pub fn run(arguments: &Arguments, manifest_directory: &Utf8Path) -> Result<()> {
+pub fn run(arguments: &Arguments, manifest_directory: &Utf8Path) -> Result<Report> {
+    let mut report = Report::new("this tool");
     let store = Store::locate()?;
     let manifests = Manifests::load(manifest_directory, false)?;
     let target = manifests.targets.target(host::triple())?;
@@ -95,30 +99,31 @@ pub fn run(arguments: &Arguments, manifest_directory: &Utf8Path) -> Result<()> {
     let bytes = wheels.iter().filter_map(|wheel| wheel.size).sum::<u64>();
 
     let arena = Arena::new(&store, &wheels, &urls, &python, &uv, &minor)?;
-    let mut cold = vec![
-        Contestant::new("this tool, cold", || arena.ours(true)),
-        Contestant::new("uv pip sync, cold", || arena.uv(true)),
-    ];
+    let mut cold =
+        vec![Contestant::new(&report.ours, || arena.ours(true)), Contestant::new("uv pip sync", || arena.uv(true))];
     let mut warm = vec![
-        Contestant::new("this tool, warm", || arena.ours(false)),
-        Contestant::new("uv pip sync (hard links), warm", || arena.uv(false)),
+        Contestant::new(&report.ours, || arena.ours(false)),
+        Contestant::new("uv pip sync (hard links)", || arena.uv(false)),
     ];
-    if !arguments.without_pip {
-        cold.push(Contestant::new("pip install, cold", || arena.pip(true)));
-        warm.push(Contestant::new("pip install, warm", || arena.pip(false)));
+    report
+        .versions
+        .extend(programs::version_of(uv.command().arg("--version")).map(|version| ("uv".to_owned(), version)));
+    if arguments.without_pip {
+        report.lacks("pip", "it takes most of the time, so it was left out; `cargo xtask bench wheels` has it");
+    } else {
+        cold.push(Contestant::new("pip install", || arena.pip(true)));
+        warm.push(Contestant::new("pip install", || arena.pip(false)));
+        report.versions.extend(fetch::pip_version(python.executable()).map(|version| ("pip".to_owned(), version)));
     }
-    eprintln!("one round of everything, to fill the caches that are to be warm");
-    contest::alternate(&mut warm.iter_mut().map(Contestant::again).collect::<Vec<_>>(), 1)?;
+    // This fills the caches that are to be warm.
+    contest::warm_up(&mut warm)?;
     contest::alternate(&mut cold, arguments.rounds)?;
     contest::alternate(&mut warm, arguments.rounds)?;
-    let title = format!("{} wheels, {}, Python {minor}", wheels.len(), human_size(bytes));
-    super::super::print(&format!(
-        "{}\n{}\npeak memory of this tool: {}\n",
-        contest::table(&title, &cold),
-        contest::table("", &warm),
-        human_size(arena.peak.get()),
-    ))?;
-    Ok(())
+    report.comparisons.push(contest::compare_times("cold", &cold));
+    report.comparisons.push(contest::compare_times("warm", &warm));
+    report.notes.push(format!("{}, {}, Python {minor}", counted(wheels.len(), "wheel"), human_size(bytes)));
+    report.notes.push(format!("peak memory of this tool: {}", human_size(arena.peak.get())));
+    Ok(report)
 }
 
 fn python(arguments: &Arguments, manifests: &Manifests, target: &Target) -> Result<Interpreter> {

@@ -1,0 +1,87 @@
+//! The benchmarks that there are, and what their pages say about them.
+
+use std::fmt;
+
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+
+/// A benchmark, by the name of its subcommand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Benchmark {
+    Bundle,
+    Verify,
+    Fetch,
+    Wheels,
+    Start,
+    Speech,
+    Transcribe,
+    Load,
+}
+
+impl Benchmark {
+    /// All of them, in the order in which they run and are shown.
+    pub fn all() -> &'static [Self] {
+        Self::value_variants()
+    }
+
+    /// What its table and its plot are called.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Bundle => "Packing a runtime",
+            Self::Verify => "Verifying a runtime",
+            Self::Fetch => "Downloading",
+            Self::Wheels => "Filling site-packages from a lock",
+            Self::Start => "Starting",
+            Self::Speech => "Speaking",
+            Self::Transcribe => "Transcribing",
+            Self::Load => "Many clients",
+        }
+    }
+
+    /// What is compared, as Markdown.
+    pub fn about(self) -> &'static str {
+        match self {
+            Self::Bundle => {
+                "`cargo xtask bundle` compares every file with `runtime.json` while it packs, and writes checksum, bill of \
+                 materials and provenance. `tar` and `zstd` only pack, at the same level and on the same processors."
+            }
+            Self::Verify => {
+                "`speaches verify` compares every file of a runtime with `runtime.json` and looks for further ones. \
+                 `sha256sum` only hashes the same files, on all processors. Both read what the system has in memory."
+            }
+            Self::Fetch => {
+                "The downloader of `provision` and others fetch the same files from a server on this machine. curl checks \
+                 no hash, unless sha256sum does it afterwards; uv unpacks as well, since it cannot only download."
+            }
+            Self::Wheels => {
+                "The wheels of a lock, once fetched from the package index and unpacked (cold), once put there from what \
+                 is cached (warm). All check the hashes and compile no bytecode."
+            }
+            Self::Start => {
+                "A runtime and upstream as `uv sync` installs it, both with the user interface and the same models. Times \
+                 count from the start of the process. With models of toy size (their sizes are below) a transcription takes \
+                 what everything but the model costs."
+            }
+            Self::Speech => {
+                "The same request to a runtime and to upstream in every format. Both compute the same speech; a runtime \
+                 encodes it itself, upstream starts ffmpeg. Processor time is that of the server and of what it starts."
+            }
+            Self::Transcribe => {
+                "whisper.cpp and faster-whisper in one runtime, with the same sound and number of threads, then several \
+                 clients at the same moment, until the last has its answer."
+            }
+            Self::Load => {
+                "Many clients at once, some of them rude. It has no peer: it fails when an answer is wrong, when memory \
+                 grows after the first minute, or when an answer that is being read at the end is cut."
+            }
+        }
+    }
+}
+
+impl fmt::Display for Benchmark {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = self.to_possible_value().expect("no benchmark is hidden");
+        formatter.write_str(value.get_name())
+    }
+}
