@@ -52,7 +52,7 @@ impl Terminal {
         let chunks = Arc::new(Mutex::new(Vec::new()));
         let seen = chunks.clone();
         let reader = std::thread::spawn(move || {
-            let mut terminal = std::fs::File::from(controller);
+            let mut terminal = fs_err::File::from_parts(controller.into(), name);
             let mut buffer = [0; 4096];
             // Linux ends it with an error.
             while let Ok(read @ 1..) = terminal.read(&mut buffer) {

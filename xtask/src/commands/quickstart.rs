@@ -30,7 +30,9 @@ pub fn run(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Resu
     let started = Instant::now();
     let mut wanted = arguments.provision.clone();
     if !wanted.choices.sample && !wanted.choices.offline && wanted.vendor.is_none() {
+        let step = progress::for_stderr().step("Looking", "for what this machine can reach");
         let missing = out_of_reach(&wanted.choices, &Manifests::load(manifests, false)?);
+        step.finish();
         if !missing.is_empty() {
             progress::say(&format!(
                 "note: this machine cannot reach {}, where speaches and its models are. Showing the whole way with the \
@@ -56,7 +58,10 @@ pub fn run(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Resu
         lines::next("Listen", super::nearby(&file).as_str())?;
     }
     super::print("")?;
-    lines::result("Finished", &format!("in {}: {what} `{}`", progress::took(started.elapsed()), super::nearby(runtime)))?;
+    lines::result(
+        "Finished",
+        &format!("in {}: {what} `{}`", progress::took(started.elapsed()), super::nearby(runtime)),
+    )?;
     lines::next("Start", &provisioned.start())?;
     lines::next("Ask", "curl http://127.0.0.1:34331/v1/models")?;
     let more = if head.sample {

@@ -5,7 +5,9 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use console::{Term, measure_text_width};
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressState, ProgressStyle, TermLike};
+use indicatif::{
+    MultiProgress, ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressState, ProgressStyle, TermLike,
+};
 
 use super::layout::{Moment, took};
 use super::{Bar, Progress, Silent, Unit, lines};
@@ -81,7 +83,8 @@ impl Screen {
             return Ok(());
         }
         let columns = usize::from(self.width()).max(1);
-        let rows = drawn.iter().map(|width| if self.reflows { width.div_ceil(columns).max(1) } else { 1 }).sum::<usize>();
+        let rows =
+            drawn.iter().map(|width| if self.reflows { width.div_ceil(columns).max(1) } else { 1 }).sum::<usize>();
         self.term.move_cursor_up(rows - 1)?;
         self.term.write_str("\r")?;
         self.term.clear_to_end_of_screen()

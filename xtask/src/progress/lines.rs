@@ -196,7 +196,8 @@ mod tests {
 
     #[test]
     fn what_is_to_be_copied_is_never_broken() {
-        let text = "hint: run `cargo xtask provision --vendor '/a b/c' --offline`, or look at `/a/very long/path/to it`";
+        let text =
+            "hint: run `cargo xtask provision --vendor '/a b/c' --offline`, or look at `/a/very long/path/to it`";
         let lines = plain(&prose(text, Some(20)));
         assert!(lines.contains("`cargo xtask provision --vendor '/a b/c' --offline`,\n"), "{lines}");
         assert!(lines.ends_with("\n  `/a/very long/path/to it`"), "{lines}");

@@ -18,8 +18,7 @@ struct Rhythm {
     tell: fn(&str, &str),
 }
 
-const RHYTHM: Rhythm =
-    Rhythm { silent: Duration::from_secs(10), pause: Duration::from_secs(30), tell: super::status };
+const RHYTHM: Rhythm = Rhythm { silent: Duration::from_secs(10), pause: Duration::from_secs(30), tell: super::status };
 
 /// Writes lines that a log can have.
 pub struct Log;

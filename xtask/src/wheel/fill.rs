@@ -78,9 +78,7 @@ pub fn trees(
                     while let Some(index) = next(thread) {
                         let wheel = &wheels[index];
                         let fetched = match fetching {
-                            Some(bar) if is_missing.contains(&wheel.sha256) => {
-                                store.fetch(&download(wheel, urls), bar)
-                            }
+                            Some(bar) if is_missing.contains(&wheel.sha256) => store.fetch(&download(wheel, urls), bar),
                             _ => Ok(()),
                         };
                         match fetched {
