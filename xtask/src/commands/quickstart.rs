@@ -63,6 +63,7 @@ pub fn run(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Resu
         &format!("in {}: {what} `{}`", progress::took(started.elapsed()), super::nearby(runtime)),
     )?;
     lines::next("Start", &provisioned.start())?;
+    lines::result("Stop", "it with Ctrl-C; until then, ask it from another terminal:")?;
     lines::next("Ask", "curl http://127.0.0.1:34331/v1/models")?;
     let more = if head.sample {
         "where GitHub and Hugging Face can be reached, `cargo xtask provision` makes the real one"
