@@ -46,3 +46,23 @@ fn typed(words: &[&str]) -> String {
     });
     quoted.collect::<Vec<_>>().join(" ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(unix)]
+    fn commands_are_shown_as_a_shell_takes_them() {
+        assert_eq!(typed(&["cargo", "xtask", "smoke", "/a b/it's"]), "cargo xtask smoke \"/a b/it's\"");
+        assert_eq!(typed(&["dist/speaches-1/bin/speaches", "serve"]), "dist/speaches-1/bin/speaches serve");
+    }
+
+    #[test]
+    fn a_path_is_shown_as_short_as_it_can_be() {
+        let here = Utf8PathBuf::from_path_buf(std::env::current_dir().unwrap()).unwrap();
+        assert_eq!(nearby(&here.join("dist/runtime")), "dist/runtime");
+        assert_eq!(nearby(&here), here);
+        assert_eq!(nearby(Utf8Path::new("/elsewhere")), "/elsewhere");
+    }
+}
