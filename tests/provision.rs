@@ -21,7 +21,7 @@ fn a_runtime_works_after_it_was_moved_and_its_store_is_gone() {
     for step in ["(SAMPLE)", "all 2 bundled ones", "of pcm", "of mp3", "of wav", "exit code 0"] {
         assert!(smoke.stdout.contains(step), "`{step}` is not in:\n{}", smoke.stdout);
     }
-    assert!(smoke.stdout.contains("hears \"The quick brown fox jumps over the lazy dog.\""), "{}", smoke.stdout);
+    assert!(smoke.stdout.contains("Hears \"The quick brown fox jumps over the lazy dog.\""), "{}", smoke.stdout);
     run(&mut xtask(&["verify", moved.as_str()])).expect(0);
 }
 
@@ -211,7 +211,7 @@ fn quickstart_speaks_listens_and_says_what_to_do_next() {
     let out = scratch.path.join("runtime");
     let ended = run(&mut xtask(&["quickstart", "--sample", "--out", out.as_str()])).expect(0);
     for part in
-        ["SAMPLE", "heard:  The quick brown fox", "/bin/speaches serve", "curl http://127.0.0.1:34331", "provision"]
+        ["SAMPLE", "Heard The quick brown fox", "/bin/speaches serve", "curl http://127.0.0.1:34331", "provision"]
     {
         assert!(ended.stdout.contains(part), "`{part}` is not in:\n{}", ended.stdout);
     }

@@ -12,6 +12,7 @@ use anyhow::{Context as _, Result};
 use camino::Utf8Path;
 use speaches_launcher::exit::Exit;
 
+use crate::progress;
 use work::Held;
 pub use work::{Place, WorkDirectory, bytes_given_back, remove_leftovers};
 
@@ -74,6 +75,7 @@ fn feed(child: &mut Child, input: &[u8]) -> io::Result<()> {
 pub fn install() -> Result<()> {
     ctrlc::set_handler(|| {
         INTERRUPTED.store(true, Ordering::SeqCst);
+        progress::end();
         // Neither is given back: nobody may begin something new now.
         let _creating = CREATING.write().unwrap_or_else(PoisonError::into_inner);
         let mut open = open();
@@ -97,7 +99,7 @@ pub fn install() -> Result<()> {
                 std::thread::sleep(Duration::from_millis(10));
             }
         }
-        eprintln!("\ninterrupted: nothing half made is left, and what was fetched is kept for the next time");
+        progress::fail("interrupted: nothing half made is left, and what was fetched is kept for the next time");
         std::process::exit(Exit::Interrupted.code().into());
     })
     .context("cannot handle Ctrl-C")

@@ -74,7 +74,7 @@ fn main() -> ExitCode {
         Ok(()) => Exit::Success.into(),
         Err(error) => {
             interrupt::settle();
-            eprintln!("{}", failure::describe(&error));
+            progress::fail(&failure::describe(&error));
             failure::exit_of(&error).into()
         }
     }

@@ -17,6 +17,7 @@ use crate::python::PythonInput;
 use crate::speaches::install::Recipe;
 use crate::speaches::source::Source;
 use crate::store::Store;
+use crate::store::fetch::counted;
 use crate::target::{Accelerator, Target};
 use crate::template::Template;
 use crate::vendor::Vendor;
@@ -249,13 +250,36 @@ impl Plan {
         })?)
     }
 
+    /// What is going to be done, in one line for people.
+    pub fn summary(&self, store: &Store) -> String {
+        let lines = self.lines(store);
+        let parts = self.groups.iter().map(|part| format!(" with {part}")).collect::<Vec<_>>().join(" and");
+        let missing = match to_fetch(&lines) {
+            (0, _) => "all at hand".to_owned(),
+            (count, sizes) => format!("{count} of them to fetch ({sizes})"),
+        };
+        format!(
+            "{}{parts} for {}, {}, Python {}: {}, {missing}",
+            self.subject(),
+            self.target.triple,
+            self.accelerator,
+            self.python.version(),
+            counted(lines.len(), "input"),
+        )
+    }
+
+    /// What it is that a runtime is made of.
+    fn subject(&self) -> String {
+        let sample = if self.sample { "the SAMPLE of speaches" } else { "speaches" };
+        format!("{sample} {}", self.version)
+    }
+
     /// The plan for people.
     pub fn text(&self, store: &Store) -> String {
         let lines = self.lines(store);
-        let sample = if self.sample { "the SAMPLE of speaches" } else { "speaches" };
         let mut text = format!(
-            "{sample} {} for {} ({}), {}, Python {}\n",
-            self.version,
+            "{} for {} ({}), {}, Python {}\n",
+            self.subject(),
             self.target.triple,
             self.target.entry.description,
             self.accelerator,
@@ -277,15 +301,24 @@ impl Plan {
             };
             let _ = writeln!(text, "  {:9} {:width$}  {size:>9}  {state:18}  {}", line.kind, line.name, line.origin);
         }
-        let missing = lines.iter().filter(|line| !line.cached).collect::<Vec<_>>();
-        let bytes = missing.iter().filter_map(|line| line.size).sum::<u64>();
-        let unknown = missing.iter().filter(|line| line.size.is_none()).count();
-        let unknown = if unknown > 0 { format!(" and {unknown} of unknown size") } else { String::new() };
-        let _ = writeln!(text, "to fetch: {} in {} inputs{unknown}", human_size(bytes), missing.len());
+        let (count, sizes) = to_fetch(&lines);
+        let _ = writeln!(text, "to fetch: {sizes} in {}", counted(count, "input"));
         let _ = writeln!(text, "goes to:  {}", self.output);
         let _ = write!(text, "plan:     {}", self.identity());
         text
     }
+}
+
+/// How many inputs have to be fetched, and how large they are: `116.3 MB, and 2 of unknown size`.
+fn to_fetch(lines: &[Line]) -> (usize, String) {
+    let missing = lines.iter().filter(|line| !line.cached).collect::<Vec<_>>();
+    let bytes = human_size(missing.iter().filter_map(|line| line.size).sum());
+    let sizes = match missing.iter().filter(|line| line.size.is_none()).count() {
+        0 => bytes,
+        unknown if unknown == missing.len() => "of unknown size".to_owned(),
+        unknown => format!("{bytes}, and {unknown} of unknown size"),
+    };
+    (missing.len(), sizes)
 }
 
 /// `12 B`, `3.4 MB`: decimal, as package indexes and file managers count.

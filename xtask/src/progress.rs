@@ -1,43 +1,72 @@
-//! What a person sees while they wait. Silent when nobody is watching.
+//! What a person sees while they wait: a line for each step that is over, and on a terminal bars for those that are not.
 
+mod bars;
 mod events;
+mod layout;
+pub mod lines;
+mod log;
 
 use std::io::IsTerminal as _;
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressFinish, ProgressStyle};
+pub use layout::took;
 
-/// All bars of this process: what is said between them must not be drawn over.
-static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
 /// Whether a program follows the progress.
 static AS_JSON: AtomicBool = AtomicBool::new(false);
 
-/// Says something that whoever is watching should know, on a line of its own.
+/// Says something that whoever is watching should know, on lines of its own. `note:` and the like are coloured.
 pub fn say(text: &str) {
+    tell(text, lines::prose);
+}
+
+/// Says what was done or is about to be done: a verb and the rest, as cargo does.
+pub fn status(verb: &str, text: &str) {
+    tell(&format!("{verb} {text}"), |_, width| lines::status(verb, text, width));
+}
+
+/// Says what can be done next: a word and a command that is to be copied, and therefore never broken.
+pub fn command(verb: &str, command: &str) {
+    tell(&format!("{verb}: {command}"), |_, _| lines::command(verb, command));
+}
+
+/// Writes to standard error as it should look, or as an event when a program follows.
+fn tell(text: &str, shaped: impl FnOnce(&str, Option<usize>) -> String) {
     if AS_JSON.load(Ordering::Relaxed) {
         events::note(text);
     } else {
-        BARS.suspend(|| eprintln!("{text}"));
+        let shaped = shaped(text, lines::width_of_stderr());
+        bars::aside(|| lines::write_to_stderr(&shaped));
     }
 }
 
+/// Says how a command failed. A program that follows gets the same lines: it knows from the exit code that it failed.
+pub fn fail(text: &str) {
+    let shaped = lines::prose(text, lines::width_of_stderr());
+    bars::aside(|| lines::write_to_stderr(&shaped));
+}
+
+/// Removes what is drawn, for good.
+pub fn end() {
+    bars::end();
+}
+
 /// Where progress goes.
+///
+/// A step is what is being done, such as `Fetching`, and to what, such as `26 wheels`.
 pub trait Progress: Sync {
     /// A step whose length is not known.
-    fn step(&self, _text: &str) -> Box<dyn Bar> {
+    fn step(&self, _doing: &str, _what: &str) -> Box<dyn Bar> {
         Box::new(Silent)
     }
 
     /// A step that goes through a number of bytes, if it is known.
-    fn bytes(&self, text: &str, _total: Option<u64>) -> Box<dyn Bar> {
-        self.step(text)
+    fn bytes(&self, doing: &str, what: &str, _total: Option<u64>) -> Box<dyn Bar> {
+        self.step(doing, what)
     }
 
     /// A step that goes through a number of things.
-    fn items(&self, text: &str, _total: usize) -> Box<dyn Bar> {
-        self.step(text)
+    fn items(&self, doing: &str, what: &str, _total: usize) -> Box<dyn Bar> {
+        self.step(doing, what)
     }
 }
 
@@ -45,14 +74,20 @@ pub trait Progress: Sync {
 pub trait Bar: Sync {
     /// So much more was done.
     fn advance(&self, _amount: u64) {}
+    /// So much turns out to have been done before.
+    fn found(&self, amount: u64) {
+        self.advance(amount);
+    }
     /// So much has to be done again.
     fn set_back(&self, _amount: u64) {}
     /// A file that this step goes through among others.
-    fn part(&self, _text: &str, _total: Option<u64>) -> Box<dyn Bar> {
+    fn part(&self, _name: &str, _total: Option<u64>) -> Box<dyn Bar> {
         Box::new(Silent)
     }
-    /// It is done.
+    /// It is over, and nothing of it is worth a line.
     fn finish(&self) {}
+    /// It is over: what was done, such as `Fetched`, and to what. How long it took is added.
+    fn done(&self, _did: &str, _what: &str) {}
 }
 
 /// Says nothing.
@@ -61,76 +96,24 @@ pub struct Silent;
 impl Progress for Silent {}
 impl Bar for Silent {}
 
-/// Bars and spinners on a terminal.
-pub struct Terminal;
-
-impl Progress for Terminal {
-    fn step(&self, text: &str) -> Box<dyn Bar> {
-        let bar = ProgressBar::new_spinner().with_style(style("{spinner} {msg} ({elapsed})"));
-        Box::new(started(bar, text))
-    }
-
-    fn bytes(&self, text: &str, total: Option<u64>) -> Box<dyn Bar> {
-        let bar = match total {
-            Some(total) => ProgressBar::new(total)
-                .with_style(style("{spinner} {msg} [{wide_bar}] {bytes}/{total_bytes} {bytes_per_sec} {eta}")),
-            None => ProgressBar::new_spinner().with_style(style("{spinner} {msg} {bytes} {bytes_per_sec}")),
-        };
-        Box::new(started(bar, text))
-    }
-
-    fn items(&self, text: &str, total: usize) -> Box<dyn Bar> {
-        let bar = ProgressBar::new(total as u64).with_style(style("{spinner} {msg} [{bar:24}] {pos}/{len}"));
-        Box::new(started(bar, text))
-    }
+/// What a step counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unit {
+    Nothing,
+    Bytes,
+    Things,
 }
 
-impl Bar for ProgressBar {
-    fn advance(&self, amount: u64) {
-        self.inc(amount);
-    }
-
-    fn set_back(&self, amount: u64) {
-        self.dec(amount);
-    }
-
-    fn part(&self, text: &str, total: Option<u64>) -> Box<dyn Bar> {
-        let bar = match total {
-            Some(total) => ProgressBar::new(total)
-                .with_style(style("    [{bar:16}] {bytes}/{total_bytes} {bytes_per_sec} {eta} {wide_msg}")),
-            None => ProgressBar::new_spinner().with_style(style("    {bytes} {bytes_per_sec} {wide_msg}")),
-        };
-        Box::new(added(bar, text))
-    }
-
-    fn finish(&self) {
-        self.finish_and_clear();
-    }
-}
-
-fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).expect("the templates above are right").progress_chars("=> ")
-}
-
-/// A bar below those that are there.
-fn added(bar: ProgressBar, text: &str) -> ProgressBar {
-    // Also when a step ends with an error: its message belongs on a line of its own.
-    BARS.add(bar.with_message(text.to_owned()).with_finish(ProgressFinish::AndClear))
-}
-
-fn started(bar: ProgressBar, text: &str) -> ProgressBar {
-    let bar = added(bar, text);
-    bar.enable_steady_tick(Duration::from_millis(120));
-    bar
-}
-
-/// Progress for programs, one JSON object a line on standard error; [`say`] says things so, too.
+/// Progress for programs, one JSON object a line on standard error; [`say`] and the like say things so, too.
 pub fn as_json() -> &'static dyn Progress {
     AS_JSON.store(true, Ordering::Relaxed);
     &events::Events
 }
 
-/// Progress for whoever watches standard error: bars for a person, nothing for a log.
+/// Progress for whoever watches standard error: bars for a person, a word now and then for a log.
 pub fn for_stderr() -> &'static dyn Progress {
-    if std::io::stderr().is_terminal() { &Terminal } else { &Silent }
+    // As cargo does: a terminal that cannot move its cursor is none for bars, and that of a CI ends up in a log.
+    let draws = std::env::var_os("TERM").is_none_or(|name| name != "dumb");
+    let is_ci = ["CI", "TF_BUILD"].iter().any(|name| std::env::var_os(name).is_some());
+    if std::io::stderr().is_terminal() && draws && !is_ci { &bars::Terminal } else { &log::Log }
 }

@@ -19,6 +19,7 @@ use crate::runtime::stage::{self, Contents};
 use crate::speaches::install;
 use crate::store::Store;
 use crate::store::digests::Digests;
+use crate::store::fetch::{besides, counted};
 use crate::store::tree::{RelativePath, Tree};
 use crate::wheel::{litter, tree};
 
@@ -59,9 +60,7 @@ impl Provision<'_> {
         let wheels = self.wheels(plan)?;
         let speaches = self.speaches(plan)?;
         let models = self.models(plan)?;
-        let step = self.progress.step("Building the launcher");
-        let launcher = plan.launcher.tree(self.store, self.root, &plan.target, self.offline)?;
-        step.finish();
+        let launcher = self.launcher(plan)?;
         let template = plan.template.tree(self.store)?;
 
         let mut trees = vec![("CPython".to_owned(), python.clone(), Place::Python)];
@@ -78,7 +77,7 @@ impl Provision<'_> {
 
         let contents = contents(plan, &trees)?;
         contents.check_names(&plan.target.triple)?;
-        let bar = self.progress.items("Filling the runtime", contents.len());
+        let bar = self.progress.items("Filling", "the runtime", contents.len());
         let made = work.path().join("runtime");
         contents.write(&made, head(plan, &python, compiler.is_some()), bar.as_ref())?;
         stage::publish(&made, &plan.output, &work)?;
@@ -103,8 +102,8 @@ impl Provision<'_> {
     }
 
     fn bytecode(&self, compiler: &Compiler, trees: &[Placed]) -> Result<Vec<Placed>> {
-        let bar = self.progress.items("Compiling bytecode", trees.len());
-        let compiled = trees
+        let bar = self.progress.items("Compiling", "bytecode", trees.len());
+        let compiled: Vec<Placed> = trees
             .par_iter()
             .map(|(owner, tree, place)| {
                 let compiled = compiler.compile(self.store, tree)?;
@@ -116,7 +115,15 @@ impl Provision<'_> {
                 Ok((format!("bytecode of {owner}"), compiled, *place))
             })
             .collect::<Result<_>>()?;
-        bar.finish();
+        let new = compiled.iter().map(|(_, tree, _)| tree).filter(|tree| tree.is_new);
+        let (inputs, files) = new.fold((0, 0), |(inputs, files), tree| (inputs + 1, files + tree.entries.len()));
+        if files > 0 {
+            let there = besides(compiled.len() - inputs);
+            let (files, inputs) = (counted(files, "file"), counted(inputs, "input"));
+            bar.done("Compiled", &format!("bytecode ({files} of {inputs}{there})"));
+        } else {
+            bar.finish();
+        }
         Ok(compiled)
     }
 }

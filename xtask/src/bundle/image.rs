@@ -138,7 +138,7 @@ fn layer(runtime: &Runtime<'_>, file: &Utf8Path, level: u32, progress: &dyn Prog
         bail!(Failure::new(Exit::Usage, format!("the levels of oci are 1 to 9, and not {level}")));
     }
     let total = runtime.description.files.iter().map(|file| file.size).sum();
-    let bar = progress.bytes("Packing the layer", Some(total));
+    let bar = progress.bytes("Packing", "the layer of the image", Some(total));
     let output = Hasher::new(BufWriter::with_capacity(super::BUFFER, File::create_new(file)?));
     let plain = Hasher::new(gzip::Gzip::new(output, level)?);
     let mut archive = tarball::builder(plain);

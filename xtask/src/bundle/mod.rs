@@ -145,7 +145,7 @@ impl Runtime<'_> {
             bail!(Failure::new(Exit::Usage, format!("the levels of {format} are 1 to {highest}, and not {level}")));
         }
         let total = self.description.files.iter().map(|file| file.size).sum();
-        let bar = progress.bytes("Packing", Some(total));
+        let bar = progress.bytes("Packing", top, Some(total));
         let output = Sealing::new(BufWriter::with_capacity(BUFFER, File::create_new(file)?), format);
         let placeholder = Sealing::<File>::placeholder(format);
         let output = match format {

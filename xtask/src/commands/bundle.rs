@@ -71,12 +71,10 @@ pub fn run(arguments: &Arguments, manifests: &Utf8Path) -> Result<()> {
     };
     let started = std::time::Instant::now();
     let made = bundle::make(&request, progress::for_stderr(), manifests)?;
-    eprintln!(
-        "packed {} into {} in {:.1} s",
-        human_size(made.plain),
-        human_size(made.packed.size),
-        started.elapsed().as_secs_f32()
-    );
+    let path = super::nearby(&made.path);
+    let sizes = format!("{} of {}", human_size(made.packed.size), human_size(made.plain));
+    progress::status("Finished", &format!("`{path}` ({sizes}) in {}", progress::took(started.elapsed())));
+    progress::command("Verify", &super::typed(&["cargo", "xtask", "verify", path.as_str()]));
     super::print(made.path.as_str())?;
     Ok(())
 }

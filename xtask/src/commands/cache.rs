@@ -52,7 +52,7 @@ pub fn run(command: &Command) -> Result<()> {
 
 fn prune(store: &Store, days: u32) -> Result<()> {
     let families = [Family::Unix, Family::Windows];
-    let step = progress::for_stderr().step("Removing what nobody uses");
+    let step = progress::for_stderr().step("Removing", "what nobody uses");
     let pruned = store.prune(Duration::from_secs(u64::from(days) * 24 * 3600), |sha256| {
         families.iter().any(|family| tree::has_tree(store, sha256, *family))
     })?;
@@ -71,7 +71,7 @@ fn prune(store: &Store, days: u32) -> Result<()> {
 }
 
 fn verify(store: &Store) -> Result<()> {
-    let step = progress::for_stderr().step("Hashing the store");
+    let step = progress::for_stderr().step("Hashing", "the store");
     let checked = store.check()?;
     step.finish();
     if !checked.damaged.is_empty() {

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::digest::Sha256;
 use crate::progress;
 use crate::store::Store;
-use crate::store::fetch::Download;
+use crate::store::fetch::{Download, counted};
 
 /// Fetch files into the store and print where they are
 #[derive(Args, Debug)]
@@ -32,7 +32,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let store = Store::locate()?;
     let downloads = read(&arguments.list)?;
     let progress = if arguments.json { progress::as_json() } else { progress::for_stderr() };
-    store.fetch_all(&downloads, progress)?;
+    store.fetch_all(&downloads, |count| counted(count, "file"), progress)?;
     for download in &downloads {
         super::print(store.file(download.sha256).as_str())?;
     }

@@ -15,6 +15,7 @@ use crate::lock::Lock;
 use crate::manifest::Manifests;
 use crate::progress;
 use crate::store::Store;
+use crate::store::fetch::counted;
 use crate::target::Target;
 use crate::wheel::texts::Texts;
 use crate::wheel::uv::Uv;
@@ -50,7 +51,7 @@ pub fn run(arguments: &Arguments, manifests: &Utf8Path) -> Result<()> {
         wheels.extend(lock.wheels.iter().map(|wheel| (wheel.sha256, (wheel, target))));
     }
     let wheels = wheels.into_values().collect::<Vec<_>>();
-    let bar = progress::for_stderr().items("Looking at wheels", wheels.len());
+    let bar = progress::for_stderr().items("Looking", "at wheels", wheels.len());
     let looked = wheels
         .par_iter()
         .map(|(wheel, target)| {
@@ -177,20 +178,21 @@ fn fetch(
     target: &Target,
     unreachable: &mut BTreeMap<Sha256, String>,
 ) -> Result<()> {
+    let wheels = |count| counted(count, "wheel");
     let missing = fill::missing(store, &lock.wheels, target);
     let (elsewhere, on_index): (Vec<_>, Vec<_>) = missing.into_iter().partition(|wheel| wheel.url.is_some());
     if !on_index.is_empty() {
         let uv = Uv::locate(store, manifests, &host::pythons(&[]))?;
         let urls = index::locate(&uv, store, &on_index, lock.minor(), target)?;
         let downloads = on_index.into_iter().map(|wheel| fill::download(wheel, &urls)).collect::<Vec<_>>();
-        store.fetch_all(&downloads, progress::for_stderr())?;
+        store.fetch_all(&downloads, wheels, progress::for_stderr())?;
     }
     for wheel in elsewhere {
         if unreachable.contains_key(&wheel.sha256) {
             continue;
         }
         let download = fill::download(wheel, &BTreeMap::new());
-        match store.fetch_all(&[download], progress::for_stderr()) {
+        match store.fetch_all(&[download], wheels, progress::for_stderr()) {
             Err(error) if crate::failure::exit_of(&error) == Exit::Unavailable => {
                 unreachable.insert(wheel.sha256, error.to_string());
             }

@@ -180,7 +180,7 @@ type Exported = BTreeMap<Vec<String>, String>;
 impl Resolver<'_> {
     /// Resolves once for every Python and exports what each set of groups needs.
     fn resolve(&self, source: &Source, target: &Target, accelerator: Accelerator, groups: &[&str]) -> Result<Exported> {
-        let step = progress::for_stderr().step("Resolving");
+        let step = progress::for_stderr().step("Resolving", "what speaches needs");
         let project = WorkDirectory::new_in(&self.store.work())?;
         let (edited, _) = pyproject::edit(source.text("pyproject.toml")?, accelerator)?;
         fs_err::write(project.path().join("pyproject.toml"), self.constrained(&edited, target)?)?;
@@ -251,7 +251,7 @@ impl Resolver<'_> {
                 })
             })
         };
-        let step = progress::for_stderr().step(&format!("Choosing wheels for {} and Python {minor}", target.triple));
+        let step = progress::for_stderr().step("Choosing", &format!("wheels for {} and Python {minor}", target.triple));
         let upstream = upstream_versions(source)?;
         let mut found = BTreeMap::<String, Resolved>::new();
         let mut base = BTreeSet::new();
@@ -345,7 +345,7 @@ impl Resolver<'_> {
     }
 
     fn sample(&self, input: &Utf8Path, minor: &str, target: &Target) -> Result<Vec<Resolved>> {
-        let step = progress::for_stderr().step(&format!("Choosing wheels for {} and Python {minor}", target.triple));
+        let step = progress::for_stderr().step("Choosing", &format!("wheels for {} and Python {minor}", target.triple));
         let mut found = index::resolve(&self.uv, self.store, input, minor, target)?;
         let additions = self.additions(target).map(|one| one.requirement.clone()).collect::<Vec<_>>();
         if !additions.is_empty() {
@@ -465,13 +465,13 @@ fn report(path: &Utf8Path, before: Option<&str>, after: &str) -> Result<()> {
 /// Fills in what `models.toml` leaves open, and says what that is.
 fn lock_models(directory: &Utf8Path, manifest: &ModelsManifest) -> Result<()> {
     let path = directory.join("models.toml");
-    let step = progress::for_stderr().step("Asking the hub about models");
+    let step = progress::for_stderr().step("Asking", "the hub about models");
     let outcome = pins::fill(&path, manifest)?;
     step.finish();
     match outcome {
         Outcome::Complete => super::print(&format!("{path}: unchanged, everything is pinned"))?,
         Outcome::Filled(changes) => super::print(&format!("{path}:\n    {}", changes.join("\n    ")))?,
-        Outcome::OutOfReach(failure) => eprintln!("note: `{path}` stays as it is: {failure}"),
+        Outcome::OutOfReach(failure) => progress::say(&format!("note: `{path}` stays as it is: {failure}")),
     }
     Ok(())
 }

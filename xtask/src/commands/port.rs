@@ -12,6 +12,7 @@ use walkdir::WalkDir;
 
 use crate::failure::{Exit, Failure};
 use crate::interrupt::WorkDirectory;
+use crate::progress;
 use crate::speaches::port::{self, PortedFile};
 use crate::speaches::pyproject;
 use crate::store::fetch::counted;
@@ -83,17 +84,12 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     super::print(shown.trim_end())?;
     let python = files.iter().filter(|file| file.path.ends_with(".py")).count();
     let changed = files.iter().filter(|file| file.content.as_ref() != file.original).count();
-    eprintln!(
-        "{} ported to Python {target} in {} ms; {changed} of them changed",
-        counted(python, "file"),
-        took.as_millis()
-    );
+    let files_of_python = counted(python, "file");
+    let took = progress::took(took);
+    progress::status("Ported", &format!("{files_of_python} to Python {target}, {changed} of them changed, in {took}"));
     for file in files.iter().filter(|file| file.first_moved_line.is_some()) {
-        eprintln!(
-            "note: the lines of `{}` have other numbers from {} on",
-            file.path,
-            file.first_moved_line.unwrap_or(0)
-        );
+        let line = file.first_moved_line.unwrap_or(0);
+        progress::say(&format!("note: the lines of `{}` have other numbers from {line} on", file.path));
     }
     Ok(())
 }

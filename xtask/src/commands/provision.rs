@@ -14,6 +14,8 @@ use crate::provision::Provision;
 use crate::runtime::{stage, verify};
 use crate::store::Store;
 use crate::store::digests::Digests;
+use crate::store::fetch::counted;
+use crate::target::Target;
 use crate::vendor::Vendor;
 
 /// Make a relocatable runtime
@@ -47,9 +49,44 @@ pub fn run(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Resu
         super::print(&text)?;
         return Ok(());
     }
-    let output = provision(arguments, root, manifests)?;
-    println!("{output}");
+    let provisioned = provision(arguments, root, manifests)?;
+    provisioned.advise();
+    super::print(provisioned.output.as_str())?;
     Ok(())
+}
+
+/// A runtime that is there, and what to do with it.
+pub struct Provisioned {
+    /// Where it is.
+    pub output: Utf8PathBuf,
+    target: Target,
+    is_new: bool,
+}
+
+impl Provisioned {
+    /// Says what to do next.
+    fn advise(&self) {
+        let output = super::nearby(&self.output);
+        let launcher = self.target.family().launcher();
+        let runs_here = self.target.triple == host::triple();
+        if runs_here {
+            progress::command("Start", &self.start());
+        } else {
+            let place = &self.target.entry.description;
+            progress::status("Move", &format!("it to a machine with {place}, and start `{launcher} serve` there"));
+        }
+        if self.is_new {
+            let check = if runs_here { "smoke" } else { "verify" };
+            progress::command("Try", &super::typed(&["cargo", "xtask", check, output.as_str()]));
+            progress::command("Pack", &super::typed(&["cargo", "xtask", "bundle", output.as_str()]));
+        }
+    }
+
+    /// The command that starts it.
+    pub fn start(&self) -> String {
+        let launcher = format!("{}/{}", super::nearby(&self.output), self.target.family().launcher());
+        super::typed(&[&launcher, "serve"])
+    }
 }
 
 /// A plan with what it was made from.
@@ -75,41 +112,42 @@ fn prepare(
     Ok(Prepared { choices, manifests, plan })
 }
 
-/// Makes the runtime unless it is there, and returns where it is.
-pub fn provision(arguments: &Arguments, root: &Utf8Path, manifest_directory: &Utf8Path) -> Result<Utf8PathBuf> {
+/// Makes the runtime unless it is there.
+pub fn provision(arguments: &Arguments, root: &Utf8Path, manifest_directory: &Utf8Path) -> Result<Provisioned> {
+    let started = std::time::Instant::now();
+    let progress = if arguments.json { progress::as_json() } else { progress::for_stderr() };
     let store = Store::locate()?;
     let digests = Digests::load(&store);
+    // What the user brought is hashed for the plan, which may be gigabytes.
+    let step = progress.step("Planning", "the runtime");
     let Prepared { choices, manifests, plan } = prepare(arguments, root, manifest_directory, &store, &digests)?;
-    for note in notes(&plan, &store, &choices) {
-        eprintln!("{note}");
-    }
+    step.finish();
+    let notes = notes(&plan, &store, &choices);
     if verify::read(&plan.output).is_ok_and(|there| there.head.plan == plan.identity().to_string()) {
-        eprintln!("nothing to do: `{}` was made by the same plan", plan.output);
-        return Ok(plan.output);
+        notes.iter().for_each(|note| progress::say(note));
+        let text = format!("`{}`: nothing to do, it was made by the same plan", super::nearby(&plan.output));
+        progress::status("Fresh", &text);
+        return Ok(Provisioned { output: plan.output, target: plan.target, is_new: false });
     }
-    let started = std::time::Instant::now();
+    progress::status("Provisioning", &plan.summary(&store));
+    notes.iter().for_each(|note| progress::say(note));
     Provision {
         root,
         manifests: manifest_directory,
         speaches: &manifests.speaches,
         store: &store,
         digests: &digests,
-        progress: if arguments.json { progress::as_json() } else { progress::for_stderr() },
+        progress,
         offline: choices.offline,
     }
     .run(&plan)?;
     let made = verify::read(&plan.output)?;
     let size = made.files.iter().map(|file| file.size).sum::<u64>();
     let what = if plan.sample { "the SAMPLE runtime" } else { "the runtime" };
-    let seconds = started.elapsed().as_secs_f32();
-    eprintln!("made {what} in {seconds:.1} s: {} files, {}", made.files.len(), plan::human_size(size));
-    let launcher = plan.target.family().launcher();
-    if plan.target.triple == host::triple() {
-        eprintln!("start it with: {}/{launcher} serve", plan.output);
-    } else {
-        eprintln!("it is for {}: move it there and start {launcher} serve", plan.target.entry.description);
-    }
-    Ok(plan.output)
+    let contents = format!("{}, {}", counted(made.files.len(), "file"), plan::human_size(size));
+    let place = super::nearby(&plan.output);
+    progress::status("Finished", &format!("{what} `{place}` ({contents}) in {}", progress::took(started.elapsed())));
+    Ok(Provisioned { output: plan.output, target: plan.target, is_new: true })
 }
 
 /// What a user should know before it starts.

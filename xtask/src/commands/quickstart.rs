@@ -11,6 +11,7 @@ use super::smoke;
 use crate::http;
 use crate::manifest::Manifests;
 use crate::plan::choices::Choices;
+use crate::progress::{self, lines};
 use crate::runtime::verify;
 
 /// How long a server may take to answer before it counts as out of reach.
@@ -29,41 +30,47 @@ pub fn run(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Resu
     let started = Instant::now();
     let mut wanted = arguments.provision.clone();
     if !wanted.choices.sample && !wanted.choices.offline && wanted.vendor.is_none() {
+        let step = progress::for_stderr().step("Looking", "for what this machine can reach");
         let missing = out_of_reach(&wanted.choices, &Manifests::load(manifests, false)?);
+        step.finish();
         if !missing.is_empty() {
-            eprintln!(
-                "This machine cannot reach {},\n\
-                 where speaches and its models are. Showing the whole way with the SAMPLE instead:\n\
-                 it is made of the same parts, but it speaks in tones and understands only those.\n",
+            progress::say(&format!(
+                "note: this machine cannot reach {}, where speaches and its models are. Showing the whole way with the \
+                 SAMPLE instead: it is made of the same parts, but it speaks in tones and understands only those.",
                 enumerated(&missing)
-            );
+            ));
             wanted.choices =
                 Choices { sample: true, python_from: wanted.choices.python_from.take(), ..Choices::default() };
         }
     }
-    let runtime = provision::provision(&wanted, root, manifests)?;
-    let head = verify::read(&runtime)?.head;
+    let provisioned = provision::provision(&wanted, root, manifests)?;
+    let runtime = &provisioned.output;
+    let head = verify::read(runtime)?.head;
     let what = if head.sample { "the SAMPLE runtime" } else { "the runtime" };
-    println!("\nTrying {what}:");
-    let outcome = smoke::smoke(&runtime, smoke::SENTENCE)?;
+    super::print("")?;
+    let outcome = smoke::smoke(runtime, smoke::SENTENCE)?;
     if !outcome.speech.is_empty() {
         let file = runtime.with_file_name("quickstart.wav");
         fs_err::write(&file, &outcome.speech)?;
-        println!(
-            "\nsaid:   {}\nheard:  {}",
-            smoke::SENTENCE,
-            outcome.heard.as_deref().unwrap_or("(no model to listen with)")
-        );
-        println!("listen: {file}");
+        super::print("")?;
+        lines::result("Said", smoke::SENTENCE)?;
+        lines::result("Heard", outcome.heard.as_deref().unwrap_or("nothing: there is no model to listen with"))?;
+        lines::next("Listen", super::nearby(&file).as_str())?;
     }
-    println!("\nDone in {:.0} s. {} is in\n    {runtime}", started.elapsed().as_secs_f32(), capitalised(what));
-    println!("Start the server (Ctrl-C stops it):\n    {runtime}/bin/speaches serve");
-    println!("Then, from another terminal:\n    curl http://127.0.0.1:34331/v1/models");
-    if head.sample {
-        println!("Where GitHub and Hugging Face can be reached, `cargo xtask provision` makes the real one.");
+    super::print("")?;
+    lines::result(
+        "Finished",
+        &format!("in {}: {what} `{}`", progress::took(started.elapsed()), super::nearby(runtime)),
+    )?;
+    lines::next("Start", &provisioned.start())?;
+    lines::result("Stop", "it with Ctrl-C; until then, ask it from another terminal:")?;
+    lines::next("Ask", "curl http://127.0.0.1:34331/v1/models")?;
+    let more = if head.sample {
+        "where GitHub and Hugging Face can be reached, `cargo xtask provision` makes the real one"
     } else {
-        println!("The directory can be moved anywhere. `cargo xtask provision --help` has the choices.");
-    }
+        "the directory can be moved anywhere; `cargo xtask provision --help` has the choices"
+    };
+    lines::result("Then", more)?;
     Ok(())
 }
 
@@ -74,11 +81,6 @@ fn enumerated(names: &[String]) -> String {
         [rest @ .., before, last] => format!("{}, {before} and {last}", rest.join(", ")),
         _ => names.join(""),
     }
-}
-
-fn capitalised(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 /// The hosts that would be needed and do not answer. Inputs that the user brought need none.

@@ -13,6 +13,7 @@ use crate::failure::{Exit, Failure};
 use crate::interrupt::WorkDirectory;
 use crate::lock;
 use crate::plan::choices::Choices;
+use crate::progress;
 use crate::runtime::verify;
 use crate::store::Store;
 
@@ -38,7 +39,9 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Result<()> {
     let runtime = &arguments.runtime;
     let there = verify::read(runtime)?;
+    let step = progress::for_stderr().step("Verifying", runtime.as_str());
     let differences = verify::verify(runtime, &there)?;
+    step.finish();
     if let Some(difference) = differences.lines().next() {
         bail!(
             Failure::new(Exit::Data, format!("`{runtime}` is not what it was made to be: {difference}"))
@@ -51,8 +54,10 @@ pub fn run(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Resu
     let vendor = arguments.vendor.clone();
     let made = provision::Arguments { choices, out: Some(out.clone()), vendor, dry_run: false, json: false };
     provision::provision(&made, root, manifests)?;
+    let step = progress::for_stderr().step("Comparing", "the two runtimes");
     let again = verify::read(&out)?;
     let lines = compare(runtime, &there, &out, &again)?;
+    step.finish();
     if !lines.is_empty() {
         let shown = lines.iter().take(SHOWN).map(|line| format!("\n    {line}")).collect::<String>();
         let more = lines.len().saturating_sub(SHOWN);

@@ -15,6 +15,8 @@ use speaches_launcher::runtime::Head;
 use crate::failure::{Exit, Failure};
 use crate::http;
 use crate::interrupt::WorkDirectory;
+use crate::plan::human_size;
+use crate::progress::{self, lines};
 use crate::runtime::verify;
 use crate::store::fetch::counted;
 
@@ -65,9 +67,11 @@ pub fn smoke(runtime: &Utf8Path, sentence: &str) -> Result<Outcome> {
         ));
     }
     let mut steps = Steps { started: Instant::now() };
+    let waiting = progress::for_stderr().step("Starting", "the service");
     let mut service = Service::start(&runtime, &head)?;
     let base = service.wait()?;
-    steps.done(&format!("answers at {base}{}", if head.sample { " (SAMPLE)" } else { "" }));
+    waiting.finish();
+    steps.done("Answers", &format!("at {base}{}", if head.sample { " (SAMPLE)" } else { "" }))?;
 
     let client = http::loopback()?;
     let models: Value = get(&client, &format!("{base}/v1/models"))?.json()?;
@@ -78,39 +82,40 @@ pub fn smoke(runtime: &Utf8Path, sentence: &str) -> Result<Outcome> {
             bail!(broken(&format!("`/v1/models` does not list the bundled model `{}`, only {listed:?}", model.id)));
         }
     }
-    steps.done(&format!(
-        "lists {}, all {} bundled ones among them",
-        counted(listed.len(), "model"),
-        head.served().count()
-    ));
+    let bundled = head.served().count();
+    steps.done("Lists", &format!("{}, all {bundled} bundled ones among them,", counted(listed.len(), "model")))?;
 
     let mut outcome = Outcome { speech: Vec::new(), heard: None };
     if let Some(speaker) = head.served_for("text-to-speech") {
         let voice = speaker.voice.as_deref().unwrap_or("af_bella");
         for format in ["pcm", "mp3", "wav"] {
             let body = json!({ "model": speaker.id, "voice": voice, "input": sentence, "response_format": format });
+            let waiting = progress::for_stderr().step("Speaking", format);
             let response = client.post(format!("{base}/v1/audio/speech")).json(&body).send()?;
             outcome.speech = expect_success(response)?.bytes()?.to_vec();
             check_audio(format, &outcome.speech)?;
-            steps.done(&format!("speaks {} bytes of {format}", outcome.speech.len()));
+            waiting.finish();
+            steps.done("Speaks", &format!("{} of {format}", human_size(outcome.speech.len() as u64)))?;
         }
         if let Some(listener) = head.served_for("automatic-speech-recognition") {
             let part = Part::bytes(outcome.speech.clone()).file_name("speech.wav").mime_str("audio/wav")?;
             let form = Form::new().text("model", listener.id.clone()).part("file", part);
+            let waiting = progress::for_stderr().step("Listening", "to it");
             let response = client.post(format!("{base}/v1/audio/transcriptions")).multipart(form).send()?;
             let answer: Value = expect_success(response)?.json()?;
+            waiting.finish();
             let heard = answer["text"].as_str().map(str::trim).unwrap_or_default().to_owned();
             if heard.is_empty() {
                 bail!(broken(&format!("the transcription has no text: {answer}")));
             }
-            steps.done(&format!("hears \"{heard}\""));
+            steps.done("Hears", &format!("\"{heard}\""))?;
             outcome.heard = Some(heard);
         }
     } else {
-        println!("        no text-to-speech model is bundled, so nothing was spoken or transcribed");
+        lines::result("Speaks", "nothing and transcribes nothing: no text-to-speech model is bundled")?;
     }
     service.stop()?;
-    steps.done("stopped on request with exit code 0");
+    steps.done("Stops", "on request with exit code 0")?;
     Ok(outcome)
 }
 
@@ -119,9 +124,10 @@ struct Steps {
 }
 
 impl Steps {
-    fn done(&mut self, what: &str) {
-        println!("{:6.2} s  {what}", self.started.elapsed().as_secs_f32());
+    fn done(&mut self, did: &str, what: &str) -> std::io::Result<()> {
+        let took = self.started.elapsed().as_secs_f32();
         self.started = Instant::now();
+        lines::result(did, &format!("{what} in {took:.2} s"))
     }
 }
 

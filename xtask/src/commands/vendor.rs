@@ -12,6 +12,7 @@ use crate::progress;
 use crate::provision::Provision;
 use crate::store::Store;
 use crate::store::digests::Digests;
+use crate::store::fetch::counted;
 use crate::vendor::collect;
 
 /// Collect every input of a runtime in a directory, for `provision --vendor DIR --offline` on machines without a network
@@ -30,6 +31,8 @@ pub struct Arguments {
 
 /// Runs the subcommand.
 pub fn run(arguments: &Arguments, root: &Utf8Path, manifest_directory: &Utf8Path) -> Result<()> {
+    let started = std::time::Instant::now();
+    let progress = if arguments.json { progress::as_json() } else { progress::for_stderr() };
     let choices = &arguments.choices;
     let output = camino::absolute_utf8(&arguments.directory)?;
     collect::check_output(&output)?;
@@ -37,22 +40,26 @@ pub fn run(arguments: &Arguments, root: &Utf8Path, manifest_directory: &Utf8Path
     let digests = Digests::load(&store);
     let manifests = Manifests::load(manifest_directory, choices.sample)?;
     let planner = Planner { root, manifests: &manifests, store: &store, digests: &digests, vendor: None };
+    let step = progress.step("Planning", "what is needed");
     let plan = planner.plan(choices, None)?;
-    for note in notes(&plan, &store, choices) {
-        eprintln!("{note}");
-    }
+    step.finish();
+    progress::status("Vendoring", &plan.summary(&store));
+    notes(&plan, &store, choices).iter().for_each(|note| progress::say(note));
     let provision = Provision {
         root,
         manifests: manifest_directory,
         speaches: &manifests.speaches,
         store: &store,
         digests: &digests,
-        progress: if arguments.json { progress::as_json() } else { progress::for_stderr() },
+        progress,
         offline: choices.offline,
     };
     let collected = collect::collect(&provision, &plan, choices, &output)?;
-    eprintln!("vendored {} files, {}", collected.files, human_size(collected.bytes));
-    eprintln!("make the runtime from it with: cargo xtask provision --vendor {output} --offline");
+    let contents = format!("{}, {}", counted(collected.files, "file"), human_size(collected.bytes));
+    let place = super::nearby(&output);
+    progress::status("Finished", &format!("`{place}` ({contents}) in {}", progress::took(started.elapsed())));
+    let next = ["cargo", "xtask", "provision", "--vendor", place.as_str(), "--offline"];
+    progress::command("Then", &super::typed(&next));
     super::print(output.as_str())?;
     Ok(())
 }

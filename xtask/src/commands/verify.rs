@@ -9,6 +9,7 @@ use crate::bundle::check;
 use crate::failure::{Exit, Failure};
 use crate::manifest::Manifests;
 use crate::plan::human_size;
+use crate::progress::{self, lines};
 use crate::runtime::scan::{self, Accepted, Platform, Report};
 use crate::runtime::verify;
 
@@ -33,7 +34,9 @@ pub fn run(arguments: &Arguments, manifests: &Utf8Path) -> Result<()> {
 
 /// Verifies a bundle and says so.
 fn report_bundle(bundle: &Utf8Path) -> Result<()> {
+    let step = progress::for_stderr().step("Verifying", bundle.as_str());
     let checked = check::check(bundle)?;
+    step.finish();
     if !checked.differences.is_empty() {
         let lines = checked.differences.lines().collect::<Vec<_>>();
         bail!(
@@ -45,7 +48,7 @@ fn report_bundle(bundle: &Utf8Path) -> Result<()> {
     let size = files.iter().map(|file| file.size).sum::<u64>();
     let listed =
         if checked.listed { "as SHA256SUMS beside it says" } else { "there is no SHA256SUMS beside it with it" };
-    super::print(&format!(
+    lines::print(&format!(
         "{bundle}: {} files, {}, all as described\nsha256 {}, {listed}",
         files.len(),
         human_size(size),
@@ -57,7 +60,9 @@ fn report_bundle(bundle: &Utf8Path) -> Result<()> {
 /// Verifies a runtime and says so.
 pub fn report(runtime: &Utf8Path, manifests: &Utf8Path) -> Result<()> {
     let description = verify::read(runtime)?;
+    let step = progress::for_stderr().step("Verifying", runtime.as_str());
     let differences = verify::verify(runtime, &description)?;
+    step.finish();
     if !differences.is_empty() {
         let lines = differences.lines().collect::<Vec<_>>();
         bail!(
@@ -66,9 +71,9 @@ pub fn report(runtime: &Utf8Path, manifests: &Utf8Path) -> Result<()> {
         );
     }
     let size = description.files.iter().map(|file| file.size).sum::<u64>();
-    println!("{runtime}: {} files, {}, all as described", description.files.len(), human_size(size));
+    lines::print(&format!("{runtime}: {} files, {}, all as described", description.files.len(), human_size(size)))?;
     let (platform, report) = scan_binaries(runtime, &description, manifests)?;
-    print!("{}", summary(&platform, &report));
+    lines::print(summary(&platform, &report).trim_end())?;
     Ok(())
 }
 
@@ -77,7 +82,9 @@ fn scan_binaries(runtime: &Utf8Path, description: &Description, manifests: &Utf8
     let head = &description.head;
     let targets = Manifests::load(manifests, head.sample)?.targets;
     let platform = Platform::of(&targets.target(&head.target)?, &head.python.minor)?;
+    let step = progress::for_stderr().step("Looking", "at the binaries");
     let report = scan::scan(runtime, description, &platform, &Accepted::read(manifests)?)?;
+    step.finish();
     if !report.findings.is_empty() {
         let lines = report.findings.iter().map(ToString::to_string).collect::<Vec<_>>();
         bail!(

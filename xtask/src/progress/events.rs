@@ -2,8 +2,8 @@
 //!
 //! `{"event": "progress", "step": …, "part": …, "done": N, "total": N, "seconds": N}`, where `event` is `begin`,
 //! `progress` (at most twice a second for each step and part) or `end`; `part` is one file of a step that fetches
-//! several; `done` and `total` count what the step counts, bytes when it fetches. `{"event": "note", "text": …}` is for
-//! people.
+//! several; `done` and `total` count what the step counts, bytes when it fetches. An `end` has a `summary` where a person
+//! would read one, such as `Fetched 26 wheels (116.3 MB)`. `{"event": "note", "text": …}` is for people.
 
 use std::io::Write as _;
 use std::sync::{Mutex, PoisonError};
@@ -51,15 +51,23 @@ impl Counter {
             began: now,
             state: Mutex::new(State { done: 0, told: now }),
         };
-        counter.tell("begin", 0);
+        counter.tell("begin", 0, None);
         Box::new(counter)
     }
 
-    fn tell(&self, event: &str, done: u64) {
+    fn tell(&self, event: &str, done: u64, summary: Option<&str>) {
         let seconds = self.began.elapsed().as_millis() as f64 / 1000.0;
-        tell(&json!({
+        let mut event = json!({
             "event": event, "step": self.step, "part": self.part, "done": done, "total": self.total, "seconds": seconds
-        }));
+        });
+        if let Some(summary) = summary {
+            event["summary"] = summary.into();
+        }
+        tell(&event);
+    }
+
+    fn end(&self, summary: Option<&str>) {
+        self.tell("end", self.state.lock().unwrap_or_else(PoisonError::into_inner).done, summary);
     }
 
     fn change(&self, change: impl FnOnce(u64) -> u64) {
@@ -67,22 +75,22 @@ impl Counter {
         state.done = change(state.done);
         if state.told.elapsed() >= PAUSE {
             state.told = Instant::now();
-            self.tell("progress", state.done);
+            self.tell("progress", state.done, None);
         }
     }
 }
 
 impl Progress for Events {
-    fn step(&self, text: &str) -> Box<dyn Bar> {
-        Counter::begin(text, None, None)
+    fn step(&self, doing: &str, what: &str) -> Box<dyn Bar> {
+        Counter::begin(&format!("{doing} {what}"), None, None)
     }
 
-    fn bytes(&self, text: &str, total: Option<u64>) -> Box<dyn Bar> {
-        Counter::begin(text, None, total)
+    fn bytes(&self, doing: &str, what: &str, total: Option<u64>) -> Box<dyn Bar> {
+        Counter::begin(&format!("{doing} {what}"), None, total)
     }
 
-    fn items(&self, text: &str, total: usize) -> Box<dyn Bar> {
-        Counter::begin(text, None, Some(total as u64))
+    fn items(&self, doing: &str, what: &str, total: usize) -> Box<dyn Bar> {
+        Counter::begin(&format!("{doing} {what}"), None, Some(total as u64))
     }
 }
 
@@ -95,11 +103,15 @@ impl Bar for Counter {
         self.change(|done| done.saturating_sub(amount));
     }
 
-    fn part(&self, text: &str, total: Option<u64>) -> Box<dyn Bar> {
-        Self::begin(&self.step, Some(text), total)
+    fn part(&self, name: &str, total: Option<u64>) -> Box<dyn Bar> {
+        Self::begin(&self.step, Some(name), total)
     }
 
     fn finish(&self) {
-        self.tell("end", self.state.lock().unwrap_or_else(PoisonError::into_inner).done);
+        self.end(None);
+    }
+
+    fn done(&self, did: &str, what: &str) {
+        self.end(Some(&format!("{did} {what}")));
     }
 }

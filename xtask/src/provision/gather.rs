@@ -9,13 +9,15 @@ use super::Provision;
 use crate::digest::Sha256;
 use crate::failure::{Exit, Failure};
 use crate::host;
+use crate::launcher::LauncherInput;
 use crate::lock::LockedWheel;
 use crate::model::resolve::Resolutions;
 use crate::model::{FileSource, hub};
-use crate::plan::Plan;
+use crate::plan::{Plan, human_size};
+use crate::progress::Bar;
 use crate::python::PythonInput;
 use crate::speaches::source::Source;
-use crate::store::fetch::Download;
+use crate::store::fetch::{Download, counted};
 use crate::store::tree::Tree;
 use crate::wheel::uv::Uv;
 use crate::wheel::{fill, index};
@@ -26,15 +28,20 @@ impl Provision<'_> {
         if !self.store.has_tree("python", python.key()) {
             self.python_archive(plan, python)?;
         }
-        let step = self.progress.step("Unpacking CPython");
+        let (doing, did) = match python {
+            PythonInput::Interpreter(_) => ("Copying", "Copied"),
+            _ => ("Unpacking", "Unpacked"),
+        };
+        let name = format!("CPython {}", python.version());
+        let step = self.progress.step(doing, &name);
         let tree = python.tree(self.store)?;
-        step.finish();
+        report(step.as_ref(), did, &name, [&tree]);
         Ok(tree)
     }
 
     /// The archive of an interpreter that has to be fetched.
     pub fn python_archive(&self, plan: &Plan, python: &PythonInput) -> Result<()> {
-        self.fetch(plan, python.download().into_iter().collect())
+        self.fetch(plan, python.download().into_iter().collect(), |_| format!("CPython {}", python.version()))
     }
 
     /// All wheels, unpacked.
@@ -49,7 +56,7 @@ impl Provision<'_> {
             plan.wheels.iter().filter(|wheel| !self.store.has_file(wheel.sha256, wheel.size)).collect::<Vec<_>>();
         let urls = self.urls(plan, missing.clone())?;
         let downloads = missing.into_iter().map(|wheel| fill::download(wheel, &urls)).collect::<Vec<_>>();
-        self.store.fetch_all(&downloads, self.progress)
+        self.store.fetch_all(&downloads, |count| counted(count, "wheel"), self.progress)
     }
 
     /// Where those of these wheels are that are somewhere else than their locks say.
@@ -66,10 +73,11 @@ impl Provision<'_> {
             }
         }
         if !unknown.is_empty() {
-            let step = self.progress.step("Asking the package index");
+            let wheels = counted(unknown.len(), "wheel");
+            let step = self.progress.step("Asking", &format!("the package index for {wheels}"));
             let uv = self.uv(plan)?;
             urls.append(&mut index::locate(&uv, self.store, &unknown, plan.python.minor(), &plan.target)?);
-            step.finish();
+            step.done("Located", &format!("{wheels} on the package index"));
         }
         Ok(urls)
     }
@@ -87,7 +95,11 @@ impl Provision<'_> {
 
     /// speaches, installed.
     pub fn speaches(&self, plan: &Plan) -> Result<Tree> {
-        plan.recipe.install(self.store, plan.source_sha256, || self.source(plan), self.speaches)
+        let name = format!("speaches {}", plan.version);
+        let step = self.progress.step("Installing", &name);
+        let tree = plan.recipe.install(self.store, plan.source_sha256, || self.source(plan), self.speaches)?;
+        report(step.as_ref(), "Installed", &format!("{name} for Python {}", plan.recipe.minor), [&tree]);
+        Ok(tree)
     }
 
     /// The source of speaches.
@@ -98,9 +110,10 @@ impl Provision<'_> {
         if self.offline {
             bail!(self.forbidden(plan, "the source of speaches"));
         }
-        let step = self.progress.step("Fetching speaches");
+        let step = self.progress.step("Fetching", "the source of speaches");
         let source = Source::fetch(self.speaches)?;
-        step.finish();
+        let files = counted(source.files.len(), "file");
+        step.done("Fetched", &format!("the source of speaches {} ({files})", plan.version));
         Ok(source)
     }
 
@@ -127,17 +140,35 @@ impl Provision<'_> {
         {
             bail!(self.forbidden_by(by, plan, &missing.label));
         }
-        self.fetch(plan, downloads)?;
+        let models = counted(plan.models.len(), "model");
+        self.fetch(plan, downloads, |count| format!("{} of {models}", counted(count, "file")))?;
         Resolutions::load(self.store).remember(self.store, &plan.models)?;
-        let step = self.progress.step("Laying out models");
-        let trees =
-            plan.models.iter().map(|model| Ok((model.id.clone(), model.tree(self.store)?))).collect::<Result<_>>()?;
-        step.finish();
+        let step = self.progress.step("Laying out", &models);
+        let trees = plan
+            .models
+            .iter()
+            .map(|model| Ok((model.id.clone(), model.tree(self.store)?)))
+            .collect::<Result<Vec<_>>>()?;
+        let new = trees.iter().map(|(_, tree)| tree).filter(|tree| tree.is_new).collect::<Vec<_>>();
+        report(step.as_ref(), "Laid out", &counted(new.len(), "model"), new);
         Ok(trees)
     }
 
+    /// The launcher.
+    pub fn launcher(&self, plan: &Plan) -> Result<Tree> {
+        let step = self.progress.step("Building", "the launcher");
+        let tree = plan.launcher.tree(self.store, self.root, &plan.target, self.offline)?;
+        // One that was built before is only copied.
+        if tree.is_new && matches!(plan.launcher, LauncherInput::Built { prebuilt: None, .. }) {
+            step.done("Built", &format!("the launcher ({})", human_size(tree.size())));
+        } else {
+            step.finish();
+        }
+        Ok(tree)
+    }
+
     /// Fetches files. Those that are vendored come from nowhere else.
-    fn fetch(&self, plan: &Plan, mut downloads: Vec<Download>) -> Result<()> {
+    fn fetch(&self, plan: &Plan, mut downloads: Vec<Download>, name: impl Fn(usize) -> String) -> Result<()> {
         for download in &mut downloads {
             if let Some(path) = plan.vendored(download.sha256) {
                 download.urls = vec![path];
@@ -145,7 +176,7 @@ impl Provision<'_> {
                 bail!(self.forbidden(plan, &download.label));
             }
         }
-        self.store.fetch_all(&downloads, self.progress)
+        self.store.fetch_all(&downloads, name, self.progress)
     }
 
     fn forbidden(&self, plan: &Plan, what: &str) -> Failure {
@@ -162,5 +193,16 @@ impl Provision<'_> {
             None => (format!("not in the store `{store}`"), format!("run the same command once without `{by}`")),
         };
         Failure::new(Exit::Unavailable, format!("{what} is {places}, and `{by}` forbids to fetch it")).hint(hint)
+    }
+}
+
+/// Ends a step that makes trees: with a line if one was not there before.
+fn report<'a>(step: &dyn Bar, did: &str, what: &str, trees: impl IntoIterator<Item = &'a Tree>) {
+    let new = trees.into_iter().filter(|tree| tree.is_new);
+    let (files, size) = new.fold((0, 0), |(files, size), tree| (files + tree.entries.len(), size + tree.size()));
+    if files > 0 {
+        step.done(did, &format!("{what} ({}, {})", counted(files, "file"), human_size(size)));
+    } else {
+        step.finish();
     }
 }

@@ -29,6 +29,8 @@ pub struct Tree {
     pub content: Utf8PathBuf,
     /// By path relative to `content`.
     pub entries: BTreeMap<RelativePath, Entry>,
+    /// Whether it was made just now, and was not there before.
+    pub is_new: bool,
 }
 
 /// One file of a tree.
@@ -143,7 +145,9 @@ impl Store {
     /// The tree of this kind and key, made by `fill` when it is not there yet.
     pub fn make_tree(&self, kind: &str, key: Sha256, fill: impl FnOnce(&mut TreeWriter) -> Result<()>) -> Result<Tree> {
         let destination = self.tree(kind, key);
+        let mut is_new = false;
         self.publish(&destination, &making(kind, key), |work| {
+            is_new = true;
             let made = work.join("tree");
             let mut writer = TreeWriter::new(made.join(CONTENT));
             interrupt::create_inside(&writer.content)?;
@@ -153,7 +157,7 @@ impl Store {
         })?;
         let tree = Tree::open(&destination)?;
         note_use(&destination);
-        Ok(tree)
+        Ok(Tree { is_new, ..tree })
     }
 
     /// The directory of a tool, which some installer fills as it likes when it is not there yet: `make` is as in
@@ -204,11 +208,20 @@ impl Tree {
         let list = directory.join(LIST);
         let entries = serde_json::from_slice(&fs_err::read(&list)?)
             .with_context(|| format!("`{list}` is damaged; `cargo xtask cache verify` sets it aside"))?;
-        Ok(Self { content: directory.join(CONTENT), entries })
+        Ok(Self { content: directory.join(CONTENT), entries, is_new: false })
     }
 
     /// sha256 of the sorted list of files: the identity of the content.
     pub fn sha256(&self) -> Sha256 {
         Sha256::of_json(&self.entries)
+    }
+
+    /// How large its files are together, in bytes.
+    pub fn size(&self) -> u64 {
+        let sizes = self.entries.values().map(|entry| match entry {
+            Entry::File { size, .. } => *size,
+            Entry::Link { .. } => 0,
+        });
+        sizes.sum()
     }
 }

@@ -162,7 +162,9 @@ impl Collection {
             PythonInput::Interpreter(_) | PythonInput::Copied { .. } => {
                 let tree = provision.python(plan, python)?;
                 let path = in_python(&format!("copied-cpython-{version}.tar.gz"));
+                let step = provision.progress.step("Packing", &format!("CPython {version}"));
                 self.write(path.clone(), |writer| pack_tree(&tree, writer))?;
+                step.finish();
                 let identity = match python {
                     PythonInput::Copied { identity, .. } => *identity,
                     PythonInput::Interpreter(interpreter) => interpreter.identity,
@@ -175,9 +177,7 @@ impl Collection {
     }
 
     fn launcher(&mut self, provision: &Provision<'_>, plan: &Plan) -> Result<Launcher> {
-        let step = provision.progress.step("Building the launcher");
-        let tree = plan.launcher.tree(provision.store, provision.root, &plan.target, provision.offline)?;
-        step.finish();
+        let tree = provision.launcher(plan)?;
         let place = plan.target.family().launcher();
         let name = place.rsplit('/').next().unwrap_or(place);
         let file = Utf8Path::new("launcher").join(name);

@@ -9,9 +9,10 @@ use anyhow::Result;
 
 use crate::digest::Sha256;
 use crate::lock::LockedWheel;
+use crate::plan::human_size;
 use crate::progress::Progress;
 use crate::store::Store;
-use crate::store::fetch::{CONNECTIONS, Download, counted};
+use crate::store::fetch::{CONNECTIONS, Download, besides, counted};
 use crate::store::tree::Tree;
 use crate::target::Target;
 
@@ -32,14 +33,16 @@ pub fn trees(
     progress: &dyn Progress,
 ) -> Result<Vec<Tree>> {
     let missing = missing(store, wheels, target);
-    let bar = if missing.is_empty() {
-        progress.items("Unpacking wheels", wheels.len())
+    let there = wheels.iter().filter(|wheel| wheel.has_tree(store, target.family())).count();
+    let fetching = if missing.is_empty() {
+        None
     } else {
         let files = missing.iter().map(|wheel| (wheel.sha256, wheel.size));
         store.expect_room(files, &counted(missing.len(), "wheel"))?;
         let total = missing.iter().map(|wheel| wheel.size).sum::<Option<u64>>();
-        progress.bytes(&format!("Fetching and unpacking {}", counted(missing.len(), "wheel")), total)
+        Some(progress.bytes("Fetching", &counted(missing.len(), "wheel"), total))
     };
+    let unpacking = progress.items("Unpacking", "wheels", wheels.len());
     let is_missing = missing.iter().map(|wheel| wheel.sha256).collect::<HashSet<_>>();
     // One that nobody knows the size of may be the largest.
     let weight = |index: usize| wheels[index].size.unwrap_or(u64::MAX);
@@ -63,12 +66,10 @@ pub fn trees(
     let unpack = || {
         let Some((_, index)) = lock(&ready).pop() else { return };
         done(index, wheels[index].tree(store, target.family()));
-        if missing.is_empty() {
-            bar.advance(1);
-        }
+        unpacking.advance(1);
     };
-    let (next, done, unpack, weight, ready, failed, is_missing, bar) =
-        (&next, &done, &unpack, &weight, &ready, &failed, &is_missing, bar.as_ref());
+    let (next, done, unpack, weight, ready, failed, is_missing, fetching) =
+        (&next, &done, &unpack, &weight, &ready, &failed, &is_missing, fetching.as_deref());
     // As many threads as the network likes fetch; as many as there are processors unpack.
     rayon::in_place_scope(|processors| {
         std::thread::scope(|connections| {
@@ -76,10 +77,9 @@ pub fn trees(
                 connections.spawn(move || {
                     while let Some(index) = next(thread) {
                         let wheel = &wheels[index];
-                        let fetched = if is_missing.contains(&wheel.sha256) {
-                            store.fetch(&download(wheel, urls), bar)
-                        } else {
-                            Ok(())
+                        let fetched = match fetching {
+                            Some(bar) if is_missing.contains(&wheel.sha256) => store.fetch(&download(wheel, urls), bar),
+                            _ => Ok(()),
                         };
                         match fetched {
                             Ok(()) => {
@@ -95,11 +95,23 @@ pub fn trees(
                 });
             }
         });
+        if let Some(bar) = fetching.filter(|_| !failed.load(Ordering::Relaxed)) {
+            let size = human_size(missing.iter().filter_map(|wheel| wheel.size).sum());
+            let rest = besides(wheels.len() - missing.len());
+            bar.done("Fetched", &format!("{} ({size}{rest})", counted(missing.len(), "wheel")));
+        }
     });
     let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
     results.sort_by_key(|(index, _)| *index);
     let trees = results.into_iter().map(|(_, result)| result).collect::<Result<Vec<_>>>()?;
-    bar.finish();
+    let new = trees.iter().filter(|tree| tree.is_new).map(Tree::size);
+    let (count, size) = new.fold((0, 0), |(count, size), tree| (count + 1, size + tree));
+    if count > 0 {
+        let (size, rest) = (human_size(size), besides(there));
+        unpacking.done("Unpacked", &format!("{} ({size}{rest})", counted(count, "wheel")));
+    } else {
+        unpacking.finish();
+    }
     Ok(trees)
 }
 

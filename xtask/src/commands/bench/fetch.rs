@@ -58,7 +58,7 @@ pub struct ListArguments {
 
 /// Does what the benchmark measures, in a process of its own so that its memory can be told.
 pub fn list(arguments: &ListArguments) -> Result<()> {
-    Store::locate()?.fetch_all(&commands::fetch::read(&arguments.list)?, &Silent)?;
+    Store::locate()?.fetch_all(&commands::fetch::read(&arguments.list)?, |count| count.to_string(), &Silent)?;
     commands::print(&child::peak_memory().unwrap_or_default().to_string())?;
     Ok(())
 }

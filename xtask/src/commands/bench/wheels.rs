@@ -87,7 +87,7 @@ pub fn run(arguments: &Arguments, manifest_directory: &Utf8Path) -> Result<Repor
     let groups = lock::GROUPS.iter().filter(|group| !arguments.without.iter().any(|part| part == *group));
     let wheels = lock.select(&groups.map(|group| (*group).to_owned()).collect::<Vec<_>>());
     let uv = Uv::locate(&store, manifest_directory, &host::pythons(&[]))?;
-    let step = progress::for_stderr().step("Asking the package index");
+    let step = progress::for_stderr().step("Asking", "the package index");
     let urls = index::locate(
         &uv,
         &store,

@@ -20,6 +20,7 @@ use super::Store;
 use crate::digest::Sha256;
 use crate::failure::{Exit, Failure};
 use crate::http;
+use crate::plan::human_size;
 use crate::progress::{self, Bar, Progress};
 pub use answer::Refusal;
 use attempt::Setback;
@@ -54,19 +55,30 @@ impl Download {
 }
 
 impl Store {
-    /// Fetches what is not there yet, several at a time.
-    pub fn fetch_all(&self, downloads: &[Download], progress: &dyn Progress) -> Result<()> {
+    /// Fetches what is not there yet, several at a time. `name` says what so many of them are, for people.
+    pub fn fetch_all(
+        &self,
+        downloads: &[Download],
+        name: impl Fn(usize) -> String,
+        progress: &dyn Progress,
+    ) -> Result<()> {
         let missing = downloads.iter().filter(|one| !self.has_file(one.sha256, one.size)).collect::<Vec<_>>();
         if missing.is_empty() {
             return Ok(());
         }
         self.expect_room(missing.iter().map(|one| (one.sha256, one.size)), &counted(missing.len(), "file"))?;
         let total = missing.iter().map(|one| one.size).sum::<Option<u64>>();
-        let bar = progress.bytes(&format!("Fetching {}", counted(missing.len(), "file")), total);
+        let what = name(missing.len());
+        let bar = progress.bytes("Fetching", &what, total);
         // These threads wait for the network, not for the processor.
         let pool = rayon::ThreadPoolBuilder::new().num_threads(CONNECTIONS.min(missing.len())).build()?;
         pool.install(|| missing.par_iter().try_for_each(|download| self.fetch(download, bar.as_ref())))?;
-        bar.finish();
+        let mut size = 0;
+        for download in &missing {
+            size += fs_err::metadata(self.file(download.sha256))?.len();
+        }
+        let there = downloads.len() - missing.len();
+        bar.done("Fetched", &format!("{what} ({}{})", human_size(size), besides(there)));
         Ok(())
     }
 
@@ -100,7 +112,7 @@ impl Store {
             let part = bar.part(&download.label, download.size);
             let bar = Both { whole: bar, part: part.as_ref() };
             let mut partial = Partial::open(self, download.sha256)?;
-            bar.advance(partial.length());
+            bar.found(partial.length());
             let whole = from_any(download, &mut partial, &bar);
             part.finish();
             if whole.is_err() {
@@ -109,7 +121,7 @@ impl Store {
             Ok((whole?, ()))
         })?;
         if was_there {
-            bar.advance(download.size.unwrap_or_default());
+            bar.found(download.size.unwrap_or_default());
         }
         Ok(())
     }
@@ -125,6 +137,11 @@ impl Bar for Both<'_> {
     fn advance(&self, amount: u64) {
         self.whole.advance(amount);
         self.part.advance(amount);
+    }
+
+    fn found(&self, amount: u64) {
+        self.whole.found(amount);
+        self.part.found(amount);
     }
 
     fn set_back(&self, amount: u64) {
@@ -230,6 +247,15 @@ fn differing(label: &str, origin: &str, wanted: (Option<u64>, Sha256), found: &s
         "nothing of it was used; a proxy that changes what it passes on, a network that wants you to log in first, or a \
          wrong file does this",
     )
+}
+
+/// How many more there were in the store: nothing, or `; 12 more were in the store`.
+pub fn besides(there: usize) -> String {
+    match there {
+        0 => String::new(),
+        1 => "; 1 more was in the store".to_owned(),
+        _ => format!("; {there} more were in the store"),
+    }
 }
 
 /// `1 file`, `2 files`.

@@ -1,0 +1,170 @@
+//! Progress for a log: a line for each step that is over, and now and then one that a long step is still going on.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::layout::{Moment, took};
+use super::{Bar, Progress, Unit};
+
+/// How a step is told of while it is going on.
+#[derive(Clone, Copy)]
+struct Rhythm {
+    /// How long nothing is said.
+    silent: Duration,
+    /// How long it is until it is said again.
+    pause: Duration,
+    /// Gets a verb and the rest.
+    tell: fn(&str, &str),
+}
+
+const RHYTHM: Rhythm = Rhythm { silent: Duration::from_secs(10), pause: Duration::from_secs(30), tell: super::status };
+
+/// Writes lines that a log can have.
+pub struct Log;
+
+impl Progress for Log {
+    fn step(&self, doing: &str, what: &str) -> Box<dyn Bar> {
+        Box::new(Followed::begin(doing, what, Unit::Nothing, None, RHYTHM))
+    }
+
+    fn bytes(&self, doing: &str, what: &str, total: Option<u64>) -> Box<dyn Bar> {
+        Box::new(Followed::begin(doing, what, Unit::Bytes, total, RHYTHM))
+    }
+
+    fn items(&self, doing: &str, what: &str, total: usize) -> Box<dyn Bar> {
+        Box::new(Followed::begin(doing, what, Unit::Things, Some(total as u64), RHYTHM))
+    }
+}
+
+/// A step, followed by a thread of its own: one that waits for a compiler says nothing by itself.
+struct Followed(Arc<Step>);
+
+struct Step {
+    doing: String,
+    what: String,
+    unit: Unit,
+    total: Option<u64>,
+    began: Instant,
+    done: AtomicU64,
+    rhythm: Rhythm,
+    /// Held while something is said, so that nothing is said of a step after its end.
+    is_over: Mutex<bool>,
+    ends: Condvar,
+}
+
+impl Followed {
+    fn begin(doing: &str, what: &str, unit: Unit, total: Option<u64>, rhythm: Rhythm) -> Self {
+        let step = Arc::new(Step {
+            doing: doing.to_owned(),
+            what: what.to_owned(),
+            unit,
+            total,
+            began: Instant::now(),
+            done: AtomicU64::new(0),
+            rhythm,
+            is_over: Mutex::new(false),
+            ends: Condvar::new(),
+        });
+        let followed = step.clone();
+        std::thread::spawn(move || followed.follow());
+        Self(step)
+    }
+
+    fn end(&self) {
+        *self.0.is_over.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.0.ends.notify_all();
+    }
+}
+
+impl Step {
+    fn follow(&self) {
+        let mut pause = self.rhythm.silent;
+        let mut is_over = self.is_over.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            let waited = self.ends.wait_timeout_while(is_over, pause, |is_over| !*is_over);
+            is_over = waited.unwrap_or_else(PoisonError::into_inner).0;
+            if *is_over {
+                return;
+            }
+            (self.rhythm.tell)(&self.doing, &self.now());
+            pause = self.rhythm.pause;
+        }
+    }
+
+    /// How far it is: `26 wheels: 45.1 of 116.3 MB after 40 s`.
+    fn now(&self) -> String {
+        let moment = Moment {
+            doing: &self.doing,
+            what: &self.what,
+            unit: self.unit,
+            done: self.done.load(Ordering::Relaxed),
+            total: self.total,
+            elapsed: self.began.elapsed(),
+            rate: 0.0,
+        };
+        match moment.amount() {
+            Some(amount) => format!("{}: {amount} after {} s", self.what, moment.elapsed.as_secs()),
+            None => format!("{}: {} s so far", self.what, moment.elapsed.as_secs()),
+        }
+    }
+}
+
+impl Drop for Followed {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl Bar for Followed {
+    fn advance(&self, amount: u64) {
+        self.0.done.fetch_add(amount, Ordering::Relaxed);
+    }
+
+    fn set_back(&self, amount: u64) {
+        self.0.done.fetch_sub(amount, Ordering::Relaxed);
+    }
+
+    fn finish(&self) {
+        self.end();
+    }
+
+    fn done(&self, did: &str, what: &str) {
+        self.end();
+        (self.0.rhythm.tell)(did, &format!("{what} in {}", took(self.0.began.elapsed())));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    static SAID: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+    fn said() -> Vec<String> {
+        SAID.lock().unwrap().clone()
+    }
+
+    #[test]
+    fn a_long_step_says_how_far_it_is_and_nothing_after_its_end() {
+        let rhythm = Rhythm {
+            silent: Duration::from_millis(30),
+            pause: Duration::from_millis(30),
+            tell: |verb, text| SAID.lock().unwrap().push(format!("{verb} {text}")),
+        };
+        Followed::begin("Asking", "nobody", Unit::Nothing, None, rhythm).finish();
+        let fetching = Followed::begin("Fetching", "2 files", Unit::Bytes, Some(2_000_000), rhythm);
+        fetching.advance(1_500_000);
+        fetching.set_back(500_000);
+        while said().len() < 2 {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        fetching.done("Fetched", "2 files (2.0 MB)");
+        let lines = said();
+        std::thread::sleep(Duration::from_millis(100));
+        assert_eq!(said(), lines, "something was said after the end");
+        let (last, before) = lines.split_last().unwrap();
+        assert!(before.iter().all(|line| line.starts_with("Fetching 2 files: 1.0 of 2.0 MB after ")), "{lines:?}");
+        assert!(last.starts_with("Fetched 2 files (2.0 MB) in "), "{lines:?}");
+    }
+}
