@@ -41,4 +41,10 @@ def unusable_part(error: Exception) -> ServiceFailure:
     else:
         first_line = str(error).strip().partition("\n")[0]
         message = f"cannot set up speaches: {type(error).__name__}: {first_line}"
-    return ServiceFailure(ExitCode.UNAVAILABLE, message, "check this runtime with `bin/speaches verify`")
+    hint = "check this runtime with `bin/speaches verify`"
+    if "cannot open shared object file" in message:
+        hint = (
+            "this system lacks that library, which a Python needs that was copied from another machine: install it, or take "
+            "a runtime that was made without `--python-from INTERPRETER`"
+        )
+    return ServiceFailure(ExitCode.UNAVAILABLE, message, hint)

@@ -9,6 +9,8 @@ import sys
 import tempfile
 import unittest
 
+from speaches_service.exit_codes import unusable_part
+
 ENTRY = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "speaches_service_manager.py")
 SETTINGS = {"runtime": os.path.abspath(os.sep), "addresses": ["127.0.0.1"], "port": 0}
 
@@ -82,6 +84,12 @@ class ExitCodesTest(unittest.TestCase):
         self.assertIn("SAMPLE", result.stderr)
         self.assertIn("listening on http://127.0.0.1:", result.stderr)
         self.assertEqual((status["phase"], status["exit_code"]), ("stopped", 69))
+
+    def test_a_library_that_the_system_lacks_is_named_with_what_to_do(self) -> None:
+        failure = unusable_part(ImportError("libssl.so.3: cannot open shared object file: No such file or directory"))
+        self.assertIn("libssl.so.3", str(failure))
+        self.assertIn("install it", failure.hint or "")
+        self.assertIn("verify", unusable_part(ImportError("cannot import name")).hint or "")
 
     def test_debug_shows_the_traceback_of_a_missing_part(self) -> None:
         result = run({**SETTINGS, "log_level": "debug"})

@@ -203,6 +203,8 @@ pub struct Made {
     pub packed: Packed,
     /// Of all files in it, in bytes.
     pub plain: u64,
+    /// Whether its CPython is not of an archive, and may need libraries of the machine that it was copied from.
+    pub copied_python: bool,
 }
 
 /// Packs a runtime, and writes its bill of materials, its provenance and its checksum beside it.
@@ -253,7 +255,7 @@ pub fn make(request: &Request<'_>, progress: &dyn Progress, manifests: &Utf8Path
     }
     publish(&work, &directory, &digests)?;
     let plain = description.files.iter().map(|file| file.size).sum();
-    Ok(Made { path: directory.join(name), packed, plain })
+    Ok(Made { path: directory.join(name), packed, plain, copied_python: description.head.python.harvested })
 }
 
 /// Puts finished files into their directory, and their digests into its `SHA256SUMS`.

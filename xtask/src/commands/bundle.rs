@@ -75,6 +75,12 @@ pub fn run(arguments: &Arguments, manifests: &Utf8Path) -> Result<()> {
     let sizes = format!("{} of {}", human_size(made.packed.size), human_size(made.plain));
     progress::status("Finished", &format!("`{path}` ({sizes}) in {}", progress::took(started.elapsed())));
     progress::command("Verify", &super::typed(&["cargo", "xtask", "verify", path.as_str()]));
+    if made.copied_python {
+        progress::say(
+            "note: its CPython was copied from the machine that made it, and needs libraries of that system wherever it runs, \
+             also from the base of an image; what is to be passed on is better made without `--python-from INTERPRETER`",
+        );
+    }
     super::print(made.path.as_str())?;
     Ok(())
 }

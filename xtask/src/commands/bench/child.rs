@@ -18,16 +18,23 @@ pub fn check(who: &str, output: &Output) -> Result<()> {
 }
 
 /// How much memory this process had at most, in bytes.
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 pub fn peak_memory() -> Option<u64> {
-    let usage = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_SELF).ok()?;
-    // Linux counts kibibytes, macOS bytes.
-    let unit = if cfg!(target_vendor = "apple") { 1 } else { 1024 };
-    Some(u64::try_from(usage.max_rss()).ok()? * unit)
+    // N.B. `getrusage` begins with what the parent had when it started this one.
+    let status = fs_err::read_to_string("/proc/self/status").ok()?;
+    let kibibytes = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"))?;
+    Some(kibibytes.parse::<u64>().ok()? * 1024)
 }
 
 /// How much memory this process had at most, in bytes.
-#[cfg(not(unix))]
+#[cfg(target_vendor = "apple")]
+pub fn peak_memory() -> Option<u64> {
+    let usage = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_SELF).ok()?;
+    u64::try_from(usage.max_rss()).ok()
+}
+
+/// How much memory this process had at most, in bytes.
+#[cfg(not(any(target_os = "linux", target_vendor = "apple")))]
 pub fn peak_memory() -> Option<u64> {
     None
 }
