@@ -1,7 +1,7 @@
 //! Bars on a terminal.
 
 use std::io;
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use console::{Term, measure_text_width};
@@ -12,8 +12,8 @@ use indicatif::{
 use super::layout::{Moment, took};
 use super::{Bar, Progress, Silent, Unit, lines};
 
-/// All bars of this process: what is said between them must not be drawn over.
-static BARS: OnceLock<MultiProgress> = OnceLock::new();
+/// All bars of this process, and where they are drawn: what is said between them must not be drawn over.
+static BARS: OnceLock<(MultiProgress, Screen)> = OnceLock::new();
 
 /// How often a second bars are drawn at most.
 const DRAWN: u8 = 20;
@@ -25,24 +25,27 @@ const FREE: usize = 3;
 const ROOM_FOR_PARTS: usize = 56;
 
 fn bars() -> &'static MultiProgress {
-    BARS.get_or_init(|| {
-        MultiProgress::with_draw_target(ProgressDrawTarget::term_like_with_hz(Box::new(Screen::new()), DRAWN))
-    })
+    let (bars, _) = BARS.get_or_init(|| {
+        let screen = Screen::new();
+        let target = ProgressDrawTarget::term_like_with_hz(Box::new(screen.clone()), DRAWN);
+        (MultiProgress::with_draw_target(target), screen)
+    });
+    bars
 }
 
 /// Does something that writes to the terminal, while no bar is drawn.
 pub fn aside<T>(write: impl FnOnce() -> T) -> T {
     match BARS.get() {
-        Some(bars) => bars.suspend(write),
+        Some((bars, _)) => bars.suspend(write),
         None => write(),
     }
 }
 
 /// Removes all bars, and draws no more.
 pub fn end() {
-    if let Some(bars) = BARS.get() {
+    if let Some((bars, screen)) = BARS.get() {
         // A terminal that is gone needs no tidying up.
-        let _ = bars.clear();
+        let _ = screen.end();
         bars.set_draw_target(ProgressDrawTarget::hidden());
     }
 }
@@ -56,35 +59,55 @@ fn room() -> usize {
 /// indicatif fills each line with spaces to the edge, where the terminal begins the next one, and later goes up by as many
 /// lines. Then Ctrl-C is echoed onto a line below the bars; and when the window becomes narrower, most terminals make two
 /// lines of each, of which half would stay.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Screen {
     term: Term,
     /// Whether the terminal breaks lines anew when its width changes.
     reflows: bool,
-    /// How wide the lines are that are drawn, from the first to the one that the cursor is behind.
-    drawn: Mutex<Vec<usize>>,
+    drawn: Arc<Mutex<Lines>>,
+}
+
+/// What is drawn.
+#[derive(Debug, Default)]
+struct Lines {
+    /// How wide the lines are, from the first to the one that the cursor is behind.
+    widths: Vec<usize>,
+    /// Whether nothing may be drawn any more, not even by a thread that is about to.
+    ended: bool,
 }
 
 impl Screen {
     fn new() -> Self {
         let is = |name, value: &str| std::env::var_os(name).is_some_and(|there| there == value);
         let reflows = std::env::var_os("XTERM_VERSION").is_none() && !is("TERM", "linux");
-        Self { term: Term::buffered_stderr(), reflows, drawn: Mutex::new(Vec::new()) }
+        Self { term: Term::buffered_stderr(), reflows, drawn: Arc::default() }
     }
 
-    fn drawn(&self) -> MutexGuard<'_, Vec<usize>> {
+    fn drawn(&self) -> MutexGuard<'_, Lines> {
         self.drawn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Removes what is drawn. The cursor is then where the first line began.
     fn erase(&self) -> io::Result<()> {
-        let drawn = std::mem::take(&mut *self.drawn());
-        if drawn.is_empty() {
+        self.erase_lines(&mut self.drawn())
+    }
+
+    /// Removes what is drawn, for good.
+    fn end(&self) -> io::Result<()> {
+        let mut drawn = self.drawn();
+        drawn.ended = true;
+        self.erase_lines(&mut drawn)?;
+        self.term.flush()
+    }
+
+    fn erase_lines(&self, drawn: &mut Lines) -> io::Result<()> {
+        let widths = std::mem::take(&mut drawn.widths);
+        if widths.is_empty() {
             return Ok(());
         }
         let columns = usize::from(self.width()).max(1);
         let rows =
-            drawn.iter().map(|width| if self.reflows { width.div_ceil(columns).max(1) } else { 1 }).sum::<usize>();
+            widths.iter().map(|width| if self.reflows { width.div_ceil(columns).max(1) } else { 1 }).sum::<usize>();
         self.term.move_cursor_up(rows - 1)?;
         self.term.write_str("\r")?;
         self.term.clear_to_end_of_screen()
@@ -131,10 +154,13 @@ impl TermLike for Screen {
             return Ok(());
         }
         let mut drawn = self.drawn();
-        if !drawn.is_empty() {
+        if drawn.ended {
+            return Ok(());
+        }
+        if !drawn.widths.is_empty() {
             self.term.write_str("\r\n")?;
         }
-        drawn.push(measure_text_width(text));
+        drawn.widths.push(measure_text_width(text));
         self.term.write_str(text)
     }
 
