@@ -640,6 +640,10 @@ fn a_runtime_can_be_made_again_and_what_comes_out_otherwise_is_traced_to_its_inp
         .expect(65)
         .says("input launcher speaches: has sha256")
         .says("changed: bin/speaches (from the launcher)");
+    // Which Python it is need not be said once more, whatever the default is.
+    let python = python();
+    let own = provision_sample(&scratch.path.join("own"), &["--python-from", &python]);
+    run(&mut xtask(&["reproduce", own.as_str(), "--python-from", &python])).expect(0);
     let tiny = Tiny::make(&scratch.path.join("tiny"), LINUX);
     fs_err::write(tiny.path.join("bin/speaches"), "changed").unwrap();
     run(&mut xtask(&["reproduce", tiny.path.as_str()])).expect(65).says("changed: bin/speaches");

@@ -47,6 +47,8 @@ fn the_default_models_come_from_the_hub_once_and_what_was_not_pinned_is_recorded
     fs_err::remove_dir_all(&out).unwrap();
     scene.provision(&["--offline"]).expect(0);
     assert_eq!(scene.hub.requests(), asked, "what was resolved and fetched once is not asked for again");
+    // Now they are asked for at the commits that they have, and are what the manifest says of them all the same.
+    run(&mut scene.tool(&["reproduce", out.as_str(), "--python-from", &python()])).expect(0);
 }
 
 #[test]

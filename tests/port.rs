@@ -25,7 +25,7 @@ fn a_table_says_what_changes_and_what_that_needs() {
         ended.stdout,
         "package/new.py  1 type alias\n\n    1  type alias\n    1  in all\n\nneeds typing-extensions>=4.13.0\n"
     );
-    ended.says("2 files ported to Python 3.10").says("1 of them changed");
+    ended.says("Ported 2 files to Python 3.10, 1 of them changed");
 }
 
 #[test]

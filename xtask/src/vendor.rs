@@ -250,7 +250,7 @@ impl Vendor {
         };
         // Of branches and tags there is only the commit here.
         let request = match request {
-            Request::Known(entry) => Request::Known(entry),
+            Request::Known(_) => request.clone(),
             Request::Any { .. } => Request::Any { id: id.to_owned(), revision: known.revision.clone() },
         };
         let mut found = model::cache::find(&self.root.join(MODELS), &request, digests)?;

@@ -76,12 +76,13 @@ fn complete(flags: &Choices, head: &Head) -> Choices {
     let without = lock::GROUPS.iter().filter(|group| !head.groups.iter().any(|one| one == *group));
     let models = head.models.iter().map(|model| format!("{}@{}", model.id, model.revision)).collect::<Vec<_>>();
     let models = if models.is_empty() { "none".to_owned() } else { models.join(",") };
-    // A copied interpreter is found by its minor version.
-    let python = if head.python.harvested { &head.python.minor } else { &head.python.version };
+    // A copied interpreter is found by its minor version, and what the flags say is held to it.
+    let by_minor = head.python.harvested || flags.python_from.is_some();
+    let python = if by_minor { &head.python.minor } else { &head.python.version };
     Choices {
         target: flags.target.clone().or_else(|| Some(head.target.clone())),
         accelerator: flags.accelerator.clone().or_else(|| Some(head.accelerator.clone())),
-        python: flags.python.clone().or_else(|| flags.python_from.is_none().then(|| python.clone())),
+        python: flags.python.clone().or_else(|| Some(python.clone())),
         without: flags.without.clone().or_else(|| Some(without.map(|group| (*group).to_owned()).collect())),
         models: flags.models.clone().or(Some(models)),
         sample: flags.sample || head.sample,

@@ -105,16 +105,14 @@ impl Snapshot {
         let wanted = request.revision();
         let by_commit = is_commit(wanted);
         if by_commit && snapshots.join(wanted).is_dir() {
-            let pinned = matches!(request, Request::Known(_));
+            let pinned = request.is_as_pinned();
             return Ok(Self { path: snapshots.join(wanted), commit: wanted.to_owned(), pinned });
         }
         let branch = match request {
             // Of these any revision will do.
-            Request::Known(_) => MAIN,
-            Request::Any { .. } if by_commit => {
-                bail!(missing(&format!("there is no `{}`", snapshots.join(wanted))));
-            }
-            Request::Any { revision, .. } => revision,
+            Request::Known(_) if request.is_as_pinned() => MAIN,
+            _ if by_commit => bail!(missing(&format!("there is no `{}`", snapshots.join(wanted)))),
+            _ => wanted,
         };
         let commit = fs_err::read_to_string(repository.join("refs").join(branch))
             .map_err(|error| missing(&error.to_string()))?

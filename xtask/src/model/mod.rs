@@ -71,9 +71,10 @@ pub enum FileSource {
 }
 
 impl ModelInput {
-    /// Identity of the content: name, revision and every file.
+    /// Identity of the content: name, revision and every file, in whatever order they were listed.
     pub fn sha256(&self) -> Sha256 {
-        let files = self.files.iter().map(|file| (&file.path, file.size, file.sha256)).collect::<Vec<_>>();
+        let mut files = self.files.iter().map(|file| (&file.path, file.size, file.sha256)).collect::<Vec<_>>();
+        files.sort_unstable_by_key(|(path, ..)| *path);
         Sha256::of_json(&(&self.id, &self.revision, files))
     }
 

@@ -1,5 +1,7 @@
 //! What `--models` asks for.
 
+use std::borrow::Cow;
+
 use anyhow::{Result, bail};
 
 use crate::failure::{Exit, Failure};
@@ -8,8 +10,8 @@ use crate::manifest::{ModelEntry, ModelsManifest};
 /// A model that was asked for.
 #[derive(Clone, Debug)]
 pub enum Request<'a> {
-    /// One of `models.toml`, which says everything about it.
-    Known(&'a ModelEntry),
+    /// One of `models.toml`, which says everything about it, but perhaps for the commit.
+    Known(Cow<'a, ModelEntry>),
     /// Another repository, or another revision of one, about which the repository itself is asked.
     Any {
         /// Repository on the hub.
@@ -22,7 +24,16 @@ pub enum Request<'a> {
 /// The branch of a repository that is meant when none is named.
 pub const MAIN: &str = "main";
 
-impl Request<'_> {
+impl<'a> Request<'a> {
+    const fn known(entry: &'a ModelEntry) -> Self {
+        Self::Known(Cow::Borrowed(entry))
+    }
+
+    /// Whether it is at the commit of the manifest, which its pins are about.
+    pub const fn is_as_pinned(&self) -> bool {
+        matches!(self, Self::Known(Cow::Borrowed(_)))
+    }
+
     /// Repository on the hub.
     pub fn id(&self) -> &str {
         match self {
@@ -54,7 +65,7 @@ pub fn select<'a>(manifest: &'a ModelsManifest, wanted: &str, target: &str) -> R
     let mut selected = Vec::new();
     for one in wanted.split(',').filter(|_| wanted != "none") {
         if one == "default" {
-            selected.extend(manifest.model.iter().filter(|model| model.is_default(target)).map(Request::Known));
+            selected.extend(manifest.model.iter().filter(|model| model.is_default(target)).map(Request::known));
         } else {
             selected.push(parse(manifest, one)?);
         }
@@ -87,7 +98,7 @@ fn parse<'a>(manifest: &'a ModelsManifest, text: &str) -> Result<Request<'a>> {
         ))
     };
     if let Some(entry) = manifest.model.iter().find(|model| !model.serves.is_empty() && model.name() == text) {
-        return Ok(Request::Known(entry));
+        return Ok(Request::known(entry));
     }
     if let Some(entry) = manifest.model.iter().find(|model| !model.serves.is_empty() && model.id == id) {
         bail!(usage(format!("`{id}` has GGML weights, of which each file is named alone, such as `{}`", entry.name())));
@@ -102,8 +113,12 @@ fn parse<'a>(manifest: &'a ModelsManifest, text: &str) -> Result<Request<'a>> {
     }
     let entry = manifest.model.iter().find(|model| model.id == id);
     Ok(match (entry, revision) {
-        (Some(entry), None) => Request::Known(entry),
-        (Some(entry), Some(revision)) if revision == entry.revision.as_deref().unwrap_or(MAIN) => Request::Known(entry),
+        (Some(entry), None) => Request::known(entry),
+        (Some(entry), Some(revision)) if revision == entry.revision.as_deref().unwrap_or(MAIN) => Request::known(entry),
+        // One that the manifest leaves open, at the commit that a runtime got: it is the same model.
+        (Some(entry), Some(commit)) if entry.revision.is_none() && is_commit(commit) => {
+            Request::Known(Cow::Owned(ModelEntry { revision: Some(commit.to_owned()), ..entry.clone() }))
+        }
         _ => Request::Any { id: id.to_owned(), revision: revision.unwrap_or(MAIN).to_owned() },
     })
 }
@@ -119,6 +134,10 @@ fn is_repository(id: &str) -> bool {
     };
     let Some((owner, name)) = id.split_once('/') else { return false };
     part(owner) && part(name) && id.len() <= 96 && !id.contains("--") && !id.contains("..") && !id.ends_with(".git")
+}
+
+fn is_commit(revision: &str) -> bool {
+    revision.len() == 40 && revision.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// A part of what git allows: enough for every branch, tag and commit of the hub, and harmless in a URL.

@@ -65,8 +65,9 @@ impl Resolutions {
         };
         let (resolution, about, pinned) = match request {
             Request::Known(entry) => {
-                let pinned = entry.revision.is_some() && entry.file.iter().all(|file| pin(file).is_some());
-                let resolution = match (pins(entry), known()) {
+                let is_pinned = entry.revision.is_some() && entry.file.iter().all(|file| pin(file).is_some());
+                let pinned = request.is_as_pinned() && is_pinned;
+                let resolution = match (pinned.then(|| pins(entry)).flatten(), known()) {
                     (Some(pins), _) => pins,
                     (None, Some(known)) if goes_with(known, entry) => known.clone(),
                     _ => {
