@@ -44,7 +44,7 @@ fn missing(world: &World, store: &Utf8Path) -> u64 {
 
 /// How often a provision is killed: `SPEACHES_TEST_KILLS`, or a few times.
 fn kills() -> usize {
-    std::env::var("SPEACHES_TEST_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(12)
+    std::env::var("SPEACHES_TEST_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(6)
 }
 
 #[test]
