@@ -224,7 +224,13 @@ impl Planner<'_> {
         let minors = choices.python.iter().map(String::as_str).collect::<Vec<_>>();
         let mut seen = Vec::new();
         for path in host::pythons(if minors.is_empty() { &["3.12", "3.11", "3.10", "3.13"] } else { &minors }) {
-            let Ok(interpreter) = Interpreter::inspect(&path) else { continue };
+            let interpreter = match Interpreter::inspect(&path) {
+                Ok(interpreter) => interpreter,
+                Err(error) => {
+                    seen.push(format!("`{path}`, which cannot be used: {error:#}"));
+                    continue;
+                }
+            };
             let minor = minor_of(&interpreter.version).to_owned();
             let locked = manifests.locks.join(lock::file_name(&minor, &target.triple, accelerator)).is_file();
             if locked && (minors.is_empty() || minors.contains(&minor.as_str())) {
@@ -233,7 +239,7 @@ impl Planner<'_> {
             seen.push(interpreter.version);
         }
         let seen =
-            if seen.is_empty() { "none was found".to_owned() } else { format!("found were {}", seen.join(", ")) };
+            if seen.is_empty() { "none was found".to_owned() } else { format!("found were {}", seen.join("; ")) };
         bail!(
             Failure::new(
                 Exit::Unavailable,

@@ -183,7 +183,8 @@ fn list(described: &Described) -> Result<Vec<Source>> {
     match family {
         Family::Unix => {
             add(&described.executable, format!("bin/python{minor}"), true)?;
-            if let Some(name) = described.library.file_name() {
+            // Debian's is linked statically, and has the library in a package that programs need which embed Python.
+            if let Some(name) = described.library.file_name().filter(|_| described.library.is_file()) {
                 add(&described.library, format!("lib/{name}"), true)?;
             }
         }
