@@ -134,7 +134,7 @@ fn install(store: &Store, manifests: &Utf8Path, pythons: &[Utf8PathBuf]) -> Resu
                     failures.join("\n    ")
                 )
             )
-            .hint("install uv (or pip for one of these Pythons), or name a uv with `UV=/path/to/uv`")
+            .hint("install uv, or pip for one of these Pythons (on Debian and Ubuntu `apt install python3-pip`), or name a uv with `UV=/path/to/uv`")
         );
     })?;
     Ok(directory.join(if cfg!(windows) { "bin/uv.exe" } else { "bin/uv" }))
