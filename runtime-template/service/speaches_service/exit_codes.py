@@ -44,7 +44,7 @@ def unusable_part(error: Exception) -> ServiceFailure:
     hint = "check this runtime with `bin/speaches verify`"
     if "cannot open shared object file" in message:
         hint = (
-            "this system lacks that library, which a Python needs that was copied from another machine: install it, or take "
-            "a runtime that was made without `--python-from INTERPRETER`"
+            "this system lacks that library, which a Python needs that was copied from another machine: install it, or "
+            "take a runtime that was made without `--python-from INTERPRETER`"
         )
     return ServiceFailure(ExitCode.UNAVAILABLE, message, hint)
