@@ -152,9 +152,11 @@ impl PlayedHarbor {
     }
 
     /// What Harbor looks at before it stops a process: `ps -o command=` of the pid that it has started.
-    pub fn command_line(&self) -> String {
-        let output = Command::new("ps").args(["-o", "command=", "-p", &self.child.id().to_string()]).output().unwrap();
-        String::from_utf8(output.stdout).unwrap()
+    /// `None` where there is no `ps`, without which Harbor does not work.
+    pub fn command_line(&self) -> Option<String> {
+        let pid = self.child.id().to_string();
+        let output = Command::new("ps").args(["-o", "command=", "-p", &pid]).output().ok()?;
+        Some(String::from_utf8(output.stdout).unwrap())
     }
 
     /// SIGTERM to that pid; returns the exit code, how long it took, and the log.

@@ -1,8 +1,9 @@
 //! The processes that are measured.
 
-use std::process::{Command, Output};
+use std::process::Output;
 
 use anyhow::{Context as _, Result, bail};
+use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 
 use crate::failure::{Exit, Failure};
 
@@ -41,7 +42,9 @@ pub fn peak_memory() -> Option<u64> {
 
 /// How much memory a process has, in bytes.
 pub fn resident(pid: u32) -> Result<u64> {
-    let output = Command::new("ps").args(["-o", "rss=", "-p", &pid.to_string()]).output().context("cannot run `ps`")?;
-    let kibibytes = String::from_utf8_lossy(&output.stdout).trim().parse::<u64>().context("`ps` tells no memory")?;
-    Ok(kibibytes * 1024)
+    let pid = Pid::from_u32(pid);
+    let mut system = System::new().context("this system does not tell about processes")?;
+    let memory = ProcessRefreshKind::nothing().with_memory();
+    system.refresh_processes_specifics(ProcessesToUpdate::Some(&[pid]), false, memory);
+    Ok(system.process(pid).with_context(|| format!("there is no process {pid} any more"))?.memory())
 }
