@@ -74,6 +74,9 @@ fn a_log_has_a_line_for_each_step_and_a_warm_run_is_short() {
 
 #[test]
 fn an_error_has_lines_of_its_own() {
+    if let Some(why) = terminal::missing() {
+        return not_run("an error on a terminal", &why);
+    }
     let server = Faults::start([("/file", vec![Reply::status(404)])]);
     let fetch = Fetch::from(&[format!("{}/file", server.url)]);
     let ended = run(&mut fetch.command()).expect(69);
@@ -103,6 +106,9 @@ fn slow_files(fetch: &Fetch, server: &Faults) -> std::process::Command {
 
 #[test]
 fn bars_fit_into_the_terminal_and_leave_one_line() {
+    if let Some(why) = terminal::missing() {
+        return not_run("bars on a terminal", &why);
+    }
     let server = Faults::start([]);
     for columns in [20, 40, 60, 80, 200] {
         let fetch = Fetch::from(&[]);
@@ -124,6 +130,9 @@ fn bars_fit_into_the_terminal_and_leave_one_line() {
 
 #[test]
 fn an_interrupted_step_leaves_a_clean_terminal() {
+    if let Some(why) = terminal::missing() {
+        return not_run("Ctrl-C on a terminal", &why);
+    }
     let server = Faults::start([]);
     let fetch = Fetch::from(&[]);
     let mut terminal = Terminal::start(&mut slow_files(&fetch, &server), 80);
@@ -141,6 +150,9 @@ fn an_interrupted_step_leaves_a_clean_terminal() {
 
 #[test]
 fn a_provision_and_a_quickstart_are_broken_between_words() {
+    if let Some(why) = terminal::missing() {
+        return not_run("long lines on a terminal", &why);
+    }
     let scratch = scratch();
     let out = scratch.path.join("runtime");
     let _filled = sample_runtime();
@@ -162,6 +174,9 @@ fn a_provision_and_a_quickstart_are_broken_between_words() {
 
 #[test]
 fn colours_are_where_they_are_wanted() {
+    if let Some(why) = terminal::missing() {
+        return not_run("colours on a terminal", &why);
+    }
     let scratch = scratch();
     let out = scratch.path.join("runtime");
     let _filled = sample_runtime();

@@ -28,6 +28,20 @@ pub struct Left {
     chunks: Vec<Vec<u8>>,
 }
 
+/// Why there can be no terminals, as where no `/dev/pts` is mounted.
+pub fn missing() -> Option<String> {
+    let opened = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).and_then(|controller| {
+        grantpt(&controller)?;
+        unlockpt(&controller)?;
+        ptsname(&controller, Vec::new())
+    });
+    match opened {
+        Ok(name) if fs_err::metadata(name.to_str().unwrap()).is_ok() => None,
+        Ok(name) => Some(format!("there is no {name:?}")),
+        Err(error) => Some(format!("this system gives no pseudo terminal: {error}")),
+    }
+}
+
 impl Terminal {
     /// Starts a program with all of its streams on a terminal of so many columns.
     pub fn start(command: &mut Command, columns: u16) -> Self {
