@@ -1,6 +1,6 @@
 //! Archives of python-build-standalone, kind `install_only_stripped`: a gzipped tar with `python/` at its top.
 
-use std::io::{BufReader, Read};
+use std::io::{self, BufReader, Read};
 
 use anyhow::{Context as _, Result, bail};
 use camino::{Utf8Path, Utf8PathBuf};
@@ -31,6 +31,22 @@ fn damaged(path: &Utf8Path, what: &str) -> Failure {
         .hint("it takes the `install_only_stripped` archives of python-build-standalone")
 }
 
+/// A file of an archive. What is wrong with the archive is not taken for what is wrong with where it is unpacked to.
+struct Source<R> {
+    inner: R,
+    error: Option<String>,
+}
+
+impl<R: Read> Read for Source<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer);
+        if let Err(error) = &read {
+            self.error = Some(error.to_string());
+        }
+        read
+    }
+}
+
 /// The version that the headers in an archive state.
 pub fn version(path: &Utf8Path) -> Result<String> {
     let mut archive = open(path)?;
@@ -55,7 +71,7 @@ pub fn unpack(path: &Utf8Path, minor: &str, left_out: fn(&str) -> bool, writer: 
     let mut archive = open(path)?;
     let mut links = Vec::new();
     for entry in archive.entries()? {
-        let mut entry = entry.map_err(|error| damaged(path, &error.to_string()))?;
+        let entry = entry.map_err(|error| damaged(path, &error.to_string()))?;
         let name = Utf8PathBuf::from_path_buf(entry.path()?.into_owned())
             .map_err(|name| damaged(path, &format!("`{}` is not UTF-8", name.display())))?;
         let Some(name) = name.as_str().strip_prefix(TOP).map(str::to_owned) else {
@@ -69,7 +85,12 @@ pub fn unpack(path: &Utf8Path, minor: &str, left_out: fn(&str) -> bool, writer: 
             EntryType::Regular | EntryType::Continuous => {
                 let name = RelativePath::new(name).map_err(|error| damaged(path, &error.to_string()))?;
                 let executable = entry.header().mode()? & 0o111 != 0;
-                writer.add(name, &mut entry, executable).with_context(|| format!("cannot unpack `{path}`"))?;
+                let mut source = Source { inner: entry, error: None };
+                let added = writer.add(name, &mut source, executable);
+                if let Some(error) = source.error {
+                    bail!(damaged(path, &error));
+                }
+                added.with_context(|| format!("cannot unpack `{path}`"))?;
             }
             EntryType::Symlink => {
                 let to = entry.link_name()?.context("a link without a target")?;

@@ -75,7 +75,7 @@ impl TreeWriter {
         let mut writer = Hasher::new(file);
         // Not `io::copy`, whose buffer is so small that the decompressor of wheels and the system take twice as long.
         loop {
-            let read = source.read(&mut self.buffer).with_context(|| format!("cannot write `{target}`"))?;
+            let read = source.read(&mut self.buffer).with_context(|| format!("cannot read what becomes `{target}`"))?;
             if read == 0 {
                 break;
             }
