@@ -91,13 +91,17 @@ fn an_error_has_lines_of_its_own() {
     assert!(left.written().contains("\x1b[1m\x1b[31merror:\x1b[0m "), "{:?}", left.written());
 }
 
-/// Files that take a while, and how to fetch them.
-fn slow_files(fetch: &Fetch, server: &Faults) -> std::process::Command {
+fn trickling(reply: Reply) -> Reply {
+    reply.trickle(20_000, Duration::from_millis(50))
+}
+
+/// Files that come as `slowed` says, and how to fetch them.
+fn slow_files(fetch: &Fetch, server: &Faults, slowed: fn(Reply) -> Reply) -> std::process::Command {
     let wanted = (0..3)
         .map(|number| {
             let body = vec![number; 400_000];
             let path = format!("/{number}");
-            server.set(&path, vec![Reply::data(&body).trickle(20_000, Duration::from_millis(50))]);
+            server.set(&path, vec![slowed(Reply::data(&body))]);
             json!({"urls": [format!("{}{path}", server.url)], "size": body.len(), "sha256": fetch::sha256(&body)})
         })
         .collect::<Value>();
@@ -112,7 +116,7 @@ fn bars_fit_into_the_terminal_and_leave_one_line() {
     let server = Faults::start([]);
     for columns in [20, 40, 60, 80, 200] {
         let fetch = Fetch::from(&[]);
-        let left = Terminal::start(&mut slow_files(&fetch, &server), columns).end();
+        let left = Terminal::start(&mut slow_files(&fetch, &server, trickling), columns).end();
         assert!(left.status.success());
         let written = left.written();
         assert!(written.contains("Fetching"), "{columns}: no bar was drawn: {written:?}");
@@ -135,7 +139,9 @@ fn an_interrupted_step_leaves_a_clean_terminal() {
     }
     let server = Faults::start([]);
     let fetch = Fetch::from(&[]);
-    let mut terminal = Terminal::start(&mut slow_files(&fetch, &server), 80);
+    // They never end, however long it takes until it is interrupted.
+    let mut command = slow_files(&fetch, &server, |reply| reply.held(100_000));
+    let mut terminal = Terminal::start(command.env_remove("SPEACHES_FETCH_SECOND_MS"), 80);
     terminal.wait_for("[==");
     terminal.interrupt();
     let left = terminal.end();

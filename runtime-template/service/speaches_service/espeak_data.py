@@ -31,9 +31,13 @@ def rebind(state_directory: str | None) -> None:
             return open_espeak(library, None if data_path is None else shorten(str(data_path)))
 
         rebind_name(phonemizer.__name__, "EspeakAPI", open_with_short_path)
-        place = place_for_libraries([tempfile.gettempdir(), *([] if state_directory is None else [state_directory])])
-        made = SimpleNamespace(mkdtemp=lambda: tempfile.mkdtemp(dir=place))
-        rebind_name(open_espeak.__module__, "tempfile", made)
+
+        def make_directory() -> str:
+            # Not before it is needed: a machine without any such directory can still transcribe.
+            places = [tempfile.gettempdir(), *([] if state_directory is None else [state_directory])]
+            return tempfile.mkdtemp(dir=place_for_libraries(places))
+
+        rebind_name(open_espeak.__module__, "tempfile", SimpleNamespace(mkdtemp=make_directory))
     piper = imported("piper.voice")
     if piper is not None:
         make_phonemizer = piper.EspeakPhonemizer
