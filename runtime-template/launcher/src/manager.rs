@@ -133,6 +133,7 @@ impl<'a> Manager<'a> {
             "upload_limit": u64::from(values.upload_limit) << 20,
             "sample": head.sample,
             "machine_directory": directories::machine(self.config, self.sources),
+            "cache_directory": directories::cache(self.config, self.sources),
             "offline": values.offline,
             "notes": self.notes,
         });
@@ -143,7 +144,7 @@ impl<'a> Manager<'a> {
             let policy::Synthesis { provider, forced, why, .. } = &decision.synthesis;
             settings["transcription"] = json!(decision.transcription);
             settings["synthesis"] =
-                json!({ "provider": provider, "forced": forced, "why": why, "probe_key": accelerators.probe_key });
+                json!({ "provider": provider, "forced": forced, "why": why, "precision": "auto", "candidates": [], "probe_key": accelerators.probe_key });
         }
         settings
     }

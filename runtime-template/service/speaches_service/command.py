@@ -26,6 +26,10 @@ def main(arguments: Sequence[str]) -> NoReturn:
         from speaches_service.whispercpp.check import main as check_weights
 
         raise SystemExit(check_weights(arguments[1], arguments[2]))
+    if len(arguments) == 3 and arguments[0] == "derive-float32":
+        from speaches_service.precision.child import main as derive
+
+        raise SystemExit(derive(arguments[1], arguments[2]))
     try:
         settings = take_settings(os.environ)
         configure_log(settings)

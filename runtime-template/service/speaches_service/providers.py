@@ -13,6 +13,7 @@ from typing import Any
 
 from speaches_service import fallback
 from speaches_service.deferred_imports import placeholder
+from speaches_service.precision import derived
 from speaches_service.rebinding import imported
 from speaches_service.rebinding import rebind as rebind_name
 from speaches_service.settings import Settings
@@ -29,8 +30,8 @@ WORDS = {CPU: "cpu", CUDA: "cuda", COREML: "coreml"}
 
 Provider = tuple[str, dict[str, str]]
 """A name and options, as onnxruntime takes them."""
-OnUse = Callable[[str, str, str], None]
-"""Is told that a model (its name on the hub) computes with a backend and a provider from now on."""
+OnUse = Callable[[str, str, str, str | None], None]
+"""Is told that a model (its name on the hub) computes with a backend, a provider and a precision from now on."""
 
 _EXECUTORS = "speaches.executors."
 _CHOICE = "get_ort_providers_with_options"
@@ -132,27 +133,47 @@ class Providers:
             session_options.enable_mem_pattern = executor != _KOKORO
             model = model_of(path)
 
-            def make(chosen: Sequence[Provider]) -> Any:
-                return original(path, sess_options=session_options, providers=chosen, enable_fallback=0)
-
             def with_user(candidate: Candidate) -> list[Provider]:
                 return with_options_of_user(list_of(candidate), providers, runtime.get_available_providers())
 
-            if self._switch.chosen_provider(model) is not None:
-                # What was found out by comparing decides, and learns of it when that fails.
-                def create(candidate: Candidate) -> Any:
-                    chosen = with_user(candidate)
-                    if candidate == candidates.CPU:
-                        return self._open(model, chosen, None, make, _alone)
-                    return self._make(model, chosen, make, _alone)
+            def open_file(file: str | os.PathLike[str], precision: str) -> Any:
+                def make(chosen: Sequence[Provider]) -> Any:
+                    return original(file, sess_options=session_options, providers=chosen, enable_fallback=0)
 
-                return self._switch.load(model, create)
+                def use(provider: str) -> None:
+                    self._on_use(model, "onnxruntime", provider, precision)
+
+                if self._switch.chosen_provider(model) is not None:
+                    # What was found out by comparing decides, and learns of it when that fails.
+                    def create(candidate: Candidate) -> Any:
+                        chosen = with_user(candidate)
+                        if candidate == candidates.CPU:
+                            return self._open(model, chosen, None, make, _alone, use)
+                        return self._make(chosen, make, _alone, use)
+
+                    return self._switch.load(model, create)
+                demanded = own.provider if self._settings.synthesis.forced else None
+                return self._open(model, with_user(own), demanded, make, _alone, use)
+
             own = self.candidate_for(model, executor)
-            demanded = own.provider if self._settings.synthesis.forced else None
-            return self._open(model, with_user(own), demanded, make, _alone)
+            float32 = self._float32_of(os.fspath(path), model, own.provider)
+            if float32 is not None:
+                try:
+                    return open_file(float32, "float32")
+                except (ValueError, RuntimeError) as error:  # onnxruntime's errors are of both kinds
+                    derived.reject(self._settings.cache_directory, os.fspath(path), model, error)
+            return open_file(path, "original")
 
         rebind_name(module, _CHOICE, choose)
         original: Any = rebind_name(module, "InferenceSession", open_session)
+
+    def _float32_of(self, path: str, model: str, provider: str) -> str | None:
+        """The file of a model's float32 version, where it is to compute with that and there is one."""
+        wanted = self._settings.synthesis.precision
+        # On NVIDIA's GPUs nothing was measured.
+        if wanted == "original" or (wanted == "auto" and provider == CUDA):
+            return None
+        return derived.obtain(self._settings.cache_directory, path, model)
 
     def _rebind_parakeet(self) -> None:
         module = _EXECUTORS + "parakeet"
@@ -165,9 +186,13 @@ class Providers:
             return with_options_of_user(own, options, runtime.get_available_providers())
 
         def load_model(model: str, *, providers: Sequence[Provider]) -> Any:
-            return self._open(
-                model, providers, demanded, lambda chosen: original.load_model(model, providers=chosen), _sessions_of
-            )
+            def make(chosen: Sequence[Provider]) -> Any:
+                return original.load_model(model, providers=chosen)
+
+            def use(provider: str) -> None:
+                self._on_use(model, "onnxruntime", provider, None)
+
+            return self._open(model, providers, demanded, make, _sessions_of, use)
 
         rebind_name(module, _CHOICE, choose)
         original: Any = rebind_name(module, "onnx_asr", placeholder("onnx_asr", load_model=load_model))
@@ -179,8 +204,9 @@ class Providers:
         demanded: str | None,
         make: Callable[[Sequence[Provider]], Any],
         sessions_of: Callable[[Any], Sequence[Any]],
+        use: Callable[[str], None],
     ) -> Any:
-        """Make something with sessions that have the first provider of the list.
+        """Make something with sessions that have the first provider of the list, and tell `use` which one they have.
 
         Raises:
             HTTPException: 503 when `demanded` is not what they have.
@@ -189,21 +215,21 @@ class Providers:
         try:
             if demanded not in (None, wanted):
                 raise NotUsable("the user's `UNSTABLE_ORT_OPTS__…` says otherwise")
-            return self._make(model, chosen, make, sessions_of)
+            return self._make(chosen, make, sessions_of, use)
         except NotUsable as reason:
             wanted = demanded or wanted
             word = WORDS.get(wanted, wanted)
             if demanded is not None:
                 fallback.refuse(model, word, reason)
             fallback.fall_back(model, word, reason)
-        return self._make(model, [(CPU, {})], make, sessions_of)
+        return self._make([(CPU, {})], make, sessions_of, use)
 
+    @staticmethod
     def _make(
-        self,
-        model: str,
         chosen: Sequence[Provider],
         make: Callable[[Sequence[Provider]], Any],
         sessions_of: Callable[[Any], Sequence[Any]],
+        use: Callable[[str], None],
     ) -> Any:
         """Make something with sessions that have the first provider of the list.
 
@@ -220,7 +246,7 @@ class Providers:
             raise NotUsable(str(error)) from error
         if any(session.get_providers()[0] != wanted for session in sessions_of(made)):
             raise NotUsable("onnxruntime cannot use it here; the lines above may say why")
-        self._on_use(model, "onnxruntime", WORDS.get(wanted, wanted))
+        use(WORDS.get(wanted, wanted))
         return made
 
 

@@ -15,6 +15,7 @@ TASKS = ("text-to-speech", "automatic-speech-recognition")
 BACKENDS = ("faster-whisper", "whispercpp")
 DEVICES = ("cpu", "cuda", "metal")
 PROVIDERS = ("cpu", "coreml", "cuda")
+PRECISIONS = ("auto", "original", "float32")
 
 
 class BundledModel(NamedTuple):
@@ -53,9 +54,12 @@ class Synthesis(NamedTuple):
     """Whether somebody asked for it: then nothing else may take its place."""
     why: str = "nothing was decided"
     """For people."""
+    precision: str = "auto"
+    """One of `PRECISIONS`: the numbers that a quantised model computes with."""
+    candidates: tuple[str, ...] = ()
+    """What may be compared, because measuring decides: names from `synthesis_probe/candidates.py`."""
     probe_key: str | None = None
-    """What a comparison of the providers is valid for: models, libraries, system, chip. None when there is nothing to
-    compare."""
+    """What a comparison is valid for: models, libraries, system, chip. None when there is nothing to compare."""
 
 
 class Settings(NamedTuple):
@@ -96,6 +100,8 @@ class Settings(NamedTuple):
     synthesis: Synthesis = Synthesis()
     machine_directory: str | None = None
     """Absolute path of the directory for what was found out about this machine; None keeps nothing."""
+    cache_directory: str | None = None
+    """Absolute path of the directory for files that can be made again; None keeps nothing."""
     offline: bool = False
     """Whether the hub may not be asked."""
     notes: tuple[str, ...] = ()
@@ -139,7 +145,8 @@ def parse_settings(raw: object) -> Settings:
         BundledModel(**{**model, "serves": tuple(model.get("serves", ()))}) for model in raw.get("bundled_models", ())
     )
     fields["transcription"] = Transcription(**raw.get("transcription", {}))
-    fields["synthesis"] = Synthesis(**raw.get("synthesis", {}))
+    synthesis = raw.get("synthesis", {})
+    fields["synthesis"] = Synthesis(**{**synthesis, "candidates": tuple(synthesis.get("candidates", ()))})
     return Settings(**fields)
 
 
@@ -243,6 +250,8 @@ _SYNTHESIS_FIELDS: dict[str, _Field] = {
     "provider": (lambda value: value in PROVIDERS, f"one of {', '.join(PROVIDERS)}"),
     "forced": (_is_boolean, "true or false"),
     "why": (_is_string, "a string"),
+    "precision": (lambda value: value in PRECISIONS, f"one of {', '.join(PRECISIONS)}"),
+    "candidates": (_are_strings, "a list of strings"),
     "probe_key": (_is_string_or_null, "a string or null"),
 }
 
@@ -266,6 +275,7 @@ _FIELDS: dict[str, _Field] = {
     "transcription": (_is_object(_TRANSCRIPTION_FIELDS), f"an object with {', '.join(_TRANSCRIPTION_FIELDS)}"),
     "synthesis": (_is_object(_SYNTHESIS_FIELDS), f"an object with {', '.join(_SYNTHESIS_FIELDS)}"),
     "machine_directory": (_is_absolute_path_or_null, "an absolute path or null"),
+    "cache_directory": (_is_absolute_path_or_null, "an absolute path or null"),
     "offline": (_is_boolean, "true or false"),
     "notes": (_are_strings, "a list of strings"),
 }

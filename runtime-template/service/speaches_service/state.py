@@ -28,6 +28,8 @@ class ModelState(NamedTuple):
     """What runs it: decided at first, found when it was loaded."""
     provider: str
     """What that computes on."""
+    precision: str | None = None
+    """The numbers that it computes with, such as `float32`; None as long as that is not known."""
     reason: str | None = None
     """Why it failed."""
 
@@ -108,12 +110,13 @@ class State:
             self._record["models"] = self._describe_models()
             self._save()
 
-    def enter_computation(self, model: str, backend: str, provider: str) -> None:
+    def enter_computation(self, model: str, backend: str, provider: str, precision: str | None = None) -> None:
         """Record what a model really computes with, if it is a default one."""
         with self._lock:
             for task, known in self._models.items():
-                if known.id == model and (known.backend, known.provider) != (backend, provider):
-                    self._models[task] = known._replace(backend=backend, provider=provider)
+                found = known._replace(backend=backend, provider=provider, precision=precision)
+                if known.id == model and known != found:
+                    self._models[task] = found
                     self._record["models"] = self._describe_models()
                     self._save()
 

@@ -9,12 +9,12 @@ from contextlib import AbstractContextManager
 
 from speaches_service.event_log import announce
 from speaches_service.exit_codes import ExitCode, ServiceFailure, unusable_part
+from speaches_service.file_lock import Held
 from speaches_service.settings import Settings
 from speaches_service.synthesis_probe import workshop
 from speaches_service.synthesis_probe.candidates import Candidate, coreml
 from speaches_service.synthesis_probe.comparison import Inconclusive, compare
 from speaches_service.synthesis_probe.decisions import Decision, Decisions, describe, recommended
-from speaches_service.synthesis_probe.file_lock import Held
 from speaches_service.synthesis_probe.measuring import Limits, Measurement, Measuring
 from speaches_service.synthesis_probe.models import SpeechModel, models_in
 

@@ -8,6 +8,7 @@ from typing import Any
 from unittest import mock
 
 from speaches_service import fallback, providers
+from speaches_service.precision import derived
 from speaches_service.providers import COREML, CPU, CUDA, Providers, list_of, model_of, with_options_of_user
 from speaches_service.settings import Settings, Synthesis, Transcription
 from speaches_service.synthesis_probe import candidates, switch
@@ -45,11 +46,12 @@ class Session:
 
     works: Sequence[str] = (CPU, CUDA, COREML)
     raises: Sequence[str] = ()
+    damaged = ""
     made: list["Session"]
 
     def __init__(self, path: object, sess_options: Any = None, providers: Any = (), enable_fallback: int = 1) -> None:
         self.path, self.options, self.asked, self.enable_fallback = path, sess_options, list(providers), enable_fallback
-        if self.asked[0][0] in self.raises:
+        if self.asked[0][0] in self.raises or path == self.damaged:
             raise RuntimeError("no driver\nmore")
         self.made.append(self)
 
@@ -65,8 +67,8 @@ def module(name: str, **attributes: object) -> ModuleType:
 
 class ProvidersTest(unittest.TestCase):
     def setUp(self) -> None:
-        Session.works, Session.raises, Session.made = (CPU, CUDA, COREML), (), []
-        self.used: list[tuple[str, str, str]] = []
+        Session.works, Session.raises, Session.made, Session.damaged = (CPU, CUDA, COREML), (), [], ""
+        self.used: list[tuple[str, str, str, str | None]] = []
         self.said = mock.Mock()
         choice: dict[str, object] = {"get_ort_providers_with_options": lambda _options: [("anything", {})]}
         self.asr = module("onnx_asr", load_model=self.load_model)
@@ -92,13 +94,19 @@ class ProvidersTest(unittest.TestCase):
         return SimpleNamespace(asr=asr)
 
     def rebind(
-        self, provider: str = "cpu", forced: bool = False, device: str = "cpu", key: str | None = None, **settings: Any
+        self,
+        provider: str = "cpu",
+        forced: bool = False,
+        device: str = "cpu",
+        key: str | None = None,
+        precision: str = "auto",
+        **settings: Any,
     ) -> None:
         chosen = Settings(
             "/runtime",
             ("127.0.0.1",),
             0,
-            synthesis=Synthesis(provider, forced, "x", key),
+            synthesis=Synthesis(provider, forced, "x", precision, probe_key=key),
             transcription=Transcription("faster-whisper", device, forced, "x"),
             **settings,
         )
@@ -126,8 +134,41 @@ class ProvidersTest(unittest.TestCase):
             self.assertEqual(session.options.enable_mem_pattern, planned, executor)
             self.assertEqual(session.enable_fallback, 0)
         self.assertEqual(self.load_parakeet().asked, [(CPU, {})])
-        self.assertEqual(self.used[0], ("org/voice", "onnxruntime", "cpu"))
+        self.assertEqual(self.used[0], ("org/voice", "onnxruntime", "cpu", "original"))
         self.said.assert_not_called()
+
+    def test_a_model_in_float32_takes_the_place_of_a_quantised_one_where_that_is_wanted(self) -> None:
+        cases = {
+            ("cpu", "auto"): True,
+            ("cpu", "float32"): True,
+            ("cpu", "original"): False,
+            ("coreml", "auto"): True,
+            ("cuda", "auto"): False,
+            ("cuda", "float32"): True,
+        }
+        with mock.patch.object(derived, "obtain", return_value="/derived.onnx") as obtain:
+            for (provider, precision), wanted in cases.items():
+                obtain.reset_mock()
+                self.rebind(provider=provider, precision=precision, forced=True, cache_directory="/cache")
+                with self.subTest(f"{precision} on {provider}"):
+                    self.assertEqual(self.load("kokoro").path, "/derived.onnx" if wanted else PATH)
+                    self.assertEqual(self.used[-1][3], "float32" if wanted else "original")
+                    self.assertEqual(obtain.call_args_list, [mock.call("/cache", PATH, "org/voice")] if wanted else [])
+                self.doCleanups()
+                self.setUp()
+
+    def test_the_original_serves_where_there_is_none_in_float32_and_where_that_does_not_load(self) -> None:
+        self.rebind(cache_directory="/cache")
+        with mock.patch.object(derived, "obtain", return_value=None):
+            self.assertEqual(self.load("kokoro").path, PATH)
+        Session.damaged = "/derived.onnx"
+        with (
+            mock.patch.object(derived, "obtain", return_value="/derived.onnx"),
+            mock.patch.object(derived, "reject") as reject,
+        ):
+            self.assertEqual(self.load("kokoro").path, PATH)
+        self.assertEqual(reject.call_args.args[:3], ("/cache", PATH, "org/voice"))
+        self.assertEqual([use[3] for use in self.used], ["original", "original"])
 
     def test_cuda_is_for_what_the_launcher_says_and_never_for_silero(self) -> None:
         self.rebind(provider="cuda", device="cuda")

@@ -34,10 +34,18 @@ class SettingsTest(unittest.TestCase):
                 "user_interface": False,
                 "bundled_models": [{"id": "a/b", "task": "text-to-speech"}],
                 "sample": True,
-                "synthesis": {"provider": "coreml", "forced": False, "why": "it was measured", "probe_key": None},
+                "synthesis": {
+                    "provider": "coreml",
+                    "forced": False,
+                    "why": "it was measured",
+                    "precision": "float32",
+                    "candidates": ["original", "float32"],
+                    "probe_key": None,
+                },
             }
         )
-        self.assertEqual(settings.synthesis, Synthesis("coreml", False, "it was measured"))
+        expected = Synthesis("coreml", False, "it was measured", "float32", ("original", "float32"))
+        self.assertEqual(settings.synthesis, expected)
         self.assertEqual(settings.bundled_models, (BundledModel("a/b", "text-to-speech"),))
         self.assertEqual(settings.state_directory, RUNTIME)
         self.assertFalse(settings.user_interface)

@@ -6,10 +6,10 @@ import tempfile
 import unittest
 from unittest import mock
 
+from speaches_service.file_lock import Held, locked
 from speaches_service.synthesis_probe import workshop
 from speaches_service.synthesis_probe.candidates import CACHE_DIRECTORY, cache_of, coreml
 from speaches_service.synthesis_probe.decisions import FILE, Decision, Decisions, recommended
-from speaches_service.synthesis_probe.file_lock import Held, locked
 from speaches_service.synthesis_probe.models import SpeechModel, models_in
 from speaches_service.synthesis_probe.outcomes import Verdict
 

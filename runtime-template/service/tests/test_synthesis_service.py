@@ -61,7 +61,14 @@ class ServiceTest(unittest.TestCase):
             "offline": True,
             "sample": True,
             "machine_directory": os.path.join(scratch, "machine"),
-            "synthesis": {"provider": "cpu", "forced": False, "why": "a test", "probe_key": key},
+            "synthesis": {
+                "provider": "cpu",
+                "forced": False,
+                "why": "a test",
+                "precision": "auto",
+                "candidates": [],
+                "probe_key": key,
+            },
         }
         path = os.path.join(scratch, "log")
         with open(path, "wb") as log:

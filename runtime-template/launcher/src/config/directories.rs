@@ -45,6 +45,28 @@ pub fn machine(config: &Config, sources: &Sources<'_>) -> PathBuf {
     shared(config, sources).join("machine")
 }
 
+/// The directory for large files that a service can make again: in the user's cache, or below the state that somebody chose
+/// for this service.
+#[must_use]
+pub fn cache(config: &Config, sources: &Sources<'_>) -> PathBuf {
+    if !config.is_default("state_dir") {
+        return config.values.state_dir.join("cache");
+    }
+    if let Some(cache) = sources.path("XDG_CACHE_HOME") {
+        return cache.join("speaches");
+    }
+    if cfg!(windows)
+        && let Some(local) = sources.path("LOCALAPPDATA")
+    {
+        return local.join("speaches").join("cache");
+    }
+    match sources.home() {
+        Some(home) if cfg!(target_os = "macos") => home.join("Library/Caches/speaches"),
+        Some(home) => home.join(".cache/speaches"),
+        None => temporary().join("cache"),
+    }
+}
+
 /// Where a program keeps things that was started with no environment at all, as service managers may do.
 ///
 /// N.B. everybody can make a directory there, so `private_directory` looks at it before anything is written.

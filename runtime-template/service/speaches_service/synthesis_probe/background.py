@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable, Sequence
 
 from speaches_service.event_log import announce
+from speaches_service.file_lock import Held
 from speaches_service.settings import Settings
 from speaches_service.synthesis_probe.candidates import Candidate, coreml
 from speaches_service.synthesis_probe.decisions import Decision, Decisions
-from speaches_service.synthesis_probe.file_lock import Held
 from speaches_service.synthesis_probe.models import SpeechModel, models_in
 from speaches_service.synthesis_probe.workshop import opened
 

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from typing import NamedTuple, cast
 
+from speaches_service.file_lock import Held, locked
 from speaches_service.synthesis_probe.candidates import CPU
-from speaches_service.synthesis_probe.file_lock import Held, locked
 from speaches_service.synthesis_probe.outcomes import OUTCOMES, Outcome, Verdict
 
 FILE = "synthesis-probe.json"

@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from speaches_service.event_log import announce
+from speaches_service.file_lock import Held, locked
 from speaches_service.settings import Settings
 from speaches_service.synthesis_probe import candidates
 from speaches_service.synthesis_probe.candidates import CPU, Candidate
 from speaches_service.synthesis_probe.decisions import Decision, Decisions
-from speaches_service.synthesis_probe.file_lock import Held, locked
 from speaches_service.synthesis_probe.outcomes import Outcome
 
 MARK = "synthesis-probe.loading"

@@ -5,8 +5,8 @@ import os
 import shutil
 from collections.abc import Iterator
 
+from speaches_service.file_lock import locked
 from speaches_service.synthesis_probe.candidates import CACHE_DIRECTORY, cache_of
-from speaches_service.synthesis_probe.file_lock import locked
 
 LOCK = "synthesis-probe.lock"
 SCRATCH = "synthesis-probe.work"
