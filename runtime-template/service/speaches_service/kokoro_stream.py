@@ -1,18 +1,35 @@
 """Kokoro piece by piece in the thread that asks for the next piece.
 
-kokoro_onnx has an asynchronous stream, for which upstream makes an event loop for each request and kokoro_onnx a thread
-inside it. When a computation fails there, the stream never ends and its thread waits for ever; when a client goes away,
-what was begun goes on. A plain generator has none of this, and its errors reach whoever asked.
+kokoro_onnx has an asynchronous stream, for which upstream makes an event loop for each request and kokoro_onnx a
+thread inside it. It cuts phonemes where 510 of them are full, so the first sound waits for half a minute of it; it
+fails on text without marks; and when a computation fails, the stream never ends. A plain generator of pieces of text
+has none of this.
 """
 
 from collections.abc import Iterator
 from typing import Any
 
+from speaches_service import speech_text, turns
 from speaches_service.rebinding import imported
 from speaches_service.rebinding import rebind as rebind_name
+from speaches_service.speech_text import Boundary
 
 _LIBRARY = "kokoro_onnx"
 _EXECUTOR = "speaches.executors.kokoro"
+
+MOST_PHONEMES = 509
+"""What the model can hold: its voices have a style for each number of phonemes below 510."""
+
+PAUSE_SECONDS = {
+    Boundary.LINE: 0.5,
+    Boundary.SENTENCE: 0.5,
+    Boundary.CLAUSE: 0.35,
+    Boundary.WORD: 0.08,
+    Boundary.ANYWHERE: 0.0,
+}
+"""How long it is quiet between two pieces at speed 1, as measured inside of pieces (docs/serving.md)."""
+_QUIET_AFTER_TRIMMING = 0.1
+"""How long it is quiet at the end of a trimmed piece and at the beginning of the next one, in seconds."""
 
 
 def rebind() -> None:
@@ -20,22 +37,60 @@ def rebind() -> None:
     library = imported(_LIBRARY)
     if library is None:
         return
-    if not hasattr(library.Kokoro, "create_stream"):
-        raise AttributeError(f"`{_LIBRARY}.Kokoro` has no `create_stream`")
+    for name in ("create_stream", "_create_audio"):
+        if not hasattr(library.Kokoro, name):
+            raise AttributeError(f"`{_LIBRARY}.Kokoro` has no `{name}`")
     library.Kokoro.create_stream = create_pieces
     rebind_name(_EXECUTOR, "async_to_sync_generator", iter)
 
 
 def create_pieces(
-    kokoro: Any,
-    text: str,
-    voice: Any,
-    speed: float = 1.0,
-    lang: str = "en-us",
-    is_phonemes: bool = False,
-    trim: bool = True,
-) -> Iterator[Any]:
-    """Samples and their rate in Hz for each part of the text that the model can hold, from arguments as of `create`."""
-    phonemes = text if is_phonemes else kokoro.tokenizer.phonemize(text, lang)
-    for part in kokoro._split_phonemes(phonemes):  # noqa: SLF001 - the stream that this replaces is made with it
-        yield kokoro.create(part, voice, speed, lang, is_phonemes=True, trim=trim)
+    kokoro: Any, text: str, voice: str, speed: float = 1.0, lang: str = "en-us"
+) -> Iterator[tuple[Any, int]]:
+    """Samples and their rate in Hz for each piece of a text; the arguments are those of `Kokoro.create_stream`."""
+    from kokoro_onnx.trim import trim  # type: ignore[import-not-found] # it is only there where a runtime is
+
+    style = kokoro.get_voice_style(voice)
+    progress, model_turns = turns.current(), turns.of(kokoro)
+    cut = _phonemized(kokoro, text, lang)
+    following = next(cut, None)
+    while following is not None:
+        (piece, phonemes), following = following, next(cut, None)
+        try:
+            with model_turns.turn(progress, speech_text.weight(piece.text)):
+                samples, rate = kokoro._create_audio(phonemes, style, speed)  # noqa: SLF001 - its stream is made with it
+        except turns.Gone:
+            return
+        _, (begin, end) = trim(samples)
+        if following is not None:
+            pause = max(0.0, PAUSE_SECONDS[piece.end] - _QUIET_AFTER_TRIMMING)
+            end += int(pause / speed * rate)
+        progress.is_complete = following is None
+        yield _cut_out(samples, int(begin), int(end)), rate
+
+
+def _phonemized(kokoro: Any, text: str, language: str) -> Iterator[tuple[speech_text.Piece, str]]:
+    """The pieces of a text that have phonemes, with these. They are made one piece at a time: espeak takes a while."""
+    known: dict[str, str] = {}
+
+    def phonemes_of(part: str) -> str:
+        if part not in known:
+            known.clear()
+            known[part] = kokoro.tokenizer.phonemize(part, language)
+        return known[part]
+
+    for piece in speech_text.cut(text, lambda part: len(phonemes_of(part)) <= MOST_PHONEMES):
+        # A single character may have more than there is room for: the name of a sign in another script.
+        phonemes = phonemes_of(piece.text)[:MOST_PHONEMES]
+        if phonemes:
+            yield piece, phonemes
+
+
+def _cut_out(samples: Any, begin: int, end: int) -> Any:
+    """The samples from begin to end; silence where there are no more. The model is quiet long before its end."""
+    missing = end - len(samples)
+    if missing <= 0:
+        return samples[begin:end]
+    import numpy as np
+
+    return np.concatenate([samples[begin:], np.zeros(missing, samples.dtype)])

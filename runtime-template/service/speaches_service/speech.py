@@ -1,39 +1,64 @@
-"""Speech requests: encoding without ffmpeg, and errors as errors.
+"""Speech requests: encoding without ffmpeg, events in the format that was asked for, and errors as errors.
 
 Upstream synthesizes inside the body of the response, so an unknown voice becomes status 200 and a broken body. Here
 the first piece of a body is made before the response starts.
 """
 
+import base64
+import functools
 import itertools
+import json
+import logging
 import re
+import threading
 from collections.abc import Callable, Iterator
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, Literal, TypeVar
 
 from fastapi import HTTPException
 
-from speaches_service import speech_encoding, turns
+from speaches_service import speech_encoding
+from speaches_service.one_ahead import one_ahead
+from speaches_service.rebinding import imported
 from speaches_service.rebinding import rebind as rebind_name
 
 _ROUTER_MODULE = "speaches.routers.speech"
+_PATH = "/v1/audio/speech"
 _EXECUTORS_PACKAGE = "speaches.executors."
 
 Piece = TypeVar("Piece")
 
-_turns = turns.of_this_machine()
+_logger = logging.getLogger(__name__)
+_request = threading.local()
+"""`body`: that of the request which this thread answers. Upstream does not hand it to what makes its events."""
 
 
 def rebind() -> None:
-    """Replace upstream's encoder, make both kinds of body, audio and server-sent events, start early and take turns."""
+    """Replace upstream's encoder and both kinds of body, audio and server-sent events.
+
+    Raises:
+        AttributeError: upstream has none of this, so it is not the version that this was written for.
+    """
     rebind_name("speaches.audio", "stream_audio_as_formatted_bytes", speech_encoding.stream_audio_as_formatted_bytes)
     rebind_name(_ROUTER_MODULE, "stream_audio_as_formatted_bytes", _stream_audio)
+    rebind_name(_ROUTER_MODULE, "audio_gen_to_speech_audio_events", lambda audio: audio)
+    rebind_name(_ROUTER_MODULE, "speech_audio_events_to_sse", _stream_events)
+    router: Any = imported(_ROUTER_MODULE)
+    route = next((route for route in router.router.routes if route.path == _PATH), None)
+    if route is None:
+        raise AttributeError(f"`{_ROUTER_MODULE}` has no `{_PATH}`")
+    route.endpoint = _remembering_body(route.endpoint)
 
-    def stream_events(events: Iterator[Any]) -> Iterator[str]:
-        return start(format_events(_turns.take(events)))
 
-    format_events = cast(
-        "Callable[[Iterator[Any]], Iterator[str]]",
-        rebind_name(_ROUTER_MODULE, "speech_audio_events_to_sse", stream_events),
-    )
+def _remembering_body(endpoint: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(endpoint)
+    def answer(*arguments: Any, **named: Any) -> Any:
+        _request.body = named.get("body")
+        try:
+            return endpoint(*arguments, **named)
+        finally:
+            _request.body = None
+
+    return answer
 
 
 def start(pieces: Iterator[Piece]) -> Iterator[Piece]:
@@ -58,8 +83,33 @@ def _stream_audio(
     audio_format: Literal["aac", "pcm", "opus", "mp3", "flac", "wav"],
     sample_rate: int | None = None,
 ) -> Iterator[bytes]:
-    audio = _turns.take(audio_generator)
-    return start(speech_encoding.stream_audio_as_formatted_bytes(audio, audio_format, sample_rate))
+    return start(speech_encoding.encode(one_ahead(audio_generator), audio_format, sample_rate))
+
+
+def _stream_events(audio_generator: Iterator[speech_encoding.Audio]) -> Iterator[str]:
+    """Server-sent events as OpenAI's: the audio of a piece in each, put together a file of the format."""
+    body = _request.body
+    encoded = _stream_audio(audio_generator, body.response_format, body.sample_rate)
+    return _format_events(encoded)
+
+
+def _format_events(encoded: Iterator[bytes]) -> Iterator[str]:
+    try:
+        for part in encoded:
+            yield _event({"type": "speech.audio.delta", "audio": base64.b64encode(part).decode()})
+    except Exception:
+        # The response has begun, so this is the only way to tell.
+        _logger.exception("speech failed after its beginning was sent")
+        message = "the rest of the speech could not be made; the server's log says why"
+        yield _event({"type": "error", "error": {"type": "server_error", "message": message}})
+        return
+    # As upstream: tokens are not counted.
+    usage = {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0}
+    yield _event({"type": "speech.audio.done", "token_usage": usage})
+
+
+def _event(content: dict[str, Any]) -> str:
+    return f"data: {json.dumps(content, separators=(',', ':'))}\n\n"
 
 
 def _is_refusal(error: ValueError) -> bool:

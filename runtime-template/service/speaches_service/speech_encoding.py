@@ -3,7 +3,10 @@
 Everything streams: bytes leave as soon as the encoder has them.
 """
 
-from collections.abc import Iterator, Mapping
+import contextlib
+import io
+import wave
+from collections.abc import Generator, Iterator, Mapping
 from fractions import Fraction
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, Protocol
@@ -48,7 +51,7 @@ ENCODINGS: dict[str, Encoding] = {
         codec_options={"compression_level": "7"},
         sample_rates=(8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000),
     ),
-    # The length is not known at the start: the header says 0xFFFFFFFF, as ffmpeg's does on a pipe.
+    # Of a stream: its length is not known at the start, so the header says 0xFFFFFFFF, as ffmpeg's does on a pipe.
     "wav": Encoding("wav", "pcm_s16le"),
     "flac": Encoding("flac", "flac"),
     # An ogg page would otherwise hold back a second of sound. Duration in microseconds.
@@ -78,15 +81,48 @@ def stream_audio_as_formatted_bytes(
         ValueError: the sample rate of the audio changes on the way.
         Exception: whatever the generator raises.
     """
-    if audio_format == "pcm":
-        for audio in audio_generator:
+    return encode(((audio, False) for audio in audio_generator), audio_format, sample_rate)
+
+
+def encode(
+    pieces: Generator[tuple[Audio, bool], None, None], audio_format: Format, sample_rate: int | None = None
+) -> Generator[bytes, None, None]:
+    """As `stream_audio_as_formatted_bytes`, for pieces of which each says whether it is known to be the last one.
+
+    There is one part for each piece, and one more where an encoder holds something back.
+    """
+    with contextlib.closing(pieces):
+        if audio_format == "pcm":
+            for audio, _ in pieces:
+                if sample_rate is not None:
+                    audio.resample(sample_rate)
+                yield audio.as_bytes()
+            return
+        first, is_complete = next(pieces, (None, True))
+        if first is None:
+            return
+        if audio_format == "wav" and is_complete:
             if sample_rate is not None:
-                audio.resample(sample_rate)
-            yield audio.as_bytes()
-        return
-    first = next(audio_generator, None)
-    if first is not None:
-        yield from _encode(first, audio_generator, ENCODINGS[audio_format], sample_rate or first.sample_rate)
+                first.resample(sample_rate)
+            yield _wav(first)
+            return
+        rest = (audio for audio, _ in pieces)
+        yield from _encode(first, rest, ENCODINGS[audio_format], sample_rate or first.sample_rate)
+
+
+def _wav(audio: Audio) -> bytes:
+    """A whole file: its header states the length."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as writer:
+        writer.setnchannels(1)
+        writer.setsampwidth(2)
+        writer.setframerate(audio.sample_rate)
+        writer.writeframes(_samples(audio).astype("<i2").tobytes())
+    return file.getvalue()
+
+
+def _samples(audio: Audio) -> NDArray[np.int16]:
+    return np.clip(np.asarray(audio.data, dtype=np.float32) * 32767, -32768, 32767).astype(np.int16)
 
 
 def _encode(first: Audio, rest: Iterator[Audio], encoding: Encoding, sample_rate: int) -> Iterator[bytes]:
@@ -101,9 +137,10 @@ def _encode(first: Audio, rest: Iterator[Audio], encoding: Encoding, sample_rate
             layout="mono",
             options=dict(encoding.codec_options),
         )
-        for frame in _make_frames(first, rest):
-            # N.B. The codec's context resamples to its own rate, sample format and frame size.
-            container.mux(stream.encode(frame))
+        for frames in _make_frames(first, rest):
+            for frame in frames:
+                # N.B. The codec's context resamples to its own rate, sample format and frame size.
+                container.mux(stream.encode(frame))
             if output.encoded:
                 yield output.take()
         container.mux(stream.encode(None))
@@ -111,21 +148,23 @@ def _encode(first: Audio, rest: Iterator[Audio], encoding: Encoding, sample_rate
         yield output.take()
 
 
-def _make_frames(first: Audio, rest: Iterator[Audio]) -> Iterator[Any]:
-    """Cut audio into frames of at most one second, so that the first bytes of a long sentence leave early."""
+def _make_frames(first: Audio, rest: Iterator[Audio]) -> Iterator[list[Any]]:
+    """The frames of each piece, of at most one second each."""
     import av
 
     rate = first.sample_rate
     position = 0
     for audio in _all_at_rate(rate, first, rest):
-        samples = np.clip(np.asarray(audio.data, dtype=np.float32) * 32767, -32768, 32767).astype(np.int16)
+        samples = _samples(audio)
+        frames = []
         for at in range(0, len(samples), rate):
             frame = av.AudioFrame.from_ndarray(samples[None, at : at + rate], format="s16", layout="mono")
             frame.sample_rate = rate
             frame.time_base = Fraction(1, rate)
             frame.pts = position
             position += frame.samples
-            yield frame
+            frames.append(frame)
+        yield frames
 
 
 def _all_at_rate(rate: int, first: Audio, rest: Iterator[Audio]) -> Iterator[Audio]:

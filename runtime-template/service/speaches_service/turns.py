@@ -1,39 +1,120 @@
-"""How many pieces of speech are computed at a time.
+"""Which pieces of speech are computed now.
 
-Each computation uses all processors and holds the memory of a whole piece, so doing forty at once (as many as there are
-threads for requests) takes the memory of forty and ends no earlier.
+A computation uses all processors and holds the memory of a whole piece. So each model computes the pieces of long texts
+one after the other, and beside them one beginning of a text, so that a short answer does not wait for a long one. The
+request that has got the least goes first.
 """
 
-import os
+import contextlib
 import threading
+import time
+import weakref
 from collections.abc import Iterator
-from typing import TypeVar
 
-Piece = TypeVar("Piece")
+GAIN_PER_SECOND = 30
+"""By how much weight (as of `speech_text`) a request moves forward for each second that it waits, so that short ones do
+not keep a long one waiting for ever."""
+_LOOK_AGAIN_SECONDS = 0.5
+"""How often a waiting request looks whether its client is still there."""
+
+
+class Gone(Exception):
+    """The client of a request is gone, so nothing has to be computed for it."""
+
+
+class Progress:
+    """How far one request is. It is that of the thread which computes for the request."""
+
+    def __init__(self) -> None:
+        self.computed = 0
+        """The weight of the pieces so far."""
+        self.is_complete = False
+        """Whether the last piece that was made ends the text."""
+        self.is_gone = False
+        """Whether the client wants no more."""
+
+
+_of_thread = threading.local()
+
+
+def current() -> Progress:
+    """The progress of the request that this thread computes for; a new one where nobody follows it."""
+    progress: Progress | None = getattr(_of_thread, "progress", None)
+    return progress if progress is not None else Progress()
+
+
+@contextlib.contextmanager
+def following(progress: Progress) -> Iterator[None]:
+    """Let this thread compute for a request."""
+    _of_thread.progress = progress
+    try:
+        yield
+    finally:
+        _of_thread.progress = None
 
 
 class Turns:
-    """Lets a number of iterators work at the same time; the others wait for their turn, piece by piece.
+    """The computations of one model."""
 
-    A client that does not read its answer holds no turn: nothing is computed for it meanwhile.
-    """
+    def __init__(self) -> None:
+        self._condition = threading.Condition()
+        self._waiting: list[_Ticket] = []
+        self._running: list[_Ticket] = []
 
-    def __init__(self, count: int) -> None:
-        """`count` is how many may work at the same time."""
-        self._free = threading.BoundedSemaphore(count)
+    @contextlib.contextmanager
+    def turn(self, progress: Progress, weight: int) -> Iterator[None]:
+        """Wait until a piece of this weight may be computed, and hold others off meanwhile.
 
-    def take(self, pieces: Iterator[Piece]) -> Iterator[Piece]:
-        """The same pieces, each made when it is its turn."""
-        while True:
-            with self._free:
-                try:
-                    piece = next(pieces)
-                except StopIteration:
-                    return
-            yield piece
+        Raises:
+            Gone: the client has gone while it waited.
+        """
+        ticket = _Ticket(progress.computed, weight)
+        with self._condition:
+            self._waiting.append(ticket)
+            try:
+                while not self._may_run(ticket):
+                    if progress.is_gone:
+                        raise Gone
+                    self._condition.wait(_LOOK_AGAIN_SECONDS)
+            finally:
+                self._waiting.remove(ticket)
+            self._running.append(ticket)
+            # There may be room for one more.
+            self._condition.notify_all()
+        try:
+            yield
+        finally:
+            with self._condition:
+                self._running.remove(ticket)
+                progress.computed += weight
+                self._condition.notify_all()
+
+    def _may_run(self, ticket: "_Ticket") -> bool:
+        if len(self._running) > 1 or (self._running and not ticket.is_beginning):
+            return False
+        now = time.monotonic()
+        candidates = self._waiting if not self._running else [each for each in self._waiting if each.is_beginning]
+        return min(candidates, key=lambda each: each.rank(now)) is ticket
 
 
-def of_this_machine() -> Turns:
-    """One for each processor that this process may use, and two at least, so that nobody waits for a long sentence."""
-    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return Turns(max(2, count))
+class _Ticket:
+    """One piece that waits or is computed."""
+
+    def __init__(self, computed: int, weight: int) -> None:
+        self.is_beginning = computed == 0
+        self._weight = computed + weight
+        self._since = time.monotonic()
+
+    def rank(self, now: float) -> float:
+        """Who has the lowest is next."""
+        return self._weight - GAIN_PER_SECOND * (now - self._since)
+
+
+_all: "weakref.WeakKeyDictionary[object, Turns]" = weakref.WeakKeyDictionary()
+_all_lock = threading.Lock()
+
+
+def of(model: object) -> Turns:
+    """The turns of a loaded model."""
+    with _all_lock:
+        return _all.setdefault(model, Turns())

@@ -19,6 +19,7 @@ from speaches_service import (
     model_aliases,
     model_fetching,
     phonemizer_segments,
+    piper_stream,
     providers,
     shared_phonemizers,
     silence,
@@ -97,6 +98,7 @@ def _rebind(settings: Settings, state: State) -> None:
     silence.rebind()
     espeak_data.rebind(settings.state_directory)
     kokoro_stream.rebind()
+    piper_stream.rebind()
     model_fetching.rebind()
     model_aliases.rebind(settings)
     shared_phonemizers.rebind()

@@ -1,9 +1,14 @@
+import base64
+import json
 import sys
 import unittest
 from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
 
 try:
     import fastapi
+    import numpy as np
 
     from speaches_service import speech
 except ImportError as error:
@@ -32,6 +37,33 @@ class SpeechTest(unittest.TestCase):
         pieces = speech.start(make())
         self.assertEqual(made, [0])
         self.assertEqual(list(pieces), [0, 1, 2])
+
+    def test_events_hold_audio_in_the_format_that_was_asked_for_and_an_error_is_an_event(self) -> None:
+        def audio(fails: bool) -> Iterator[Any]:
+            for number in range(3):
+                if fails and number == 2:
+                    raise RuntimeError("no memory")
+                sound = SimpleNamespace(data=np.full(2400, 0.1, np.float32), sample_rate=24000)
+                sound.as_bytes = lambda: b"12"
+                yield sound
+
+        def events(audio_format: str, fails: bool = False) -> list[dict[str, Any]]:
+            speech._request.body = SimpleNamespace(response_format=audio_format, sample_rate=None)
+            lines = list(speech._stream_events(audio(fails)))
+            self.assertTrue(all(line.startswith("data: ") and line.endswith("\n\n") for line in lines))
+            return [json.loads(line[6:]) for line in lines]
+
+        for audio_format, beginning in (("pcm", b"121212"), ("wav", b"RIFF"), ("flac", b"fLaC")):
+            *deltas, done = events(audio_format)
+            self.assertEqual({event["type"] for event in deltas}, {"speech.audio.delta"})
+            whole = b"".join(base64.b64decode(event["audio"]) for event in deltas)
+            self.assertTrue(whole.startswith(beginning), whole[:10])
+            self.assertEqual(done["type"], "speech.audio.done")
+            self.assertEqual(done["token_usage"]["total_tokens"], 0)
+        with self.assertLogs(speech._logger, "ERROR"):
+            failed = events("pcm", fails=True)
+        self.assertEqual([event["type"] for event in failed], [*["speech.audio.delta"] * 2, "error"])
+        self.assertIn("log", failed[-1]["error"]["message"])
 
     def test_nothing_stays_nothing(self) -> None:
         self.assertEqual(list(speech.start(iter(()))), [])

@@ -2,6 +2,7 @@ import io
 import math
 import sys
 import unittest
+import wave
 from collections.abc import Iterator
 from typing import Any
 
@@ -87,6 +88,21 @@ class SpeechEncodingTest(unittest.TestCase):
                 encoded = speech_encoding.stream_audio_as_formatted_bytes(make(), audio_format)  # type: ignore[arg-type]
                 next(encoded)
                 self.assertLessEqual(len(made), 2)
+
+    def test_a_wav_that_is_whole_before_it_is_sent_states_its_length(self) -> None:
+        (whole,) = speech_encoding.encode(((audio, True) for audio in [tone(0.5)]), "wav", 16000)
+        with wave.open(io.BytesIO(whole)) as file:
+            self.assertEqual((file.getnframes(), file.getframerate(), file.getnchannels()), (12000, 16000, 1))
+        self.assertEqual(len(whole), 44 + 2 * 12000)
+        # Of a stream players are told the most that there could be.
+        streamed = b"".join(speech_encoding.encode(((audio, False) for audio in [tone(0.5)]), "wav"))
+        self.assertEqual(streamed[streamed.index(b"data") + 4 :][:4], b"\xff" * 4)
+
+    def test_each_piece_is_sent_as_one_part(self) -> None:
+        for audio_format in ("pcm", "wav", "flac", "mp3"):
+            pieces = ((audio, False) for audio in [tone(2.5), tone(3.5)])
+            parts = list(speech_encoding.encode(pieces, audio_format))
+            self.assertIn(len(parts), (2, 3), audio_format)
 
     def test_errors_of_the_generator_arrive(self) -> None:
         def make() -> Iterator[Audio]:

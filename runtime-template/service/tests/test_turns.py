@@ -1,65 +1,118 @@
 import threading
+import time
 import unittest
-from collections.abc import Iterator
 
-from speaches_service.turns import Turns, of_this_machine
+from speaches_service import turns
+from speaches_service.turns import Gone, Progress, Turns
+
+
+class Model:
+    """Something with turns."""
 
 
 class TurnsTest(unittest.TestCase):
-    def test_no_more_than_the_number_work_at_a_time_and_all_get_all_pieces(self) -> None:
-        turns = Turns(2)
-        lock = threading.Lock()
-        working, most = 0, 0
-        both = threading.Barrier(2)
+    def setUp(self) -> None:
+        self.turns = Turns()
+        self.order: list[str] = []
+        self.threads: list[threading.Thread] = []
 
-        def work(first: bool) -> Iterator[int]:
-            nonlocal working, most
-            for piece in range(3):
-                with lock:
-                    working += 1
-                    most = max(most, working)
-                if first and piece == 0:
-                    both.wait(30)  # two do work at the same time
-                with lock:
-                    working -= 1
-                yield piece
+    def begin(self, name: str, weight: int = 10, computed: int = 0) -> threading.Event:
+        """Compute a piece in a thread until the event is set; wait until it does, or until it waits for its turn."""
+        progress, end = Progress(), threading.Event()
+        progress.computed = computed
 
-        results: list[list[int]] = []
+        def work() -> None:
+            with self.turns.turn(progress, weight):
+                self.order.append(name)
+                self.assertTrue(end.wait(30))
 
-        def read(first: bool) -> None:
-            results.append(list(turns.take(work(first))))
+        known = self.count()
+        thread = threading.Thread(target=work)
+        thread.start()
+        self.threads.append(thread)
+        self.await_that(lambda: self.count() > known)
+        return end
 
-        threads = [threading.Thread(target=read, args=(number < 2,)) for number in range(2)]
-        threads += [threading.Thread(target=read, args=(False,)) for _ in range(8)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(60)
-        self.assertEqual(results, [[0, 1, 2]] * 10)
-        self.assertEqual(most, 2)
+    def count(self) -> int:
+        return len(self.turns._waiting) + len(self.turns._running)
 
-    def test_who_does_not_read_holds_no_turn(self) -> None:
-        turns = Turns(1)
-        stalled = turns.take(iter("abc"))
-        self.assertEqual(next(stalled), "a")
-        self.assertEqual(list(turns.take(iter("xyz"))), ["x", "y", "z"])
-        self.assertEqual(list(stalled), ["b", "c"])
+    def await_that(self, condition: "object") -> None:
+        deadline = time.monotonic() + 30
+        while not condition():  # type: ignore[operator]
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.001)
 
-    def test_an_error_gives_the_turn_back(self) -> None:
-        turns = Turns(1)
+    def tearDown(self) -> None:
+        for thread in self.threads:
+            thread.join(30)
 
-        def fail() -> Iterator[int]:
-            raise ValueError
-            yield 0
+    def test_pieces_of_long_texts_are_computed_one_after_the_other(self) -> None:
+        first = self.begin("first", computed=100)
+        second = self.begin("second", computed=50)
+        third = self.begin("third", computed=10)
+        self.assertEqual(self.order, ["first"])
+        for end in (first, third, second):
+            end.set()
+        self.await_that(lambda: len(self.order) == 3)
+        self.assertEqual(self.order, ["first", "third", "second"], "the one that has got the least is next")
 
+    def test_a_beginning_is_computed_beside_a_long_text_and_only_one(self) -> None:
+        long = self.begin("long", computed=100)
+        short = self.begin("short")
+        another = self.begin("another")
+        self.assertEqual(self.order, ["long", "short"])
+        short.set()
+        self.await_that(lambda: len(self.order) == 3)
+        self.assertEqual(self.order[2], "another")
+        for end in (long, another):
+            end.set()
+
+    def test_of_two_beginnings_the_shorter_one_is_first(self) -> None:
+        running = [self.begin("long", computed=9), self.begin("short")]
+        waiting = [self.begin("second", weight=90), self.begin("first", weight=4)]
+        running[1].set()
+        self.await_that(lambda: len(self.order) == 3)
+        self.assertEqual(self.order[2], "first")
+        for end in (*running, *waiting):
+            end.set()
+
+    def test_one_that_waits_long_enough_is_next(self) -> None:
+        running = self.begin("running", computed=1)
+        waiting = self.begin("long", computed=500)
+        self.turns._waiting[0]._since -= 1000
+        later = self.begin("later", computed=5)
+        running.set()
+        self.await_that(lambda: len(self.order) == 2)
+        self.assertEqual(self.order[1], "long")
+        for end in (waiting, later):
+            end.set()
+
+    def test_one_whose_client_has_gone_does_not_wait_for_its_turn(self) -> None:
+        running = self.begin("running", computed=1)
+        progress = Progress()
+        progress.computed, progress.is_gone = 1, True
+        with self.assertRaises(Gone), self.turns.turn(progress, 1):
+            self.fail("it has a turn")
+        running.set()
+        self.await_that(lambda: not self.count())
+
+    def test_an_error_gives_the_turn_back_and_counts(self) -> None:
+        progress = Progress()
         for _ in range(3):
-            with self.assertRaises(ValueError):
-                list(turns.take(fail()))
+            with self.assertRaises(ValueError), self.turns.turn(progress, 5):
+                raise ValueError
+        self.assertEqual((progress.computed, self.count()), (15, 0))
 
-    def test_a_machine_has_two_at_least(self) -> None:
-        taken = of_this_machine()
-        first, second = taken.take(iter("a")), taken.take(iter("b"))
-        self.assertEqual([next(first), next(second)], ["a", "b"])
+    def test_each_model_has_turns_of_its_own(self) -> None:
+        one, other = Model(), Model()
+        self.assertIs(turns.of(one), turns.of(one))
+        self.assertIsNot(turns.of(one), turns.of(other))
+
+    def test_a_thread_knows_the_request_that_it_computes_for(self) -> None:
+        progress = Progress()
+        with turns.following(progress):
+            self.assertIs(turns.current(), progress)
+        self.assertIsNot(turns.current(), progress)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,34 @@
+"""Piper piece by piece: it computes sentence by sentence, and a sentence of any length as a whole."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from speaches_service import speech_text, turns
+from speaches_service.rebinding import imported
+
+_MODULE = "piper.voice"
+_PHONEMES = "[["
+"""What begins phonemes in a text for Piper; they are not cut."""
+
+
+def rebind() -> None:
+    """Replace Piper's synthesis by one that cuts, and that takes turns."""
+    module = imported(_MODULE)
+    if module is None:
+        return
+    synthesize = module.PiperVoice.synthesize
+    module.PiperVoice.synthesize = lambda voice, text, options=None: _synthesize(synthesize, voice, text, options)
+
+
+def _synthesize(synthesize: Callable[..., Iterator[Any]], voice: Any, text: str, options: Any) -> Iterator[Any]:
+    progress, model_turns = turns.current(), turns.of(voice)
+    pieces = [text] if _PHONEMES in text else [piece.text for piece in speech_text.cut(text)]
+    for number, piece in enumerate(pieces, start=1):
+        try:
+            with model_turns.turn(progress, speech_text.weight(piece)):
+                chunks = list(synthesize(voice, piece, options))
+        except turns.Gone:
+            return
+        for index, chunk in enumerate(chunks, start=1):
+            progress.is_complete = number == len(pieces) and index == len(chunks)
+            yield chunk

@@ -1,0 +1,63 @@
+import threading
+import time
+import unittest
+from collections.abc import Iterator
+
+from speaches_service import turns
+from speaches_service.one_ahead import one_ahead
+
+
+class OneAheadTest(unittest.TestCase):
+    def setUp(self) -> None:
+        self.made: list[int] = []
+        self.closed = threading.Event()
+
+    def make(self, count: int, fails_at: int | None = None) -> Iterator[int]:
+        try:
+            for number in range(count):
+                if number == fails_at:
+                    raise ValueError("no")
+                self.made.append(number)
+                turns.current().is_complete = number == count - 1
+                yield number
+        finally:
+            self.closed.set()
+
+    def await_made(self, count: int) -> None:
+        deadline = time.monotonic() + 30
+        while len(self.made) < count:
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.001)
+
+    def test_all_pieces_come_and_the_last_one_is_known(self) -> None:
+        self.assertEqual(list(one_ahead(self.make(3))), [(0, False), (1, False), (2, True)])
+        self.assertTrue(self.closed.wait(30))
+        self.assertEqual(list(one_ahead(iter(()))), [])
+
+    def test_one_piece_is_made_ahead_and_no_more_until_it_is_taken(self) -> None:
+        pieces = one_ahead(self.make(5))
+        next(pieces)
+        self.await_made(2)
+        time.sleep(0.1)
+        self.assertEqual(self.made, [0, 1])
+        pieces.close()
+
+    def test_nothing_more_is_made_for_one_who_has_gone(self) -> None:
+        pieces = one_ahead(self.make(5))
+        next(pieces)
+        self.await_made(2)
+        # As a response that is not sent to its end: nobody closes it.
+        del pieces
+        self.assertTrue(self.closed.wait(30))
+        self.assertEqual(self.made, [0, 1])
+
+    def test_an_error_reaches_the_one_who_reads_after_the_pieces_before_it(self) -> None:
+        pieces = one_ahead(self.make(5, fails_at=1))
+        self.assertEqual(next(pieces), (0, False))
+        with self.assertRaisesRegex(ValueError, "no"):
+            next(pieces)
+        self.assertTrue(self.closed.wait(30))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,120 @@
+import itertools
+import random
+import unittest
+
+from speaches_service.speech_text import FIRST, LARGEST, Boundary, Piece, cut, weight
+
+
+def texts(text: str) -> list[str]:
+    return [piece.text for piece in cut(text)]
+
+
+def sentences(text: str) -> list[str]:
+    """What is cut where every end of a sentence is far enough from the last one."""
+    filler = "and this is only here to make it long enough"
+    return [piece.removesuffix(filler).strip() for piece in texts(text)]
+
+
+def letters(text: str) -> str:
+    return "".join(character for character in text if character.isalnum())
+
+
+class CutTest(unittest.TestCase):
+    def test_the_first_piece_is_the_first_sentence_and_the_next_ones_grow(self) -> None:
+        text = "The morning was quiet and the harbour lay under mist. " * 12
+        pieces = list(cut(text))
+        self.assertEqual(pieces[0], Piece("The morning was quiet and the harbour lay under mist.", Boundary.SENTENCE))
+        weights = [weight(piece.text) for piece in pieces]
+        self.assertEqual(weights[:3], [53, 53, 53], "two of them are too long for the second")
+        self.assertLessEqual(max(weights), LARGEST)
+        self.assertEqual({piece.end for piece in pieces[:-1]}, {Boundary.SENTENCE})
+
+    def test_a_piece_is_not_long_beside_what_is_played_while_it_is_computed(self) -> None:
+        weights = [weight(piece) for piece in texts("A fisherman hums a tune, and nobody listens to him. " * 40)]
+        for before, after in itertools.pairwise(weights):
+            self.assertLessEqual(after, max(60, 1.8 * before))
+
+    def test_a_long_sentence_is_cut_at_a_clause_then_at_a_word_then_anywhere(self) -> None:
+        clause = "when the ferry had left the pier, "
+        first = next(cut(f"{clause * 6}it was quiet."))
+        self.assertEqual(first, Piece(clause.strip(), Boundary.CLAUSE))
+        first = next(cut("on and on " * 52))
+        self.assertEqual(first.end, Boundary.WORD)
+        self.assertLessEqual(weight(first.text), FIRST)
+        self.assertEqual(texts("a" * 400), ["a" * 90, "a" * 162, "a" * 148])
+
+    def test_what_ends_no_sentence(self) -> None:
+        for whole in (
+            "Dr. Smith and Mrs. Jones paid for it and then they went home.",
+            "It costs 3.50 euros or so as of 10.30 a.m. today.",
+            "J. R. R. Tolkien wrote e.g. the Hobbit, which is a book of his.",
+            "Look at https://example.com/a.b?c=d or at support@example.com for it.",
+            "Version 2.0.1 of C. Brown's program runs at 5 p.m. every day of it.",
+            "He waited for it... and waited for it, and it did not come to him.",
+            "Yahoo! is the name of a company that is older than this project.",
+            "In the U.S. there are miles, and in the U.K. there are some as well.",
+            "1. Open the door and go into the room that is on the left side of it.",
+            "Das gilt z.B. für Hunde, d.h. für Tiere, bzw. für alle, die es gibt.",
+        ):
+            self.assertEqual(texts(f"{whole} {whole}"), [whole, whole])
+
+    def test_what_ends_one(self) -> None:
+        for end in ("went home.", 'said "Yes."', "asked why?", "shouted (and laughed!)", "know…", "lives in the U.S."):
+            first = f"After a long day in the town he {end}"
+            self.assertEqual(
+                texts(f"{first} Then it was quiet in the house again and stayed so."),
+                [
+                    first,
+                    "Then it was quiet in the house again and stayed so.",
+                ],
+            )
+
+    def test_marks_of_other_scripts_count(self) -> None:
+        for first, second in (
+            ("今天天气很好我们去公园散步。", "你想一起来吗我们可以吃饭。"),
+            ("你想和我们一起去公园散步吗\uff1f", "你想一起来吗我们可以吃饭。"),
+            ("こんにちは私の名前はあゆみです?", "今日はいい天気ですねと言った。"),
+        ):
+            self.assertEqual(texts(first + second * 3)[0], first)
+        hindi = "यह एक बहुत लंबा वाक्य है जो यहाँ समाप्त होता है"
+        self.assertEqual(texts(f"{hindi}। {hindi}।"), [f"{hindi}.", f"{hindi}."])
+        arabic = "هل تريد أن تأتي معنا إلى الحديقة غدا صباحا"
+        self.assertEqual(texts(f"{arabic}؟ {arabic}؟"), [f"{arabic}?", f"{arabic}?"])
+
+    def test_a_line_that_ends_without_a_mark_is_a_pause(self) -> None:
+        self.assertEqual(texts("Milk\nApples\n\nOranges"), ["Milk. Apples. Oranges"])
+        self.assertEqual(texts("Buy:\n- milk\n- bread"), ["Buy: - milk. - bread"])
+        self.assertEqual(texts("牛奶\n面包"), ["牛奶。 面包"])
+
+    def test_a_line_that_was_broken_to_fit_a_page_goes_on(self) -> None:
+        text = "This line was broken because the page was\nnot wide enough for it."
+        self.assertEqual(texts(text), [text.replace("\n", " ")])
+
+    def test_nothing_gives_nothing(self) -> None:
+        for text in ("", " ", "\n\t \n"):
+            self.assertEqual(texts(text), [])
+        for text in ("-", "...", "😀", "x"):
+            self.assertEqual(texts(text), [text])
+
+    def test_what_the_model_cannot_hold_is_cut_again(self) -> None:
+        pieces = list(cut("one two three four five six seven. " * 5, lambda text: len(text) <= 20))
+        self.assertLessEqual(max(len(piece.text) for piece in pieces), 20)
+        self.assertEqual(" ".join(piece.text for piece in pieces), ("one two three four five six seven. " * 5).strip())
+        self.assertEqual([piece.text for piece in cut("ab", lambda _text: False)], ["a", "b"], "it ends")
+
+    def test_nothing_is_lost_and_no_piece_is_too_long(self) -> None:
+        source = random.Random(0)
+        alphabet = "aaabcdeé  \n.,!?;:。，我漢あア한यअ1٣-—()\"'”…/@#*_😀\t"
+        for length in (1, 10, 100, 520, 10_000):
+            for _ in range(40 if length < 1000 else 3):
+                text = "".join(source.choice(alphabet) for _ in range(length))
+                pieces = list(cut(text, lambda part: len(part) <= 150))
+                self.assertEqual(letters("".join(piece.text for piece in pieces)), letters(text))
+                for piece in pieces:
+                    self.assertTrue(piece.text.strip())
+                    self.assertLessEqual(len(piece.text), 150)
+                    self.assertLessEqual(weight(piece.text), LARGEST + 8, "a mark at its end may be over")
+
+
+if __name__ == "__main__":
+    unittest.main()
