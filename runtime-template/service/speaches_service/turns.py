@@ -1,8 +1,8 @@
 """Which pieces of speech are computed now.
 
 A computation uses all processors and holds the memory of a whole piece. So each model computes the pieces of long texts
-one after the other, and beside them one beginning of a text, so that a short answer does not wait for a long one. The
-request that has got the least goes first.
+one after the other, and beside them one short text, so that a word does not wait for a sentence. The request that has
+got the least goes first.
 """
 
 import contextlib
@@ -14,6 +14,8 @@ from collections.abc import Iterator
 GAIN_PER_SECOND = 30
 """By how much weight (as of `speech_text`) a request moves forward for each second that it waits, so that short ones do
 not keep a long one waiting for ever."""
+SHORT = 40
+"""The weight up to which the beginning of a text is computed beside another one: about two seconds of sound."""
 _LOOK_AGAIN_SECONDS = 0.5
 """How often a waiting request looks whether its client is still there."""
 
@@ -90,10 +92,10 @@ class Turns:
                 self._condition.notify_all()
 
     def _may_run(self, ticket: "_Ticket") -> bool:
-        if len(self._running) > 1 or (self._running and not ticket.is_beginning):
+        if len(self._running) > 1 or (self._running and not ticket.is_short):
             return False
         now = time.monotonic()
-        candidates = self._waiting if not self._running else [each for each in self._waiting if each.is_beginning]
+        candidates = self._waiting if not self._running else [each for each in self._waiting if each.is_short]
         return min(candidates, key=lambda each: each.rank(now)) is ticket
 
 
@@ -101,7 +103,7 @@ class _Ticket:
     """One piece that waits or is computed."""
 
     def __init__(self, computed: int, weight: int) -> None:
-        self.is_beginning = computed == 0
+        self.is_short = computed == 0 and weight <= SHORT
         self._weight = computed + weight
         self._since = time.monotonic()
 

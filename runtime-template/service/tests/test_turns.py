@@ -56,8 +56,9 @@ class TurnsTest(unittest.TestCase):
         self.await_that(lambda: len(self.order) == 3)
         self.assertEqual(self.order, ["first", "third", "second"], "the one that has got the least is next")
 
-    def test_a_beginning_is_computed_beside_a_long_text_and_only_one(self) -> None:
-        long = self.begin("long", computed=100)
+    def test_a_short_text_is_computed_beside_a_long_one_and_only_one(self) -> None:
+        long = self.begin("long", weight=90)
+        self.begin("longer", weight=100).set()
         short = self.begin("short")
         another = self.begin("another")
         self.assertEqual(self.order, ["long", "short"])
@@ -66,10 +67,11 @@ class TurnsTest(unittest.TestCase):
         self.assertEqual(self.order[2], "another")
         for end in (long, another):
             end.set()
+        self.await_that(lambda: len(self.order) == 4)
 
-    def test_of_two_beginnings_the_shorter_one_is_first(self) -> None:
+    def test_of_two_that_begin_the_shorter_one_is_first(self) -> None:
         running = [self.begin("long", computed=9), self.begin("short")]
-        waiting = [self.begin("second", weight=90), self.begin("first", weight=4)]
+        waiting = [self.begin("second", weight=30), self.begin("first", weight=4)]
         running[1].set()
         self.await_that(lambda: len(self.order) == 3)
         self.assertEqual(self.order[2], "first")

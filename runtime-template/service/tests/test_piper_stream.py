@@ -1,0 +1,59 @@
+import sys
+import unittest
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
+from unittest import mock
+
+from speaches_service import piper_stream, turns
+
+
+class Session:
+    """Of onnxruntime."""
+
+
+@dataclass
+class Voice:
+    """As Piper's: equal to another with the same fields, and so not to be hashed."""
+
+    session: Session = field(default_factory=Session)
+
+    def synthesize(self, text: str, options: Any = None) -> Iterator[str]:
+        for sentence in text.split(". "):
+            yield f"{sentence}/{options}"
+
+
+class PiperStreamTest(unittest.TestCase):
+    def setUp(self) -> None:
+        module = ModuleType("piper.voice")
+        module.PiperVoice = type("PiperVoice", (Voice,), {})  # type: ignore[attr-defined]
+        patch = mock.patch.dict(sys.modules, {"piper.voice": module})
+        patch.start()
+        self.addCleanup(patch.stop)
+        piper_stream.rebind()
+        self.voice: Any = module.PiperVoice()
+
+    def test_it_speaks_piece_by_piece_with_the_options_of_upstream(self) -> None:
+        chunks = list(self.voice.synthesize("on and on along the road " * 30, "slow"))
+        self.assertGreater(len(chunks), 4)
+        self.assertTrue(all(chunk.endswith("/slow") and len(chunk) < 200 for chunk in chunks))
+
+    def test_phonemes_are_not_cut(self) -> None:
+        text = f"It is [[{'a' * 300}]] of course"
+        self.assertEqual(list(self.voice.synthesize(text)), [f"{text}/None"])
+
+    def test_the_last_chunk_is_known_and_one_who_has_gone_gets_no_more(self) -> None:
+        progress = turns.Progress()
+        with turns.following(progress):
+            known = [
+                progress.is_complete for _ in self.voice.synthesize("The morning was quiet and cold. It was. " * 4)
+            ]
+            self.assertEqual(known, [*[False] * (len(known) - 1), True])
+            progress.is_gone = True
+            with turns.of(self.voice.session).turn(turns.Progress(), 1):
+                self.assertEqual(list(self.voice.synthesize("The morning was quiet and cold, as it often is.")), [])
+
+
+if __name__ == "__main__":
+    unittest.main()
