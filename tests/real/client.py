@@ -13,7 +13,7 @@ PATIENCE = 1800.0  # seconds without a byte
 
 @dataclass
 class Answer:
-    """An answer, whole or up to where it broke."""
+    """An answer, whole or up to where it broke. The status is 0 where none came; times are seconds from the request."""
 
     status: int
     body: bytes = b""
@@ -30,7 +30,7 @@ class Answer:
 
     def fault(self) -> str:
         """Why it is not good, in a few words."""
-        if self.status != 200:
+        if self.status not in (0, 200):
             return f"{self.status} {self.body[:80].decode(errors='replace')}"
         return self.broken or ""
 
@@ -73,24 +73,27 @@ class Client:
     ) -> Answer:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=patience)
         begun = time.monotonic()
+        answer = Answer(0)
+        received = bytearray()
         try:
             connection.request(method, path, body, dict(headers))
             response = connection.getresponse()
-            answer = Answer(response.status)
-            received = bytearray()
-            try:
-                while part := response.read1(65536):
-                    received += part
-                    answer.last = time.monotonic() - begun
-                    answer.arrivals.append((answer.last, len(part)))
-            except (OSError, http.client.HTTPException) as error:
-                answer.broken = f"broken after {len(received)} bytes: {error!r}"
-            answer.end = time.monotonic() - begun
-            answer.body = bytes(received)
-            answer.first = answer.arrivals[0][0] if answer.arrivals else answer.end
-            return answer
+            answer.status = response.status
+            while part := response.read1(65536):
+                received += part
+                answer.last = time.monotonic() - begun
+                answer.arrivals.append((answer.last, len(part)))
+            # N.B. `read1` does not say when a body with a stated length ends early.
+            if response.length:
+                answer.broken = f"{response.length} bytes are missing"
+        except (OSError, http.client.HTTPException) as error:
+            answer.broken = f"broken after {len(received)} bytes: {error!r}"
         finally:
             connection.close()
+        answer.end = time.monotonic() - begun
+        answer.body = bytes(received)
+        answer.first = answer.arrivals[0][0] if answer.arrivals else answer.end
+        return answer
 
 
 def events(body: bytes) -> Iterator[dict[str, str]]:

@@ -5,6 +5,7 @@ import argparse
 import importlib
 import os
 import sys
+import traceback
 from pathlib import Path
 
 import weights
@@ -48,6 +49,9 @@ def main() -> int:
             outcome.lacks(str(missing))
         except Ended as ended:
             outcome.check(False, str(ended))
+        except Exception as error:  # noqa: BLE001 - the other cases are run
+            traceback.print_exc()
+            outcome.check(False, f"the case could not go on: {type(error).__name__}: {error}")
         print(f"== {name}: {outcome.passed} held, {len(outcome.failed)} did not, {outcome.seconds:.0f} s", flush=True)
     return _finish(outcomes, arguments.allow_missing)
 

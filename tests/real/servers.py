@@ -1,7 +1,6 @@
 """Servers that a case starts and ends: a runtime's service, and upstream's own server, with the same weights."""
 
 import contextlib
-import http.client
 import json
 import os
 import signal
@@ -9,7 +8,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,9 +64,8 @@ class Server:
         while time.monotonic() - self.begun < patience:
             if self.process.poll() is not None:
                 raise Ended(f"{self.name} ended with {self.process.returncode}: {self.tail()}")
-            with contextlib.suppress(OSError, http.client.HTTPException):
-                if self.client.get(path).status == 200:
-                    return time.monotonic() - self.begun
+            if self.client.get(path).status == 200:
+                return time.monotonic() - self.begun
             time.sleep(0.02)
         raise Ended(f"{self.name} did not answer `{path}` in {patience:.0f} s: {self.tail()}")
 
@@ -110,12 +108,15 @@ class Server:
         except subprocess.TimeoutExpired:
             self.kill()
 
-    def kill(self) -> None:
-        """What a crash or the system's memory killer does: all its processes at once, without a warning."""
-        for pid in self.processes():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+    def kill(self) -> list[int]:
+        """What the system does when memory is short: its process ends without a warning.
+
+        Returns its descendants, which have to find out for themselves.
+        """
+        descendants = self.processes()[1:]
+        self.process.kill()
         self.process.wait()
+        return descendants
 
 
 @contextlib.contextmanager
@@ -123,21 +124,26 @@ def ours(
     places: Places,
     *settings: str,
     state: Path | None = None,
-    before: Sequence[str] = (),
-    environment: dict[str, str] | None = None,
+    home: Path | None = None,
 ) -> Iterator[Server]:
     """The service of the runtime, from its start until the block ends.
 
-    `settings` are flags of `serve`, `state` is the directory of its state (a new one otherwise), and `before` is words
-    before the command, such as a program that starts it with fewer rights.
+    `settings` are flags of `serve`, and `state` is the directory of its state (a new one otherwise). With a `home`
+    nothing is said about directories: they are where they are for the user with that home.
     """
-    state = state or places.state()
     port = free_port()
     log = places.work / f"service-{port}.log"
     log.unlink(missing_ok=True)
-    command = [*before, str(places.runtime / "bin/speaches"), "serve", "--host", "127.0.0.1", "--port", str(port)]
-    command += ["--state-dir", str(state), "--hf-cache", str(state / "cache"), "--log-file", str(log), *settings]
-    with _started("the service", command, port, log, places.work, environment or {}) as server:
+    command = [str(places.runtime / "bin/speaches"), "serve", "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--log-file", str(log), *settings]
+    environment = {}
+    if home is None:
+        state = state or places.state()
+        command += ["--state-dir", str(state), "--hf-cache", str(state / "huggingface")]
+    else:
+        environment = dict.fromkeys(("XDG_CACHE_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "HF_HOME"), "")
+        environment["HOME"] = str(home)
+    with _started("the service", command, port, log, places.work, environment) as server:
         yield server
 
 
@@ -171,6 +177,8 @@ def _started(
         "PYTHONDONTWRITEBYTECODE": "1",
         **environment,
     }
+    # An empty one means that the user has none.
+    variables = {name: value for name, value in variables.items() if value}
     with open(log, "ab") as output:
         process = subprocess.Popen(
             command, cwd=directory, env=variables, stdin=subprocess.DEVNULL, stdout=output, stderr=output

