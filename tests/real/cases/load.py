@@ -24,7 +24,8 @@ PAUSE = 10.0  # seconds between rounds of one-word requests
 
 def run(places: Places, outcome: Outcome) -> None:
     """Measure alone, then all at once."""
-    with ours(places) as server:
+    # One model that hears, which is the one that transcribes below.
+    with ours(places, "--stt-model", weights.WHISPER) as server:
         server.wait_for("/health/ready")
         after_start = server.resident()
         spoken = server.client.speech(weights.SPEECH, "af_bella", LONG[:300])
