@@ -3,7 +3,7 @@
 
 import argparse
 import importlib
-import os
+import signal
 import sys
 import traceback
 from pathlib import Path
@@ -11,6 +11,9 @@ from pathlib import Path
 import weights
 from outcome import Missing, Outcome
 from servers import Ended, Places
+
+# Before the cases are loaded, so that nothing is written beside them.
+sys.dont_write_bytecode = True
 
 CASES = ("formats", "start", "derivation", "quality", "long_texts", "load")
 
@@ -87,5 +90,6 @@ def _names(text: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("PYTHONDONTWRITEBYTECODE", "1")
+    # Otherwise the servers and mounts of a case would outlive this program.
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     sys.exit(main())
