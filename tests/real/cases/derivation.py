@@ -14,7 +14,7 @@ import sounds
 import weights
 from alignment import compare
 from outcome import Missing, Outcome
-from servers import Places, Server, ours
+from servers import Ended, Places, Server, ours
 from table import Cell
 from texts import SENTENCE
 
@@ -34,11 +34,18 @@ def run(places: Places, outcome: Outcome) -> None:
         length = sounds.seconds(server.client.speech(weights.SPEECH, "af_bella", SENTENCE).body)
     case = _Case(places, outcome, length)
     case.undisturbed()
-    case.killed()
-    case.damaged()
-    case.two_at_once()
-    case.full_disk()
-    case.read_only()
+    for disturb in (
+        case.killed,
+        case.damaged,
+        case.two_at_once,
+        case.full_disk,
+        case.read_only,
+        case.read_only_cache,
+    ):
+        try:
+            disturb()
+        except Ended as ended:
+            outcome.check(False, f"{disturb.__name__}: {ended}")
     outcome.show("derivation", ["disturbed by", "served", "lines in the log", "derived in the end"], case.rows)
 
 
@@ -163,9 +170,15 @@ class _Case:
                 with ours(self.places, "--precision", "float32", *settings, home=home) as server:
                     server.wait_for("/health/ready")
                     self.served("a read-only home", server, home, derived=None)
-                with ours(self.places, "--precision", "float32", home=home) as server:
+
+    def read_only_cache(self) -> None:
+        """There is a state directory, but the user's cache can only be read."""
+        home = self.places.state()
+        with self._mounted(home / ".cache", "ro") as there:
+            if there:
+                with ours(self.places, "--precision", "float32", "--hf-cache", str(home / "hub"), home=home) as server:
                     server.wait_for("/health/ready")
-                    self.served("a read-only home, and no directory named", server, home, derived=False)
+                    self.served("a read-only cache", server, home, derived=False)
 
     @contextlib.contextmanager
     def _mounted(self, place: Path, options: str) -> Iterator[bool]:
