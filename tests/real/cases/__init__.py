@@ -1,0 +1,1 @@
+"""The cases, each a module with a `run`, named by what it is about."""

@@ -1,0 +1,108 @@
+"""Requests as clients send them, with the moment at which each part of the answer came."""
+
+import base64
+import http.client
+import json
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+PATIENCE = 1800.0  # seconds without a byte
+
+
+@dataclass
+class Answer:
+    """An answer, whole or up to where it broke. The status is 0 where none came; times are seconds from the request."""
+
+    status: int
+    body: bytes = b""
+    broken: str | None = None
+    first: float = 0.0
+    last: float = 0.0
+    end: float = 0.0
+    arrivals: list[tuple[float, int]] = field(default_factory=list)
+
+    @property
+    def good(self) -> bool:
+        """Whether it is a 200 with a whole body."""
+        return self.status == 200 and self.broken is None
+
+    def fault(self) -> str:
+        """Why it is not good, in a few words."""
+        if self.status not in (0, 200):
+            return f"{self.status} {self.body[:80].decode(errors='replace')}"
+        return self.broken or ""
+
+
+class Client:
+    """Sends requests to a port of this machine, each over a connection of its own."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+
+    def get(self, path: str) -> Answer:
+        """A page."""
+        return self._send("GET", path, None, {}, patience=30.0)
+
+    def speech(
+        self, model: str, voice: str, text: str, response_format: str = "pcm", stream_format: str | None = None
+    ) -> Answer:
+        """Speech."""
+        fields = {"model": model, "voice": voice, "input": text, "response_format": response_format}
+        if stream_format is not None:
+            fields["stream_format"] = stream_format
+        body = json.dumps(fields).encode()
+        return self._send("POST", "/v1/audio/speech", body, {"Content-Type": "application/json"})
+
+    def transcription(self, model: str, audio: bytes, name: str = "speech.wav", language: str | None = "en") -> Answer:
+        """A recording's text, as plain text."""
+        boundary = uuid.uuid4().hex
+        fields = {"model": model, "response_format": "text"} | ({"language": language} if language else {})
+        parts = [
+            f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
+            for name, value in fields.items()
+        ]
+        head = f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'.encode()
+        body = b"".join([*parts, head, audio, f"\r\n--{boundary}--\r\n".encode()])
+        content_type = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
+        return self._send("POST", "/v1/audio/transcriptions", body, content_type)
+
+    def _send(
+        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str], patience: float = PATIENCE
+    ) -> Answer:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=patience)
+        begun = time.monotonic()
+        answer = Answer(0)
+        received = bytearray()
+        try:
+            connection.request(method, path, body, dict(headers))
+            response = connection.getresponse()
+            answer.status = response.status
+            while part := response.read1(65536):
+                received += part
+                answer.last = time.monotonic() - begun
+                answer.arrivals.append((answer.last, len(part)))
+            # N.B. `read1` does not say when a body with a stated length ends early.
+            if response.length:
+                answer.broken = f"{response.length} bytes are missing"
+        except (OSError, http.client.HTTPException) as error:
+            answer.broken = f"broken after {len(received)} bytes: {error!r}"
+        finally:
+            connection.close()
+        answer.end = time.monotonic() - begun
+        answer.body = bytes(received)
+        answer.first = answer.arrivals[0][0] if answer.arrivals else answer.end
+        return answer
+
+
+def events(body: bytes) -> Iterator[dict[str, str]]:
+    """The events of an answer with `stream_format: sse`."""
+    for line in body.decode().splitlines():
+        if line.startswith("data: ") and line != "data: [DONE]":
+            yield json.loads(line.removeprefix("data: "))
+
+
+def sound(body: bytes) -> bytes:
+    """The sound in those events, joined."""
+    return b"".join(base64.b64decode(event["audio"]) for event in events(body) if "audio" in event)
