@@ -16,6 +16,7 @@ from speaches_service import (
     diarization,
     espeak_data,
     kokoro_stream,
+    memory,
     model_aliases,
     model_fetching,
     phonemizer_segments,
@@ -27,7 +28,7 @@ from speaches_service import (
     telemetry,
     upload_limit,
     user_interface,
-    whisper_device,
+    whisper_computation,
     whisper_files,
 )
 from speaches_service.deferred_imports import modules_replaced
@@ -93,7 +94,7 @@ def _rebind(settings: Settings, state: State) -> None:
     diarization.rebind()
     speech.rebind()
     whisper_files.rebind()
-    whisper_device.rebind(settings, state.enter_computation)
+    whisper_computation.rebind(settings, state.enter_computation)
     providers.Providers(settings, state.enter_computation).rebind()
     silence.rebind()
     espeak_data.rebind(settings.state_directory)
@@ -102,6 +103,7 @@ def _rebind(settings: Settings, state: State) -> None:
     model_fetching.rebind()
     model_aliases.rebind(settings)
     shared_phonemizers.rebind()
+    memory.rebind()
 
 
 def _read_configuration() -> Any:

@@ -1,10 +1,10 @@
 import sys
 import unittest
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 from unittest import mock
 
-from speaches_service import fallback, whisper_device
+from speaches_service import fallback, whisper_computation
 from speaches_service.settings import Settings, Transcription
 
 MODULE = "speaches.executors.whisper"
@@ -16,10 +16,10 @@ class Refused(Exception):
         self.status_code, self.detail = status_code, detail
 
 
-class WhisperDeviceTest(unittest.TestCase):
+class WhisperComputationTest(unittest.TestCase):
     def setUp(self) -> None:
         self.loads: list[tuple[str, str, int]] = []
-        self.used: list[tuple[str, str, str]] = []
+        self.used: list[tuple[str, str, str, str | None]] = []
         self.works = False
         self.module = ModuleType(MODULE)
         vars(self.module)["WhisperModel"] = self.load
@@ -31,29 +31,31 @@ class WhisperDeviceTest(unittest.TestCase):
             patch.start()
             self.addCleanup(patch.stop)
 
-    def load(self, model: str, device: str, compute_type: str, device_index: int) -> str:
+    def load(self, model: str, device: str, compute_type: str, device_index: int) -> Any:
+        self.assertEqual(model, "a/b")
         self.loads.append((device, compute_type, device_index))
         if device == "cuda" and not self.works:
             raise RuntimeError("CUDA failed with error\nin some line")
-        return f"{model} on {device}"
+        return SimpleNamespace(model=SimpleNamespace(compute_type=f"{compute_type} as loaded"))
 
-    def transcribe(self, device: str = "cuda", forced: bool = False) -> Any:
+    def transcribe(self, device: str = "cuda", *, forced: bool = False, **environment: str) -> Any:
         """As upstream's executor loads a model."""
         transcription = Transcription("faster-whisper", device, forced, "x")
         settings = Settings("/runtime", ("::1",), 0, transcription=transcription)
-        whisper_device.rebind(settings, lambda *use: self.used.append(use))
+        whisper_computation.rebind(settings, lambda *use: self.used.append(use), environment)
         return vars(self.module)["WhisperModel"]("a/b", device=device, compute_type="float16", device_index=1)
 
     def test_a_gpu_that_works_is_used(self) -> None:
         self.works = True
-        self.assertEqual(self.transcribe(), "a/b on cuda")
-        self.assertEqual((self.loads, self.used), ([("cuda", "float16", 1)], [("a/b", "faster-whisper", "cuda")]))
+        self.transcribe()
+        self.assertEqual(self.loads, [("cuda", "float16", 1)])
+        self.assertEqual(self.used, [("a/b", "faster-whisper", "cuda", "float16 as loaded")])
         self.said.assert_not_called()
 
     def test_a_gpu_that_fails_is_one_line_and_the_cpu(self) -> None:
-        self.assertEqual(self.transcribe(), "a/b on cpu")
-        self.assertEqual(self.loads, [("cuda", "float16", 1), ("cpu", "default", 0)])
-        self.assertEqual(self.used, [("a/b", "faster-whisper", "cpu")])
+        self.transcribe()
+        self.assertEqual(self.loads, [("cuda", "float16", 1), ("cpu", "int8", 0)])
+        self.assertEqual(self.used, [("a/b", "faster-whisper", "cpu", "int8 as loaded")])
         self.said.assert_called_once()
         self.assertIn("`a/b` computes on the CPU: cuda cannot be used: CUDA failed", self.said.call_args.args[0])
 
@@ -63,10 +65,15 @@ class WhisperDeviceTest(unittest.TestCase):
         self.assertEqual(caught.exception.status_code, 503)
         self.assertEqual(self.loads, [("cuda", "float16", 1)])
 
-    def test_on_the_cpu_nothing_is_replaced(self) -> None:
-        self.works = True
-        self.transcribe(device="cpu")
-        self.assertEqual(vars(self.module)["WhisperModel"], self.load)
+    def test_on_the_cpu_it_is_int8_unless_the_user_says_otherwise(self) -> None:
+        self.transcribe("cpu")
+        vars(self.module)["WhisperModel"] = self.load
+        self.transcribe("cpu", WHISPER__COMPUTE_TYPE="")
+        self.assertEqual(self.loads, [("cpu", "int8", 1)] * 2)
+        self.loads.clear()
+        vars(self.module)["WhisperModel"] = self.load
+        self.transcribe(device="cpu", whisper__compute_type="float16")
+        self.assertEqual(self.loads, [("cpu", "float16", 1)])
 
     def test_a_long_reason_is_shortened_to_its_end(self) -> None:
         fallback.fall_back("a/b", "cuda", "x" * 1000 + " no driver\nmore")

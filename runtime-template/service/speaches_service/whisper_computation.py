@@ -1,0 +1,62 @@
+"""What faster-whisper computes with: the GPU or the processor, and which numbers.
+
+On the processor it computes in int8 unless the user says otherwise: 0.70 of the processor time that float32 takes for
+Whisper base and 0.63 for tiny.en, with no more wrong words (docs/transcription.md). The driver may offer a GPU that
+CTranslate2 cannot use: too old, out of memory, in use by another program alone. Then the processor takes its place.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from speaches_service import fallback
+from speaches_service.rebinding import imported
+from speaches_service.rebinding import rebind as rebind_name
+from speaches_service.settings import Settings
+
+_MODULE = "speaches.executors.whisper"
+_NAME = "WhisperModel"
+_VARIABLE = "WHISPER__COMPUTE_TYPE"
+"""Upstream's setting."""
+_ON_CPU = "int8"
+
+
+def rebind(
+    settings: Settings,
+    on_use: Callable[[str, str, str, str | None], None],
+    environment: Mapping[str, str] = os.environ,
+) -> None:
+    """Replace faster_whisper's model where upstream loads it.
+
+    Raises:
+        AttributeError: upstream loads it elsewhere, so this is not the version that this was written for.
+    """
+    transcription = settings.transcription
+    module = imported(_MODULE)
+    # The sample transcribes with onnxruntime.
+    if module is None or (settings.sample and not hasattr(module, _NAME)):
+        return
+    # As upstream reads it: in any case of letters, and as unset when it is empty.
+    is_chosen = any(value for name, value in environment.items() if name.upper() == _VARIABLE)
+
+    def on_cpu(model: str, compute_type: str, options: dict[str, Any]) -> Any:
+        loaded = original(model, device="cpu", compute_type=compute_type if is_chosen else _ON_CPU, **options)
+        on_use(model, "faster-whisper", "cpu", loaded.model.compute_type)
+        return loaded
+
+    def load(model: str, *, device: str, compute_type: str, **options: Any) -> Any:
+        if transcription.device != "cuda":
+            return on_cpu(model, compute_type, options)
+        try:
+            loaded = original(model, device=device, compute_type=compute_type, **options)
+        except (ValueError, RuntimeError) as error:  # CTranslate2's errors are of both kinds
+            if transcription.forced:
+                fallback.refuse(model, device, error)
+            fallback.fall_back(model, device, error)
+        else:
+            on_use(model, transcription.backend, device, loaded.model.compute_type)
+            return loaded
+        # What it was to compute with there, such as float16, may not be possible here.
+        return on_cpu(model, "default", {**options, "device_index": 0})
+
+    original: Any = rebind_name(_MODULE, _NAME, load)

@@ -1,0 +1,67 @@
+import ctypes
+import sys
+import unittest
+from types import ModuleType
+from typing import Any
+from unittest import mock
+
+from speaches_service import memory
+
+MODULE = "speaches.executors.shared.base_model_manager"
+
+
+class MemoryTest(unittest.TestCase):
+    def test_each_system_is_asked_in_its_own_way(self) -> None:
+        for platform, library, function, count in (
+            ("linux", None, "malloc_trim", 1),
+            ("darwin", None, "malloc_zone_pressure_relief", 2),
+            ("win32", "ucrtbase", "_heapmin", 0),
+        ):
+            loaded = mock.Mock()
+            memory.way_of(platform, loaded)()
+            loaded.assert_called_once_with(library)
+            called = getattr(loaded.return_value, function)
+            self.assertEqual(len(called.call_args.args), count, platform)
+
+    def test_a_system_without_a_way_is_left_alone(self) -> None:
+        loaded = mock.Mock()
+        memory.way_of("plan9", loaded)()
+        loaded.assert_not_called()
+        memory.way_of("linux", mock.Mock(return_value=object()))()
+        memory.way_of("win32", mock.Mock(side_effect=OSError("no such library")))()
+
+    @unittest.skipUnless(sys.platform == "linux" and hasattr(ctypes.CDLL(None), "malloc_trim"), "needs glibc")
+    def test_this_system_takes_it(self) -> None:
+        memory.way_of(sys.platform)()
+
+    def test_it_is_given_back_after_the_model_is_gone(self) -> None:
+        order: list[str] = []
+
+        class SelfDisposingModel:
+            def unload(self) -> None:
+                order.append("unloaded")
+
+        module = ModuleType(MODULE)
+        vars(module)["SelfDisposingModel"] = SelfDisposingModel
+        with mock.patch.dict(sys.modules, {MODULE: module}):
+            memory.rebind(lambda: order.append("given back"))
+        SelfDisposingModel().unload()
+        self.assertEqual(order, ["unloaded", "given back"])
+
+    def test_nothing_is_given_back_for_a_model_that_is_still_in_use(self) -> None:
+        class SelfDisposingModel:
+            def unload(self) -> None:
+                raise ValueError("still in use")
+
+        module: Any = ModuleType(MODULE)
+        module.SelfDisposingModel = SelfDisposingModel
+        give_back = mock.Mock()
+        with mock.patch.dict(sys.modules, {MODULE: module}):
+            memory.rebind(give_back)
+            with self.assertRaises(ValueError):
+                SelfDisposingModel().unload()
+        give_back.assert_not_called()
+
+
+if __name__ == "__main__":
+    unittest.main()
