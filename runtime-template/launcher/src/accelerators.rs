@@ -16,6 +16,9 @@ use crate::policy::{self, Abilities, Decision, Question, Refusal, Requests, Whee
 /// Wheels whose versions decide how fast and how right speech is.
 const MEASURED_WHEELS: [&str; 3] = ["onnxruntime-", "onnxruntime_gpu-", "kokoro_onnx-"];
 
+/// Another number when services compare something else, or derive float32 in another way.
+const COMPARISON: &str = "comparison 2";
+
 /// When the NVIDIA driver of a runtime with CUDA is asked. Other runtimes have no use for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Driver {
@@ -33,7 +36,7 @@ pub struct Accelerators {
     pub wheels: Wheels,
     /// What services found out about the machine.
     pub findings: Findings,
-    /// What a comparison of the providers for speech is valid for; nothing where none is of use.
+    /// What a comparison of what speech computes with is valid for; nothing where none is of use.
     pub probe_key: Option<String>,
     /// What is done, or why it is not.
     pub decision: Result<Decision, Refusal>,
@@ -99,6 +102,7 @@ fn probe_key(runtime: &OwnRuntime, users: &Path, speaks: &str, machine: &Machine
         digest.update(text);
         digest.update("\n");
     };
+    add(COMPARISON);
     add(&machine.system);
     add(&machine.processor);
     let is_measured = |name: &&str| MEASURED_WHEELS.iter().any(|beginning| name.starts_with(beginning));

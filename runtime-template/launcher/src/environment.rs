@@ -143,7 +143,7 @@ mod tests {
     use super::*;
     use crate::config::Flags;
     use crate::config::tests::{World, head};
-    use crate::policy::{Backend, Provider, Synthesis, Transcription};
+    use crate::policy::{Backend, Precision, Provider, Synthesis, Transcription};
 
     /// The last change of a variable: `None` if it stays, `Some(None)` if it is removed.
     fn changed(harvested: bool, environment: &[(&str, &str)], yaml: &str, name: &str) -> Option<Option<String>> {
@@ -226,7 +226,7 @@ mod tests {
         let why = String::new();
         let backend = if device == Device::Metal { Backend::WhisperCpp } else { Backend::FasterWhisper };
         let transcription = Transcription { backend, device, forced: false, why: why.clone() };
-        let synthesis = Synthesis { provider, forced: false, why, candidates: &[] };
+        let synthesis = Synthesis { provider, forced: false, precision: Precision::Auto, why, candidates: &[] };
         Decision { transcription, synthesis, notes: Vec::new() }
     }
 

@@ -11,7 +11,7 @@ use crate::config::{Config, Sources, directories};
 use crate::environment::{self, Prepared};
 use crate::failure::{Exit, Failure};
 use crate::own_runtime::{DAMAGED, OwnRuntime};
-use crate::policy::{self, Decision};
+use crate::policy::Decision;
 use crate::{layout, models};
 
 /// The variable in which the service manager finds what was decided.
@@ -141,10 +141,9 @@ impl<'a> Manager<'a> {
             settings["listeners"] = json!(descriptors);
         }
         if let (Some(accelerators), Some(decision)) = (self.accelerators, self.decision()) {
-            let policy::Synthesis { provider, forced, why, .. } = &decision.synthesis;
             settings["transcription"] = json!(decision.transcription);
-            settings["synthesis"] =
-                json!({ "provider": provider, "forced": forced, "why": why, "precision": "auto", "candidates": [], "probe_key": accelerators.probe_key });
+            settings["synthesis"] = json!(decision.synthesis);
+            settings["synthesis"]["probe_key"] = json!(accelerators.probe_key);
         }
         settings
     }

@@ -153,6 +153,16 @@ pub static OPTIONS: &[Definition] = &[
         ..COMMON
     },
     Definition {
+        key: "precision",
+        flag: Flag::Value("precision", "NAME"),
+        variables: &["HARBOR_SPEACHES_PRECISION", "SPEACHES_PRECISION"],
+        kind: Kind::Choice(&["auto", "original", "float32"]),
+        help: "numbers that a quantised model that speaks computes with",
+        default_text: "auto",
+        default: |_, _| json!("auto"),
+        ..COMMON
+    },
+    Definition {
         key: "preload",
         flag: Flag::Switch("preload", "no-preload"),
         variables: &["SPEACHES_PRELOAD"],

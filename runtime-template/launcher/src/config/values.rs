@@ -31,6 +31,8 @@ pub struct Values {
     pub stt_device: String,
     /// `auto`, `cpu`, `coreml` or `cuda`.
     pub tts_provider: String,
+    /// `auto`, `original` or `float32`.
+    pub precision: String,
     /// Whether both models are loaded as soon as the port answers.
     pub preload: bool,
     /// Seconds after which an unused model that transcribes is unloaded; -1 for never.

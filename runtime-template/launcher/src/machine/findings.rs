@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 /// Left by a service that died while the GPU transcribed.
 pub const CRASH_FILE: &str = "gpu-crash.json";
-/// What a comparison of the providers for speech found.
+/// What a comparison of what speech computes with found.
 pub const PROBE_FILE: &str = "synthesis-probe.json";
 
 /// The end of a service by a fatal signal while the GPU transcribed.
@@ -41,25 +41,28 @@ pub struct Probe {
 /// The comparison for one model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ModelProbe {
-    /// `cpu`, or the name of the candidate to use.
+    /// The name of the candidate to use.
     pub chosen: String,
-    /// All that were compared with the CPU.
+    /// All that were compared, the original among them.
     pub candidates: Vec<Candidate>,
 }
 
-/// One way to compute, compared with the CPU.
+/// One way to compute, compared with the model's own file on the CPU.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Candidate {
-    /// Such as `coreml-all`.
+    /// Such as `float32`.
     pub name: String,
-    /// `good`, `slower`, `wrong`, `crash`, `hang`, `memory` or `refused`.
+    /// `right`, `wrong`, `crash`, `hang`, `memory` or `refused`.
     pub outcome: String,
-    /// How many times as fast as the CPU.
+    /// How many times as fast as the original.
     #[serde(default)]
     pub speedup: Option<f64>,
     /// Of the spectra, 1 when they are equal.
     #[serde(default)]
     pub correlation: Option<f64>,
+    /// Seconds of computing for a second of speech.
+    #[serde(default)]
+    pub real_time_factor: Option<f64>,
     /// For people.
     #[serde(default)]
     pub reason: String,
@@ -106,8 +109,8 @@ mod tests {
 
     const CRASH: &str =
         r#"{"reason": "SIGABRT", "at": "2026-01-02T03:04:05Z", "runtime": "plan", "system": "macOS 15.1"}"#;
-    const PROBE: &str = r#"{"key": "k", "measured_at": "2026-01-02T03:04:05Z", "models": {"a/b": {"chosen": "cpu",
-        "candidates": [{"name": "coreml-all", "outcome": "hang", "speedup": null, "correlation": null, "reason": "60 s"}]}}}"#;
+    const PROBE: &str = r#"{"key": "k", "measured_at": "2026-01-02T03:04:05Z", "models": {"a/b": {"chosen": "original",
+        "candidates": [{"name": "coreml", "outcome": "hang", "speedup": null, "correlation": null, "reason": "60 s"}]}}}"#;
 
     fn found(crash: Option<&str>, probe: Option<&str>) -> Findings {
         let directory = tempfile::tempdir().unwrap();

@@ -13,13 +13,13 @@ mod table;
 use serde::Serialize;
 
 pub use abilities::{Abilities, Ability, Wheels};
-pub use requests::{Accelerator, Backend, Device, Provider, Request, Requests};
+pub use requests::{Accelerator, Backend, Device, Precision, Provider, Request, Requests};
 
 use crate::machine::Machine;
 use crate::machine::findings::{Crash, ModelProbe};
 
-/// What speech on CoreML may be compared with the CPU as: CoreML decides what computes, or all but the neural engine.
-pub const COREML_CANDIDATES: [&str; 2] = ["coreml-all", "coreml-cpu-and-gpu"];
+/// What may be compared for a model that speaks: its own file and the one in float32, both on the CPU; and CoreML.
+pub const CANDIDATES: [&str; 3] = ["original", "float32", "coreml"];
 
 /// Everything that a decision depends on.
 #[derive(Clone, Debug)]
@@ -56,9 +56,11 @@ pub struct Synthesis {
     pub provider: Provider,
     /// Whether somebody asked for it.
     pub forced: bool,
+    /// The numbers of quantised ones.
+    pub precision: Precision,
     /// For people.
     pub why: String,
-    /// What may be compared with the CPU, because measuring decides.
+    /// What may be compared, because measuring decides.
     pub candidates: &'static [&'static str],
 }
 
@@ -198,7 +200,7 @@ fn fastest(question: &Question<'_>, can: &Abilities) -> Transcription {
 }
 
 fn synthesis(question: &Question<'_>, can: &Abilities) -> Result<Synthesis, Refusal> {
-    let Requests { accelerator, provider, .. } = question.requests;
+    let requests @ Requests { accelerator, provider, .. } = question.requests;
     let coarse = match accelerator.choice {
         Some(Accelerator::Cpu) => Some(Provider::Cpu),
         Some(Accelerator::CoreMl) => Some(Provider::CoreMl),
@@ -222,53 +224,72 @@ fn synthesis(question: &Question<'_>, can: &Abilities) -> Result<Synthesis, Refu
             },
             None => refusal_of_accelerator(question.requests, can, why),
         })?;
-        return Ok(Synthesis { provider: wanted, forced: true, why: format!("asked for by {by}"), candidates: &[] });
+        let (precision, numbers) = precision(requests, wanted);
+        let why = format!("asked for by {by}; {numbers}");
+        return Ok(Synthesis { provider: wanted, forced: true, precision, why, candidates: &[] });
     }
-    let unforced = |provider: Provider, why: String, candidates: &'static [&'static str]| Synthesis {
-        provider,
-        forced: false,
-        why,
-        candidates,
+    let unmeasured = |provider, why: String| {
+        let (precision, numbers) = precision(requests, provider);
+        Synthesis { provider, forced: false, precision, why: format!("{why}; {numbers}"), candidates: &[] }
     };
-    Ok(if can.cuda.is_ok() {
-        unforced(Provider::Cuda, driver(question.machine), &[])
-    } else if can.coreml.is_ok() && question.wheels.is_apple_silicon() {
-        let (provider, why) = measured(question.probe);
-        unforced(provider, why, &COREML_CANDIDATES)
-    } else {
-        unforced(Provider::Cpu, no_gpu(question, &can.coreml), &[])
+    if can.cuda.is_ok() {
+        return Ok(unmeasured(Provider::Cuda, driver(question.machine)));
+    }
+    let may_use_coreml = can.coreml.is_ok() && question.wheels.is_apple_silicon();
+    let candidates = if may_use_coreml { &CANDIDATES[..] } else { &CANDIDATES[..2] };
+    let why = match (may_use_coreml, requests.precision.choice) {
+        (false, _) => no_gpu(question, &can.coreml),
+        (true, None) => "nothing was shown to be faster yet, which is measured while the service is idle".to_owned(),
+        (true, Some(_)) => "CoreML is used where measuring decides".to_owned(),
+    };
+    Ok(match (requests.precision.choice, question.probe) {
+        (Some(_), _) => unmeasured(Provider::Cpu, why),
+        (None, None) => Synthesis { candidates, ..unmeasured(Provider::Cpu, why) },
+        (None, Some(probe)) => {
+            let (provider, why) = measured(probe, candidates);
+            Synthesis { provider, forced: false, precision: Precision::Auto, why, candidates }
+        }
     })
 }
 
-/// What measuring says. N.B. the file is believed only as far as it is consistent.
-fn measured(probe: Option<&ModelProbe>) -> (Provider, String) {
-    let Some(probe) = probe else {
-        return (
-            Provider::Cpu,
-            "nothing was shown to be faster yet; it is measured while the service is idle".to_owned(),
-        );
-    };
-    let chosen = probe.candidates.iter().find(|candidate| {
-        candidate.name == probe.chosen
-            && candidate.outcome == "good"
-            && COREML_CANDIDATES.contains(&candidate.name.as_str())
-    });
-    if let Some(chosen) = chosen {
-        let times =
-            chosen.speedup.map_or_else(String::new, |times| format!(" and {times:.1} times as fast as the CPU"));
-        return (Provider::CoreMl, format!("measured here: {} is right{times}", chosen.name));
+/// The numbers of quantised models, and the reason. Whether float32 is faster on an NVIDIA GPU was not measured.
+fn precision(requests: &Requests, provider: Provider) -> (Precision, String) {
+    match (requests.precision.choice, provider) {
+        (Some(choice), _) => (choice, format!("`precision` is `{choice}` ({})", requests.precision.by)),
+        (None, Provider::Cuda) => (Precision::Original, "a quantised model computes as it is".to_owned()),
+        (None, Provider::Cpu | Provider::CoreMl) => {
+            (Precision::Auto, "a quantised model computes in float32".to_owned())
+        }
     }
-    let found =
-        probe.candidates.iter().map(|one| format!("{} {}", one.name, outcome(&one.outcome))).collect::<Vec<_>>();
-    let found = if found.is_empty() { "nothing is better than the CPU".to_owned() } else { found.join(", ") };
-    (Provider::Cpu, format!("measured here: {found}"))
+}
+
+/// What measuring says. N.B. the file is believed only as far as it is consistent.
+fn measured(probe: &ModelProbe, candidates: &[&str]) -> (Provider, String) {
+    let chosen = probe.candidates.iter().find(|candidate| {
+        candidate.name == probe.chosen && candidate.outcome == "right" && candidates.contains(&candidate.name.as_str())
+    });
+    match chosen {
+        Some(chosen) if chosen.name != CANDIDATES[0] => {
+            let times = chosen
+                .speedup
+                .map_or_else(String::new, |times| format!(" and {times:.1} times as fast as the original"));
+            let provider = if chosen.name == CANDIDATES[2] { Provider::CoreMl } else { Provider::Cpu };
+            (provider, format!("measured here: {} is right{times}", chosen.name))
+        }
+        _ => {
+            let others = probe.candidates.iter().filter(|one| one.name != CANDIDATES[0]);
+            let found = others.map(|one| format!("{} {}", one.name, outcome(&one.outcome))).collect::<Vec<_>>();
+            let found =
+                if found.is_empty() { "nothing is better than the original".to_owned() } else { found.join(", ") };
+            (Provider::Cpu, format!("measured here: {found}"))
+        }
+    }
 }
 
 /// An outcome as the end of a sentence.
 fn outcome(word: &str) -> &'static str {
     match word {
-        "good" => "is right and not the best choice",
-        "slower" => "is not faster",
+        "right" => "is not faster",
         "wrong" => "computes something else",
         "crash" => "crashes",
         "hang" => "hangs",

@@ -58,6 +58,18 @@ pub enum Provider {
     Cuda,
 }
 
+/// The numbers that a quantised model that speaks computes with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// As was found to be faster: float32 as long as nothing was.
+    Auto,
+    /// As they are in the model's own file.
+    Original,
+    /// The same weights as float32.
+    Float32,
+}
+
 /// One setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request<T> {
@@ -78,6 +90,8 @@ pub struct Requests {
     pub device: Request<Device>,
     /// `tts_provider`
     pub provider: Request<Provider>,
+    /// `precision`
+    pub precision: Request<Precision>,
 }
 
 impl Requests {
@@ -91,6 +105,7 @@ impl Requests {
             backend: request(config, "stt_backend")?,
             device: request(config, "stt_device")?,
             provider: request(config, "tts_provider")?,
+            precision: request(config, "precision")?,
         })
     }
 
@@ -142,6 +157,7 @@ shown! {
     Backend { FasterWhisper "faster-whisper", WhisperCpp "whispercpp" }
     Device { Cpu "cpu", Cuda "cuda", Metal "metal" }
     Provider { Cpu "cpu", CoreMl "coreml", Cuda "cuda" }
+    Precision { Auto "auto", Original "original", Float32 "float32" }
 }
 
 #[cfg(test)]
@@ -153,7 +169,7 @@ mod tests {
 
     #[test]
     fn every_word_of_the_settings_is_understood_and_said_again() {
-        for key in ["accelerator", "stt_backend", "stt_device", "tts_provider"] {
+        for key in ["accelerator", "stt_backend", "stt_device", "tts_provider", "precision"] {
             let definition = OPTIONS.iter().find(|definition| definition.key == key).unwrap();
             let (Kind::Choice(words) | Kind::Provider(words)) = definition.kind else { panic!("`{key}` is no choice") };
             for word in words {
@@ -164,7 +180,8 @@ mod tests {
                     "accelerator" => requests.accelerator.choice.map(Accelerator::word),
                     "stt_backend" => requests.backend.choice.map(Backend::word),
                     "stt_device" => requests.device.choice.map(Device::word),
-                    _ => requests.provider.choice.map(Provider::word),
+                    "tts_provider" => requests.provider.choice.map(Provider::word),
+                    _ => requests.precision.choice.map(Precision::word),
                 };
                 assert_eq!(shown.unwrap_or("auto"), *word, "{key}");
             }

@@ -26,7 +26,7 @@ pub fn machine(target: &str, nvidia: Option<Nvidia>) -> Machine {
     }
 }
 
-/// `accelerator`, `stt_backend`, `stt_device` and `tts_provider`.
+/// `accelerator`, `stt_backend`, `stt_device` and `tts_provider`; `precision` is `auto`.
 pub fn requests(
     accelerator: Option<Accelerator>,
     backend: Option<Backend>,
@@ -37,12 +37,20 @@ pub fn requests(
         let by = if choice.is_some() { format!("command line ({flag})") } else { "default".to_owned() };
         Request { choice, by }
     }
+    let precision = by(None, "--precision");
     Requests {
+        precision,
         accelerator: by(accelerator, "--accelerator"),
         backend: by(backend, "--stt-backend"),
         device: by(device, "--stt-device"),
         provider: by(provider, "--tts-provider"),
     }
+}
+
+/// The same with `precision`.
+pub fn with_precision(precision: Precision, requests: Requests) -> Requests {
+    let precision = Request { choice: Some(precision), by: "command line (--precision)".to_owned() };
+    Requests { precision, ..requests }
 }
 
 pub fn crash() -> Crash {
@@ -54,12 +62,14 @@ pub fn crash() -> Crash {
     }
 }
 
+/// `outcomes` are those of float32 and CoreML.
 pub fn probe(chosen: &str, outcomes: [&str; 2]) -> ModelProbe {
-    let candidates = COREML_CANDIDATES.iter().zip(outcomes).map(|(name, outcome)| Candidate {
+    let candidates = CANDIDATES.iter().zip(["right", outcomes[0], outcomes[1]]).map(|(name, outcome)| Candidate {
         name: (*name).to_owned(),
         outcome: outcome.to_owned(),
-        speedup: ["good", "slower"].contains(&outcome).then_some(if outcome == "good" { 1.6 } else { 0.9 }),
+        speedup: (outcome == "right").then_some(if *name == CANDIDATES[2] { 3.4 } else { 2.3 }),
         correlation: None,
+        real_time_factor: None,
         reason: String::new(),
     });
     ModelProbe { chosen: chosen.to_owned(), candidates: candidates.collect() }
@@ -82,6 +92,7 @@ impl Row {
             self.requests.backend.choice.map(|choice| format!("`--stt-backend {choice}`")),
             self.requests.device.choice.map(|choice| format!("`--stt-device {choice}`")),
             self.requests.provider.choice.map(|choice| format!("`--tts-provider {choice}`")),
+            self.requests.precision.choice.map(|choice| format!("`--precision {choice}`")),
         ];
         let asked = asked.into_iter().flatten().collect::<Vec<_>>().join(" ");
         let asked = if asked.is_empty() { "-".to_owned() } else { asked };
@@ -95,7 +106,7 @@ impl Row {
         let (transcription, speech) = match decided {
             Ok(Decision { transcription: heard, synthesis: said, .. }) => (
                 format!("{} on **{}**: {}", heard.backend, heard.device, heard.why),
-                format!("**{}**: {}", said.provider, said.why),
+                format!("**{}**, precision {}: {}", said.provider, said.precision, said.why),
             ),
             Err(refusal) => (format!("**exit 69**: {}", refusal.why), "-".to_owned()),
         };
@@ -128,15 +139,19 @@ fn rows() -> Vec<Row> {
         let machine = Machine { missing_instructions: vec!["avx2", "fma"], ..row.machine };
         Row { here: "an old processor", machine, ..row }
     };
+    let precise = |row: Row, precision| Row { requests: with_precision(precision, row.requests), ..row };
     let probed = |here, chosen: &str, outcomes| Row { probe: Some(probe(chosen, outcomes)), ..mac(here) };
     let crashed = || Row { crash: Some(crash()), ..mac("a crash on the GPU is known") };
     vec![
         cpu(),
+        precise(cpu(), Precision::Original),
+        asks(cpu(), None, None, None, Some(Provider::Cpu)),
         asks(cpu(), None, Some(Backend::WhisperCpp), None, None),
         asks(old(), None, Some(Backend::WhisperCpp), None, None),
         asks(cpu(), Some(Accelerator::Cuda), None, None, None),
         asks(cpu(), Some(Accelerator::Metal), None, None, None),
         good(),
+        precise(good(), Precision::Float32),
         asks(good(), Some(Accelerator::Cuda), None, None, Some(Provider::Cpu)),
         asks(good(), Some(Accelerator::Cpu), None, None, None),
         asks(good(), None, Some(Backend::WhisperCpp), Some(Device::Cuda), None),
@@ -160,8 +175,9 @@ fn rows() -> Vec<Row> {
             None,
         ),
         mac("nothing measured yet"),
-        probed("a candidate is good", "coreml-cpu-and-gpu", ["hang", "good"]),
-        probed("no candidate is good", "cpu", ["wrong", "slower"]),
+        probed("CoreML was clearly faster", "coreml", ["right", "right"]),
+        probed("CoreML failed", "float32", ["right", "hang"]),
+        probed("all but the original failed", "original", ["wrong", "crash"]),
         crashed(),
         asks(crashed(), Some(Accelerator::Metal), None, None, None),
         asks(mac("any"), Some(Accelerator::CoreMl), None, None, None),

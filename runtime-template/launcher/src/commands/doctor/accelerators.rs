@@ -29,7 +29,10 @@ pub fn as_text(accelerators: &Accelerators) -> String {
         Ok(decision) => {
             let (heard, said) = (&decision.transcription, &decision.synthesis);
             rows.push(("transcription", format!("{} on {}: {}", heard.backend, heard.device, heard.why)));
-            rows.push(("speech", format!("onnxruntime on {}: {}", said.provider, said.why)));
+            rows.push((
+                "speech",
+                format!("onnxruntime on {}, precision {}: {}", said.provider, said.precision, said.why),
+            ));
         }
         Err(refusal) => rows.push(("neither", format!("`{}` is `{}`: {}", refusal.key, refusal.value, refusal.why))),
     }
@@ -61,9 +64,10 @@ fn probe_rows(accelerators: &Accelerators, probe: Option<&Probe>) -> Vec<(&'stat
 }
 
 fn describe(candidate: &Candidate) -> String {
-    let Candidate { name, outcome, speedup, correlation, reason } = candidate;
+    let Candidate { name, outcome, speedup, correlation, real_time_factor, reason } = candidate;
     let numbers = [
-        speedup.map(|times| format!("{times:.2} times as fast as the CPU")),
+        speedup.map(|times| format!("{times:.2} times as fast as the original")),
+        real_time_factor.map(|seconds| format!("{seconds:.2} s for a second of speech")),
         correlation.map(|correlation| format!("correlation {correlation:.4}")),
         Some(reason.clone()).filter(|reason| !reason.is_empty()),
     ];

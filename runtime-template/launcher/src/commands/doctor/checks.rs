@@ -120,8 +120,8 @@ fn accelerators(accelerators: &Accelerators) -> Check {
     };
     let Decision { transcription, synthesis, notes } = said;
     let chosen = format!(
-        "transcription with {} on {}, speech on {}",
-        transcription.backend, transcription.device, synthesis.provider
+        "transcription with {} on {}, speech on {} (precision {})",
+        transcription.backend, transcription.device, synthesis.provider, synthesis.precision
     );
     let crash = accelerators.findings.crash.is_some();
     let notes = notes.iter().chain(&accelerators.findings.notes).map(|note| note.trim_start_matches("warning: "));
