@@ -73,7 +73,7 @@ pub fn smoke(runtime: &Utf8Path, sentence: &str) -> Result<Outcome> {
     waiting.finish();
     steps.done("Answers", &format!("at {base}{}", if head.sample { " (SAMPLE)" } else { "" }))?;
 
-    let client = http::loopback()?;
+    let client = http::loopback(START)?;
     let models: Value = get(&client, &format!("{base}/v1/models"))?.json()?;
     let listed =
         models["data"].as_array().into_iter().flatten().filter_map(|model| model["id"].as_str()).collect::<Vec<_>>();
@@ -236,7 +236,7 @@ impl Service {
 
     /// Waits until it answers, and returns where.
     pub fn wait(&mut self) -> Result<String> {
-        let client = http::loopback()?;
+        let client = http::loopback(START)?;
         let started = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait()? {
