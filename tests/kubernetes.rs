@@ -1,6 +1,7 @@
 //! What is deployed on Kubernetes, held against what the service is and does.
 #![allow(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
 
+#[cfg(unix)]
 #[path = "support/commands.rs"]
 mod commands;
 mod support;
@@ -8,7 +9,6 @@ mod support;
 use std::collections::{BTreeMap, BTreeSet};
 
 use camino::Utf8Path;
-use commands::Program;
 use serde_json::{Value, json};
 use support::*;
 
@@ -181,7 +181,7 @@ fn the_launcher_takes_what_it_is_given() {
     for pod in pods() {
         let arguments =
             items(&pod["containers"][0], "args").map(|it| it.as_str().unwrap().to_owned()).collect::<Vec<_>>();
-        assert_eq!(Program::Speaches.refuses(&arguments), None);
+        assert_eq!(commands::Program::Speaches.refuses(&arguments), None);
     }
 }
 

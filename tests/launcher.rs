@@ -30,6 +30,7 @@ fn at_home(home: &Utf8Path, arguments: &[&str]) -> Command {
 }
 
 /// The state of the services below the default directory, on Linux.
+#[cfg(target_os = "linux")]
 fn start_at_home(home: &Utf8Path) -> Service {
     let state = scratch();
     let mut command = at_home(home, &["serve", "--host", "127.0.0.1", "--port", "0"]);
@@ -37,6 +38,7 @@ fn start_at_home(home: &Utf8Path) -> Service {
     Service { child: command.spawn().unwrap(), state }
 }
 
+#[cfg(target_os = "linux")]
 fn wait_until_served(home: &Utf8Path, count: usize) -> Vec<Value> {
     let started = Instant::now();
     loop {

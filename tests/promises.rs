@@ -1,6 +1,7 @@
 //! What the documents, the manifests and the two languages promise each other.
 #![allow(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
 
+#[cfg(unix)]
 #[path = "support/commands.rs"]
 mod commands;
 mod support;
@@ -8,6 +9,7 @@ mod support;
 use std::collections::BTreeMap;
 
 use camino::Utf8PathBuf;
+#[cfg(unix)]
 use commands::*;
 use speaches_launcher::exit::Exit;
 use support::*;
@@ -75,6 +77,7 @@ fn documents_mention_no_command_that_does_not_exist() {
 }
 
 /// A block of commands in a document.
+#[cfg(unix)]
 struct Block {
     language: String,
     /// Why no test runs it, if it says so.
@@ -83,6 +86,7 @@ struct Block {
 }
 
 /// The blocks of commands of a document. What comes before one may say `<!-- not run: why -->`.
+#[cfg(unix)]
 fn blocks(text: &str) -> Vec<Block> {
     let mut blocks = Vec::<Block>::new();
     let mut is_open = false;

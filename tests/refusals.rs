@@ -152,6 +152,22 @@ fn a_dirty_tree_is_taken_and_recorded_when_the_user_says_so() {
 }
 
 #[test]
+fn a_runtime_that_hears_something_else_than_it_said_fails_its_smoke_test() {
+    let scratch = scratch();
+    let source = copied_source(&scratch.path);
+    let ears = source.join("src/speaches/executors/tones.py");
+    let right = fs_err::read_to_string(&ears).unwrap();
+    let wrong = right.replace("spelled.decode(", "spelled[::-1].decode(");
+    assert_ne!(right, wrong);
+    fs_err::write(ears, wrong).unwrap();
+    let out = scratch.path.join("runtime");
+    provision_sample(&out, &["--speaches-from", source.as_str(), "--allow-unpinned"]);
+    run(&mut xtask(&["smoke", out.as_str()]))
+        .expect(69)
+        .says("the service said \"The quick brown fox jumps over the lazy dog.\" and heard \".god yzal eht");
+}
+
+#[test]
 fn source_that_cannot_be_ported_names_file_line_and_construct() {
     let minor = json(&sample_runtime().join("runtime.json"))["python"]["minor"].as_str().unwrap().to_owned();
     if !["3.10", "3.11"].contains(&minor.as_str()) {

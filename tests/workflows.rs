@@ -46,11 +46,6 @@ impl Workflow {
     fn steps(&self) -> impl Iterator<Item = (&String, &Value)> {
         self.jobs().flat_map(|(job, it)| it["steps"].as_array().unwrap().iter().map(move |step| (job, step)))
     }
-
-    fn run_of(&self, name: &str) -> String {
-        let step = self.steps().find(|(_, step)| step["name"] == name);
-        step.unwrap_or_else(|| panic!("there is no step `{name}`")).1["run"].as_str().unwrap().to_owned()
-    }
 }
 
 #[test]
@@ -227,6 +222,13 @@ mod release_of_the_workflow {
     use std::process::Command;
 
     use super::*;
+
+    impl Workflow {
+        fn run_of(&self, name: &str) -> String {
+            let step = self.steps().find(|(_, step)| step["name"] == name);
+            step.unwrap_or_else(|| panic!("there is no step `{name}`")).1["run"].as_str().unwrap().to_owned()
+        }
+    }
 
     /// Bundles as the jobs before it leave them.
     fn artifacts(directory: &camino::Utf8Path) -> (String, Vec<u8>) {

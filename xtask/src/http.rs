@@ -54,9 +54,9 @@ fn once(cell: &'static OnceLock<Client>, builder: impl FnOnce() -> ClientBuilder
     cell.get().context("the client was just made")
 }
 
-/// For a server on this machine, which no proxy can reach.
-pub fn loopback() -> Result<Client> {
-    builder().no_proxy().timeout(Duration::from_secs(120)).build().context("cannot set up HTTP")
+/// For a server on this machine, which no proxy can reach, and which may take so long for a whole answer.
+pub fn loopback(patience: Duration) -> Result<Client> {
+    builder().no_proxy().timeout(patience).build().context("cannot set up HTTP")
 }
 
 fn follow(attempt: redirect::Attempt<'_>) -> redirect::Action {

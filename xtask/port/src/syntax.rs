@@ -57,16 +57,17 @@ pub(crate) enum Unparsed {
 
 thread_local! {
     // Making a parser costs more than parsing a small file.
-    static PARSER: RefCell<Option<Parser>> = const { RefCell::new(None) };
+    static PARSER: RefCell<Option<Parser>> = RefCell::new(parser());
+}
+
+fn parser() -> Option<Parser> {
+    let mut parser = Parser::new();
+    parser.set_language(&GRAMMAR.language).ok()?;
+    Some(parser)
 }
 
 fn parse(source: &str, range: Option<tree_sitter::Range>) -> Option<tree_sitter::Tree> {
     PARSER.with_borrow_mut(|slot| {
-        if slot.is_none() {
-            let mut parser = Parser::new();
-            parser.set_language(&GRAMMAR.language).ok()?;
-            *slot = Some(parser);
-        }
         let parser = slot.as_mut()?;
         let ranges = range.as_slice();
         parser.set_included_ranges(ranges).ok()?;

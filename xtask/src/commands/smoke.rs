@@ -73,7 +73,7 @@ pub fn smoke(runtime: &Utf8Path, sentence: &str) -> Result<Outcome> {
     waiting.finish();
     steps.done("Answers", &format!("at {base}{}", if head.sample { " (SAMPLE)" } else { "" }))?;
 
-    let client = http::loopback()?;
+    let client = http::loopback(START)?;
     let models: Value = get(&client, &format!("{base}/v1/models"))?.json()?;
     let listed =
         models["data"].as_array().into_iter().flatten().filter_map(|model| model["id"].as_str()).collect::<Vec<_>>();
@@ -105,8 +105,8 @@ pub fn smoke(runtime: &Utf8Path, sentence: &str) -> Result<Outcome> {
             let answer: Value = expect_success(response)?.json()?;
             waiting.finish();
             let heard = answer["text"].as_str().map(str::trim).unwrap_or_default().to_owned();
-            if heard.is_empty() {
-                bail!(broken(&format!("the transcription has no text: {answer}")));
+            if !understood(sentence, &heard) {
+                bail!(broken(&format!("the service said \"{sentence}\" and heard \"{heard}\"")));
             }
             steps.done("Hears", &format!("\"{heard}\""))?;
             outcome.heard = Some(heard);
@@ -117,6 +117,28 @@ pub fn smoke(runtime: &Utf8Path, sentence: &str) -> Result<Outcome> {
     service.stop()?;
     steps.done("Stops", "on request with exit code 0")?;
     Ok(outcome)
+}
+
+/// Whether at least 7 of 9 words that were said were heard, in their order.
+pub fn understood(said: &str, heard: &str) -> bool {
+    let (said, heard) = (words(said), words(heard));
+    // The longest common subsequence, by rows.
+    let mut common = vec![0; heard.len() + 1];
+    for word in &said {
+        let mut diagonal = 0;
+        for (at, other) in heard.iter().enumerate() {
+            let above = common[at + 1];
+            common[at + 1] = if word == other { diagonal + 1 } else { above.max(common[at]) };
+            diagonal = above;
+        }
+    }
+    common[heard.len()] * 9 >= said.len() * 7
+}
+
+/// In lower case, without punctuation.
+fn words(text: &str) -> Vec<String> {
+    let bare = |word: &str| word.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
+    text.split_whitespace().map(bare).filter(|word: &String| !word.is_empty()).collect()
 }
 
 struct Steps {
@@ -164,6 +186,16 @@ fn check_audio(format: &str, bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
+/// What a service tells about itself in its state directory.
+fn status(state: &Utf8Path) -> Option<Value> {
+    serde_json::from_slice(&fs_err::read(state.join("status.json")).ok()?).ok()
+}
+
+/// Whether the service with this state directory has done all that it does at its start.
+pub fn is_ready(state: &Utf8Path) -> bool {
+    status(state).is_some_and(|status| status["phase"] == "ready" || status["phase"] == "degraded")
+}
+
 /// A running service, ended with the value if not before.
 pub struct Service {
     child: Child,
@@ -204,7 +236,7 @@ impl Service {
 
     /// Waits until it answers, and returns where.
     pub fn wait(&mut self) -> Result<String> {
-        let client = http::loopback()?;
+        let client = http::loopback(START)?;
         let started = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait()? {
@@ -229,8 +261,21 @@ impl Service {
         }
     }
 
+    /// Waits until its models are loaded and nothing is prepared in the background any more.
+    pub fn wait_until_ready(&mut self) -> Result<String> {
+        let base = self.wait()?;
+        let started = Instant::now();
+        while !is_ready(self.state.path()) {
+            if started.elapsed() > START {
+                bail!(broken(&format!("the service is not ready after {START:?}:\n{}", self.log())));
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(base)
+    }
+
     fn address(&self) -> Option<String> {
-        let state: Value = serde_json::from_slice(&fs_err::read(self.state.path().join("status.json")).ok()?).ok()?;
+        let state = status(self.state.path())?;
         Some(format!("http://127.0.0.1:{}", state["port"].as_u64().filter(|port| *port != 0)?))
     }
 
@@ -282,6 +327,32 @@ impl Drop for Service {
             std::thread::sleep(Duration::from_millis(200));
             let _ = self.child.kill();
             let _ = self.child.wait();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seven_of_nine_words_in_their_order_are_understood() {
+        for heard in [
+            SENTENCE,
+            "the quick, brown fox - jumps over the lazy dog",
+            "The quick brown fox jumped over a lazy dog!",
+            "Well, the quick brown fox jumps over lazy dog. Thank you.",
+        ] {
+            assert!(understood(SENTENCE, heard), "{heard}");
+        }
+        for heard in [
+            "",
+            "Thank you.",
+            "The quick brown fox jumps over.",
+            "The quick brown box jumped over a lazy dog.",
+            "Dog lazy the over jumps fox brown quick the.",
+        ] {
+            assert!(!understood(SENTENCE, heard), "{heard}");
         }
     }
 }

@@ -20,7 +20,6 @@ pub struct File {
     /// Where it belongs.
     pub path: PathBuf,
     text: String,
-    executable: bool,
 }
 
 /// What is where a file belongs.
@@ -70,17 +69,17 @@ impl File {
             })
         };
         let services = home.services();
-        let file = |path: PathBuf, text: &str, executable| Self { path, text: mark(text), executable };
+        let file = |path: PathBuf, text: &str| Self { path, text: mark(text) };
         Ok(match home.flavor {
             Flavor::Native => {
                 let script = read("speaches/speaches_native.sh")?;
                 let script = script.replacen(LAUNCHER_LINE, &format!("installed={}", quoted(&launcher)), 1);
                 vec![
-                    file(services.join("speaches").join(CONTRACT), &read("speaches/speaches_native.yml")?, false),
-                    file(services.join("speaches").join(SCRIPT), &script, true),
+                    file(services.join("speaches").join(CONTRACT), &read("speaches/speaches_native.yml")?),
+                    file(services.join("speaches").join(SCRIPT), &script),
                 ]
             }
-            Flavor::Stock => vec![file(services.join(OVERLAY), &read(&format!("services/{OVERLAY}"))?, false)],
+            Flavor::Stock => vec![file(services.join(OVERLAY), &read(&format!("services/{OVERLAY}"))?)],
         })
     }
 
@@ -183,7 +182,7 @@ impl File {
             #[cfg(unix)]
             {
                 use std::os::unix::fs::PermissionsExt as _;
-                let mode = if self.executable { 0o755 } else { 0o644 };
+                let mode = if self.path.ends_with(SCRIPT) { 0o755 } else { 0o644 };
                 fs_err::set_permissions(&scratch, std::fs::Permissions::from_mode(mode))?;
             }
             fs_err::rename(&scratch, path)

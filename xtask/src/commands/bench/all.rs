@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::catalog::Benchmark;
 use super::machine::{self, Machine};
-use super::peers::Upstream;
+use super::peers::{Servers, Upstream};
 use super::privacy::publishable;
 use super::report::Report;
 use super::results::{Entry, Outcome, Results, Tool};
@@ -20,14 +20,12 @@ use crate::runtime;
 const LEVEL: u32 = 9;
 /// The size of the large file, in MiB; `bench fetch` takes a larger one.
 const LARGE_MIB: u64 = 256;
-/// How many sentences are spoken in a request, as `bench speech` does by itself.
-const SENTENCES: usize = 4;
 /// How long sounds to transcribe are, in seconds; `bench transcribe` has longer ones.
 const SOUNDS: [u32; 2] = [5, 30];
-/// Clients, and for how many seconds: `bench load` has more and takes longer. It has to be more than a minute, after which
-/// memory may not grow.
-const CLIENTS: usize = 20;
-const SECONDS: u64 = 90;
+/// For how many seconds many clients are served, a minute of which is compared with the rest.
+const SECONDS: u64 = 120;
+/// With real weights upstream speaks for minutes in a round.
+const SPEECHES: usize = 3;
 
 /// What all benchmarks are run with.
 #[derive(Args, Debug)]
@@ -46,6 +44,9 @@ pub struct Arguments {
     /// The ffmpeg that upstream starts for each request; by default that of PATH
     #[arg(long, value_name = "PATH")]
     ffmpeg: Option<Utf8PathBuf>,
+    /// The bundled model that transcribes [default: the first one]
+    #[arg(long, value_name = "ID")]
+    stt_model: Option<String>,
     /// An interpreter with pip; its minor version decides which lock [default: the first one on PATH]
     #[arg(long, value_name = "PATH")]
     python_from: Option<Utf8PathBuf>,
@@ -145,7 +146,12 @@ impl Run<'_> {
         if !only.is_empty() && !only.contains(&name) {
             return Ok(Some("`--only` names others".to_owned()));
         }
-        if name == Benchmark::Transcribe { transcribe::lacks(&self.runtime) } else { Ok(None) }
+        if name == Benchmark::Transcribe && self.upstream().is_none() {
+            let head = runtime::verify::read(&self.runtime)?.head;
+            let lacks = transcribe::lacks(&head, self.arguments.stt_model.as_deref());
+            return Ok(lacks.err().map(|why| format!("{why:#}")));
+        }
+        Ok(None)
     }
 
     fn upstream(&self) -> Option<Upstream> {
@@ -157,6 +163,7 @@ impl Run<'_> {
         let rounds = self.arguments.rounds;
         let python_from = self.arguments.python_from.clone();
         let runtime = self.runtime.clone();
+        let stt_model = self.arguments.stt_model.clone();
         match name {
             Benchmark::Bundle => bundle::measure(&bundle::Arguments { runtime, level: LEVEL, rounds }, self.manifests),
             Benchmark::Verify => verify::measure(&verify::Arguments { runtime, rounds }),
@@ -170,16 +177,22 @@ impl Run<'_> {
                 let arguments = wheels::Arguments { python_from, without, rounds, without_pip: true };
                 wheels::run(&arguments, self.manifests)
             }
-            Benchmark::Start => start::measure(&self.runtime, self.upstream().as_ref(), rounds),
+            Benchmark::Start => {
+                let servers = Servers::new(&runtime, self.upstream().as_ref())?;
+                start::measure(&servers.listening_with(stt_model.as_deref())?, rounds)
+            }
             Benchmark::Speech => self.speech(),
             Benchmark::Transcribe => transcribe::run(&transcribe::Arguments {
                 runtime,
                 seconds: SOUNDS.to_vec(),
                 threads: transcribe::default_threads(),
                 rounds,
-                audio: None,
+                stt_model,
+                upstream: self.upstream(),
             }),
-            Benchmark::Load => load::run(&load::Arguments { runtime, clients: CLIENTS, seconds: SECONDS }),
+            Benchmark::Load => {
+                load::run(&load::Arguments { runtime, stt_model, clients: load::CLIENTS, seconds: SECONDS })
+            }
         }
     }
 
@@ -191,7 +204,9 @@ impl Run<'_> {
             (Some(_), Err(error)) => (None, Some(format!("{error:#}"))),
             (None, _) => (None, None),
         };
-        let mut report = speech::measure(&self.runtime, peer.as_ref(), SENTENCES, self.arguments.rounds)?;
+        let rounds = self.arguments.rounds.min(SPEECHES);
+        let rounds = speech::Rounds { sentence: rounds, paragraph: rounds };
+        let mut report = speech::measure(&self.runtime, peer.as_ref(), rounds)?;
         if let (Some(why), Some(absent)) = (why, report.absent.first_mut()) {
             absent.why = why;
         }

@@ -60,20 +60,22 @@ impl Benchmark {
             }
             Self::Start => {
                 "A runtime and upstream as `uv sync` installs it, both with the user interface and the same models. Times \
-                 count from the start of the process. With models of toy size (their sizes are below) a transcription takes \
-                 what everything but the model costs."
+                 count from the start of the process. Memory is what is resident; most of it while a paragraph is spoken \
+                 and a minute of speech transcribed, and at the end 5 s after models that are unused for 10 s are unloaded."
             }
             Self::Speech => {
-                "The same request to a runtime and to upstream in every format. Both compute the same speech; a runtime \
-                 encodes it itself, upstream starts ffmpeg. Processor time is that of the server and of what it starts."
+                "The same request to a runtime and to upstream, a sentence and a paragraph. A runtime encodes speech itself, \
+                 upstream starts ffmpeg. `sse` is a stream of events. Processor time is that of the server and of what it \
+                 starts."
             }
             Self::Transcribe => {
-                "whisper.cpp and faster-whisper in one runtime, with the same sound and number of threads, then several \
-                 clients at the same moment, until the last has its answer."
+                "A runtime and upstream with the same model and recording. Where the runtime has weights for it, whisper.cpp \
+                 beside faster-whisper as well, with the same number of threads, then several clients at the same moment, \
+                 until the last has its answer."
             }
             Self::Load => {
-                "Many clients at once, some of them rude. It has no peer: it fails when an answer is wrong, when memory \
-                 grows after the first minute, or when an answer that is being read at the end is cut."
+                "As many clients speak a paragraph as speak one word and as transcribe a minute, all at once, beside some \
+                 that are rude. It fails when an answer is wrong, or when one that is being read at the end is cut."
             }
         }
     }

@@ -48,3 +48,15 @@ pub fn resident(pid: u32) -> Result<u64> {
     system.refresh_processes_specifics(ProcessesToUpdate::Some(&[pid]), false, memory);
     Ok(system.process(pid).with_context(|| format!("there is no process {pid} any more"))?.memory())
 }
+
+/// Processor time of a process, its threads and its ended children, in seconds.
+pub fn processor_time(pid: u32) -> Result<f64> {
+    if !cfg!(target_os = "linux") {
+        bail!(Failure::new(Exit::Unavailable, "processor time is read from /proc, which only Linux has"));
+    }
+    let text = fs_err::read_to_string(format!("/proc/{pid}/stat"))?;
+    // The name in parentheses may contain spaces. After it the state is field 3, so these are fields 14 to 17.
+    let (_, fields) = text.rsplit_once(')').context("a name in parentheses")?;
+    let ticks = fields.split_whitespace().skip(11).take(4).map(str::parse::<u64>).sum::<Result<u64, _>>()?;
+    Ok(ticks as f64 / 100.0)
+}

@@ -40,7 +40,8 @@ impl<'a, M> Contestant<'a, M> {
         Self { limit: Some(limit), ..self }
     }
 
-    fn samples(&self, figure: impl Fn(&M) -> f64) -> Vec<f64> {
+    /// A figure of each round.
+    pub fn samples(&self, figure: impl Fn(&M) -> f64) -> Vec<f64> {
         // Nothing here is measured more exactly, and files with all digits of a fraction are hard to read.
         self.measured.iter().map(|measured| (figure(measured) * 1e6).round() / 1e6).collect()
     }
@@ -89,6 +90,17 @@ pub fn compare<M>(
     figure: impl Fn(&M) -> f64,
 ) -> Comparison {
     let (ours, others) = contestants.split_first().expect("this project takes part in its own benchmarks");
+    compare_with(title, unit, ours, others, figure)
+}
+
+/// One figure of a contestant beside the same of some others.
+pub fn compare_with<M>(
+    title: impl Into<String>,
+    unit: Unit,
+    ours: &Contestant<'_, M>,
+    others: &[Contestant<'_, M>],
+    figure: impl Fn(&M) -> f64,
+) -> Comparison {
     let peers =
         others.iter().map(|peer| Peer { name: peer.name.clone(), limit: peer.limit, samples: peer.samples(&figure) });
     Comparison {

@@ -9,6 +9,7 @@ mod contest;
 mod fetch;
 mod load;
 mod machine;
+mod memory;
 mod noise;
 mod page;
 mod peers;
@@ -22,8 +23,10 @@ mod server;
 mod speech;
 mod start;
 mod table;
+mod texts;
 mod transcribe;
 mod verify;
+mod wav;
 mod wheels;
 
 use anyhow::Result;

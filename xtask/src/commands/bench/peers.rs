@@ -7,19 +7,22 @@ use anyhow::{Context as _, Result, bail};
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 use reqwest::blocking::Client;
-use serde_json::json;
+use reqwest::blocking::multipart::{Form, Part};
+use serde_json::{Value, json};
 use speaches_launcher::layout;
 use speaches_launcher::runtime::Head;
 
 use super::checkout;
 use super::report::Report;
+use super::texts::{MORE, PARAGRAPH};
+use crate::commands::smoke;
 use crate::failure::{Exit, Failure};
 use crate::http;
 use crate::interrupt::WorkDirectory;
 use crate::runtime::verify;
 
-/// How long anything may take.
-const PATIENCE: Duration = Duration::from_secs(180);
+/// How long a start may take, and an answer.
+pub const PATIENCE: Duration = Duration::from_secs(600);
 
 /// Where both are.
 #[derive(Args, Debug)]
@@ -68,6 +71,9 @@ pub struct Servers {
     runtime: Utf8PathBuf,
     upstream: Option<Upstream>,
     head: Head,
+    stt_model: Option<String>,
+    /// What ours keeps from one start to the next, as a user's does.
+    home: WorkDirectory,
     /// For requests to them.
     pub client: Client,
 }
@@ -83,7 +89,20 @@ impl Servers {
             }),
             None => None,
         };
-        Ok(Self { head: verify::read(&runtime)?.head, runtime, upstream, client: http::loopback()? })
+        let home = WorkDirectory::new_in(Utf8Path::from_path(&std::env::temp_dir()).context("a path in UTF-8")?)?;
+        let head = verify::read(&runtime)?.head;
+        Ok(Self { head, runtime, upstream, stt_model: None, home, client: http::loopback(PATIENCE)? })
+    }
+
+    /// The bundled model that is to transcribe, if somebody has named one.
+    pub fn listening_with(mut self, model: Option<&str>) -> Result<Self> {
+        if let Some(model) = model
+            && !self.head.served().any(|served| served.id == model)
+        {
+            bail!(Failure::new(Exit::Config, format!("`{}` has no model `{model}`", self.runtime)));
+        }
+        self.stt_model = model.map(str::to_owned);
+        Ok(self)
     }
 
     /// Those that there are, ours first.
@@ -109,7 +128,7 @@ impl Servers {
     }
 
     /// The bundled model for a task.
-    pub fn model(&self, task: &str) -> Result<&str> {
+    fn model(&self, task: &str) -> Result<&str> {
         let found = self.head.served_for(task);
         let missing = || {
             Failure::new(Exit::Config, format!("`{}` has no model for {task}", self.runtime))
@@ -118,22 +137,58 @@ impl Servers {
         Ok(found.ok_or_else(missing)?.id.as_str())
     }
 
-    /// The body of a request for speech.
-    pub fn speech_request(&self, text: &str, format: &str) -> Result<serde_json::Value> {
-        let voice = self.head.models.iter().find_map(|model| model.voice.clone()).unwrap_or_default();
-        Ok(json!({ "model": self.model("text-to-speech")?, "voice": voice, "input": text, "response_format": format }))
+    /// The body of a request for speech; the format `sse` is that of events with pcm in them.
+    pub fn speech_request(&self, text: &str, format: &str) -> Result<Value> {
+        let id = self.model("text-to-speech")?;
+        let voice = self.head.models.iter().find(|model| model.id == id).and_then(|model| model.voice.clone());
+        let (format, stream) = if format == "sse" { ("pcm", "sse") } else { (format, "audio") };
+        let voice = voice.unwrap_or_default();
+        Ok(json!({ "model": id, "voice": voice, "input": text, "response_format": format, "stream_format": stream }))
+    }
+
+    /// Lets one speak.
+    pub fn speak(&self, server: &Running, text: &str, format: &str) -> Result<Vec<u8>> {
+        let request = self.client.post(server.url("/v1/audio/speech")).json(&self.speech_request(text, format)?);
+        Ok(request.send()?.error_for_status()?.bytes()?.to_vec())
+    }
+
+    /// Lets one transcribe a file, and returns the text.
+    pub fn transcribe(&self, server: &Running, file: &[u8]) -> Result<String> {
+        let model = match &self.stt_model {
+            Some(model) => model,
+            None => self.model("automatic-speech-recognition")?,
+        };
+        let part = Part::bytes(file.to_vec()).file_name("sound.wav").mime_str("audio/wav")?;
+        let form = Form::new().text("model", model.to_owned()).part("file", part);
+        let response = self.client.post(server.url("/v1/audio/transcriptions")).multipart(form).send()?;
+        let status = response.status();
+        let answer = response.text()?;
+        if !status.is_success() {
+            bail!(Failure::new(Exit::Unavailable, format!("a transcription is answered with {status}: {answer}")));
+        }
+        let answer: Value = serde_json::from_str(&answer)?;
+        Ok(answer["text"].as_str().context("the transcription has no text")?.to_owned())
+    }
+
+    /// A minute of speech and more: 16-bit samples of what the runtime says, before anything is measured. It is also the
+    /// first start, at which it prepares what later ones find.
+    pub fn recording(&self) -> Result<Vec<u8>> {
+        let mut server = self.start(Who::Ours, |_| {})?;
+        server.wait_until_ready(&self.client)?;
+        self.speak(&server, &format!("{PARAGRAPH} {MORE}"), "pcm")
     }
 
     /// Starts one, without waiting for anything. `change` may add to its environment.
     pub fn start(&self, who: Who, change: impl FnOnce(&mut Command)) -> Result<Running> {
         // That of a listener that is closed again.
         let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let state = WorkDirectory::new_in(Utf8Path::from_path(&std::env::temp_dir()).context("a path in UTF-8")?)?;
+        let state = self.home.path().join("state");
         let mut command = match who {
             Who::Ours => {
                 let mut command = Command::new(self.runtime.join("bin/speaches"));
                 command.args(["serve", "--host", "127.0.0.1", "--port", &port.to_string()]);
-                command.args(["--state-dir", state.path().as_str(), "--hf-cache", state.path().join("cache").as_str()]);
+                command.args(["--state-dir", state.as_str(), "--hf-cache", self.home.path().join("hub").as_str()]);
+                command.env("XDG_CACHE_HOME", self.home.path().join("cache"));
                 command
             }
             Who::Upstream => {
@@ -157,7 +212,7 @@ impl Servers {
         change(&mut command);
         let begun = Instant::now();
         let child = command.spawn().with_context(|| format!("cannot start {}", who.name()))?;
-        Ok(Running { who, child, port, begun, _state: state })
+        Ok(Running { who, child, port, begun, state })
     }
 }
 
@@ -169,7 +224,7 @@ pub struct Running {
     pub port: u16,
     /// When it was started.
     pub begun: Instant,
-    _state: WorkDirectory,
+    state: Utf8PathBuf,
 }
 
 impl Running {
@@ -187,6 +242,16 @@ impl Running {
     pub fn wait_for_page(&mut self, client: &Client, path: &str) -> Result<()> {
         let url = self.url(path);
         self.wait_for(|| client.get(&url).send().is_ok_and(|answer| answer.status() == 200))
+    }
+
+    /// Waits until it has done all that it does at its start; upstream has no more than `/health`.
+    pub fn wait_until_ready(&mut self, client: &Client) -> Result<()> {
+        self.wait_for_page(client, "/health")?;
+        if self.who == Who::Ours {
+            let state = self.state.clone();
+            self.wait_for(|| smoke::is_ready(&state))?;
+        }
+        Ok(())
     }
 
     /// Waits for something.

@@ -96,6 +96,13 @@ impl Report {
 }
 
 impl Comparison {
+    /// With a limit for each peer, if there is one.
+    pub fn limited(mut self, limit: impl Into<Option<f64>>) -> Self {
+        let limit = limit.into();
+        self.peers.iter_mut().for_each(|peer| peer.limit = limit);
+        self
+    }
+
     /// Our figure, in the unit of the comparison.
     pub fn figure(&self) -> f64 {
         self.middle.of(&self.ours)

@@ -1,24 +1,34 @@
 //! `cargo xtask bench speech`: speech in every format, encoded in the service's own process, beside upstream's ffmpeg.
 //!
-//! Both servers run all the time; each request is made to one and then to the other.
+//! Both servers run all the time; each request is made to one and then to the other. A paragraph takes upstream most of a
+//! minute, so it speaks that as pcm only: it computes everything before it encodes anything.
 
-use std::cell::Cell;
 use std::io::Read as _;
 use std::process::Command;
 use std::time::Instant;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 
+use super::child::processor_time;
 use super::contest::{self, Contestant};
-use super::peers::{Places, Running, Servers, Upstream};
+use super::peers::{Places, Running, Servers, Upstream, Who};
 use super::programs;
-use super::report::{Comparison, Middle, Report, Unit};
-use crate::commands::smoke::SENTENCE;
+use super::report::{Comparison, Middle, Peer as Other, Report, Unit};
+use super::texts::{PARAGRAPH, SENTENCE};
 use crate::failure::{Exit, Failure};
 
-const FORMATS: [&str; 6] = ["pcm", "mp3", "wav", "flac", "opus", "aac"];
+/// Of the sentence; those of the paragraph are the first ones.
+const FORMATS: [&str; 7] = ["pcm", "mp3", "wav", "opus", "sse", "flac", "aac"];
+const LONG_FORMATS: usize = 5;
+/// What is promised of first byte, whole answer and processor time, beside upstream.
+const SENTENCE_LIMITS: [Option<f64>; 3] = [None, Some(0.4), Some(0.5)];
+const PARAGRAPH_LIMITS: [Option<f64>; 3] = [Some(0.06), Some(0.5), None];
+/// Of a paragraph, beside the length of its sound.
+const REAL_TIME: f64 = 0.5;
+/// Bytes of pcm in a second.
+const RATE: f64 = 48_000.0;
 
 /// Let a runtime speak beside upstream, and compare first bytes and processor time
 #[derive(Args, Debug)]
@@ -28,12 +38,19 @@ pub struct Arguments {
     /// The ffmpeg that upstream starts for each request; by default that of PATH
     #[arg(long, value_name = "PATH")]
     ffmpeg: Option<Utf8PathBuf>,
-    /// How often each one speaks in each format
-    #[arg(long, value_name = "N", default_value_t = 20)]
-    rounds: usize,
-    /// How many sentences it speaks
-    #[arg(long, value_name = "N", default_value_t = 4)]
-    sentences: usize,
+    #[command(flatten)]
+    rounds: Rounds,
+}
+
+/// How often each one speaks.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct Rounds {
+    /// How often each one speaks the sentence in each format
+    #[arg(long = "rounds", value_name = "N", default_value_t = 3)]
+    pub(super) sentence: usize,
+    /// How often each one speaks the paragraph
+    #[arg(long = "paragraph-rounds", value_name = "N", default_value_t = 3)]
+    pub(super) paragraph: usize,
 }
 
 /// Of one request.
@@ -50,8 +67,6 @@ struct Measured {
 }
 
 impl contest::Measured for Measured {
-    const IS_LONG: bool = false;
-
     fn told(&self) -> String {
         Unit::Seconds.show(self.whole)
     }
@@ -71,7 +86,7 @@ const FIGURES: [(&str, Middle, Figure); 3] = [
 pub fn run(arguments: &Arguments) -> Result<Report> {
     let ffmpeg = find_ffmpeg(arguments.ffmpeg.as_deref())?;
     let peer = Peer { upstream: &arguments.places.upstream, ffmpeg };
-    measure(&arguments.places.runtime, Some(&peer), arguments.sentences, arguments.rounds)
+    measure(&arguments.places.runtime, Some(&peer), arguments.rounds)
 }
 
 /// Upstream and what it starts.
@@ -82,7 +97,7 @@ pub struct Peer<'a> {
 }
 
 /// Measures with upstream, if it is there.
-pub fn measure(runtime: &Utf8Path, peer: Option<&Peer<'_>>, sentences: usize, rounds: usize) -> Result<Report> {
+pub fn measure(runtime: &Utf8Path, peer: Option<&Peer<'_>>, rounds: Rounds) -> Result<Report> {
     let servers = Servers::new(runtime, peer.map(|peer| peer.upstream))?;
     let mut report = servers.report();
     if let Some(peer) = peer {
@@ -97,38 +112,72 @@ pub fn measure(runtime: &Utf8Path, peer: Option<&Peer<'_>>, sentences: usize, ro
                 put_first_on_path(command, &peer.ffmpeg);
             }
         })?;
-        server.wait_for_page(&servers.client, "/health")?;
-        running.push((who, server));
-    }
-    let text = vec![SENTENCE; sentences].join(" ");
-    let mut lengths = Vec::new();
-    for format in FORMATS {
-        eprintln!("{format}");
-        let body = servers.speech_request(&text, format)?;
-        let bytes = running.iter().map(|_| Cell::new(0)).collect::<Vec<_>>();
-        let mut contestants = Vec::new();
-        for ((who, server), bytes) in running.iter().zip(&bytes) {
-            contestants.push(Contestant::new(who.name(), || {
-                let measured = speak(&servers, server, &body)?;
-                bytes.set(measured.bytes);
-                Ok(measured)
-            }));
+        server.wait_until_ready(&servers.client)?;
+        // The first request of each kind loads models and libraries.
+        for format in FORMATS {
+            servers.speak(&server, "Yes.", format)?;
         }
-        // The first request of each loads models and libraries.
-        contest::warm_up(&mut contestants)?;
-        contest::alternate(&mut contestants, rounds)?;
-        for (title, middle, figure) in FIGURES {
-            let comparison = contest::compare(format!("{format}, {title}"), Unit::Seconds, &contestants, figure);
-            report.comparisons.push(Comparison { middle, ..comparison });
-        }
-        lengths.push(format!(
-            "{format} {}",
-            bytes.iter().map(|bytes| bytes.get().to_string()).collect::<Vec<_>>().join(" / ")
-        ));
+        running.push((*who, server));
     }
-    let names = servers.who().iter().map(|who| who.name()).collect::<Vec<_>>().join(" / ");
-    report.notes.push(format!("bytes of an answer, {names}: {}", lengths.join(", ")));
+    for format in FORMATS.chunks(1) {
+        let sentence = Text { title: "sentence", text: SENTENCE, formats: format, limits: SENTENCE_LIMITS };
+        sentence.measure(&servers, &running, rounds.sentence, &mut report)?;
+    }
+    let formats = &FORMATS[..LONG_FORMATS];
+    let paragraph = Text { title: "paragraph", text: PARAGRAPH, formats, limits: PARAGRAPH_LIMITS };
+    let sound = paragraph.measure(&servers, &running, rounds.paragraph, &mut report)?;
+    report.comparisons.push(sound);
+    report.notes.push(format!(
+        "the sentence has {} characters, the paragraph {}; upstream speaks the paragraph as pcm only, which the other \
+         formats are compared with, since no encoder gets anything from it before it has computed everything",
+        SENTENCE.len(),
+        PARAGRAPH.len()
+    ));
     Ok(report)
+}
+
+/// A text, and how it is spoken.
+struct Text<'a> {
+    title: &'a str,
+    text: &'a str,
+    /// Of ours; upstream speaks in the first of them.
+    formats: &'a [&'a str],
+    limits: [Option<f64>; 3],
+}
+
+impl Text<'_> {
+    /// Returns the time of the whole answer beside the length of its sound.
+    fn measure(
+        &self,
+        servers: &Servers,
+        running: &[(Who, Running)],
+        rounds: usize,
+        report: &mut Report,
+    ) -> Result<Comparison> {
+        let mut contestants = Vec::new();
+        for (who, server) in running {
+            let count = if *who == Who::Ours { self.formats.len() } else { 1 };
+            for format in &self.formats[..count] {
+                let body = servers.speech_request(self.text, format)?;
+                contestants.push(Contestant::new(who.name(), move || speak(servers, server, &body)));
+            }
+        }
+        eprintln!("{}: {}", self.title, self.formats.join(", "));
+        contest::alternate(&mut contestants, rounds)?;
+        let (ours, others) = contestants.split_at(self.formats.len());
+        for (format, ours) in self.formats.iter().zip(ours) {
+            for ((title, middle, figure), limit) in FIGURES.into_iter().zip(self.limits) {
+                let title = format!("{}, {format}, {title}", self.title);
+                let comparison = contest::compare_with(title, Unit::Seconds, ours, others, figure).limited(limit);
+                report.comparisons.push(Comparison { middle, ..comparison });
+            }
+        }
+        let title = format!("{}, {}, whole answer", self.title, self.formats[0]);
+        let samples = ours[0].samples(|measured| measured.bytes as f64 / RATE);
+        let sound = Other { name: "length of its sound".to_owned(), limit: Some(REAL_TIME), samples };
+        let beside = contest::compare_with(title, Unit::Seconds, &ours[0], &[], |measured| measured.whole);
+        Ok(Comparison { peers: vec![sound], ..beside })
+    }
 }
 
 /// The ffmpeg that was named, else the one on PATH.
@@ -169,16 +218,4 @@ fn speak(servers: &Servers, server: &Running, body: &serde_json::Value) -> Resul
     std::thread::sleep(std::time::Duration::from_millis(50));
     measured.processor = processor_time(server.pid())? - before;
     Ok(measured)
-}
-
-/// Processor time of a process, its threads and its ended children, in seconds.
-fn processor_time(pid: u32) -> Result<f64> {
-    if !cfg!(target_os = "linux") {
-        bail!(Failure::new(Exit::Unavailable, "processor time is read from /proc, which only Linux has"));
-    }
-    let text = fs_err::read_to_string(format!("/proc/{pid}/stat"))?;
-    // The name in parentheses may contain spaces. After it the state is field 3, so these are fields 14 to 17.
-    let (_, fields) = text.rsplit_once(')').context("a name in parentheses")?;
-    let ticks = fields.split_whitespace().skip(11).take(4).map(str::parse::<u64>).sum::<Result<u64, _>>()?;
-    Ok(ticks as f64 / 100.0)
 }

@@ -1,36 +1,41 @@
-//! `cargo xtask bench transcribe`: whisper.cpp beside faster-whisper, in one runtime, on the same sound.
+//! `cargo xtask bench transcribe`: a runtime beside upstream, and whisper.cpp beside faster-whisper in one runtime.
 //!
-//! Two services run at the same time, one with each, and are asked in alternation; both may use the same number of
-//! threads. The sound is spoken by the runtime itself, repeated with pauses up to each length, or is given.
+//! Two services run at the same time and are asked in alternation; whisper.cpp and faster-whisper may use the same number
+//! of threads. The sound is what the runtime speaks itself.
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8PathBuf;
 use clap::Args;
 use reqwest::blocking::Client;
 use reqwest::blocking::multipart::{Form, Part};
-use serde_json::{Value, json};
+use serde_json::Value;
 use speaches_launcher::runtime::Head;
 
+use super::child::processor_time;
 use super::contest::{self, Contestant, timed};
-use super::report::{Comparison, Report};
-use crate::commands::smoke::{SENTENCE, Service};
+use super::peers::{PATIENCE, Servers, Upstream};
+use super::report::{Comparison, Middle, Report, Unit};
+use super::wav;
+use crate::commands::smoke::Service;
 use crate::failure::{Exit, Failure};
 use crate::http;
 use crate::runtime::verify;
 
-/// Of what the runtime speaks, in samples per second.
-const RATE: u32 = 24_000;
+/// Lengths of sound beside upstream, in seconds.
+const LENGTHS: [u32; 2] = [5, 60];
+/// What is promised of processor time beside upstream.
+const LIMIT: f64 = 0.75;
 /// How many clients ask at once.
 const CROWDS: [usize; 3] = [1, 4, 8];
 
-/// Transcribe the same sound with whisper.cpp and with faster-whisper, and compare the times
+/// Transcribe the same sound with a runtime and with upstream, with whisper.cpp and with faster-whisper
 #[derive(Args, Debug)]
 pub struct Arguments {
-    /// The directory of the runtime, with a model that speaks, a Whisper model, and its GGML weights
+    /// The directory of the runtime, with a model that speaks and a Whisper model
     pub(super) runtime: Utf8PathBuf,
-    /// Lengths of the sound, in seconds
+    /// Lengths of the sound for whisper.cpp, in seconds
     #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "5,30,120")]
     pub(super) seconds: Vec<u32>,
     /// How many threads each of them uses
@@ -39,9 +44,11 @@ pub struct Arguments {
     /// How often each length is transcribed
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub(super) rounds: usize,
-    /// Sound to transcribe, as 16-bit WAV with one channel [default: what the runtime speaks]
-    #[arg(long, value_name = "FILE")]
-    pub(super) audio: Option<Utf8PathBuf>,
+    /// The bundled model that transcribes [default: the first one]
+    #[arg(long, value_name = "ID")]
+    pub(super) stt_model: Option<String>,
+    #[command(flatten)]
+    pub(super) upstream: Option<Upstream>,
 }
 
 /// How many threads each of them uses.
@@ -49,73 +56,133 @@ pub fn default_threads() -> usize {
     std::thread::available_parallelism().map_or(1, |count| count.get().min(4))
 }
 
-/// Runs the subcommand.
+/// What a transcription takes, in seconds.
+struct Effort {
+    wall: f64,
+    processor: f64,
+}
+
+impl contest::Measured for Effort {
+    fn told(&self) -> String {
+        Unit::Seconds.show(self.wall)
+    }
+}
+
+/// Runs the subcommand: the parts for which everything is there.
 pub fn run(arguments: &Arguments) -> Result<Report> {
+    let head = verify::read(&arguments.runtime)?.head;
+    let servers = Servers::new(&arguments.runtime, arguments.upstream.as_ref())?;
+    let servers = servers.listening_with(arguments.stt_model.as_deref())?;
+    let mut report = servers.report();
+    let cannot = lacks(&head, arguments.stt_model.as_deref()).err();
+    if arguments.upstream.is_none()
+        && let Some(cannot) = cannot
+    {
+        return Err(cannot);
+    }
+    let recording = servers.recording()?;
+    if arguments.upstream.is_some() {
+        beside_upstream(&servers, &recording, arguments.rounds, &mut report)?;
+    }
+    match cannot {
+        None => beside_whispercpp(arguments, &head, &recording, &mut report)?,
+        Some(why) => report.lacks("whisper.cpp", format!("{why:#}")),
+    }
+    Ok(report)
+}
+
+fn beside_upstream(servers: &Servers, recording: &[u8], rounds: usize, report: &mut Report) -> Result<()> {
+    let mut running = Vec::new();
+    for who in servers.who() {
+        eprintln!("starting {}", who.name());
+        let mut server = servers.start(*who, |_| {})?;
+        server.wait_until_ready(&servers.client)?;
+        // The first request loads the model.
+        let heard = servers.transcribe(&server, &wav::clip(recording, LENGTHS[0]))?;
+        report.notes.push(format!("{} hears {heard:?}", who.name()));
+        running.push((who, server));
+    }
+    for seconds in LENGTHS {
+        let clip = wav::clip(recording, seconds);
+        let mut contestants = Vec::new();
+        for (who, server) in &running {
+            contestants.push(Contestant::new(who.name(), || {
+                let before = processor_time(server.pid())?;
+                let wall = timed(|| servers.transcribe(server, &clip).map(drop))?.as_secs_f64();
+                Ok(Effort { wall, processor: processor_time(server.pid())? - before })
+            }));
+        }
+        contest::alternate(&mut contestants, rounds)?;
+        let title = format!("{seconds} s of speech");
+        report.comparisons.push(contest::compare(&title, Unit::Seconds, &contestants, |effort| effort.wall));
+        let title = format!("{title}, processor time");
+        let processor = contest::compare(title, Unit::Seconds, &contestants, |effort| effort.processor).limited(LIMIT);
+        report.comparisons.push(Comparison { middle: Middle::Mean, ..processor });
+    }
+    Ok(())
+}
+
+fn beside_whispercpp(arguments: &Arguments, head: &Head, recording: &[u8], report: &mut Report) -> Result<()> {
     let runtime = camino::absolute_utf8(&arguments.runtime)?;
-    let head = verify::read(&runtime)?.head;
     let threads = arguments.threads.to_string();
     let start = |backend: &str, more: &[&str]| -> Result<Listener> {
-        let mut service = Service::start_with(&runtime, &head, |command| {
+        let mut service = Service::start_with(&runtime, head, |command| {
             command.args(["--stt-backend", backend]).args(more).env("WHISPER__CPU_THREADS", &threads);
         })?;
-        let base = service.wait()?;
-        Ok(Listener { service, base, client: http::loopback()?, model: model(&head)?.to_owned() })
+        let base = service.wait_until_ready()?;
+        let model = model(head, arguments.stt_model.as_deref())?.to_owned();
+        Ok(Listener { service, base, client: http::loopback(PATIENCE)?, model })
     };
     let whispercpp = start("whispercpp", &[])?;
     let faster_whisper = start("faster-whisper", &["--stt-device", "cpu"])?;
-    let (sound, rate) = match &arguments.audio {
-        Some(path) => read_wav(path)?,
-        None => (whispercpp.speak(&head)?, RATE),
-    };
-
     // The first request loads the model.
-    let clip = wav(&repeat(&sound, rate, 2), rate);
+    let clip = wav::clip(recording, 2);
     let texts = [whispercpp.transcribe(&clip)?, faster_whisper.transcribe(&clip)?];
-    let mut report = Report::new(format!("whisper.cpp, {}", whispercpp.device()?));
+    let ours = format!("whisper.cpp, {}", whispercpp.device()?);
     let theirs = format!("faster-whisper, cpu, {} threads", arguments.threads);
     let contest = |title: String, clip: &[u8], clients: usize| -> Result<Comparison> {
         let mut both = [
-            Contestant::new(&report.ours, || timed(|| whispercpp.crowd(clip, clients))),
+            Contestant::new(&ours, || timed(|| whispercpp.crowd(clip, clients))),
             Contestant::new(&theirs, || timed(|| faster_whisper.crowd(clip, clients))),
         ];
         contest::alternate(&mut both, arguments.rounds)?;
         Ok(contest::compare_times(title, &both))
     };
-    let mut comparisons = Vec::new();
     for seconds in &arguments.seconds {
-        let clip = wav(&repeat(&sound, rate, *seconds), rate);
-        comparisons.push(contest(format!("{seconds} s of sound"), &clip, 1)?);
+        let clip = wav::clip(recording, *seconds);
+        report.comparisons.push(contest(format!("{ours}: {seconds} s of sound"), &clip, 1)?);
     }
     let shortest = arguments.seconds.iter().min().copied().context("`--seconds` names no length")?;
-    let clip = wav(&repeat(&sound, rate, shortest), rate);
+    let clip = wav::clip(recording, shortest);
     for clients in CROWDS {
-        comparisons.push(contest(format!("{clients} at once, {shortest} s each"), &clip, clients)?);
+        report.comparisons.push(contest(format!("{ours}: {clients} at once, {shortest} s each"), &clip, clients)?);
     }
-    report.comparisons = comparisons;
     for (name, text) in ["whisper.cpp", "faster-whisper"].into_iter().zip(texts) {
         report.notes.push(format!("{name} hears {text:?}"));
     }
-    Ok(report)
+    Ok(())
 }
 
-/// Why a runtime cannot take part, if it cannot.
-pub fn lacks(runtime: &Utf8Path) -> Result<Option<String>> {
-    let head = verify::read(runtime)?.head;
-    Ok(match model(&head) {
-        Err(error) => Some(format!("{error:#}")),
-        Ok(model) if !head.models.iter().any(|weights| weights.serves.iter().any(|served| served == model)) => {
-            Some(format!("the runtime has no GGML weights for {model}; docs/transcription.md says how to get them"))
-        }
-        Ok(_) => None,
-    })
+/// Why whisper.cpp cannot take part, if it cannot.
+pub fn lacks(head: &Head, named: Option<&str>) -> Result<()> {
+    let model = model(head, named)?;
+    if !head.models.iter().any(|weights| weights.serves.iter().any(|served| served == model)) {
+        bail!(
+            Failure::new(Exit::Config, format!("the runtime has no GGML weights for {model}")).hint(
+                "docs/transcription.md says how to get them; `--upstream-python` and `--upstream-source` need none"
+            )
+        );
+    }
+    Ok(())
 }
 
-fn model(head: &Head) -> Result<&str> {
+fn model<'a>(head: &'a Head, named: Option<&'a str>) -> Result<&'a str> {
+    let first = || head.served_for("automatic-speech-recognition").map(|model| model.id.as_str());
     let missing = || {
         Failure::new(Exit::Config, "the runtime has no Whisper model")
             .hint("provision it with one and with its GGML weights; docs/transcription.md says how")
     };
-    Ok(head.served_for("automatic-speech-recognition").ok_or_else(missing)?.id.as_str())
+    Ok(named.or_else(first).ok_or_else(missing)?)
 }
 
 /// A service that transcribes.
@@ -131,7 +198,7 @@ impl Listener {
         let part = Part::bytes(clip.to_vec()).file_name("sound.wav").mime_str("audio/wav")?;
         let form = Form::new().text("model", self.model.clone()).part("file", part);
         let response = self.client.post(format!("{}/v1/audio/transcriptions", self.base)).multipart(form);
-        let response = response.timeout(Duration::from_secs(3600)).send()?;
+        let response = response.send()?;
         let status = response.status();
         let answer = response.text()?;
         if !status.is_success() {
@@ -150,19 +217,6 @@ impl Listener {
                 Err(_) => bail!("a client panicked"),
             })
         })
-    }
-
-    /// Samples of something that the runtime says.
-    fn speak(&self, head: &Head) -> Result<Vec<u8>> {
-        let missing = || {
-            Failure::new(Exit::Config, "the runtime has no model that speaks").hint("give it a sound with `--audio`")
-        };
-        let speaker = head.served_for("text-to-speech").ok_or_else(missing)?;
-        let body = json!({
-            "model": speaker.id, "voice": speaker.voice, "input": SENTENCE, "response_format": "pcm"
-        });
-        let response = self.client.post(format!("{}/v1/audio/speech", self.base)).json(&body).send()?;
-        Ok(response.error_for_status()?.bytes()?.to_vec())
     }
 
     /// What whisper.cpp computes on, by its own account; it is an error when it is not used at all.
@@ -185,94 +239,5 @@ impl Listener {
                 None => std::thread::sleep(Duration::from_millis(50)),
             }
         }
-    }
-}
-
-/// Sound with half a second of silence after it, as often as it takes for a length in seconds.
-fn repeat(sound: &[u8], rate: u32, seconds: u32) -> Vec<u8> {
-    let pause = vec![0; rate as usize];
-    let length = (rate * seconds) as usize * 2;
-    sound.iter().chain(&pause).copied().cycle().take(length).collect()
-}
-
-/// A WAV file of 16-bit samples of one channel.
-fn wav(samples: &[u8], rate: u32) -> Vec<u8> {
-    let size = u32::try_from(samples.len()).unwrap_or(u32::MAX);
-    let mut file = Vec::with_capacity(samples.len() + 44);
-    file.extend_from_slice(b"RIFF");
-    file.extend_from_slice(&size.saturating_add(36).to_le_bytes());
-    file.extend_from_slice(b"WAVEfmt \x10\0\0\0\x01\0\x01\0");
-    file.extend_from_slice(&rate.to_le_bytes());
-    file.extend_from_slice(&(rate * 2).to_le_bytes());
-    file.extend_from_slice(b"\x02\0\x10\0data");
-    file.extend_from_slice(&size.to_le_bytes());
-    file.extend_from_slice(samples);
-    file
-}
-
-/// Samples and their rate.
-fn read_wav(path: &Utf8PathBuf) -> Result<(Vec<u8>, u32)> {
-    let file = fs_err::read(path)?;
-    parse_wav(&file).ok_or_else(|| {
-        Failure::new(Exit::Data, format!("`{path}` is no WAV file of 16-bit samples of one channel"))
-            .hint("`ffmpeg -i FILE -ac 1 -c:a pcm_s16le OUT.wav` makes one")
-            .into()
-    })
-}
-
-fn parse_wav(file: &[u8]) -> Option<(Vec<u8>, u32)> {
-    let number = |at: usize| Some(u32::from_le_bytes(file.get(at..at + 4)?.try_into().ok()?));
-    if file.get(..4)? != b"RIFF" || file.get(8..12)? != b"WAVE" {
-        return None;
-    }
-    let (mut at, mut rate) = (12, None);
-    loop {
-        let (name, size) = (file.get(at..at + 4)?, number(at + 4)? as usize);
-        let start = at + 8;
-        match name {
-            // Format 1 (PCM), 1 channel, and 16 bits at the end.
-            b"fmt "
-                if file.get(start..start + 4)? == b"\x01\0\x01\0" && file.get(start + 14..start + 16)? == b"\x10\0" =>
-            {
-                rate = number(start + 4);
-            }
-            b"fmt " => return None,
-            b"data" => {
-                let end = start.saturating_add(size).min(file.len());
-                return Some((file[start..end].to_vec(), rate?)).filter(|(samples, _)| !samples.is_empty());
-            }
-            _ => {}
-        }
-        at = start + size + size % 2;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_file_round_trips_and_others_are_refused() {
-        let samples = [1, 2, 3, 4];
-        let file = wav(&samples, 16_000);
-        assert_eq!(parse_wav(&file), Some((samples.to_vec(), 16_000)));
-        let mut with_more = file[..36].to_vec();
-        with_more.extend_from_slice(b"LIST\x03\0\0\0abc\0");
-        with_more.extend_from_slice(&file[36..]);
-        assert_eq!(parse_wav(&with_more), Some((samples.to_vec(), 16_000)));
-        let mut stereo = file.clone();
-        stereo[22] = 2;
-        for bad in [&b""[..], b"RIFF", &file[..40], &file[..44], &stereo] {
-            assert_eq!(parse_wav(bad), None, "{bad:?}");
-        }
-    }
-
-    #[test]
-    fn sound_is_repeated_with_pauses_up_to_its_length() {
-        let sound = repeat(&[7; 10], 10, 2);
-        assert_eq!(sound.len(), 40);
-        assert_eq!(sound[..10], [7; 10]);
-        assert_eq!(sound[10..20], [0; 10]);
-        assert_eq!(sound[20..30], [7; 10]);
     }
 }

@@ -21,6 +21,7 @@ use crate::{child, environment, hub, layout};
 /// How long the interpreter may take to start, on a machine that does something else.
 const INTERPRETER_PATIENCE: Duration = Duration::from_secs(20);
 /// Below this much free space a download of a model fails.
+#[cfg(unix)]
 const LITTLE_SPACE: u64 = 2_000_000_000;
 
 /// Every check that can be done.

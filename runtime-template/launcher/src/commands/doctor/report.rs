@@ -35,11 +35,19 @@ pub fn text(patient: &Patient<'_>, checks: &[Check]) -> String {
 
 fn machine() -> String {
     let processors = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
-    let mut text = format!("{} {}, {processors} processors", std::env::consts::OS, std::env::consts::ARCH);
-    #[cfg(unix)]
-    if let Ok(system) = nix::sys::utsname::uname() {
-        // N.B. not the name of the machine.
-        let _ = write!(text, "\n{} {}", system.sysname().to_string_lossy(), system.release().to_string_lossy());
-    }
-    text
+    format!("{} {}, {processors} processors{}", std::env::consts::OS, std::env::consts::ARCH, kernel())
+}
+
+/// In a line of its own, and not the name of the machine.
+#[cfg(unix)]
+fn kernel() -> String {
+    let line = |system: nix::sys::utsname::UtsName| {
+        format!("\n{} {}", system.sysname().to_string_lossy(), system.release().to_string_lossy())
+    };
+    nix::sys::utsname::uname().map(line).unwrap_or_default()
+}
+
+#[cfg(not(unix))]
+fn kernel() -> String {
+    String::new()
 }
