@@ -106,7 +106,7 @@ class ProvidersTest(unittest.TestCase):
             "/runtime",
             ("127.0.0.1",),
             0,
-            synthesis=Synthesis(provider, forced, "x", precision, probe_key=key),
+            synthesis=Synthesis(provider, forced, "x", precision, ("coreml",), key),
             transcription=Transcription("faster-whisper", device, forced, "x"),
             **settings,
         )

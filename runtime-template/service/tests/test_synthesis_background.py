@@ -53,7 +53,7 @@ class BackgroundTest(unittest.TestCase):
             ("127.0.0.1",),
             0,
             machine_directory=self.machine if machine == "" else machine,
-            synthesis=Synthesis(probe_key=key, forced=forced),
+            synthesis=Synthesis(probe_key=key, forced=forced, candidates=("coreml",)),
         )
         return BackgroundProbe(settings, lambda: self.cache, lambda *_: tuple(self.offered), CHILD)
 

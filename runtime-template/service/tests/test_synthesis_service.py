@@ -66,7 +66,7 @@ class ServiceTest(unittest.TestCase):
                 "forced": False,
                 "why": "a test",
                 "precision": "auto",
-                "candidates": [],
+                "candidates": ["coreml"],
                 "probe_key": key,
             },
         }

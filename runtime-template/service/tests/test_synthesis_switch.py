@@ -31,7 +31,7 @@ class SwitchTest(unittest.TestCase):
         self.addCleanup(announced.stop)
 
     def make(self, key: str | None = "k", forced: bool = False) -> Switch:
-        synthesis = Synthesis(probe_key=key, forced=forced)
+        synthesis = Synthesis(probe_key=key, forced=forced, candidates=("coreml",))
         settings = Settings("/runtime", ("127.0.0.1",), 0, machine_directory=self.directory, synthesis=synthesis)
         return Switch(settings, offered)
 
@@ -114,7 +114,7 @@ class SwitchTest(unittest.TestCase):
             "from speaches_service.settings import Settings, Synthesis\n"
             "from speaches_service.synthesis_probe import switch\n"
             "from speaches_service.synthesis_probe.candidates import Candidate\n"
-            "settings = Settings('/', ('127.0.0.1',), 0, synthesis=Synthesis(probe_key='k'),\n"
+            "settings = Settings('/', ('127.0.0.1',), 0, synthesis=Synthesis(probe_key='k', candidates=('coreml',)),\n"
             f"    machine_directory={self.directory!r})\n"
             f"offered = lambda *_: (Candidate({FAST.name!r}, {FAST.provider!r}, {{}}),)\n"
             "def create(candidate):\n"

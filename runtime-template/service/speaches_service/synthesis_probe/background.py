@@ -27,7 +27,8 @@ class BackgroundProbe:
         command: Sequence[str] | None = None,
     ) -> None:
         """`cache` gives the Hugging Face cache when it is needed; the rest is for tests."""
-        self._key = settings.synthesis.probe_key
+        # Only CoreML is compared; what else the launcher names computes the same on every processor.
+        self._key = settings.synthesis.probe_key if "coreml" in settings.synthesis.candidates else None
         self._directory = settings.machine_directory
         self._forced = settings.synthesis.forced
         self._cache = cache

@@ -34,7 +34,8 @@ class Switch:
         self, settings: Settings, offered: Callable[[str, str, str], tuple[Candidate, ...]] = candidates.coreml
     ) -> None:
         """`offered` gives the candidates for machine directory, key and model."""
-        key, directory = settings.synthesis.probe_key, settings.machine_directory
+        key = settings.synthesis.probe_key if "coreml" in settings.synthesis.candidates else None
+        directory = settings.machine_directory
         self._offered = offered
         self._where = None if key is None or directory is None or settings.synthesis.forced else (directory, key)
 
