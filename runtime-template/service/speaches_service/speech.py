@@ -40,7 +40,10 @@ def rebind() -> None:
     """
     rebind_name("speaches.audio", "stream_audio_as_formatted_bytes", speech_encoding.stream_audio_as_formatted_bytes)
     rebind_name(_ROUTER_MODULE, "stream_audio_as_formatted_bytes", _stream_audio)
-    rebind_name(_ROUTER_MODULE, "audio_gen_to_speech_audio_events", lambda audio: audio)
+    events = "audio_gen_to_speech_audio_events"
+    # The sample has a shorter name for it.
+    here = hasattr(imported(_ROUTER_MODULE), events)
+    rebind_name(_ROUTER_MODULE, events if here else "speech_audio_events", lambda audio: audio)
     rebind_name(_ROUTER_MODULE, "speech_audio_events_to_sse", _stream_events)
     router: Any = imported(_ROUTER_MODULE)
     route = next((route for route in router.router.routes if route.path == _PATH), None)

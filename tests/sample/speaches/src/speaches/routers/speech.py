@@ -45,7 +45,7 @@ class CreateSpeechRequestBody(BaseModel):
     """Sample rate of the answer in Hz; the model's own if not given."""
 
 
-def audio_gen_to_speech_audio_events(audio_generator: Generator[Audio]) -> Generator[dict[str, str]]:
+def speech_audio_events(audio_generator: Generator[Audio]) -> Generator[dict[str, str]]:
     for audio in audio_generator:
         yield {"type": "speech.audio.delta", "audio": base64.b64encode(audio.as_bytes()).decode()}
     yield {"type": "speech.audio.done"}
@@ -64,7 +64,7 @@ def synthesize(executor_registry: ExecutorRegistryDependency, body: CreateSpeech
     try:
         audio_generator = executor.model_manager.handle_speech_request(request)
         if body.stream_format == "sse":
-            events = speech_audio_events_to_sse(audio_gen_to_speech_audio_events(audio_generator))
+            events = speech_audio_events_to_sse(speech_audio_events(audio_generator))
             return StreamingResponse(events, media_type="text/event-stream")
         return StreamingResponse(
             stream_audio_as_formatted_bytes(
