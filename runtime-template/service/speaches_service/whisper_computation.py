@@ -7,6 +7,7 @@ CTranslate2 cannot use: too old, out of memory, in use by another program alone.
 
 import os
 from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 from typing import Any
 
 from speaches_service import fallback
@@ -33,8 +34,8 @@ def rebind(
     """
     transcription = settings.transcription
     module = imported(_MODULE)
-    # The sample transcribes with onnxruntime.
-    if module is None or (settings.sample and not hasattr(module, _NAME)):
+    # The sample transcribes with onnxruntime, and does without that package.
+    if module is None or find_spec("faster_whisper") is None:
         return
     # As upstream reads it: in any case of letters, and as unset when it is empty.
     is_chosen = any(value for name, value in environment.items() if name.upper() == _VARIABLE)

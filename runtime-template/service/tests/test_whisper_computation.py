@@ -21,13 +21,18 @@ class WhisperComputationTest(unittest.TestCase):
         self.loads: list[tuple[str, str, int]] = []
         self.used: list[tuple[str, str, str, str | None]] = []
         self.works = False
+        self.has_faster_whisper = True
         self.module = ModuleType(MODULE)
         vars(self.module)["WhisperModel"] = self.load
         fastapi = ModuleType("fastapi")
         vars(fastapi)["HTTPException"] = Refused
         self.said = mock.Mock()
         modules = {MODULE: self.module, "fastapi": fastapi}
-        for patch in (mock.patch.dict(sys.modules, modules), mock.patch.object(fallback, "announce", self.said)):
+        for patch in (
+            mock.patch.dict(sys.modules, modules),
+            mock.patch.object(fallback, "announce", self.said),
+            mock.patch.object(whisper_computation, "find_spec", lambda name: name if self.has_faster_whisper else None),
+        ):
             patch.start()
             self.addCleanup(patch.stop)
 
@@ -44,6 +49,18 @@ class WhisperComputationTest(unittest.TestCase):
         settings = Settings("/runtime", ("::1",), 0, transcription=transcription)
         whisper_computation.rebind(settings, lambda *use: self.used.append(use), environment)
         return vars(self.module)["WhisperModel"]("a/b", device=device, compute_type="float16", device_index=1)
+
+    def test_a_runtime_without_faster_whisper_is_left_alone(self) -> None:
+        self.has_faster_whisper = False
+        whisper_computation.rebind(Settings("/runtime", ("::1",), 0), mock.Mock(), {})
+        self.assertEqual(vars(self.module)["WhisperModel"], self.load)
+        del vars(self.module)["WhisperModel"]
+        whisper_computation.rebind(Settings("/runtime", ("::1",), 0), mock.Mock(), {})
+
+    def test_another_upstream_is_an_error(self) -> None:
+        del vars(self.module)["WhisperModel"]
+        with self.assertRaises(AttributeError):
+            self.transcribe()
 
     def test_a_gpu_that_works_is_used(self) -> None:
         self.works = True
