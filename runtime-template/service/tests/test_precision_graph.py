@@ -61,7 +61,7 @@ def convolution(*, bias: bool = True, channels: int = 4) -> tuple[list[Any], lis
     nodes = [
         node("DynamicQuantizeLinear", "x", "q,s,z"),
         node("Mul", "s,ws", "ss"),
-        node("ConvInteger", "q,w,z", "i"),
+        node("ConvInteger", "q,w,z,wz", "i"),
         *(
             [
                 node("Div", "b,ss", "d"),
@@ -76,8 +76,10 @@ def convolution(*, bias: bool = True, channels: int = 4) -> tuple[list[Any], lis
         node("Cast", "a" if bias else "i", "f", to=messages.FLOAT),
         node("Mul", "ss,f", "y"),
     ]
+    # Old onnxruntimes only have it for weights without a sign.
     tensors = [
-        tensor("w", RANDOM.integers(-100, 100, (channels, 3, 5)).astype(np.int8)),
+        tensor("w", RANDOM.integers(28, 228, (channels, 3, 5)).astype(np.uint8)),
+        tensor("wz", np.uint8(128)),
         tensor("ws", np.float32(0.01)),
         tensor("b", RANDOM.uniform(-1, 1, channels).astype(np.float32)),
         tensor("shape", np.array([1, channels, 1], np.int64)),
