@@ -19,10 +19,12 @@ from speaches_service.sockets import adopt, listen
 def main(arguments: Sequence[str]) -> NoReturn:
     """Run the service until it is told to stop; ends the process with an `ExitCode`."""
     started_at, started = time.time(), time.monotonic()
-    if list(arguments) == ["measure-synthesis"]:
-        measure_synthesis()
+    if len(arguments) == 2 and arguments[0] == "measure-synthesis":
+        # A child of the service, as the next two are; it has taken the settings for itself.
+        from speaches_service.synthesis_probe.child import main as measure
+
+        measure(arguments[1])
     if len(arguments) == 3 and arguments[0] == "check-ggml":
-        # A child of the service, which has taken the settings for itself.
         from speaches_service.whispercpp.check import main as check_weights
 
         raise SystemExit(check_weights(arguments[1], arguments[2]))
@@ -44,13 +46,6 @@ def main(arguments: Sequence[str]) -> NoReturn:
     from speaches_service.service import Service
 
     Service(settings, listeners, started_at, started).run()
-
-
-def measure_synthesis() -> NoReturn:
-    """Be the process that a comparison of providers starts; its work comes over standard input."""
-    from speaches_service.synthesis_probe import child
-
-    child.main()
 
 
 def run_once(arguments: Sequence[str], settings: Settings) -> None:

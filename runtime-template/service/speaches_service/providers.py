@@ -9,6 +9,7 @@ import contextlib
 import importlib
 import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from speaches_service import fallback
@@ -89,19 +90,20 @@ class Providers:
         self._on_use = on_use
         self._switch = Switch(settings)
 
-    def candidate_for(self, model: str, executor: str) -> Candidate:
+    def candidate_for(self, executor: str) -> Candidate:
         """How a model that speaks (`kokoro` or `piper`) computes by decision of the launcher."""
-        provider, directory = self._settings.synthesis.provider, self._settings.machine_directory
-        if provider == "cuda":
+        synthesis = self._settings.synthesis
+        # On NVIDIA's GPUs float32 was not measured.
+        is_original = synthesis.precision == "original" or (synthesis.precision, synthesis.provider) == ("auto", "cuda")
+        precision = "original" if is_original else "float32"
+        if synthesis.provider == "cuda":
             # The default searches for the best convolution for every new length of text, which takes longer than
             # computing.
-            return Candidate("cuda", CUDA, {"cudnn_conv_algo_search": "DEFAULT"} if executor == _KOKORO else {})
-        if provider == "coreml":
-            # The neural engine takes minutes to compile for, and refuses Kokoro in public reports.
-            version = importlib.import_module("onnxruntime").__version__
-            cache = None if directory is None else candidates.cache_of(directory, f"demanded {version}")
-            return candidates.coreml_with("coreml-cpu-and-gpu", cache, model)
-        return candidates.CPU
+            options = {"cudnn_conv_algo_search": "DEFAULT"} if executor == _KOKORO else {}
+            return Candidate("cuda", CUDA, options, precision)
+        if synthesis.provider == "coreml":
+            return candidates.coreml(self._settings.machine_directory, precision)
+        return candidates.ORIGINAL if is_original else candidates.FLOAT32
 
     def rebind(self) -> None:
         """Replace upstream's choice wherever it is made.
@@ -131,49 +133,47 @@ class Providers:
             session_options = runtime.SessionOptions()
             # Every text has another length, and for each the memory would be planned and kept.
             session_options.enable_mem_pattern = executor != _KOKORO
-            model = model_of(path)
+            model, source = model_of(path), os.fspath(path)
 
-            def with_user(candidate: Candidate) -> list[Provider]:
-                return with_options_of_user(list_of(candidate), providers, runtime.get_available_providers())
+            def load(candidate: Candidate, open_list: Callable[..., Any]) -> Any:
+                """Load the file that a candidate wants, or else the original."""
+                chosen = with_options_of_user(list_of(candidate), providers, runtime.get_available_providers())
+                cache = self._settings.cache_directory
+                float32 = derived.obtain(cache, source, model) if candidate.precision == "float32" else None
 
-            def open_file(file: str | os.PathLike[str], precision: str) -> Any:
-                def make(chosen: Sequence[Provider]) -> Any:
-                    return original(file, sess_options=session_options, providers=chosen, enable_fallback=0)
+                def open_file(file: str, precision: str) -> Any:
+                    def make(chosen: Sequence[Provider]) -> Any:
+                        return original(file, sess_options=session_options, providers=chosen, enable_fallback=0)
 
-                def use(provider: str) -> None:
-                    self._on_use(model, "onnxruntime", provider, precision)
+                    def use(provider: str) -> None:
+                        self._on_use(model, "onnxruntime", provider, precision)
 
-                if self._switch.chosen_provider(model) is not None:
-                    # What was found out by comparing decides, and learns of it when that fails.
-                    def create(candidate: Candidate) -> Any:
-                        chosen = with_user(candidate)
-                        if candidate == candidates.CPU:
-                            return self._open(model, chosen, None, make, _alone, use)
-                        return self._make(chosen, make, _alone, use)
+                    return open_list(chosen, make, _alone, use)
 
-                    return self._switch.load(model, create)
+                if float32 is not None:
+                    try:
+                        return open_file(float32, "float32")
+                    except (ValueError, RuntimeError) as error:  # onnxruntime's errors are of both kinds
+                        derived.reject(cache, source, model, error)
+                return open_file(source, "original")
+
+            measured = self._switch.chosen(model)
+            if measured is None:
+                own = self.candidate_for(executor)
                 demanded = own.provider if self._settings.synthesis.forced else None
-                return self._open(model, with_user(own), demanded, make, _alone, use)
-
-            own = self.candidate_for(model, executor)
-            float32 = self._float32_of(os.fspath(path), model, own.provider)
-            if float32 is not None:
-                try:
-                    return open_file(float32, "float32")
-                except (ValueError, RuntimeError) as error:  # onnxruntime's errors are of both kinds
-                    derived.reject(self._settings.cache_directory, os.fspath(path), model, error)
-            return open_file(path, "original")
+                return load(own, partial(self._open, model, demanded))
+            if measured.provider != CPU:
+                # The decision learns of it when that fails.
+                loaded = self._switch.load(model, measured, partial(load, measured, self._make))
+                if loaded is not None:
+                    return loaded
+                measured = self._switch.chosen(model)
+                if measured is None or measured.provider != CPU:
+                    measured = candidates.FLOAT32
+            return load(measured, partial(self._open, model, None))
 
         rebind_name(module, _CHOICE, choose)
         original: Any = rebind_name(module, "InferenceSession", open_session)
-
-    def _float32_of(self, path: str, model: str, provider: str) -> str | None:
-        """The file of a model's float32 version, where it is to compute with that and there is one."""
-        wanted = self._settings.synthesis.precision
-        # On NVIDIA's GPUs nothing was measured.
-        if wanted == "original" or (wanted == "auto" and provider == CUDA):
-            return None
-        return derived.obtain(self._settings.cache_directory, path, model)
 
     def _rebind_parakeet(self) -> None:
         module = _EXECUTORS + "parakeet"
@@ -192,7 +192,7 @@ class Providers:
             def use(provider: str) -> None:
                 self._on_use(model, "onnxruntime", provider, None)
 
-            return self._open(model, providers, demanded, make, _sessions_of, use)
+            return self._open(model, demanded, providers, make, _sessions_of, use)
 
         rebind_name(module, _CHOICE, choose)
         original: Any = rebind_name(module, "onnx_asr", placeholder("onnx_asr", load_model=load_model))
@@ -200,8 +200,8 @@ class Providers:
     def _open(
         self,
         model: str,
-        chosen: Sequence[Provider],
         demanded: str | None,
+        chosen: Sequence[Provider],
         make: Callable[[Sequence[Provider]], Any],
         sessions_of: Callable[[Any], Sequence[Any]],
         use: Callable[[str], None],

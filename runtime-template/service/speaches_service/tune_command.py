@@ -1,4 +1,4 @@
-"""`speaches tune`: compare everything that could speak with the CPU, now, and tell what was found."""
+"""`speaches tune`: compare what speech can compute with, now, and tell what was found."""
 
 import importlib
 import json
@@ -6,23 +6,25 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 
 from speaches_service.event_log import announce
 from speaches_service.exit_codes import ExitCode, ServiceFailure, unusable_part
 from speaches_service.file_lock import Held
+from speaches_service.precision import derived
 from speaches_service.settings import Settings
-from speaches_service.synthesis_probe import workshop
-from speaches_service.synthesis_probe.candidates import Candidate, coreml
+from speaches_service.synthesis_probe.candidates import COREML, Candidate, cache_of, named
 from speaches_service.synthesis_probe.comparison import Inconclusive, compare
 from speaches_service.synthesis_probe.decisions import Decision, Decisions, describe, recommended
-from speaches_service.synthesis_probe.measuring import Limits, Measurement, Measuring
+from speaches_service.synthesis_probe.measuring import Measurement, Measuring, alone
 from speaches_service.synthesis_probe.models import SpeechModel, models_in
+from speaches_service.whispercpp import check
 
 
 def tune(
     settings: Settings,
     as_json: bool,
-    offered: Callable[[str, str, str], tuple[Candidate, ...]] = coreml,
+    offered: Callable[[Sequence[str], str | None], tuple[Candidate, ...]] = named,
     command: Sequence[str] | None = None,
 ) -> None:
     """Compare for every model and write the result to standard output; `offered` and `command` are for tests.
@@ -44,13 +46,15 @@ def tune(
         )
     key = settings.synthesis.probe_key
     if key is None:
-        announce(f"nothing can take the place of the CPU here: {settings.synthesis.why}")
+        announce(f"there is no choice to measure here: {settings.synthesis.why}")
     try:
         if settings.machine_directory is not None:
             # What transcription has learned about the GPU counts no more either.
-            importlib.import_module("speaches_service.whispercpp.installation").forget(settings.machine_directory)
-        with _scratch(settings, key) as scratch:
-            found = _compare(settings, models, offered, Measuring(scratch, in_background=False, command=command))
+            check.forget(settings.machine_directory)
+        with _scratch(settings) as scratch:
+            candidates = offered(settings.synthesis.candidates, settings.machine_directory)
+            measuring = Measuring(scratch, in_background=False, command=command)
+            found = _compare(settings, models, candidates, measuring)
     except Held as held:
         raise ServiceFailure(
             ExitCode.TEMPORARY,
@@ -63,41 +67,39 @@ def tune(
             f"cannot keep the result in `{settings.machine_directory}`: {error.strerror or error}",
         ) from error
     if not found:
-        raise ServiceFailure(ExitCode.UNAVAILABLE, "no model speaks on the CPU; the lines above say why")
+        raise ServiceFailure(ExitCode.UNAVAILABLE, "no model speaks; the lines above say why")
     sys.stdout.write(json.dumps(describe(key, found), indent=2) + "\n" if as_json else _table(found))
     sys.stdout.flush()
 
 
-def _scratch(settings: Settings, key: str | None) -> AbstractContextManager[str]:
-    if settings.machine_directory is None:
+def _scratch(settings: Settings) -> AbstractContextManager[str]:
+    directory = settings.machine_directory
+    if directory is None:
         return tempfile.TemporaryDirectory()
-    return workshop.opened(settings.machine_directory, key)
+    return alone(directory, keep=cache_of(directory) if COREML in settings.synthesis.candidates else None)
 
 
 def _compare(
-    settings: Settings,
-    models: Sequence[SpeechModel],
-    offered: Callable[[str, str, str], tuple[Candidate, ...]],
-    measuring: Measuring,
+    settings: Settings, models: Sequence[SpeechModel], candidates: Sequence[Candidate], measuring: Measuring
 ) -> dict[str, Decision]:
     """What was found out, by model; kept if there is a key to keep it under."""
     key, directory = settings.synthesis.probe_key, settings.machine_directory
-
-    def measure(model: SpeechModel, candidate: Candidate, limits: Limits) -> Measurement:
-        announce(f"`{model.id}` on {candidate.name}")
-        return measuring.measure(model, candidate, limits)
-
     found: dict[str, Decision] = {}
     for model in models:
-        kept = None if key is None or directory is None else (directory, key)
+
+        def measure(path: str, voices: str, candidate: Candidate, limit: float, name: str = model.id) -> Measurement:
+            announce(f"`{name}` with {candidate.name}")
+            return measuring.measure(path, voices, candidate, limit)
+
+        float32 = partial(derived.obtain, settings.cache_directory, model.model, model.id)
         try:
-            decision = compare(model, offered(*kept, model.id) if kept is not None else (), measure)
+            found[model.id] = compare(model, candidates, float32, measure)
         except Inconclusive as reason:
             announce(f"`{model.id}` was left out: {reason}", "warning", model=model.id)
             continue
-        found[model.id] = decision
-        if kept is not None:
-            Decisions(*kept).record(model.id, decision)
+        if key is not None and directory is not None:
+            with Decisions(directory, key).changing() as known:
+                known[model.id] = found[model.id]
     return found
 
 
@@ -105,28 +107,31 @@ def _table(found: dict[str, Decision]) -> str:
     """The result for people."""
     lines = []
     for model, decision in found.items():
-        factor = decision.real_time_factor or 0
-        lines.append(f"{model}: {decision.chosen}, {factor:.2f} s of computing for a second of speech")
-        rows = [("candidate", "outcome", "speed-up", "correlation", "reason")]
+        chosen = decision.chosen
+        lines.append(f"{model}: {chosen.name if chosen is not None else 'nothing'} is used")
+        rows = [("candidate", "outcome", "speed-up", "s per s of speech", "correlation", "reason")]
         rows += [
             (
                 verdict.name,
                 verdict.outcome,
-                "-" if verdict.speedup is None else f"{verdict.speedup:.2f}",
-                "-" if verdict.correlation is None else f"{verdict.correlation:.4f}",
+                _number(verdict.speedup, 2),
+                _number(verdict.real_time_factor, 2),
+                _number(verdict.correlation, 4),
                 verdict.reason,
             )
             for verdict in decision.candidates
         ]
-        if not decision.candidates:
-            rows = []
-        widths = [max(len(row[column]) for row in rows) for column in range(4)] if rows else []
-        for *cells, reason in rows:
-            padded = [cell.ljust(width) for cell, width in zip(cells, widths, strict=True)]
-            lines.append(f"  {'  '.join(padded)}  {reason}")
+        widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+        for row in rows:
+            padded = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+            lines.append(f"  {'  '.join(padded)}".rstrip())
     best = recommended(found)
     if best is not None:
         lines.append(f"recommended: --tts-model {best}")
     elif len(found) > 1:
         lines.append("no model is clearly faster than the others")
     return "\n".join(lines) + "\n"
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"

@@ -1,7 +1,7 @@
 """The process that measures, with a session that behaves as the provider's options say.
 
 `behaviour` names a method of `Session`, `pace` is the seconds that every run takes on a clock that only runs move. What
-it speaks is a tone for every token. Started by tests in place of `speaches_service_manager.py measure-synthesis`.
+it speaks is a tone for every token. Tests start it in place of `speaches_service_manager.py measure-synthesis`.
 """
 
 import ctypes
@@ -19,7 +19,7 @@ from speaches_service.synthesis_probe import child
 
 SAMPLES_PER_TOKEN = 600
 HANGS = "hangs"
-"""A file that appears beside the audio when one hangs, with its process in it."""
+"""A file that appears beside the sounds when one hangs, with its process in it."""
 
 
 class Input(NamedTuple):
@@ -28,11 +28,11 @@ class Input(NamedTuple):
 
 
 class Session:
-    def __init__(self, work: child.Work) -> None:
+    def __init__(self, work: child.Work, directory: str) -> None:
         self.behaviour = work.options.get("behaviour", "right")
         self.pace = float(work.options.get("pace", 1))
         self.provider = work.provider
-        self.directory = work.directory
+        self.directory = directory
         self.now = 0.0
         self.runs = 0
         if self.behaviour == "refuse to load":
@@ -84,11 +84,6 @@ class Session:
         ctypes.PyDLL(None).sleep(600)
         return audio
 
-    def eat(self, audio: NDArray[Any]) -> NDArray[Any]:
-        eaten = [np.ones(1 << 22, np.uint8) for _ in range(100)]
-        time.sleep(600 if eaten else 0)
-        return audio
-
     def fail_at_the_third_run(self, audio: NDArray[Any]) -> NDArray[Any]:
         if self.runs == 3:
             raise RuntimeError("Error executing model … error code: -1")
@@ -99,10 +94,10 @@ class Session:
         return noise
 
     def speak_noise_at_the_end(self, audio: NDArray[Any]) -> NDArray[Any]:
-        return self.speak_noise(audio) if self.runs == 9 else audio
+        return self.speak_noise(audio) if self.runs == 6 else audio
 
     def speak_longer(self, audio: NDArray[Any]) -> NDArray[Any]:
-        return np.append(audio, audio[-257:])
+        return np.append(audio, audio[-len(audio) // 18 :])
 
     def speak_nothing(self, audio: NDArray[Any]) -> NDArray[Any]:
         return audio[:0]
@@ -112,8 +107,8 @@ class Session:
         return audio
 
     def write_broken_files(self, audio: NDArray[Any]) -> NDArray[Any]:
-        if self.runs == 9:
-            with open(os.path.join(self.directory, child.file_name("short", 0)), "wb") as file:
+        if self.runs == 6:
+            with open(os.path.join(self.directory, child.sound_of("short", 0)), "wb") as file:
                 file.write(b"\x93NUMPY")
         return audio
 
@@ -121,11 +116,11 @@ class Session:
 def main() -> NoReturn:
     sessions: list[Session] = []
 
-    def open_session(work: child.Work) -> Session:
-        sessions.append(Session(work))
+    def open_session(work: child.Work, directory: str) -> Session:
+        sessions.append(Session(work, directory))
         return sessions[-1]
 
-    child.main(open_session, lambda: sessions[-1].now)
+    child.main(sys.argv[1], open_session, lambda: sessions[-1].now)
 
 
 if __name__ == "__main__":

@@ -12,8 +12,7 @@ from speaches_service.precision import derived
 from speaches_service.providers import COREML, CPU, CUDA, Providers, list_of, model_of, with_options_of_user
 from speaches_service.settings import Settings, Synthesis, Transcription
 from speaches_service.synthesis_probe import candidates, switch
-from speaches_service.synthesis_probe.decisions import Decision, Decisions
-from speaches_service.synthesis_probe.outcomes import Verdict
+from speaches_service.synthesis_probe.decisions import Decision, Decisions, Verdict
 
 PATH = "/cache/hub/models--org--voice/snapshots/abc/model.onnx"
 
@@ -106,7 +105,7 @@ class ProvidersTest(unittest.TestCase):
             "/runtime",
             ("127.0.0.1",),
             0,
-            synthesis=Synthesis(provider, forced, "x", precision, ("coreml",), key),
+            synthesis=Synthesis(provider, forced, "x", precision, ("original", "float32", "coreml"), key),
             transcription=Transcription("faster-whisper", device, forced, "x"),
             **settings,
         )
@@ -179,11 +178,11 @@ class ProvidersTest(unittest.TestCase):
         self.assertEqual(silero.get_ort_providers_with_options(Options()), [(CPU, {})])
         self.assertEqual({use[2] for use in self.used}, {"cuda"})
 
-    def test_demanded_coreml_keeps_what_it_compiles_for_one_version_and_one_model(self) -> None:
+    def test_demanded_coreml_keeps_what_it_compiles(self) -> None:
         with tempfile.TemporaryDirectory() as directory:
             self.rebind(provider="coreml", forced=True, machine_directory=directory)
             (name, options), cpu = self.load("kokoro").asked
-            cache = os.path.join(candidates.cache_of(directory, "demanded 1.2.3"), "org--voice", "coreml-cpu-and-gpu")
+            cache = candidates.cache_of(directory)
             self.assertEqual((name, cpu), (COREML, (CPU, {})))
             expected = {"ModelFormat": "MLProgram", "MLComputeUnits": "CPUAndGPU", "ModelCacheDirectory": cache}
             self.assertEqual(options, expected)
@@ -191,26 +190,31 @@ class ProvidersTest(unittest.TestCase):
             # A directory that cannot be made is no reason not to compute.
             with open(os.path.join(directory, "file"), "w"):
                 pass
-            self.assertEqual(list_of(candidates.coreml_with("coreml-all", f"{directory}/file", "a/b"))[0][0], COREML)
+            self.assertEqual(list_of(candidates.coreml(f"{directory}/file"))[0][0], COREML)
 
     def test_what_was_found_out_decides_at_the_next_load_and_learns_of_a_failure(self) -> None:
-        with tempfile.TemporaryDirectory() as directory, mock.patch.object(switch, "announce", self.said):
+        with (
+            tempfile.TemporaryDirectory() as directory,
+            mock.patch.object(switch, "announce", self.said),
+            mock.patch.object(derived, "obtain", return_value="/derived.onnx"),
+        ):
             # The launcher says so because of the default model; another one was not compared, or is better on the CPU.
             self.rebind(provider="coreml", key="k", machine_directory=directory)
             self.assertEqual(self.load("kokoro").asked, [(CPU, {})])
-            verdict = Verdict("coreml-all", "good", 1.5, 0.999, "")
-            Decisions(directory, "k").record("org/voice", Decision("coreml-all", (verdict,)))
-            found = self.load("kokoro").asked
-            self.assertEqual([name for name, _ in found], [COREML, CPU])
-            self.assertEqual(found[0][1]["MLComputeUnits"], "ALL")
+            original = Verdict("original", "right", 1.0)
+            with Decisions(directory, "k").changing() as known:
+                known["org/voice"] = Decision((original, Verdict("coreml", "right", 1.5, 0.999)))
+            session = self.load("kokoro")
+            self.assertEqual([name for name, _ in session.asked], [COREML, CPU])
             self.said.assert_not_called()
             Session.raises = (COREML,)
             self.assertEqual(self.load("kokoro").asked, [(CPU, {})])
             self.said.assert_called_once()
-            changed = Decisions(directory, "k").read()["org/voice"]
-            self.assertEqual((changed.chosen, changed.candidates[0].outcome), ("cpu", "refused"))
-            self.assertIn("no driver", changed.candidates[0].reason)
-            self.assertEqual([use[2] for use in self.used], ["cpu", "coreml", "cpu"])
+            failed = Decisions(directory, "k").read()["org/voice"].candidates[-1]
+            self.assertEqual((failed.name, failed.outcome), ("coreml", "refused"))
+            self.assertIn("no driver", failed.reason)
+            expected = [("cpu", "float32"), ("coreml", "float32"), ("cpu", "original")]
+            self.assertEqual([use[2:] for use in self.used], expected)
 
     def test_what_does_not_work_is_one_line_and_the_cpu_unless_somebody_asked_for_it(self) -> None:
         for works, raises in (((CPU,), ()), ((CPU,), (CUDA,))):

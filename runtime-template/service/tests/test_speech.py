@@ -7,13 +7,14 @@ from types import SimpleNamespace
 from typing import Any
 
 try:
+    import av  # noqa: F401 - encoding needs it
     import fastapi
     import numpy as np
 
     from speaches_service import speech
 except ImportError as error:
-    print(f"skipping test_speech, which needs fastapi and numpy: {error}", file=sys.stderr)
-    raise unittest.SkipTest(f"needs fastapi and numpy: {error}") from error
+    print(f"skipping test_speech, which needs av, fastapi and numpy: {error}", file=sys.stderr)
+    raise unittest.SkipTest(f"needs av, fastapi and numpy: {error}") from error
 
 
 def executor_that_raises(argument: object) -> Iterator[bytes]:

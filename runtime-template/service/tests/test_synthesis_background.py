@@ -9,18 +9,14 @@ from unittest import mock
 
 try:
     from speaches_service.settings import Settings, Synthesis
-    from speaches_service.synthesis_probe import workshop
+    from speaches_service.synthesis_probe import measuring
     from speaches_service.synthesis_probe.background import BackgroundProbe
-    from speaches_service.synthesis_probe.candidates import Candidate
+    from speaches_service.synthesis_probe.candidates import COREML, Candidate
     from speaches_service.synthesis_probe.decisions import FILE, Decision, Decisions
-    from tests.test_synthesis_measuring import CHILD, ends, make_voices, wait_for_hanging
+    from tests.test_synthesis_measuring import CHILD, ends, make_voices, stub, wait_for_hanging
 except ImportError as error:
     print(f"skipping test_synthesis_background, which needs numpy: {error}", file=sys.stderr)
     raise unittest.SkipTest(f"needs numpy: {error}") from error
-
-
-def stub(behaviour: str, pace: float = 0.5) -> Candidate:
-    return Candidate(behaviour, "StubExecutionProvider", {"behaviour": behaviour, "pace": str(pace)})
 
 
 @unittest.skipUnless(os.name == "posix", "needs signals")
@@ -31,12 +27,15 @@ class BackgroundTest(unittest.TestCase):
         self.cache = os.path.join(scratch.name, "hub")
         self.machine = os.path.join(scratch.name, "machine")
         self.said: list[str] = []
-        self.offered: list[Candidate] = [stub("right")]
+        self.offered: list[Candidate] = [stub("fast", pace=0.5)]
         announced = mock.patch(
             "speaches_service.synthesis_probe.background.announce",
             lambda message, *_levels, **_details: self.said.append(message),
         )
         announced.start()
+        cache_of = mock.patch("speaches_service.synthesis_probe.background.cache_of", lambda _directory: None)
+        cache_of.start()
+        self.addCleanup(cache_of.stop)
         self.addCleanup(announced.stop)
         self.add_model("a", "one")
 
@@ -47,13 +46,19 @@ class BackgroundTest(unittest.TestCase):
         with open(os.path.join(snapshot, "model.onnx"), "w", encoding="ascii"):
             pass
 
-    def make(self, key: str | None = "k", machine: str | None = "", forced: bool = False) -> BackgroundProbe:
+    def make(
+        self,
+        key: str | None = "k",
+        machine: str | None = "",
+        forced: bool = False,
+        names: tuple[str, ...] = ("original", "float32", COREML),
+    ) -> BackgroundProbe:
         settings = Settings(
             "/runtime",
             ("127.0.0.1",),
             0,
             machine_directory=self.machine if machine == "" else machine,
-            synthesis=Synthesis(probe_key=key, forced=forced, candidates=("coreml",)),
+            synthesis=Synthesis(probe_key=key, forced=forced, candidates=names),
         )
         return BackgroundProbe(settings, lambda: self.cache, lambda *_: tuple(self.offered), CHILD)
 
@@ -68,12 +73,12 @@ class BackgroundTest(unittest.TestCase):
         self.add_model("b", "two")
         self.run_to_the_end(self.make())
         self.assertEqual(
-            {model: decision.chosen for model, decision in self.decisions().items()},
-            {"a/one": "right", "b/two": "right"},
+            {model: decision.chosen and decision.chosen.name for model, decision in self.decisions().items()},
+            {"a/one": "fast", "b/two": "fast"},
         )
         self.assertEqual(len(self.said), 2, self.said)
         self.assertIn("comparing what `a/one`, `b/two` can compute with", self.said[0])
-        self.assertIn("`a/one` speaks best with right (right: good)", self.said[1])
+        self.assertIn("`a/one` computes best with fast (fast: right, 2.0 times as fast)", self.said[1])
         self.said.clear()
         self.run_to_the_end(self.make())
         self.assertEqual(self.said, [], "it is known")
@@ -83,29 +88,23 @@ class BackgroundTest(unittest.TestCase):
         self.assertEqual(len(self.decisions()), 3)
 
     def test_nothing_at_all_happens_when_nothing_may_be_compared(self) -> None:
-        for probe in (self.make(key=None), self.make(machine=None), self.make(forced=True)):
+        no_coreml = self.make(names=("original", "float32"))
+        for probe in (self.make(key=None), self.make(machine=None), self.make(forced=True), no_coreml):
             before = threading.active_count()
             self.run_to_the_end(probe)
             self.assertEqual(threading.active_count(), before)
         self.assertEqual((self.said, os.path.exists(self.machine)), ([], False))
 
-    def test_a_candidate_that_dies_or_hangs_or_lies_is_not_chosen(self) -> None:
-        self.offered = [stub("abort"), stub("speak noise"), stub("refuse to load"), stub("right", 2)]
-        self.run_to_the_end(self.make())
-        decision = self.decisions()["a/one"]
-        self.assertEqual(decision.chosen, "cpu")
-        self.assertEqual([verdict.outcome for verdict in decision.candidates], ["crash", "wrong", "refused", "slower"])
-
     def test_a_request_to_stop_ends_the_process_and_decides_nothing(self) -> None:
-        self.offered = [stub("hang")]
+        self.offered = [stub("hanging", "hang")]
         probe = self.make()
         probe.start()
-        pid = wait_for_hanging(os.path.join(self.machine, workshop.SCRATCH))
+        pid = wait_for_hanging(os.path.join(self.machine, measuring.SCRATCH))
         probe.stop()
         self.assertTrue(ends(pid, 10))
         self.assertTrue(probe.join(10))
         self.assertEqual(self.decisions(), {})
-        self.assertEqual(os.listdir(self.machine), [workshop.LOCK])
+        self.assertEqual(os.listdir(self.machine), [measuring.LOCK])
 
     def test_nothing_begins_after_the_request_to_stop(self) -> None:
         probe = self.make()
@@ -114,15 +113,15 @@ class BackgroundTest(unittest.TestCase):
         self.assertEqual(self.said, [])
 
     def test_two_services_do_not_compare_at_the_same_time(self) -> None:
-        with workshop.opened(self.machine, "k"):
+        with measuring.alone(self.machine):
             self.run_to_the_end(self.make())
         self.assertEqual(self.said, ["another service compares what speech can compute with; its result will do"])
         self.assertEqual(self.decisions(), {})
 
-    def test_a_cpu_that_does_not_speak_leaves_everything_as_it_is(self) -> None:
-        with mock.patch("speaches_service.synthesis_probe.comparison.CPU", stub("abort")):
+    def test_an_original_that_does_not_speak_leaves_everything_as_it_is(self) -> None:
+        with mock.patch("speaches_service.synthesis_probe.comparison.ORIGINAL", stub("original", "abort")):
             self.run_to_the_end(self.make())
-        self.assertIn("`a/one` stays as it is: on the CPU: SIGABRT", self.said[1])
+        self.assertIn("`a/one` stays as it is: the original on the CPU: SIGABRT", self.said[1])
         self.assertEqual(self.decisions(), {})
 
     def test_a_directory_that_cannot_be_written_is_told(self) -> None:
@@ -138,7 +137,7 @@ class BackgroundTest(unittest.TestCase):
             file.write('{"key": "k", "mod')
         self.run_to_the_end(self.make())
         with open(os.path.join(self.machine, FILE), encoding="utf-8") as file:
-            self.assertEqual(json.load(file)["models"]["a/one"]["chosen"], "right")
+            self.assertEqual(json.load(file)["models"]["a/one"]["chosen"], "fast")
 
 
 class ImportsTest(unittest.TestCase):

@@ -3,19 +3,19 @@ import os
 import sys
 import tempfile
 import unittest
+from typing import Any
 
 try:
     import numpy as np
 
     from speaches_service.synthesis_probe import comparison
-    from speaches_service.synthesis_probe.candidates import CPU, Candidate
-    from speaches_service.synthesis_probe.comparison import Inconclusive, compare
-    from speaches_service.synthesis_probe.decisions import Decision
-    from speaches_service.synthesis_probe.measuring import Limits, Measurement, Measuring
+    from speaches_service.synthesis_probe.candidates import FLOAT32, ORIGINAL, Candidate
+    from speaches_service.synthesis_probe.comparison import Inconclusive, compare, judge
+    from speaches_service.synthesis_probe.decisions import Decision, Outcome, Verdict
+    from speaches_service.synthesis_probe.measuring import Failed, Measurement, Measuring
     from speaches_service.synthesis_probe.models import SpeechModel
-    from speaches_service.synthesis_probe.outcomes import Failure
-    from tests.test_synthesis_judgement import measured
-    from tests.test_synthesis_measuring import CHILD, make_voices
+    from tests.test_synthesis_likeness import Audio, speech, with_noise
+    from tests.test_synthesis_measuring import CHILD, make_voices, stub
 except ImportError as error:
     print(f"skipping test_synthesis_comparison, which needs numpy: {error}", file=sys.stderr)
     raise unittest.SkipTest(f"needs numpy: {error}") from error
@@ -38,33 +38,83 @@ SAMPLE = os.path.join(
 )
 
 
-def candidate(name: str, pace: float = 0.5, behaviour: str = "right") -> Candidate:
-    return Candidate(name, "StubExecutionProvider", {"behaviour": behaviour, "pace": str(pace)})
+LENGTHS = {"short": 6000, "long": 60000}
+MEBIBYTE = 1 << 20
+
+
+def measured(change: Any = lambda audio: audio, times: float = 1.0, peak: int | None = 300 * MEBIBYTE) -> Measurement:
+    sounds = {length: [change(speech(samples)), change(speech(samples))] for length, samples in LENGTHS.items()}
+    return Measurement({length: times * samples / 24000 for length, samples in LENGTHS.items()}, sounds, peak)
+
+
+RIGHT = measured()
+
+
+class JudgementTest(unittest.TestCase):
+    def judge(self, given: Measurement) -> Verdict:
+        return judge("stub", RIGHT, given)
+
+    def is_wrong(self, change: Any, reason: str) -> None:
+        verdict = self.judge(measured(change, 0.01))
+        self.assertEqual(verdict.outcome, "wrong", reason)
+        self.assertIn(reason, verdict.reason)
+
+    def test_what_is_right_has_all_its_numbers(self) -> None:
+        verdict = self.judge(measured(times=0.8))
+        self.assertEqual((verdict.name, verdict.outcome, verdict.reason), ("stub", "right", ""))
+        self.assertAlmostEqual(verdict.speedup or 0, 1.25)
+        self.assertAlmostEqual(verdict.correlation or 0, 1)
+        self.assertAlmostEqual(verdict.real_time_factor or 0, 0.8)
+
+    def test_memory_is_bounded_by_what_the_original_takes(self) -> None:
+        most = 300 * MEBIBYTE + comparison.MEMORY
+        self.assertEqual(self.judge(measured(peak=most)).outcome, "right")
+        self.assertEqual(self.judge(measured(peak=most + 1)).outcome, "memory")
+        self.assertEqual(self.judge(measured(peak=None)).outcome, "right", "the system does not tell")
+
+    def test_what_is_no_sound_is_wrong(self) -> None:
+        for value in (np.nan, np.inf, -np.inf):
+
+            def spoil(audio: Audio, value: float = value) -> Audio:
+                audio[-1] = value
+                return audio
+
+            self.is_wrong(spoil, "no numbers")
+        self.is_wrong(lambda audio: audio[:0], "no sound")
+        self.is_wrong(lambda audio: audio.astype(np.int16), "no sound")
+        self.is_wrong(lambda audio: np.stack([audio, audio]), "no sound")
+
+    def test_the_length_may_differ_by_a_twentieth(self) -> None:
+        self.assertEqual(self.judge(measured(lambda audio: audio[: -len(audio) // 25])).outcome, "right")
+        self.is_wrong(lambda audio: audio[: -len(audio) // 19], "samples instead of")
+        self.is_wrong(lambda audio: np.append(audio, audio[: len(audio) // 19]), "samples instead of")
+
+    def test_the_loudness_may_differ_by_a_tenth(self) -> None:
+        outcomes: tuple[tuple[float, Outcome], ...] = ((0.91, "right"), (1.09, "right"), (0.89, "wrong"), (0, "wrong"))
+        for factor, outcome in (*outcomes, (1.11, "wrong")):
+            verdict = self.judge(measured(lambda audio, by=factor: audio * np.float32(by)))
+            self.assertEqual(verdict.outcome, outcome, factor)
+
+    def test_another_sound_is_wrong_however_fast(self) -> None:
+        self.is_wrong(lambda audio: with_noise(audio, 1), "correlates")
+        self.is_wrong(lambda audio: with_noise(audio, 0.2), "correlates")
+        self.assertEqual(self.judge(measured(lambda audio: with_noise(audio, 1e-3))).outcome, "right")
+
+    def test_one_wrong_sound_is_enough(self) -> None:
+        for length in LENGTHS:
+            for position in (0, 1):
+                sounds = list(RIGHT.sounds[length])
+                sounds[position] = with_noise(sounds[position], 1)
+                verdict = self.judge(RIGHT._replace(sounds={**RIGHT.sounds, length: sounds}))
+                self.assertEqual(verdict.outcome, "wrong")
+                self.assertTrue(verdict.reason.startswith(f"{length} text"), verdict.reason)
 
 
 @unittest.skipUnless(os.name == "posix", "needs signals")
 class ComparisonOfProcessesTest(unittest.TestCase):
     """Real processes, with sessions that behave as they are told to, on a clock of their own."""
 
-    def compare(self, *candidates: Candidate) -> Decision:
-        scratch = tempfile.TemporaryDirectory()
-        self.addCleanup(scratch.cleanup)
-        model = SpeechModel("a/model", "model.onnx", make_voices(scratch.name))
-        return compare(model, candidates, Measuring(scratch.name, in_background=False, command=CHILD).measure)
-
-    def test_the_fastest_of_those_that_are_right_is_chosen(self) -> None:
-        decision = self.compare(
-            candidate("a little faster", 0.9),
-            candidate("faster", 0.5),
-            candidate("fastest", 0.25),
-            candidate("wrong and faster still", 0.1, "speak noise"),
-        )
-        self.assertEqual(decision.chosen, "fastest")
-        self.assertEqual([verdict.outcome for verdict in decision.candidates], ["slower", "good", "good", "wrong"])
-        self.assertAlmostEqual(decision.candidates[2].speedup or 0, 4)
-        self.assertAlmostEqual(decision.real_time_factor or 0, 3 * 0.25 / (546 * 600 / 24000))
-
-    def test_what_fails_is_not_chosen_and_does_not_keep_the_others_from_it(self) -> None:
+    def test_what_fails_does_not_keep_the_others_from_being_chosen(self) -> None:
         outcomes = {
             "abort": "crash",
             "exit": "crash",
@@ -77,12 +127,15 @@ class ComparisonOfProcessesTest(unittest.TestCase):
             "speak nothing": "wrong",
             "speak no numbers": "wrong",
         }
-        bad = [candidate(behaviour, 0.01, behaviour) for behaviour in outcomes]
-        decision = self.compare(*bad, candidate("right"))
-        self.assertEqual(decision.chosen, "right")
+        bad = [stub(behaviour, behaviour, 0.01) for behaviour in outcomes]
+        with tempfile.TemporaryDirectory() as scratch:
+            model = SpeechModel("a/model", "model.onnx", make_voices(scratch))
+            measure = Measuring(scratch, in_background=False, command=CHILD).measure
+            decision = compare(model, [*bad, stub("right", pace=0.5)], lambda: None, measure)
+        assert decision.chosen is not None
+        self.assertEqual((decision.chosen.name, decision.chosen.speedup), ("right", 2))
         found = {verdict.name: verdict.outcome for verdict in decision.candidates}
-        self.assertEqual(found, {**outcomes, "right": "good"})
-        self.assertEqual(self.compare(bad[0]).chosen, CPU.name)
+        self.assertEqual(found, {"original": "right", **outcomes, "right": "right"})
 
     @unittest.skipUnless(HAS_ONNXRUNTIME, "needs onnxruntime")
     def test_a_real_model_speaks_on_the_cpu_in_the_process_that_a_service_starts(self) -> None:
@@ -91,13 +144,14 @@ class ComparisonOfProcessesTest(unittest.TestCase):
         model = SpeechModel(
             "sample/tone-speech", os.path.join(snapshot, "model.onnx"), os.path.join(snapshot, "voices.bin")
         )
-        absent = Candidate("absent", "AbsentExecutionProvider", {})
+        absent = Candidate("absent", "AbsentExecutionProvider", {}, "original")
         # onnxruntime has it on most systems: a session with it can be made, and no model of ours runs on it.
-        idle = Candidate("idle", "AzureExecutionProvider", {})
-        again = Candidate("again", CPU.provider, {})
+        idle = Candidate("idle", "AzureExecutionProvider", {}, "original")
         with tempfile.TemporaryDirectory() as scratch:
-            decision = compare(model, (absent, idle, again), Measuring(scratch).measure)
-        refused, unused, same = decision.candidates
+            # Another path, so that it counts as another file.
+            again = os.path.join(snapshot, ".", "model.onnx")
+            decision = compare(model, (FLOAT32, absent, idle), lambda: again, Measuring(scratch).measure)
+        _, same, refused, unused = decision.candidates
         self.assertEqual(refused.outcome, "refused")
         self.assertIn("has no AbsentExecutionProvider", refused.reason)
         self.assertEqual(unused.outcome, "refused")
@@ -107,58 +161,55 @@ class ComparisonOfProcessesTest(unittest.TestCase):
 
 
 class ComparisonTest(unittest.TestCase):
-    """What is measured, in which order and within which limits."""
+    """What is measured, on which file and within which time."""
 
     def setUp(self) -> None:
-        self.asked: list[tuple[str, Limits]] = []
-        self.model = SpeechModel("a/model", "model.onnx", "voices.bin")
+        self.asked: list[tuple[str, str, float]] = []
+        self.given: dict[str, Measurement | Failed] = {"original": RIGHT}
 
-    def compare(self, cpu: list[Measurement], **others: Measurement | list[Measurement]) -> Decision:
-        waiting = {CPU.name: list(cpu)}
-        waiting.update({name: [*it] if isinstance(it, list) else [it, it] for name, it in others.items()})
+    def compare(self, *candidates: Candidate, float32: str | None = "derived.onnx") -> Decision:
+        def measure(path: str, _voices: str, candidate: Candidate, limit: float) -> Measurement:
+            self.asked.append((candidate.name, path, limit))
+            given = self.given.get(candidate.name, RIGHT)
+            if isinstance(given, Failed):
+                raise given
+            return given
 
-        def measure(_model: SpeechModel, candidate: Candidate, limits: Limits) -> Measurement:
-            self.asked.append((candidate.name, limits))
-            return waiting[candidate.name].pop(0)
+        return compare(SpeechModel("a/model", "model.onnx", "voices.bin"), candidates, lambda: float32, measure)
 
-        return compare(self.model, [candidate(name) for name in others], measure)
+    def test_each_is_measured_once_on_the_file_that_it_is_for(self) -> None:
+        gpu = Candidate("gpu", "GPUExecutionProvider", {}, "float32")
+        self.compare(ORIGINAL, FLOAT32, gpu)
+        expected = [("original", "model.onnx"), ("float32", "derived.onnx"), ("gpu", "derived.onnx")]
+        self.assertEqual([(name, path) for name, path, _ in self.asked], expected)
 
-    def test_a_cpu_that_was_only_busy_gets_a_second_chance(self) -> None:
-        decision = self.compare([measured(times=3), measured(times=1)], other=measured(times=1))
-        self.assertEqual((decision.chosen, decision.candidates[0].outcome), ("cpu", "slower"))
-        self.assertEqual([name for name, _ in self.asked], ["cpu", "other", "other", "cpu"])
-        self.assertAlmostEqual(decision.real_time_factor or 0, 1)
+    def test_a_model_without_a_derived_one_is_measured_as_it_is(self) -> None:
+        gpu = Candidate("gpu", "GPUExecutionProvider", {}, "float32")
+        decision = self.compare(ORIGINAL, FLOAT32, gpu, float32=None)
+        self.assertEqual([verdict.name for verdict in decision.candidates], ["original", "gpu"])
+        self.assertEqual([path for _, path, _ in self.asked], ["model.onnx"] * 2)
 
-    def test_who_is_good_only_once_is_not(self) -> None:
-        for second, outcome in (
-            (measured(times=0.9), "slower"),
-            (measured(lambda audio: audio[::-1], times=0.1), "wrong"),
-            (Measurement(Failure("crash", "SIGSEGV ended it")), "crash"),
-        ):
-            decision = self.compare([measured(), measured()], other=[measured(times=0.5), second])
-            self.assertEqual((decision.chosen, decision.candidates[0].outcome), ("cpu", outcome))
-        decision = self.compare([measured(), measured()], other=[measured(times=0.5), measured(times=0.8)])
-        self.assertEqual(decision.chosen, "other")
-        self.assertAlmostEqual(decision.candidates[0].speedup or 0, 1.25)
+    def test_an_original_that_does_not_speak_leaves_it_open(self) -> None:
+        nan = measured(lambda audio: audio * np.float32(np.nan))
+        for given in (Failed("hang", "too slow"), measured(np.zeros_like), nan):
+            self.given["original"] = given
+            with self.assertRaisesRegex(Inconclusive, "the original on the CPU"):
+                self.compare()
 
-    def test_nothing_is_measured_twice_when_nothing_seems_to_be_good(self) -> None:
-        self.compare([measured()], other=measured(times=2), third=Measurement(Failure("crash", "so")))
-        self.assertEqual([name for name, _ in self.asked], ["cpu", "other", "third"])
+    def test_what_fails_has_its_outcome_and_reason(self) -> None:
+        outcomes: tuple[Outcome, ...] = ("crash", "hang", "refused")
+        for outcome in outcomes:
+            self.given["float32"] = Failed(outcome, "so it was")
+            decision = self.compare(FLOAT32)
+            self.assertEqual(decision.candidates[1], Verdict("float32", outcome, reason="so it was"))
+            self.assertEqual(decision.chosen and decision.chosen.name, "original")
 
-    def test_a_cpu_that_does_not_speak_leaves_it_open(self) -> None:
-        for measurement in (Measurement(Failure("hang", "too slow")), measured(np.zeros_like)):
-            with self.assertRaisesRegex(Inconclusive, "on the CPU"):
-                self.compare([measurement])
-        with self.assertRaises(Inconclusive):
-            self.compare([measured(times=3), Measurement(Failure("hang", "too slow"))], other=measured())
-
-    def test_the_limits_come_from_what_the_cpu_needed(self) -> None:
-        self.compare([measured(peak=1 << 30)._replace(slowest_step=40)], other=measured(times=2))
-        self.assertEqual(self.asked[0][1], Limits(comparison.CPU_STEP_SECONDS, None))
-        self.assertEqual(self.asked[1][1], Limits(160, (1 << 30) + (3 << 29)))
-        self.asked.clear()
-        self.compare([measured(peak=None)._replace(slowest_step=1)], other=measured(times=2))
-        self.assertEqual(self.asked[1][1], Limits(comparison.STEP_SECONDS, None))
+    def test_a_slow_machine_has_more_time(self) -> None:
+        self.compare(FLOAT32)
+        self.given["original"] = RIGHT._replace(wall=200)
+        self.compare(FLOAT32)
+        limits = [limit for _, _, limit in self.asked]
+        self.assertEqual(limits, [comparison.ORIGINAL_SECONDS, comparison.SECONDS, comparison.ORIGINAL_SECONDS, 800])
 
 
 if __name__ == "__main__":

@@ -3,19 +3,24 @@ import os
 import subprocess
 import sys
 import tempfile
+import types
 import unittest
 from unittest import mock
 
 from speaches_service.file_lock import Held, locked
-from speaches_service.synthesis_probe import workshop
-from speaches_service.synthesis_probe.candidates import CACHE_DIRECTORY, cache_of, coreml
-from speaches_service.synthesis_probe.decisions import FILE, Decision, Decisions, recommended
+from speaches_service.synthesis_probe.candidates import named
+from speaches_service.synthesis_probe.decisions import FILE, Decision, Decisions, Outcome, Verdict, recommended
 from speaches_service.synthesis_probe.models import SpeechModel, models_in
-from speaches_service.synthesis_probe.outcomes import Verdict
 
-GOOD = Verdict("coreml-all", "good", 1.7, 0.9991, "1.70 times as fast as the CPU")
-CRASH = Verdict("coreml-cpu-and-gpu", "crash", reason="SIGABRT ended it")
-DECISION = Decision("coreml-all", (GOOD, CRASH), 0.25)
+ORIGINAL = Verdict("original", "right", 1.0, 1.0, 0.5)
+FLOAT32 = Verdict("float32", "right", 1.7, 0.9991, 0.25)
+CRASH = Verdict("coreml", "crash", reason="SIGABRT ended it")
+DECISION = Decision((ORIGINAL, FLOAT32, CRASH))
+
+
+def record(directory: str, key: str, model: str, decision: Decision = DECISION) -> None:
+    with Decisions(directory, key).changing() as known:
+        known[model] = decision
 
 
 class Scratch(unittest.TestCase):
@@ -32,44 +37,47 @@ class DecisionsTest(Scratch):
             file.write(text)
 
     def test_what_is_kept_is_what_the_launcher_reads(self) -> None:
-        Decisions(self.directory, "k").record("a/b", DECISION)
+        record(self.directory, "k", "a/b")
         with open(os.path.join(self.directory, FILE), encoding="utf-8") as file:
             raw = json.load(file)
         self.assertEqual(raw["key"], "k")
         self.assertRegex(raw["measured_at"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00$")
         model = raw["models"]["a/b"]
-        self.assertEqual(model["chosen"], "coreml-all")
-        expected = {"outcome": "crash", "speedup": None, "correlation": None, "reason": "SIGABRT ended it"}
-        self.assertEqual(model["candidates"][1], {"name": "coreml-cpu-and-gpu", **expected})
+        self.assertEqual(model["chosen"], "float32")
+        measured = {"speedup": 1.7, "correlation": 0.9991, "real_time_factor": 0.25}
+        self.assertEqual(model["candidates"][1], {"name": "float32", "outcome": "right", **measured, "reason": ""})
+        missing = dict.fromkeys(measured)
+        expected = {"name": "coreml", "outcome": "crash", **missing, "reason": "SIGABRT ended it"}
+        self.assertEqual(model["candidates"][2], expected)
 
     def test_what_was_written_is_read(self) -> None:
         decisions = Decisions(self.directory, "k")
         self.assertEqual(decisions.read(), {}, "nothing is there")
-        decisions.record("a/b", DECISION)
-        decisions.record("c/d", Decision("cpu", ()))
-        self.assertEqual(decisions.read(), {"a/b": DECISION, "c/d": Decision("cpu", ())})
+        record(self.directory, "k", "a/b")
+        record(self.directory, "k", "c/d", Decision(()))
+        self.assertEqual(decisions.read(), {"a/b": DECISION, "c/d": Decision(())})
 
     def test_another_key_has_nothing_and_replaces_everything(self) -> None:
-        Decisions(self.directory, "old").record("a/b", DECISION)
+        record(self.directory, "old", "a/b")
         new = Decisions(self.directory, "new")
         self.assertEqual(new.read(), {})
-        new.record("c/d", DECISION)
+        record(self.directory, "new", "c/d")
         self.assertEqual(list(new.read()), ["c/d"])
         self.assertEqual(Decisions(self.directory, "old").read(), {})
 
     def test_a_file_that_is_torn_or_something_else_is_none(self) -> None:
         decisions = Decisions(self.directory, "k")
-        decisions.record("a/b", DECISION)
+        record(self.directory, "k", "a/b")
         with open(os.path.join(self.directory, FILE), encoding="utf-8") as file:
             whole = file.read()
         broken = ["", whole[: len(whole) // 2], "[]", "null", '{"key": "k"}', '{"key": "k", "models": []}']
-        broken += ['{"key": "k", "models": {"a": 1}}', '{"key": "k", "models": {"a": {"chosen": "cpu"}}}']
+        broken += ['{"key": "k", "models": {"a": 1}}', '{"key": "k", "models": {"a": {"chosen": "original"}}}']
         broken += [whole.replace('"crash"', '"magic"'), whole.replace("1.7", '"fast"'), whole.replace("1.7", "true")]
         for text in broken:
             with self.subTest(text=text):
                 self.write(text)
                 self.assertEqual(decisions.read(), {})
-        decisions.record("a/b", DECISION)
+        record(self.directory, "k", "a/b")
         self.assertEqual(decisions.read(), {"a/b": DECISION})
 
     def test_processes_that_write_at_the_same_time_lose_nothing(self) -> None:
@@ -78,7 +86,8 @@ class DecisionsTest(Scratch):
             f"sys.path.insert(0, {os.path.dirname(os.path.dirname(os.path.abspath(__file__)))!r})\n"
             "from speaches_service.synthesis_probe.decisions import Decision, Decisions\n"
             "for number in range(20):\n"
-            f"    Decisions({self.directory!r}, 'k').record(f'{{sys.argv[1]}}/{{number}}', Decision('cpu', ()))\n"
+            f"    with Decisions({self.directory!r}, 'k').changing() as known:\n"
+            "        known[f'{sys.argv[1]}/{number}'] = Decision(())\n"
         )
         command = [sys.executable, "-I", "-S", "-B", "-c", source]
         writers = [subprocess.Popen([*command, str(number)]) for number in range(3)]
@@ -88,18 +97,36 @@ class DecisionsTest(Scratch):
 
     def test_one_that_never_stops_writing_is_an_error(self) -> None:
         decisions = Decisions(self.directory, "k")
-        decisions.record("a/b", DECISION)
+        record(self.directory, "k", "a/b")
         with (
             mock.patch("speaches_service.synthesis_probe.decisions._LOCK_SECONDS", 0.1),
             locked(os.path.join(self.directory, f"{FILE}.lock")),
             self.assertRaises(OSError),
         ):
-            decisions.record("c/d", DECISION)
+            record(self.directory, "k", "c/d")
         self.assertEqual(list(decisions.read()), ["a/b"])
+
+    def test_the_fastest_that_is_right_is_chosen_if_it_is_worth_it(self) -> None:
+        def chosen(*candidates: tuple[str, Outcome, float]) -> str | None:
+            best = Decision(tuple(Verdict(*candidate) for candidate in candidates)).chosen
+            return best and best.name
+
+        original: tuple[str, Outcome, float] = ("original", "right", 1.0)
+        self.assertEqual(chosen(original, ("float32", "right", 2.0), ("coreml", "right", 3.0)), "coreml")
+        self.assertEqual(chosen(original, ("float32", "right", 2.0), ("coreml", "right", 2.3)), "float32")
+        self.assertEqual(chosen(original, ("float32", "right", 1.1), ("coreml", "right", 1.25)), "coreml")
+        self.assertEqual(chosen(original, ("float32", "wrong", 2.0), ("coreml", "memory", 3.0)), "original")
+        self.assertIsNone(chosen())
+
+    def test_a_candidate_that_fails_in_use_makes_place_for_the_next_best(self) -> None:
+        fast = Decision((ORIGINAL, FLOAT32, Verdict("coreml", "right", 3.0)))
+        failed = fast.without("coreml", "refused", "no driver")
+        self.assertEqual(failed.chosen, FLOAT32)
+        self.assertEqual(failed.candidates[-1], Verdict("coreml", "refused", 3.0, reason="no driver"))
 
     def test_a_model_is_recommended_when_it_is_clearly_the_fastest(self) -> None:
         def of(**factors: float | None) -> dict[str, Decision]:
-            return {model: Decision("cpu", (), factor) for model, factor in factors.items()}
+            return {model: Decision((ORIGINAL._replace(real_time_factor=one),)) for model, one in factors.items()}
 
         self.assertEqual(recommended(of(int8=0.9, fp16=0.2, fp32=0.31)), "fp16")
         self.assertIsNone(recommended(of(int8=0.9, fp16=0.21, fp32=0.3)), "too close to the next one")
@@ -109,27 +136,6 @@ class DecisionsTest(Scratch):
 
 
 class LockTest(Scratch):
-    def test_one_process_compares_at_a_time_and_a_killed_one_does_not_count(self) -> None:
-        source = (
-            "import sys, time\n"
-            f"sys.path.insert(0, {os.path.dirname(os.path.dirname(os.path.abspath(__file__)))!r})\n"
-            "from speaches_service.synthesis_probe.workshop import opened\n"
-            f"with opened({self.directory!r}, 'k') as scratch:\n"
-            "    open(scratch + '/left', 'w').close()\n"
-            "    print('open', flush=True)\n"
-            "    time.sleep(600)\n"
-        )
-        command = [sys.executable, "-I", "-S", "-B", "-c", source]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
-            assert other.stdout is not None
-            self.assertEqual(other.stdout.readline(), "open\n")
-            with self.assertRaises(Held), workshop.opened(self.directory, "k"):
-                self.fail("two at a time")
-            other.kill()
-        with workshop.opened(self.directory, "k") as scratch:
-            self.assertEqual(os.listdir(scratch), [], "what it left is gone")
-        self.assertEqual(os.listdir(self.directory), [workshop.LOCK])
-
     def test_a_lock_may_be_waited_for(self) -> None:
         os.mkdir(self.directory)
         path = os.path.join(self.directory, "lock")
@@ -138,23 +144,19 @@ class LockTest(Scratch):
         with locked(path, 0.2):
             pass
 
-    def test_what_was_compiled_for_another_key_is_removed(self) -> None:
-        old, new = cache_of(self.directory, "old"), cache_of(self.directory, "new")
-        for directory in (old, new):
-            os.makedirs(directory)
-        with workshop.opened(self.directory, "new"):
-            pass
-        self.assertEqual(os.listdir(os.path.join(self.directory, CACHE_DIRECTORY)), [os.path.basename(new)])
 
-    def test_coreml_is_tried_with_and_without_the_neural_engine_each_with_a_cache_of_its_own(self) -> None:
-        offered = coreml(self.directory, "k", "a/b")
-        self.assertEqual([candidate.name for candidate in offered], ["coreml-all", "coreml-cpu-and-gpu"])
-        self.assertEqual([candidate.options["MLComputeUnits"] for candidate in offered], ["ALL", "CPUAndGPU"])
-        caches = {
-            candidate.options["ModelCacheDirectory"] for candidate in (*offered, *coreml(self.directory, "k", "a/c"))
-        }
-        self.assertEqual(len(caches), 4)
-        self.assertTrue(all(cache.startswith(cache_of(self.directory, "k")) for cache in caches))
+class CandidatesTest(unittest.TestCase):
+    def test_those_are_offered_that_the_launcher_names(self) -> None:
+        onnxruntime = types.ModuleType("onnxruntime")
+        vars(onnxruntime)["__version__"] = "1.2.3"
+        with mock.patch.dict(sys.modules, {"onnxruntime": onnxruntime}):
+            original, float32, coreml = named(("original", "float32", "coreml"), "/machine")
+        self.assertEqual((original.precision, float32.precision, coreml.precision), ("original", "float32", "float32"))
+        self.assertEqual((original.provider, float32.provider), ("CPUExecutionProvider",) * 2)
+        self.assertIn(os.path.join("/machine", "coreml-cache", "1.2.3-"), coreml.options["ModelCacheDirectory"])
+        self.assertEqual(coreml.options["MLComputeUnits"], "CPUAndGPU")
+        self.assertEqual(named((), None), ())
+        self.assertNotIn("ModelCacheDirectory", named(("coreml",), None)[0].options)
 
 
 class ModelsTest(Scratch):

@@ -10,15 +10,19 @@ import unittest
 try:
     import numpy as np
 
-    from speaches_service.synthesis_probe.candidates import CPU, Candidate
-    from speaches_service.synthesis_probe.measuring import Limits, Measurement, Measuring, Stopped
-    from speaches_service.synthesis_probe.models import SpeechModel
+    from speaches_service.file_lock import Held
+    from speaches_service.synthesis_probe.candidates import CACHE_DIRECTORY, Candidate
+    from speaches_service.synthesis_probe.measuring import LOCK, Failed, Measurement, Measuring, Stopped, alone
 except ImportError as error:
     print(f"skipping test_synthesis_measuring, which needs numpy: {error}", file=sys.stderr)
     raise unittest.SkipTest(f"needs numpy: {error}") from error
 
 CHILD = [sys.executable, "-B", os.path.join(os.path.dirname(os.path.abspath(__file__)), "misbehaving_child.py")]
-PATIENT = Limits(60)
+PATIENT = 60
+
+
+def stub(name: str, behaviour: str = "right", pace: float = 1) -> Candidate:
+    return Candidate(name, "StubExecutionProvider", {"behaviour": behaviour, "pace": str(pace)}, "original")
 
 
 def make_voices(directory: str) -> str:
@@ -45,7 +49,7 @@ def wait_for_hanging(work: str) -> int:
     """The process below a directory for scratch files that hangs."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        for path in glob.glob(os.path.join(work, "*", "audio", "hangs")):
+        for path in glob.glob(os.path.join(work, "*", "hangs")):
             with open(path, encoding="ascii") as file:
                 told = file.read()
             if told:
@@ -67,56 +71,48 @@ class MeasuringTest(unittest.TestCase):
         scratch = tempfile.TemporaryDirectory()
         self.addCleanup(scratch.cleanup)
         self.scratch = scratch.name
-        self.model = SpeechModel("a/model", "model.onnx", make_voices(scratch.name))
+        self.voices = make_voices(scratch.name)
 
-    def measure(self, behaviour: str, limits: Limits = PATIENT) -> Measurement:
-        candidate = Candidate("stub", "StubExecutionProvider", {"behaviour": behaviour})
+    def measure(self, behaviour: str, limit: float = PATIENT, command: list[str] = CHILD) -> Measurement:
         work = tempfile.mkdtemp(dir=self.scratch)
-        measurement = Measuring(work, in_background=False, command=CHILD).measure(self.model, candidate, limits)
-        self.assertEqual(os.listdir(work), [], "nothing is left behind")
-        return measurement
+        measuring = Measuring(work, in_background=False, command=command)
+        try:
+            return measuring.measure("model.onnx", self.voices, stub("stub", behaviour), limit)
+        finally:
+            self.assertEqual(os.listdir(work), [], "nothing is left behind")
 
-    def fails(self, behaviour: str, outcome: str, reason: str, limits: Limits = PATIENT) -> None:
-        with self.subTest(behaviour=behaviour):
-            failure = self.measure(behaviour, limits).failure
-            assert failure is not None
-            self.assertEqual(failure.outcome, outcome, failure.reason)
-            self.assertIn(reason, failure.reason)
+    def fails(self, behaviour: str, outcome: str, reason: str, limit: float = PATIENT, *command: str) -> None:
+        with self.subTest(behaviour=behaviour, command=command):
+            with self.assertRaises(Failed) as caught:
+                self.measure(behaviour, limit, list(command) or CHILD)
+            self.assertEqual(caught.exception.outcome, outcome, caught.exception)
+            self.assertIn(reason, str(caught.exception))
 
-    def test_one_that_is_right_gives_times_memory_and_audio_of_all_lengths(self) -> None:
+    def test_one_that_is_right_gives_times_memory_and_sounds_of_all_lengths(self) -> None:
         measured = self.measure("right")
-        self.assertIsNone(measured.failure)
-        self.assertEqual(dict(measured.seconds), {"short": [1, 1], "medium": [1, 1], "long": [1, 1]})
+        self.assertEqual(dict(measured.seconds), {"short": 1, "long": 1})
         self.assertGreater(measured.peak or 0, 10 << 20)
-        sizes = [[piece.size // 600 for piece in pieces] for pieces in measured.audio.values()]
-        self.assertEqual(sizes, [[22, 22], [102, 102], [422, 422]], "the first and the last run")
+        sizes = [[sound.size // 600 for sound in sounds] for sounds in measured.sounds.values()]
+        self.assertEqual(sizes, [[22, 22], [252, 252]], "the first and the last run")
 
-    def test_what_a_library_prints_is_no_result(self) -> None:
-        self.assertIsNone(self.measure("print").failure)
+    def test_it_may_print(self) -> None:
+        self.assertEqual(self.measure("print").seconds["short"], 1)
 
     def test_a_crash_is_a_result_with_the_signal_and_the_last_words(self) -> None:
         self.fails("abort", "crash", "SIGABRT ended it: libc++abi: terminating due to uncaught exception")
         self.fails("exit", "crash", "exit code 3")
 
     def test_a_result_that_is_none_is_a_crash(self) -> None:
-        self.fails("write broken files", "crash", "its audio cannot be read")
-        lying = [sys.executable, "-c", 'print(\'{"step": "done", "peak": null}\')']
-        talking = [sys.executable, "-c", "print('hello')"]
-        silent = [sys.executable, "-c", ""]
-        for command, reason in ((lying, "says that it is done"), (talking, "hello"), (silent, "exit code 0")):
-            with self.subTest(command=command):
-                failure = Measuring(self.scratch, command=command).measure(self.model, CPU, PATIENT).failure
-                assert failure is not None
-                self.assertEqual(failure.outcome, "crash")
-                self.assertIn(reason, failure.reason)
+        self.fails("write broken files", "crash", "cannot be read")
+        self.fails("", "crash", "cannot be read", PATIENT, sys.executable, "-c", "")
+        for result in ("{}", "[]", "x", '{"seconds": {"short": 1, "long": 0}, "peak": null}'):
+            source = f"import sys; open(sys.argv[1] + '/result.json', 'w').write({result!r})"
+            self.fails("", "crash", "", PATIENT, sys.executable, "-c", source)
 
     def test_one_that_takes_too_long_hangs_and_is_ended(self) -> None:
         # Should this machine be too slow even to start it in time, that is the same.
-        self.fails("hang", "hang", "took more than 2 s", Limits(2))
-        self.fails("hang in native code", "hang", "took more than 2 s", Limits(2))
-
-    def test_one_that_takes_too_much_memory_is_ended(self) -> None:
-        self.fails("eat", "memory", "it took more than 250 MiB", Limits(60, 250 << 20))
+        self.fails("hang", "hang", "not done in time", 2)
+        self.fails("hang in native code", "hang", "not done in time", 2)
 
     def test_a_provider_that_does_not_take_the_model_refuses(self) -> None:
         self.fails("refuse to load", "refused", "RuntimeError: Unable to get shape for output: /Squeeze_output_0")
@@ -125,33 +121,62 @@ class MeasuringTest(unittest.TestCase):
 
     def test_a_request_to_stop_ends_it(self) -> None:
         stop = threading.Event()
-        candidate = Candidate("stub", "StubExecutionProvider", {"behaviour": "hang"})
         threading.Timer(0.5, stop.set).start()
         began = time.monotonic()
         with self.assertRaises(Stopped):
-            Measuring(self.scratch, command=CHILD, stop=stop).measure(self.model, candidate, PATIENT)
+            Measuring(self.scratch, command=CHILD, stop=stop).measure("", self.voices, stub("stub", "hang"), PATIENT)
         self.assertLess(time.monotonic() - began, 20)
 
-    def test_it_ends_when_its_parent_is_killed_even_in_native_code(self) -> None:
+    def test_it_ends_when_its_parent_is_killed(self) -> None:
         root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-        for behaviour in ("hang", "hang in native code"):
-            with self.subTest(behaviour=behaviour):
-                work = tempfile.mkdtemp(dir=self.scratch)
-                source = (
-                    f"import sys; sys.path.insert(0, {root!r})\n"
-                    "from speaches_service.synthesis_probe.candidates import Candidate\n"
-                    "from speaches_service.synthesis_probe.measuring import Limits, Measuring\n"
-                    "from speaches_service.synthesis_probe.models import SpeechModel\n"
-                    f"candidate = Candidate('stub', 'Stub', {{'behaviour': {behaviour!r}}})\n"
-                    f"model = SpeechModel(*{tuple(self.model)!r})\n"
-                    f"Measuring({work!r}, command={CHILD!r}).measure(model, candidate, Limits(5))\n"
-                )
-                parent = subprocess.Popen([sys.executable, "-B", "-c", source])
-                pid = wait_for_hanging(work)
-                self.assertTrue(is_running(pid))
-                parent.kill()
-                parent.wait()
-                self.assertTrue(ends(pid, 60), f"{pid} lives on")
+        work = tempfile.mkdtemp(dir=self.scratch)
+        source = (
+            f"import sys; sys.path.insert(0, {root!r})\n"
+            "from tests.test_synthesis_measuring import CHILD, stub\n"
+            "from speaches_service.synthesis_probe.measuring import Measuring\n"
+            f"Measuring({work!r}, command=CHILD).measure('', {self.voices!r}, stub('stub', 'hang'), 60)\n"
+        )
+        parent = subprocess.Popen([sys.executable, "-B", "-c", source])
+        pid = wait_for_hanging(work)
+        self.assertTrue(is_running(pid))
+        parent.kill()
+        parent.wait()
+        self.assertTrue(ends(pid, 60), f"{pid} lives on")
+
+
+class AloneTest(unittest.TestCase):
+    def setUp(self) -> None:
+        scratch = tempfile.TemporaryDirectory()
+        self.addCleanup(scratch.cleanup)
+        self.directory = os.path.join(scratch.name, "machine")
+
+    def test_one_process_measures_at_a_time_and_a_killed_one_does_not_count(self) -> None:
+        source = (
+            "import sys, time\n"
+            f"sys.path.insert(0, {os.path.dirname(os.path.dirname(os.path.abspath(__file__)))!r})\n"
+            "from speaches_service.synthesis_probe.measuring import alone\n"
+            f"with alone({self.directory!r}) as scratch:\n"
+            "    open(scratch + '/left', 'w').close()\n"
+            "    print('open', flush=True)\n"
+            "    time.sleep(600)\n"
+        )
+        with subprocess.Popen([sys.executable, "-B", "-c", source], stdout=subprocess.PIPE, text=True) as other:
+            assert other.stdout is not None
+            self.assertEqual(other.stdout.readline(), "open\n")
+            with self.assertRaises(Held), alone(self.directory):
+                self.fail("two at a time")
+            other.kill()
+        with alone(self.directory) as scratch:
+            self.assertEqual(os.listdir(scratch), [], "what it left is gone")
+        self.assertEqual(os.listdir(self.directory), [LOCK])
+
+    def test_what_another_system_or_library_has_compiled_is_removed(self) -> None:
+        caches = [os.path.join(self.directory, CACHE_DIRECTORY, name) for name in ("1.2-old", "1.2-new")]
+        for cache in caches:
+            os.makedirs(os.path.join(cache, "model"))
+        with alone(self.directory, keep=caches[1]):
+            pass
+        self.assertEqual(os.listdir(os.path.join(self.directory, CACHE_DIRECTORY)), ["1.2-new"])
 
 
 if __name__ == "__main__":

@@ -34,10 +34,11 @@ class ServiceTest(unittest.TestCase):
                 decided = json.load(file)
             self.assertEqual(decided["key"], "a key")
             candidates = decided["models"]["sample/tone-speech"]["candidates"]
-            self.assertEqual([each["name"] for each in candidates], ["coreml-all", "coreml-cpu-and-gpu"])
+            # The sample is in float32 already.
+            self.assertEqual([each["name"] for each in candidates], ["original", "coreml"])
             if sys.platform != "darwin":
-                self.assertEqual({each["outcome"] for each in candidates}, {"refused"})
-                self.assertEqual(decided["models"]["sample/tone-speech"]["chosen"], "cpu")
+                self.assertEqual([each["outcome"] for each in candidates], ["right", "refused"])
+                self.assertEqual(decided["models"]["sample/tone-speech"]["chosen"], "original")
             log = self.serve(scratch, "a key", "ready after")
             self.assertNotIn("comparing", log)
             shutil.rmtree(machine)
@@ -66,7 +67,7 @@ class ServiceTest(unittest.TestCase):
                 "forced": False,
                 "why": "a test",
                 "precision": "auto",
-                "candidates": ["coreml"],
+                "candidates": ["original", "float32", "coreml"],
                 "probe_key": key,
             },
         }

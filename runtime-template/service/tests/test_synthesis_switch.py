@@ -3,21 +3,23 @@ import subprocess
 import sys
 import tempfile
 import unittest
+from collections.abc import Sequence
 from unittest import mock
 
 from speaches_service.settings import Settings, Synthesis
 from speaches_service.synthesis_probe import switch
-from speaches_service.synthesis_probe.candidates import CPU, Candidate
-from speaches_service.synthesis_probe.decisions import Decision, Decisions
-from speaches_service.synthesis_probe.outcomes import Verdict
+from speaches_service.synthesis_probe.candidates import FLOAT32, ORIGINAL, Candidate
+from speaches_service.synthesis_probe.decisions import Decision, Decisions, Verdict
 from speaches_service.synthesis_probe.switch import Switch
 
-FAST = Candidate("fast", "FastExecutionProvider", {"Cache": "here"})
-CHOSEN = Decision("fast", (Verdict("fast", "good", 2.0, 0.999),), 0.2)
+FAST = Candidate("fast", "FastExecutionProvider", {"Cache": "here"}, "float32")
+OTHERS = (Verdict("original", "right", 1.0, 1.0), Verdict("float32", "right", 2.0, 0.99))
+CHOSEN = Decision((*OTHERS, Verdict("fast", "right", 3.0, 0.999)))
+NAMES = ("original", "float32", "fast")
 
 
-def offered(_directory: str, _key: str, _model: str) -> tuple[Candidate, ...]:
-    return (FAST,)
+def offered(_names: Sequence[str], _directory: str) -> tuple[Candidate, ...]:
+    return (ORIGINAL, FLOAT32, FAST)
 
 
 class SwitchTest(unittest.TestCase):
@@ -31,81 +33,74 @@ class SwitchTest(unittest.TestCase):
         self.addCleanup(announced.stop)
 
     def make(self, key: str | None = "k", forced: bool = False) -> Switch:
-        synthesis = Synthesis(probe_key=key, forced=forced, candidates=("coreml",))
+        synthesis = Synthesis(probe_key=key, forced=forced, candidates=NAMES)
         settings = Settings("/runtime", ("127.0.0.1",), 0, machine_directory=self.directory, synthesis=synthesis)
         return Switch(settings, offered)
 
+    def decide(self, decision: Decision, model: str = "a/b") -> None:
+        with self.decisions.changing() as known:
+            known[model] = decision
+
     def test_a_model_is_switched_at_its_next_load(self) -> None:
         service = self.make()
-        self.assertEqual(service.chosen_provider("a/b"), ("CPUExecutionProvider", {}))
-        self.assertEqual(service.load("a/b", lambda candidate: candidate), CPU)
-        self.decisions.record("a/b", CHOSEN)
-        self.assertEqual(service.chosen_provider("a/b"), ("FastExecutionProvider", {"Cache": "here"}))
-        self.assertEqual(service.load("a/b", lambda candidate: candidate), FAST)
-        self.assertEqual(service.chosen_provider("another/one"), ("CPUExecutionProvider", {}))
+        self.assertEqual(service.chosen("a/b"), FLOAT32)
+        self.decide(CHOSEN)
+        self.assertEqual(service.chosen("a/b"), FAST)
+        self.assertEqual(service.load("a/b", FAST, lambda: "loaded"), "loaded")
+        self.assertEqual(service.chosen("another/one"), FLOAT32)
         self.announced.assert_not_called()
 
-    def test_the_cpu_may_be_what_was_chosen(self) -> None:
-        for chosen in ("cpu", "a candidate that nobody offers any more"):
-            self.decisions.record("a/b", Decision(chosen, ()))
-            self.assertEqual(self.make().chosen_provider("a/b"), ("CPUExecutionProvider", {}))
-            self.assertEqual(self.make().load("a/b", lambda candidate: candidate), CPU)
+    def test_the_original_may_be_what_was_chosen(self) -> None:
+        self.decide(Decision(OTHERS[:1]))
+        self.assertEqual(self.make().chosen("a/b"), ORIGINAL)
+        self.decide(Decision((Verdict("a candidate that is not offered any more", "right", 9.0),)))
+        self.assertEqual(self.make().chosen("a/b"), FLOAT32)
 
-    def test_what_somebody_forces_and_what_has_no_key_is_not_looked_up(self) -> None:
-        self.decisions.record("a/b", CHOSEN)
+    def test_what_a_user_forces_and_what_has_no_key_is_not_looked_up(self) -> None:
+        self.decide(CHOSEN)
         for service in (self.make(forced=True), self.make(key=None)):
-            self.assertIsNone(service.chosen_provider("a/b"))
-            self.assertEqual(service.load("a/b", lambda candidate: candidate), CPU)
-        self.assertEqual(self.make(key="another").chosen_provider("a/b"), ("CPUExecutionProvider", {}))
+            self.assertIsNone(service.chosen("a/b"))
+        self.assertEqual(self.make(key="another").chosen("a/b"), FLOAT32)
 
-    def test_a_load_that_fails_is_done_on_the_cpu_and_not_tried_again(self) -> None:
-        self.decisions.record("a/b", CHOSEN)
-        tried: list[str] = []
+    def test_a_load_that_fails_is_not_tried_again_and_the_next_best_takes_its_place(self) -> None:
+        self.decide(CHOSEN)
 
-        def create(candidate: Candidate) -> str:
-            tried.append(candidate.name)
-            if candidate.name == "fast":
-                raise RuntimeError("Error in building plan\nat line 3")
-            return candidate.name
+        def create() -> str:
+            raise RuntimeError("Error in building plan\nat line 3")
 
-        self.assertEqual(self.make().load("a/b", create), "cpu")
-        self.assertEqual(self.make().load("a/b", create), "cpu")
-        self.assertEqual(tried, ["fast", "cpu", "cpu"])
+        self.assertIsNone(self.make().load("a/b", FAST, create))
         self.announced.assert_called_once()
         self.assertIn("Error in building plan", self.announced.call_args.args[0])
-        decision = self.decisions.read()["a/b"]
-        self.assertEqual((decision.chosen, decision.candidates[0].outcome), ("cpu", "refused"))
-        self.assertIn("Error in building plan", decision.candidates[0].reason)
-
-    def test_an_error_on_the_cpu_is_one(self) -> None:
-        self.decisions.record("a/b", CHOSEN)
-
-        def create(_candidate: Candidate) -> None:
-            raise OSError("no such file")
-
-        with self.assertRaises(OSError):
-            self.make().load("a/b", create)
+        failed = self.decisions.read()["a/b"].candidates[-1]
+        self.assertEqual((failed.name, failed.outcome), ("fast", "refused"))
+        self.assertIn("Error in building plan", failed.reason)
+        self.assertEqual(self.make().chosen("a/b"), FLOAT32)
 
     def test_a_load_that_ends_the_service_is_not_tried_again(self) -> None:
-        self.decisions.record("a/b", CHOSEN)
+        self.decide(CHOSEN)
         self.load_in_another_process("os.abort()")
-        self.assertEqual(self.make().load("a/b", lambda candidate: candidate), CPU)
-        decision = self.decisions.read()["a/b"]
-        self.assertEqual((decision.chosen, decision.candidates[0].outcome), ("cpu", "crash"))
+        self.assertIsNone(self.make().load("a/b", FAST, lambda: self.fail("it was tried again")))
+        failed = self.decisions.read()["a/b"].candidates[-1]
+        self.assertEqual((failed.name, failed.outcome), ("fast", "crash"))
         self.announced.assert_called_once()
         self.assertFalse(os.path.exists(os.path.join(self.directory, switch.MARK)))
 
     def test_a_service_that_is_stopped_while_it_loads_has_not_crashed(self) -> None:
-        self.decisions.record("a/b", CHOSEN)
+        self.decide(CHOSEN)
         self.load_in_another_process("switch.remove_own_mark(); os._exit(0)")
-        self.assertEqual(self.make().load("a/b", lambda candidate: candidate), FAST)
+        self.assertEqual(self.make().load("a/b", FAST, lambda: "loaded"), "loaded")
 
     def test_a_mark_of_another_key_or_model_says_nothing_about_this_one(self) -> None:
-        self.decisions.record("a/b", CHOSEN)
+        self.decide(CHOSEN)
         for mark in ('["old", "a/b", "fast"]', '["k", "c/d", "fast"]', "torn"):
             with open(os.path.join(self.directory, switch.MARK), "w", encoding="utf-8") as file:
                 file.write(mark)
-            self.assertEqual(self.make().load("a/b", lambda candidate: candidate), FAST)
+            self.assertEqual(self.make().load("a/b", FAST, lambda: "loaded"), "loaded")
+
+    def test_a_directory_that_takes_no_mark_is_told(self) -> None:
+        os.mkdir(os.path.join(self.directory, switch.MARK))
+        self.assertIsNone(self.make().load("a/b", FAST, lambda: self.fail("without a mark")))
+        self.assertIn("no mark can be made", self.announced.call_args.args[0])
 
     def load_in_another_process(self, end: str) -> None:
         source = (
@@ -114,13 +109,12 @@ class SwitchTest(unittest.TestCase):
             "from speaches_service.settings import Settings, Synthesis\n"
             "from speaches_service.synthesis_probe import switch\n"
             "from speaches_service.synthesis_probe.candidates import Candidate\n"
-            "settings = Settings('/', ('127.0.0.1',), 0, synthesis=Synthesis(probe_key='k', candidates=('coreml',)),\n"
-            f"    machine_directory={self.directory!r})\n"
-            f"offered = lambda *_: (Candidate({FAST.name!r}, {FAST.provider!r}, {{}}),)\n"
-            "def create(candidate):\n"
-            f"    assert candidate.name == {FAST.name!r}\n"
+            "synthesis = Synthesis(probe_key='k', candidates=('fast',))\n"
+            f"settings = Settings('/', ('127.0.0.1',), 0, synthesis=synthesis, machine_directory={self.directory!r})\n"
+            f"fast = Candidate({FAST.name!r}, {FAST.provider!r}, {{}}, 'float32')\n"
+            "def create():\n"
             f"    {end}\n"
-            "switch.Switch(settings, offered).load('a/b', create)\n"
+            "switch.Switch(settings, lambda *_: (fast,)).load('a/b', fast, create)\n"
         )
         ended = subprocess.run([sys.executable, "-I", "-S", "-B", "-c", source], check=False, timeout=60)
         self.assertEqual(ended.returncode == 0, "os._exit" in end)

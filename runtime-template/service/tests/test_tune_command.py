@@ -2,6 +2,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import sys
 import tempfile
 import types
@@ -11,18 +12,16 @@ from unittest import mock
 try:
     from speaches_service.exit_codes import ExitCode, ServiceFailure
     from speaches_service.settings import Settings, Synthesis
-    from speaches_service.synthesis_probe import workshop
-    from speaches_service.synthesis_probe.candidates import Candidate
-    from speaches_service.synthesis_probe.decisions import FILE, Decision, Decisions
-    from speaches_service.synthesis_probe.outcomes import Verdict
+    from speaches_service.synthesis_probe import measuring
+    from speaches_service.synthesis_probe.decisions import FILE, Decision, Decisions, Verdict
     from speaches_service.tune_command import tune
-    from tests.test_synthesis_measuring import CHILD, make_voices
+    from tests.test_synthesis_measuring import CHILD, make_voices, stub
 except ImportError as error:
     print(f"skipping test_tune_command, which needs numpy: {error}", file=sys.stderr)
     raise unittest.SkipTest(f"needs numpy: {error}") from error
 
-RIGHT = Candidate("right", "StubExecutionProvider", {"pace": "0.5"})
-DYING = Candidate("dying", "StubExecutionProvider", {"behaviour": "abort"})
+FAST = stub("fast", pace=0.5)
+DYING = stub("dying", "abort")
 
 
 @unittest.skipUnless(os.name == "posix", "needs signals")
@@ -49,10 +48,11 @@ class TuneTest(unittest.TestCase):
 
     def tune(self, key: str | None = "k", as_json: bool = False, command: list[str] = CHILD) -> str:
         synthesis = Synthesis(probe_key=key, why="this is no Mac")
+        offered = (FAST, DYING) if key is not None else ()
         settings = Settings("/runtime", ("127.0.0.1",), 0, machine_directory=self.machine, synthesis=synthesis)
         output = io.StringIO()
         with contextlib.redirect_stdout(output):
-            tune(settings, as_json, lambda *_: (RIGHT, DYING), command)
+            tune(settings, as_json, lambda *_: offered, command)
         return output.getvalue()
 
     def refuse(self, exit_code: ExitCode, **options: object) -> str:
@@ -64,11 +64,13 @@ class TuneTest(unittest.TestCase):
     def test_people_get_a_table(self) -> None:
         self.add_model("one")
         lines = self.tune().splitlines()
-        self.assertEqual(lines[0], "a/one: right, 0.11 s of computing for a second of speech")
-        self.assertEqual(lines[1].split(), ["candidate", "outcome", "speed-up", "correlation", "reason"])
-        self.assertEqual(lines[2], "  right      good     2.00      1.0000       2.00 times as fast as the CPU")
-        self.assertRegex(lines[3], r"^  dying      crash    -         -            SIGABRT ended it")
-        self.assertEqual(len(lines), 4)
+        self.assertEqual(lines[0], "a/one: fast is used")
+        titles = ["candidate", "outcome", "speed-up", "s per s of speech", "correlation", "reason"]
+        self.assertEqual(re.split("  +", lines[1].strip()), titles)
+        self.assertEqual(lines[2].split(), ["original", "right", "1.00", "0.29", "1.0000"])
+        self.assertEqual(lines[3].split(), ["fast", "right", "2.00", "0.15", "1.0000"])
+        self.assertRegex(lines[4], r"^  dying      crash    -         -                  -            SIGABRT ended it")
+        self.assertEqual(len(lines), 5)
 
     def test_programs_get_what_is_kept(self) -> None:
         self.add_model("one")
@@ -76,22 +78,24 @@ class TuneTest(unittest.TestCase):
         with open(os.path.join(self.machine, FILE), encoding="utf-8") as file:
             kept = json.load(file)
         self.assertEqual({**told, "measured_at": ""}, {**kept, "measured_at": ""})
-        self.assertEqual(told["models"]["a/one"]["chosen"], "right")
+        self.assertEqual(told["models"]["a/one"]["chosen"], "fast")
 
     def test_what_was_known_is_measured_again(self) -> None:
         self.add_model("one")
-        refused = Decision("cpu", (Verdict("right", "refused", reason="it failed when the service loaded it"),))
-        Decisions(self.machine, "k").record("a/one", refused)
+        refused = Decision((Verdict("fast", "refused", reason="it failed when the service loaded it"),))
+        with Decisions(self.machine, "k").changing() as known:
+            known["a/one"] = refused
         self.tune()
-        self.assertEqual(Decisions(self.machine, "k").read()["a/one"].chosen, "right")
+        chosen = Decisions(self.machine, "k").read()["a/one"].chosen
+        self.assertEqual(chosen and chosen.name, "fast")
 
     def test_without_anything_to_compare_the_models_are_compared_with_each_other(self) -> None:
         self.add_model("one")
         self.add_model("two")
         told = self.tune(key=None)
-        self.assertEqual(self.said[0], "nothing can take the place of the CPU here: this is no Mac")
-        self.assertIn("a/one: cpu, 0.22 s of computing", told)
-        self.assertIn("a/two: cpu, 0.22 s of computing", told)
+        self.assertEqual(self.said[0], "there is no choice to measure here: this is no Mac")
+        self.assertIn("a/one: original is used", told)
+        self.assertIn("a/two: original is used", told)
         self.assertIn("no model is clearly faster than the others", told)
         self.assertFalse(os.path.exists(os.path.join(self.machine, FILE)), "there is no key to keep it under")
 
@@ -101,11 +105,11 @@ class TuneTest(unittest.TestCase):
     def test_a_model_that_does_not_speak_is_69(self) -> None:
         self.add_model("one")
         self.assertIn("no model speaks", self.refuse(ExitCode.UNAVAILABLE, command=[sys.executable, "-c", ""]))
-        self.assertIn("`a/one` was left out: on the CPU: it ended with exit code 0 (crash)", self.said)
+        self.assertIn("`a/one` was left out: the original on the CPU: what it left cannot be read", " ".join(self.said))
 
     def test_while_another_process_compares_it_is_75(self) -> None:
         self.add_model("one")
-        with workshop.opened(self.machine, "k"):
+        with measuring.alone(self.machine):
             self.assertIn("another process", self.refuse(ExitCode.TEMPORARY))
 
     def test_a_directory_that_cannot_be_written_is_73(self) -> None:

@@ -1,6 +1,9 @@
-"""Which of onnxruntime's providers speaks right and fastest on this machine: they are compared with the CPU.
+"""Comparing the ways in which this machine can compute speech: the original model, float32, and float32 with CoreML.
 
-Every provider computes in a process of its own (`child.py`, watched by `measuring.py`), because it may crash, hang or
-eat the memory. What it gave is judged without any I/O (`judgement.py`), kept in a file (`decisions.py`), and followed
-when a model is loaded the next time (`switch.py`). docs/tuning.md says what is compared, and why.
+`comparison.py` measures each candidate in a process of its own, because a provider may crash, hang or eat the memory
+(`measuring.py` starts it, `child.py` is it), and compares the sounds (`likeness.py`). `decisions.py` keeps the result
+in a file, and `switch.py` follows it when a model is loaded the next time. docs/tuning.md gives the thresholds.
 """
+
+ARGUMENT = "measure-synthesis"
+"""The argument of the service manager that makes it the process that measures."""

@@ -1,19 +1,23 @@
 """Comparing while the service serves: once for each model, in one thread, with processes of the lowest priority.
 
+It is done where CoreML may be used. The CPU alone has a good answer without measuring, which is float32; `speaches
+tune` measures there, too.
+
 N.B. this is imported at the start; what needs numpy is imported in the thread.
 """
 
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from speaches_service.event_log import announce
 from speaches_service.file_lock import Held
+from speaches_service.precision import derived
 from speaches_service.settings import Settings
-from speaches_service.synthesis_probe.candidates import Candidate, coreml
+from speaches_service.synthesis_probe.candidates import COREML, Candidate, cache_of, named
 from speaches_service.synthesis_probe.decisions import Decision, Decisions
 from speaches_service.synthesis_probe.models import SpeechModel, models_in
-from speaches_service.synthesis_probe.workshop import opened
 
 
 class BackgroundProbe:
@@ -23,14 +27,11 @@ class BackgroundProbe:
         self,
         settings: Settings,
         cache: Callable[[], str],
-        offered: Callable[[str, str, str], tuple[Candidate, ...]] = coreml,
+        offered: Callable[[Sequence[str], str], tuple[Candidate, ...]] = named,
         command: Sequence[str] | None = None,
     ) -> None:
         """`cache` gives the Hugging Face cache when it is needed; the rest is for tests."""
-        # Only CoreML is compared; what else the launcher names computes the same on every processor.
-        self._key = settings.synthesis.probe_key if "coreml" in settings.synthesis.candidates else None
-        self._directory = settings.machine_directory
-        self._forced = settings.synthesis.forced
+        self._settings = settings
         self._cache = cache
         self._offered = offered
         self._command = command
@@ -39,9 +40,10 @@ class BackgroundProbe:
 
     def start(self) -> None:
         """Begin, if something may be compared, in a thread that does not keep the process from ending."""
-        if self._key is None or self._directory is None or self._forced or self._stop.is_set():
+        synthesis, directory = self._settings.synthesis, self._settings.machine_directory
+        if synthesis.probe_key is None or directory is None or COREML not in synthesis.candidates or synthesis.forced:
             return
-        arguments = (self._directory, self._key)
+        arguments = (directory, synthesis.probe_key)
         self._thread = threading.Thread(target=self._run, args=arguments, name="synthesis-probe", daemon=True)
         self._thread.start()
 
@@ -60,35 +62,37 @@ class BackgroundProbe:
             self._compare(directory, key)
         except Held:
             announce("another service compares what speech can compute with; its result will do")
-        except Exception as error:  # noqa: BLE001 - the service goes on, on the CPU
+        except Exception as error:  # noqa: BLE001 - the service goes on as it is
             announce(f"what speech can compute with was not compared: {type(error).__name__}: {error}", "warning")
 
     def _compare(self, directory: str, key: str) -> None:
         decisions = Decisions(directory, key)
-        if not self._unknown(decisions):
+        if self._stop.is_set() or not self._unknown(decisions):
             return
         from speaches_service.synthesis_probe.comparison import Inconclusive, compare
-        from speaches_service.synthesis_probe.measuring import Measuring, Stopped
+        from speaches_service.synthesis_probe.measuring import Measuring, Stopped, alone
 
-        with opened(directory, key) as scratch:
+        with alone(directory, keep=cache_of(directory)) as scratch:
             # Another service may just have finished.
             unknown = self._unknown(decisions)
             if not unknown:
                 return
-            names = ", ".join(f"`{model.id}`" for model in unknown)
-            announce(f"comparing what {names} can compute with, in the background")
+            announce(f"comparing what {', '.join(f'`{model.id}`' for model in unknown)} can compute with")
             began = time.monotonic()
             measuring = Measuring(scratch, command=self._command, stop=self._stop)
+            offered = self._offered(self._settings.synthesis.candidates, directory)
             results = []
             for model in unknown:
+                float32 = partial(derived.obtain, self._settings.cache_directory, model.model, model.id)
                 try:
-                    decision = compare(model, self._offered(directory, key, model.id), measuring.measure)
+                    decision = compare(model, offered, float32, measuring.measure)
                 except Inconclusive as reason:
                     results.append(f"`{model.id}` stays as it is: {reason}")
                     continue
                 except Stopped:
                     return
-                decisions.record(model.id, decision)
+                with decisions.changing() as known:
+                    known[model.id] = decision
                 results.append(f"`{model.id}` {_describe(decision)}")
         seconds = time.monotonic() - began
         announce(f"compared in {seconds:.0f} s: {'; '.join(results)}", seconds=seconds)
@@ -99,5 +103,10 @@ class BackgroundProbe:
 
 
 def _describe(decision: Decision) -> str:
-    judged = ", ".join(f"{verdict.name}: {verdict.outcome}" for verdict in decision.candidates)
-    return f"speaks best with {decision.chosen} ({judged or 'there was nothing else'})"
+    judged = ", ".join(
+        f"{verdict.name}: {verdict.outcome}" + (f", {verdict.speedup:.1f} times as fast" if verdict.speedup else "")
+        for verdict in decision.candidates[1:]
+    )
+    chosen = decision.chosen
+    name = chosen.name if chosen is not None else "nothing"
+    return f"computes best with {name} ({judged or 'there was nothing else'})"

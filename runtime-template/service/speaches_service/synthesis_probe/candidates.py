@@ -1,8 +1,9 @@
-"""What is compared: a provider of onnxruntime with its options, under a name of ours."""
+"""The candidates: a provider of onnxruntime and the precision of the model's file. The launcher knows their names."""
 
-import hashlib
+import importlib
 import os
-from collections.abc import Mapping
+import platform
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 CACHE_DIRECTORY = "coreml-cache"
@@ -10,8 +11,6 @@ CACHE_DIRECTORY = "coreml-cache"
 
 CPU_PROVIDER = "CPUExecutionProvider"
 COREML_PROVIDER = "CoreMLExecutionProvider"
-
-_COREML_UNITS = {"coreml-all": "ALL", "coreml-cpu-and-gpu": "CPUAndGPU"}
 
 
 class Candidate(NamedTuple):
@@ -22,29 +21,35 @@ class Candidate(NamedTuple):
     """As onnxruntime calls it."""
     options: Mapping[str, str]
     """Of the provider."""
+    precision: str
+    """`original`, or `float32` for the derived file where the model has one."""
 
 
-CPU = Candidate("cpu", CPU_PROVIDER, {})
+ORIGINAL = Candidate("original", CPU_PROVIDER, {}, "original")
+FLOAT32 = Candidate("float32", CPU_PROVIDER, {}, "float32")
+COREML = "coreml"
 
 
-def coreml(machine_directory: str, key: str, model_id: str) -> tuple[Candidate, ...]:
-    """CoreML, with and without the neural engine; its caches belong to this key, so another system makes new ones."""
-    return tuple(coreml_with(name, cache_of(machine_directory, key), model_id) for name in _COREML_UNITS)
+def coreml(machine_directory: str | None, precision: str = "float32") -> Candidate:
+    """CoreML; what it compiles is kept below the machine directory, which need not be there yet."""
+    # The older format has fewer operators. The neural engine takes minutes to compile for, and public reports have it
+    # refuse Kokoro.
+    options = {"ModelFormat": "MLProgram", "MLComputeUnits": "CPUAndGPU"}
+    if machine_directory is not None:
+        options["ModelCacheDirectory"] = cache_of(machine_directory)
+    return Candidate(COREML, COREML_PROVIDER, options, precision)
 
 
-def coreml_with(name: str, cache: str | None, model_id: str) -> Candidate:
-    """CoreML by its name; what it compiles is kept below the directory `cache`, which need not be there yet."""
-    # The older format takes no tensors of 16 bits, and fewer operators.
-    options = {"ModelFormat": "MLProgram", "MLComputeUnits": _COREML_UNITS[name]}
-    if cache is not None:
-        options["ModelCacheDirectory"] = os.path.join(cache, _file_name(model_id), name)
-    return Candidate(name, COREML_PROVIDER, options)
+def cache_of(machine_directory: str) -> str:
+    """The directory of what this onnxruntime has compiled on this system.
+
+    onnxruntime tells the models in it apart by their paths, which change with their contents.
+    """
+    version = importlib.import_module("onnxruntime").__version__
+    return os.path.join(machine_directory, CACHE_DIRECTORY, f"{version}-{platform.release()}")
 
 
-def cache_of(machine_directory: str, key: str) -> str:
-    """The directory for what was compiled under a key."""
-    return os.path.join(machine_directory, CACHE_DIRECTORY, hashlib.sha256(key.encode()).hexdigest()[:16])
-
-
-def _file_name(model_id: str) -> str:
-    return model_id.replace("/", "--")
+def named(names: Sequence[str], machine_directory: str | None) -> tuple[Candidate, ...]:
+    """The candidates that the launcher names; other names than these are of no use here."""
+    known = [candidate for candidate in (ORIGINAL, FLOAT32) if candidate.name in names]
+    return (*known, coreml(machine_directory)) if COREML in names else tuple(known)

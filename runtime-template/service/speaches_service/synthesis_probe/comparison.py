@@ -1,65 +1,121 @@
-"""Comparing everything that could speak for one model with the CPU."""
+"""Comparing all candidates for one model with the original on the CPU."""
 
 from collections.abc import Callable, Sequence
+from statistics import median
+from typing import Any
 
-from speaches_service.synthesis_probe import judgement
-from speaches_service.synthesis_probe.candidates import CPU, Candidate
-from speaches_service.synthesis_probe.decisions import Decision
+import numpy as np
+from numpy.typing import NDArray
+
+from speaches_service.synthesis_probe.candidates import ORIGINAL, Candidate
+from speaches_service.synthesis_probe.decisions import Decision, Verdict
+from speaches_service.synthesis_probe.likeness import correlation
 from speaches_service.synthesis_probe.material import SAMPLE_RATE
-from speaches_service.synthesis_probe.measuring import Limits, Measurement
+from speaches_service.synthesis_probe.measuring import Failed, Measurement
 from speaches_service.synthesis_probe.models import SpeechModel
-from speaches_service.synthesis_probe.outcomes import Verdict
 
-CPU_STEP_SECONDS = 300
-"""How long the CPU may take for one step: it may be slow, and everything else comes first."""
-STEP_SECONDS = 60
-"""How long a candidate may, unless the CPU has taken long as well."""
+ORIGINAL_SECONDS = 900
+"""How long the original may take for all runs: it may be slow, and everything else comes first."""
+SECONDS = 120
+"""How long a candidate may, unless the original has taken long as well."""
+CORRELATION = 0.98
+"""Of each spectrogram with the original's, at least."""
+LENGTH = 0.05
+"""By which share the length may differ."""
+LOUDNESS = (0.9, 1.1)
+"""Root mean square, divided by the original's."""
+MEMORY = 3 << 29
+"""Bytes more than the original takes, at most: 1.5 GiB."""
 
-_TIMES_THE_CPU = 4
+_TIMES_THE_ORIGINAL = 4
 
-Measure = Callable[[SpeechModel, Candidate, Limits], Measurement]
+Measure = Callable[[str, str, Candidate, float], Measurement]
+"""Of a model's file, its voices, a candidate and how many seconds it may take."""
 
 
 class Inconclusive(Exception):
-    """The CPU itself does not speak, for the reason in the message; there is nothing to compare with."""
+    """The original itself does not speak, for the reason in the message; there is nothing to compare with."""
 
 
-def compare(model: SpeechModel, candidates: Sequence[Candidate], measure: Measure) -> Decision:
-    """Measure the CPU and all candidates, and choose.
+def compare(
+    model: SpeechModel, candidates: Sequence[Candidate], float32: Callable[[], str | None], measure: Measure
+) -> Decision:
+    """Measure the original and the candidates; `float32` gives the path of the derived model, if there is one.
 
     Raises:
         Inconclusive: nothing can be said.
         Stopped: the measuring was asked to stop.
         OSError: no process can be started.
     """
-    baseline = _measure_cpu(model, measure)
-    memory = None if baseline.peak is None else baseline.peak + judgement.THRESHOLDS.memory
-    limits = Limits(max(STEP_SECONDS, _TIMES_THE_CPU * baseline.slowest_step), memory)
-    measured = {candidate.name: [measure(model, candidate, limits)] for candidate in candidates}
-    verdicts = [_judge(name, baseline, attempts) for name, attempts in measured.items()]
-    if any(verdict.outcome == "good" for verdict in verdicts):
-        # Whatever else this machine was doing may have made it so. Who seems good has to be so twice, and faster than
-        # the better one of two attempts of the CPU.
-        for candidate, verdict in zip(candidates, verdicts, strict=True):
-            if verdict.outcome == "good":
-                measured[candidate.name].append(measure(model, candidate, limits))
-        baseline = judgement.better_times(baseline, _measure_cpu(model, measure))
-        verdicts = [_judge(name, baseline, attempts) for name, attempts in measured.items()]
-    good = [verdict for verdict in verdicts if verdict.outcome == "good"]
-    chosen = max(good, key=lambda verdict: verdict.speedup or 0).name if good else CPU.name
-    spoken = measured[chosen] if good else [baseline]
-    return Decision(chosen, tuple(verdicts), min(judgement.real_time_factor(each, SAMPLE_RATE) for each in spoken))
+    try:
+        original = measure(model.model, model.voices, ORIGINAL, ORIGINAL_SECONDS)
+    except Failed as failure:
+        raise Inconclusive(f"the original on the CPU: {failure} ({failure.outcome})") from failure
+    for sound in _sounds(original):
+        fault = _find_fault(sound)
+        if fault is not None or not np.any(sound):
+            raise Inconclusive(f"the original on the CPU gives {fault or 'silence'}")
+    verdicts = [Verdict(ORIGINAL.name, "right", 1.0, 1.0, _real_time_factor(original))]
+    derived = float32() if any(candidate.precision == "float32" for candidate in candidates) else None
+    for candidate in candidates:
+        path = derived if derived is not None and candidate.precision == "float32" else model.model
+        if (candidate.provider, path) == (ORIGINAL.provider, model.model):
+            continue
+        try:
+            given = measure(path, model.voices, candidate, max(SECONDS, _TIMES_THE_ORIGINAL * original.wall))
+        except Failed as failure:
+            verdicts.append(Verdict(candidate.name, failure.outcome, reason=str(failure)))
+        else:
+            verdicts.append(judge(candidate.name, original, given))
+    return Decision(tuple(verdicts))
 
 
-def _judge(name: str, baseline: Measurement, attempts: Sequence[Measurement]) -> Verdict:
-    """The worst verdict of all attempts."""
-    verdicts = [judgement.judge(name, baseline, attempt) for attempt in attempts]
-    return min(verdicts, key=lambda verdict: (verdict.outcome == "good", verdict.speedup or 0))
+def judge(name: str, original: Measurement, given: Measurement) -> Verdict:
+    """Compare what a candidate gave with what the original did."""
+    speedup = median(seconds / given.seconds[length] for length, seconds in original.seconds.items())
+    lowest = None
+    for length, expected in original.sounds.items():
+        for right, heard in zip(expected, given.sounds[length], strict=True):
+            fault = _find_fault(heard) or _compare_shape(right, heard)
+            if fault is not None:
+                return Verdict(name, "wrong", speedup, reason=f"{length} text: {fault}")
+            similar = correlation(right, heard)
+            lowest = similar if lowest is None else min(lowest, similar)
+            if not similar >= CORRELATION:
+                fault = f"its spectrogram correlates {similar:.4f} with the original's"
+                return Verdict(name, "wrong", speedup, similar, reason=f"{length} text: {fault}")
+    verdict = Verdict(name, "right", speedup, lowest, _real_time_factor(given))
+    if original.peak is not None and given.peak is not None and given.peak > original.peak + MEMORY:
+        grown = (given.peak - original.peak) >> 20
+        return verdict._replace(outcome="memory", reason=f"it took {grown} MiB more than the original")
+    return verdict
 
 
-def _measure_cpu(model: SpeechModel, measure: Measure) -> Measurement:
-    measurement = measure(model, CPU, Limits(CPU_STEP_SECONDS))
-    fault = judgement.find_fault(measurement)
-    if fault is not None:
-        raise Inconclusive(f"on the CPU: {fault.reason} ({fault.outcome})")
-    return measurement
+def _compare_shape(right: NDArray[Any], heard: NDArray[Any]) -> str | None:
+    if abs(heard.size - right.size) > LENGTH * right.size:
+        return f"{heard.size} samples instead of {right.size}"
+    ratio = _loudness(heard) / _loudness(right)
+    least, most = LOUDNESS
+    return None if least <= ratio <= most else f"{ratio:.2f} times as loud"
+
+
+def _find_fault(sound: NDArray[Any]) -> str | None:
+    if sound.dtype.kind != "f" or sound.size != max(sound.shape, default=0) or sound.size == 0:
+        return f"no sound, but {sound.dtype} of shape {sound.shape}"
+    if not np.isfinite(sound).all():
+        return "samples that are no numbers"
+    return None
+
+
+def _sounds(measurement: Measurement) -> list[NDArray[Any]]:
+    return [sound for sounds in measurement.sounds.values() for sound in sounds]
+
+
+def _loudness(sound: NDArray[Any]) -> float:
+    return float(np.sqrt(np.mean(np.square(sound, dtype=np.float64))))
+
+
+def _real_time_factor(measurement: Measurement) -> float:
+    """Seconds of computing for a second of speech, over all lengths."""
+    speaking = sum(sounds[0].size / SAMPLE_RATE for sounds in measurement.sounds.values())
+    return sum(measurement.seconds.values()) / speaking

@@ -1,44 +1,69 @@
-"""`synthesis-probe.json`: what was found out, by model. The launcher reads it too.
+"""`synthesis-probe.json`: the measured candidates of each model. The launcher reads it too.
 
-It is valid for one key, which stands for everything it depends on. A file that is torn, of another key or not what it
-should be is no file.
+It is valid for one key, which stands for everything it depends on. A file that is torn, of another key or not of this
+form is as good as none.
 """
 
 import json
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timezone
-from typing import NamedTuple, cast
+from typing import Literal, NamedTuple, cast, get_args
 
 from speaches_service.file_lock import Held, locked
-from speaches_service.synthesis_probe.candidates import CPU
-from speaches_service.synthesis_probe.outcomes import OUTCOMES, Outcome, Verdict
+from speaches_service.synthesis_probe.candidates import ORIGINAL
 
 FILE = "synthesis-probe.json"
+Outcome = Literal["right", "wrong", "crash", "hang", "memory", "refused"]
+
+WORTH = 1.2
+"""How many times as fast a candidate has to be as the best of those before it. Less is within what other work on the
+machine makes, and not worth a second implementation."""
 
 _LOCK_SECONDS = 10
 _FASTEST_BY = 1.5
-"""How many times faster the recommended model has to be than the next one: models are measured one after the other, and
-what else a machine does meanwhile may well make a third."""
+"""How many times as fast the recommended model has to be as the next one."""
+
+
+class Verdict(NamedTuple):
+    """What measuring says about one candidate."""
+
+    name: str
+    """Of the candidate."""
+    outcome: Outcome
+    speedup: float | None = None
+    """How many times as fast as the original; None when that was not measured."""
+    correlation: float | None = None
+    """The lowest one of all aligned spectrograms with the original's; None when there was nothing to compare."""
+    real_time_factor: float | None = None
+    """Seconds of computing for a second of speech."""
+    reason: str = ""
+    """For people."""
 
 
 class Decision(NamedTuple):
-    """What was found out about one model."""
+    """What was found out about one model, in the order in which it was measured."""
 
-    chosen: str
-    """Name of the candidate that speaks for it."""
     candidates: tuple[Verdict, ...]
-    real_time_factor: float | None = None
-    """Seconds of computing for a second of speech, with what was chosen."""
+
+    @property
+    def chosen(self) -> Verdict | None:
+        """The fastest candidate that is right, if it is worth it; None when none is."""
+        best = None
+        for verdict in self.candidates:
+            is_worth_it = best is None or (verdict.speedup or 0) >= WORTH * (best.speedup or 0)
+            if verdict.outcome == "right" and is_worth_it:
+                best = verdict
+        return best
 
     def without(self, name: str, outcome: Outcome, reason: str) -> "Decision":
-        """The same after a candidate has failed in use: the CPU speaks."""
-        judged = tuple(
-            Verdict(name, outcome, verdict.speedup, verdict.correlation, reason) if verdict.name == name else verdict
-            for verdict in self.candidates
-        )
-        return Decision(CPU.name, judged)
+        """The same after a candidate has failed in use."""
+        failed = [
+            verdict._replace(outcome=outcome, reason=reason) for verdict in self.candidates if verdict.name == name
+        ]
+        return Decision((*(verdict for verdict in self.candidates if verdict.name != name), *failed))
 
 
 class Decisions:
@@ -49,7 +74,7 @@ class Decisions:
         self._key = key
 
     def read(self) -> dict[str, Decision]:
-        """All of them, by model; none when the file is none of ours."""
+        """All of them, by model."""
         try:
             with open(self._path, encoding="utf-8") as file:
                 raw = json.load(file)
@@ -59,16 +84,9 @@ class Decisions:
         except (OSError, ValueError, LookupError, TypeError, AttributeError):
             return {}
 
-    def record(self, model: str, decision: Decision) -> None:
-        """Keep what was found out about a model.
-
-        Raises:
-            OSError: as `change`.
-        """
-        self.change(lambda decisions: decisions.update({model: decision}))
-
-    def change(self, change: Callable[[dict[str, Decision]], None]) -> None:
-        """Let somebody change the decisions, and keep them. Several processes may do so at the same time.
+    @contextmanager
+    def changing(self) -> Iterator[dict[str, Decision]]:
+        """The decisions, to be changed and then kept. Several processes may do so at the same time.
 
         Raises:
             OSError: the file cannot be written, or another process has been writing it for seconds.
@@ -77,16 +95,13 @@ class Decisions:
         try:
             with locked(f"{self._path}.lock", _LOCK_SECONDS):
                 decisions = self.read()
-                change(decisions)
-                self._write(decisions)
+                yield decisions
+                scratch = f"{self._path}.{os.getpid()}-{threading.get_ident()}"
+                with open(scratch, "w", encoding="utf-8") as file:
+                    file.write(json.dumps(describe(self._key, decisions), indent=2) + "\n")
+                os.replace(scratch, self._path)
         except Held as held:
             raise TimeoutError(f"another process does not stop writing `{self._path}`") from held
-
-    def _write(self, decisions: Mapping[str, Decision]) -> None:
-        scratch = f"{self._path}.{os.getpid()}-{threading.get_ident()}"
-        with open(scratch, "w", encoding="utf-8") as file:
-            file.write(json.dumps(describe(self._key, decisions), indent=2) + "\n")
-        os.replace(scratch, self._path)
 
 
 def describe(key: str | None, decisions: Mapping[str, Decision]) -> dict[str, object]:
@@ -96,7 +111,10 @@ def describe(key: str | None, decisions: Mapping[str, Decision]) -> dict[str, ob
         "measured_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "recommended": recommended(decisions),
         "models": {
-            model: {**decision._asdict(), "candidates": [verdict._asdict() for verdict in decision.candidates]}
+            model: {
+                "chosen": decision.chosen.name if decision.chosen is not None else ORIGINAL.name,
+                "candidates": [verdict._asdict() for verdict in decision.candidates],
+            }
             for model, decision in decisions.items()
         },
     }
@@ -104,11 +122,8 @@ def describe(key: str | None, decisions: Mapping[str, Decision]) -> dict[str, ob
 
 def recommended(decisions: Mapping[str, Decision]) -> str | None:
     """The model that is clearly faster than every other one; None when there is none, or nothing to compare."""
-    factors = sorted(
-        (decision.real_time_factor, model)
-        for model, decision in decisions.items()
-        if decision.real_time_factor is not None
-    )
+    chosen = [(decision.chosen, model) for model, decision in decisions.items()]
+    factors = sorted((best.real_time_factor, model) for best, model in chosen if best and best.real_time_factor)
     if len(factors) < 2 or factors[1][0] < factors[0][0] * _FASTEST_BY:
         return None
     return factors[0][1]
@@ -121,25 +136,15 @@ def _parse(entry: Mapping[str, object]) -> Decision:
         ValueError, LookupError, TypeError: it is none.
     """
     verdicts = cast("list[Mapping[str, object]]", entry["candidates"])
-    factor = entry.get("real_time_factor")
-    return Decision(
-        str(entry["chosen"]),
-        tuple(
-            Verdict(
-                str(verdict["name"]),
-                _outcome(verdict["outcome"]),
-                _number(verdict.get("speedup")),
-                _number(verdict.get("correlation")),
-                str(verdict.get("reason", "")),
-            )
-            for verdict in verdicts
-        ),
-        _number(factor),
-    )
+    return Decision(tuple(_parse_verdict(verdict) for verdict in verdicts))
 
 
-def _outcome(value: object) -> Outcome:
-    return OUTCOMES[OUTCOMES.index(cast("Outcome", value))]
+def _parse_verdict(verdict: Mapping[str, object]) -> Verdict:
+    outcomes: tuple[Outcome, ...] = get_args(Outcome)
+    speedup, correlation, factor = (_number(verdict.get(it)) for it in ("speedup", "correlation", "real_time_factor"))
+    outcome = outcomes[outcomes.index(cast("Outcome", verdict["outcome"]))]
+    reason = str(verdict.get("reason", ""))
+    return Verdict(str(verdict["name"]), outcome, speedup, correlation, factor, reason)
 
 
 def _number(value: object) -> float | None:

@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 SAMPLE_RATE = 24000
 """Of Kokoro, in Hz."""
 
-LENGTHS = {"short": 20, "medium": 100, "long": 420}
-"""Tokens of a greeting, of a sentence, and nearly as many as fit (510): providers differ most in how they take a change
-of length."""
+LENGTHS = {"short": 20, "long": 250}
+"""Tokens of a greeting and of a long sentence: providers differ most in how they take a change of length."""
 
 # "The quick brown fox jumps over the lazy dog, while five boxing wizards jump quickly: is anyone here? Thank you!"
 # as kokoro-onnx phonemizes it, in the numbers of Kokoro's vocabulary.

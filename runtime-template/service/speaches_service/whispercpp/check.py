@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from speaches_service import machine
-from speaches_service.whispercpp import library
+from speaches_service.whispercpp import crash, library
 from speaches_service.whispercpp.context import Context, Wanted
 
 COMMAND = "check-ggml"
@@ -43,6 +43,14 @@ class Outcome(NamedTuple):
     """Why the file cannot be used on the device; None when it can."""
     gpu: str | None = None
     """What the GPU that computed is called."""
+
+
+def forget(directory: str) -> None:
+    """Remove what was found out about whisper.cpp on this machine, so that it is tried anew (`speaches tune`)."""
+    crash.settle(directory)
+    for name in (CHECKS_FILE, crash.MARKER_FILE):
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            os.unlink(os.path.join(directory, name))
 
 
 def check(path: str, device: str, directory: str | None) -> Outcome:

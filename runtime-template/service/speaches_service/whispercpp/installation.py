@@ -1,6 +1,5 @@
 """Putting whisper.cpp before upstream's own executor for Whisper."""
 
-import contextlib
 import importlib
 import json
 import os
@@ -14,7 +13,7 @@ from speaches_service.exit_codes import ExitCode, ServiceFailure
 from speaches_service.rebinding import rebind
 from speaches_service.settings import Settings
 from speaches_service.whispercpp import crash, library, usage
-from speaches_service.whispercpp.check import CHECKS_FILE, check
+from speaches_service.whispercpp.check import check
 from speaches_service.whispercpp.disconnection import Watch
 from speaches_service.whispercpp.weights import Catalogue, Weights
 
@@ -61,14 +60,6 @@ def watch_clients(application: FastAPI, settings: Settings) -> None:
     """Let transcriptions end when their clients do."""
     if settings.transcription.backend == "whispercpp":
         application.add_middleware(Watch)
-
-
-def forget(directory: str) -> None:
-    """Remove what was found out about whisper.cpp on this machine, so that it is tried anew (`speaches tune`)."""
-    crash.settle(directory)
-    for name in (CHECKS_FILE, crash.MARKER_FILE):
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            os.unlink(os.path.join(directory, name))
 
 
 def _reason_against(settings: Settings, catalogue: Catalogue) -> str | None:
