@@ -165,9 +165,7 @@ class _Case:
         home = self.places.state()
         with self._mounted(home, "ro") as there:
             if there:
-                state = self.places.state()
-                settings = ["--state-dir", str(state / "state"), "--hf-cache", str(state / "hub")]
-                with ours(self.places, "--precision", "float32", *settings, home=home) as server:
+                with ours(self.places, "--precision", "float32", home=home) as server:
                     server.wait_for("/health/ready")
                     self.served("a read-only home", server, home, derived=None)
 

@@ -22,6 +22,7 @@ fn serve(flags: &Flags, runtime: &OwnRuntime, sources: &Sources<'_>) -> Result<E
     if let Some(warning) = exposure(&config) {
         config.warnings.push(warning);
     }
+    config.warnings.extend(directories::warning(&config, sources));
     // Before the models, which take longer.
     #[cfg(unix)]
     let listeners =

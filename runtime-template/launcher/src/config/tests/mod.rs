@@ -173,12 +173,14 @@ fn an_earlier_variable_is_stronger_and_an_empty_one_is_unset() {
 
 #[test]
 fn defaults_are_those_of_the_bundled_models_and_of_the_contract() {
-    let world = World::new(&[("HOME", "/home/a")], include_str!("../../../../../speaches_native.yml"));
+    let home = tempfile::tempdir().unwrap();
+    let world =
+        World::new(&[("HOME", home.path().to_str().unwrap())], include_str!("../../../../../speaches_native.yml"));
     world.with(&Flags::default(), &head(), |config, _| {
         let values = &config.values;
         assert_eq!((values.tts_model.as_str(), values.voice.as_str()), ("org/voice-model", "bella"));
         assert_eq!(values.stt_model, "Systran/faster-distil-whisper-small.en");
-        assert_eq!(values.hf_cache, Path::new("/home/a/.cache/huggingface/hub"));
+        assert_eq!(values.hf_cache, home.path().join(".cache/huggingface/hub"));
         assert_eq!((values.port, values.preload, values.stt_idle), (34331, true, 300));
         assert!(values.state_dir.ends_with("speaches/34331"), "{}", values.state_dir.display());
         assert!(config.warnings.is_empty());
@@ -196,6 +198,23 @@ fn services_side_by_side_have_directories_of_their_own() {
     assert_eq!(directory("0"), json!(format!("/state/speaches/pid-{}", std::process::id())));
     let own = World::new(&[("SPEACHES_STATE_DIR", "/own"), ("UVICORN_PORT", "1")], "");
     assert_eq!(own.get(&Flags::default(), "state_dir").0, json!("/own"), "one that is named is taken as it is");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_home_that_cannot_be_written_leaves_state_and_caches_to_the_directory_for_temporary_files() {
+    // Nothing can be made below a file, whoever tries.
+    let home = tempfile::NamedTempFile::new().unwrap();
+    let world = World::new(&[("HOME", home.path().to_str().unwrap())], "");
+    let temporary = std::env::temp_dir();
+    let own = temporary.join(format!("speaches-{}", nix::unistd::Uid::effective()));
+    assert_eq!(world.get(&Flags::default(), "state_dir").0, json!(own.join("34331")));
+    assert_eq!(world.get(&Flags::default(), "hf_cache").0, json!(own.join("cache/huggingface/hub")));
+    world.with(&Flags::default(), &head(), |config, sources| {
+        assert_eq!(directories::cache(config, sources), own.join("cache"));
+        assert_eq!(directories::machine(config, sources), own.join("machine"));
+        assert!(directories::warning(config, sources).unwrap().contains("cannot be written"));
+    });
 }
 
 #[test]
