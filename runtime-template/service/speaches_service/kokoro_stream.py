@@ -20,6 +20,9 @@ _EXECUTOR = "speaches.executors.kokoro"
 MOST_PHONEMES = 509
 """What the model can hold: its voices have a style for each number of phonemes below 510."""
 
+_ESPEAK_NAMES = {"zh": "cmn"}
+"""Languages of upstream's voices that espeak calls otherwise."""
+
 PAUSE_SECONDS = {
     Boundary.LINE: 0.5,
     Boundary.SENTENCE: 0.5,
@@ -72,6 +75,7 @@ def create_pieces(
 def _phonemized(kokoro: Any, text: str, language: str) -> Iterator[tuple[speech_text.Piece, str]]:
     """The pieces of a text that have phonemes, with these. They are made one piece at a time: espeak takes a while."""
     known: dict[str, str] = {}
+    language = _ESPEAK_NAMES.get(language, language)
 
     def phonemes_of(part: str) -> str:
         if part not in known:

@@ -6,8 +6,6 @@ import logging
 from speaches_service.event_log import write_line
 
 NOISE = (
-    # Upstream says so of every transcription.
-    "Unexpected streaming transcription response type: ",
     # phonemizer, of every sentence with an abbreviation in it.
     "words count mismatch on",
 )

@@ -10,8 +10,8 @@ from speaches_service.rebinding import rebind as rebind_name
 from speaches_service.settings import Settings
 
 _MODULE = "speaches.model_aliases"
-_SPEECH = ("tts-1", "tts-1-hd")
-_TRANSCRIPTION = ("whisper-1",)
+_SPEECH = ("tts-1", "tts-1-hd", "gpt-4o-mini-tts")
+_TRANSCRIPTION = ("whisper-1", "gpt-4o-transcribe", "gpt-4o-mini-transcribe", "gpt-4o-transcribe-diarize")
 
 
 def rebind(settings: Settings) -> None:
@@ -26,11 +26,6 @@ def rebind(settings: Settings) -> None:
     }
 
     def load() -> dict[str, str]:
-        aliases = read()
-        # A name that the file does not have stays unknown.
-        return {
-            **aliases,
-            **{name: model for name, model in configured.items() if model is not None and name in aliases},
-        }
+        return {**read(), **{name: model for name, model in configured.items() if model is not None}}
 
     read = cast("Callable[[], dict[str, str]]", rebind_name(_MODULE, "load_model_id_aliases", load))

@@ -1,6 +1,6 @@
-"""Half a minute and more without speech: an empty text instead of an error.
+"""Sound in which upstream's detector finds no speech: an empty text.
 
-faster_whisper raises for long audio in which nobody says anything, and upstream answers 500.
+Whisper makes up words for silence and noise of less than half a minute, and faster_whisper raises for more.
 """
 
 from dataclasses import replace
@@ -26,10 +26,11 @@ def rebind() -> None:
 
         def transcribe(self, audio: Any, *arguments: Any, **options: Any) -> Any:
             """Segments and information, as faster_whisper returns them."""
-            nobody_speaks = "clip_timestamps" in options and not options["clip_timestamps"]
-            if not nobody_speaks or options.get("vad_filter", True) or len(audio) < 30 * _SAMPLE_RATE:
+            has_no_speech = "clip_timestamps" in options and not options["clip_timestamps"]
+            if not has_no_speech or options.get("vad_filter", True):
                 return super().transcribe(audio, *arguments, **options)
-            # Of a moment of it, for the information: language and options are as somebody expects them.
+            # Of a moment of it, for the information. Nothing tells the language, and finding one takes a while.
+            options["language"] = options.get("language") or "en"
             _, information = super().transcribe(audio[:_SAMPLE_RATE], *arguments, **options)
             return iter(()), replace(information, duration=len(audio) / _SAMPLE_RATE, duration_after_vad=0.0)
 

@@ -38,6 +38,7 @@ from speaches_service.rebinding import imported
 from speaches_service.settings import Settings
 from speaches_service.sockets import reachable, url_of
 from speaches_service.state import State
+from speaches_service.transcription import decoding, events, requests, subtitles
 from speaches_service.whispercpp import installation as whispercpp
 
 
@@ -67,6 +68,7 @@ def build_application(settings: Settings, port: int, state: State) -> FastAPI:
     except (ImportError, OSError, RuntimeError) as error:
         raise unusable_part(error) from error
     diarization.install_refusal(application)
+    decoding.install(application)
     if settings.user_interface:
         user_interface.mount(application, configuration)
     whispercpp.watch_clients(application, settings)
@@ -97,6 +99,9 @@ def _rebind(settings: Settings, state: State) -> None:
     whisper_computation.rebind(settings, state.enter_computation)
     providers.Providers(settings, state.enter_computation).rebind()
     silence.rebind()
+    requests.rebind()
+    events.rebind()
+    subtitles.rebind()
     espeak_data.rebind(settings.state_directory)
     kokoro_stream.rebind()
     piper_stream.rebind()

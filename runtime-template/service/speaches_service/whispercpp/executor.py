@@ -28,9 +28,6 @@ if TYPE_CHECKING:
 
     from speaches_service.whispercpp.weights import Catalogue
 
-_LONGEST_CLIP = 30 * SAMPLE_RATE
-"""What Whisper hears at a time, in samples."""
-
 _managers: Any = importlib.import_module("speaches.executors.shared.base_model_manager")
 _registries: Any = importlib.import_module("speaches.model_registry")
 _executor_registry: Any = importlib.import_module("speaches.executors.shared.registry")
@@ -349,11 +346,7 @@ class ExecutorRegistry(_executor_registry.ExecutorRegistry):  # type: ignore[mis
 def _clips(request: Any) -> list[tuple[int, int]]:
     """Where somebody speaks, in pieces of at most 30 s, in samples: as faster-whisper's batches."""
     merged = _voices.merge_segments(request.speech_segments, request.vad_options)
-    if merged:
-        return [(clip["start"], clip["end"]) for clip in merged]
-    # What was taken for silence may be a quiet word, so faster-whisper hears all of it; of more it would raise.
-    length = len(request.audio.data)
-    return [(0, length)] if 0 < length < _LONGEST_CLIP else []
+    return [(clip["start"], clip["end"]) for clip in merged]
 
 
 def _prompt(request: Any) -> str | None:

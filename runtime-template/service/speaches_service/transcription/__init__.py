@@ -1,0 +1,5 @@
+"""Transcription requests as clients send them, and answers as they expect them.
+
+`requests.py` reads what upstream's routes were asked for, with `languages.py`; `decoding.py` reads the sound;
+`events.py` and `subtitles.py` write answers. Whisper itself is upstream's, or whisper.cpp's.
+"""

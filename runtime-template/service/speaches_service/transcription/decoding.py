@@ -1,0 +1,177 @@
+"""Sound out of uploaded files, as far as it can be decoded.
+
+Upstream's decoder stops at the first damaged frame without a word, and what is no sound at all ends in status 500. Here
+the rest is decoded too, the log and `verbose_json` say what is missing, and a file that cannot be used is the client's
+error, with the reason.
+"""
+
+import gc
+import importlib
+import logging
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Annotated, Any, NamedTuple
+
+import numpy as np
+from fastapi import FastAPI, Form, HTTPException, UploadFile
+from numpy.typing import NDArray
+
+_MODULE = "speaches.dependencies"
+_RATE = 16000
+"""Of what Whisper hears, in samples per second."""
+_SHORTEST = _RATE // 100
+"""Samples of the shortest sound that may hold a part of a word: 10 ms."""
+_RAW = ("audio/pcm", "audio/raw")
+"""Types of samples without a header: 16 bits, little-endian, one channel, 16 kHz."""
+_KNOWN_DURATION = ("wav", "flac", "mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "ogg", "aiff")
+"""Formats whose header says how long the sound is. Of others ffmpeg guesses it."""
+_TOLERANCE = 1.0
+"""Seconds by which the header and the sound may differ."""
+
+_logger = logging.getLogger(__name__)
+_current = threading.local()
+
+
+class Decoded(NamedTuple):
+    """Samples between -1 and 1 at 16 kHz, and what was wrong with their file, for people."""
+
+    samples: NDArray[np.float32]
+    warnings: list[str]
+
+
+def install(application: FastAPI) -> None:
+    """Let the application's routes take uploaded sound from here.
+
+    Raises:
+        AttributeError: upstream has none of this, so it is not the version that this was written for.
+    """
+    dependencies = importlib.import_module(_MODULE)
+    audio = dependencies.Audio
+
+    def audio_file(file: Annotated[UploadFile, Form()]) -> Any:
+        decoded = read(file)
+        name = Path(file.filename).stem if file.filename else None
+        made = audio(decoded.samples, _RATE, name)
+        made.warnings = decoded.warnings
+        return made
+
+    application.dependency_overrides[dependencies.audio_file_dependency] = audio_file
+
+
+def remember(audio: Any) -> None:
+    """The sound whose transcription this thread answers from now on."""
+    _current.warnings = getattr(audio, "warnings", [])
+
+
+def warnings() -> list[str]:
+    """What was wrong with it."""
+    found: list[str] = getattr(_current, "warnings", [])
+    return found
+
+
+def read(file: UploadFile) -> Decoded:
+    """The sound of an uploaded file.
+
+    Raises:
+        HTTPException: 415 when it cannot be decoded, 422 when there is nothing in it.
+    """
+    if (file.content_type or "").partition(";")[0].strip().lower() in _RAW and ";" not in (file.content_type or ""):
+        content = file.file.read()
+        whole = len(content) // 2 * 2
+        samples: NDArray[np.int16] = np.frombuffer(content[:whole], "<i2")
+        decoded = Decoded(_scaled(samples), [] if whole == len(content) else ["half a sample at the end was left out"])
+    else:
+        decoded = decode(file.file)
+    if len(decoded.samples) < _SHORTEST:
+        raise HTTPException(422, f"`{file.filename}` has {len(decoded.samples) / _RATE * 1000:.1f} ms of sound in it")
+    for warning in decoded.warnings:
+        _logger.warning("`%s`: %s", file.filename, warning)
+    return decoded
+
+
+def decode(file: IO[bytes]) -> Decoded:
+    """The first sound of a file of any format that ffmpeg knows, in one channel.
+
+    Raises:
+        HTTPException: 415, with the reason.
+    """
+    import av
+    from av.error import FFmpegError
+
+    try:
+        with av.open(file, mode="r", metadata_errors="ignore") as container:
+            if not container.streams.audio:
+                raise HTTPException(415, "there is no sound in the file")
+            decoded = _decode(container, container.streams.audio[0])
+    except (FFmpegError, EOFError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise HTTPException(415, f"the file cannot be decoded: {reason}") from error
+    finally:
+        # N.B. resamplers are in circles of references that only a collection finds.
+        gc.collect()
+    return decoded
+
+
+def _decode(container: Any, stream: Any) -> Decoded:
+    import av
+
+    resampler = av.AudioResampler(format="s16", layout="mono", rate=_RATE)
+    pieces: list[NDArray[np.int16]] = []
+    damaged: list[float] = []
+
+    def seconds() -> float:
+        return sum(len(piece) for piece in pieces) / _RATE
+
+    for frame in _frames(container, stream):
+        if frame is None:
+            damaged.append(seconds())
+            continue
+        # Times of a file that was recorded live, or cut, are no help.
+        frame.pts = None
+        try:
+            resampled = resampler.resample(frame)
+        except av.error.ValueError:
+            # Another rate or layout in the middle.
+            pieces += [part.to_ndarray()[0] for part in resampler.resample(None)]
+            resampler = av.AudioResampler(format="s16", layout="mono", rate=_RATE)
+            resampled = resampler.resample(frame)
+        pieces += [part.to_ndarray()[0] for part in resampled]
+    if pieces or not damaged:
+        pieces += [part.to_ndarray()[0] for part in resampler.resample(None)]
+    if not pieces and damaged:
+        raise HTTPException(415, "the file cannot be decoded: nothing in it is sound")
+    warnings = [f"the file is damaged at {damaged[0]:.1f} s, and sound is missing there"] if damaged else []
+    told = container.duration / 1_000_000 if container.duration else 0.0
+    if container.format.name in _KNOWN_DURATION and told - seconds() > _TOLERANCE:
+        warnings.append(f"the file ends after {seconds():.1f} s of {told:.1f} s")
+    return Decoded(_scaled(np.concatenate([np.zeros(0, np.int16), *pieces])), warnings)
+
+
+def _scaled(samples: NDArray[np.int16]) -> NDArray[np.float32]:
+    return samples.astype(np.float32) * np.float32(2**-15)
+
+
+def _frames(container: Any, stream: Any) -> Iterator[Any]:
+    """The frames of a stream, and None for each packet that cannot be decoded."""
+    from av.error import EOFError as EndOfFile
+    from av.error import FFmpegError
+
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets)
+        except (StopIteration, EndOfFile):
+            return
+        except FFmpegError:
+            # The container itself is damaged, so that the rest cannot be found.
+            yield None
+            return
+        try:
+            frames = packet.decode()
+        except EndOfFile:
+            return
+        except FFmpegError:
+            yield None
+            continue
+        yield from frames

@@ -1,0 +1,64 @@
+"""The events of a streamed transcription. Upstream's last one lacks the text, whose segments it has used up by then."""
+
+import itertools
+import json
+import logging
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from fastapi import Response
+from fastapi.responses import StreamingResponse
+
+from speaches_service.rebinding import imported
+from speaches_service.rebinding import rebind as rebind_name
+from speaches_service.transcription import decoding
+
+_ROUTER = "speaches.routers.stt"
+_ANSWER = "transcription_response_to_http_response"
+
+_logger = logging.getLogger(__name__)
+
+
+def rebind() -> None:
+    """Replace upstream's way from what a model gives to an answer."""
+    # The sample does not stream.
+    if not hasattr(imported(_ROUTER), _ANSWER):
+        return
+    rebind_name(_ROUTER, _ANSWER, answer)
+
+
+def answer(result: Any) -> Response:
+    """The answer for a text with its media type, for an object, or for events."""
+    if isinstance(result, tuple):
+        text, media_type = result
+        return Response(text, media_type=media_type)
+    if hasattr(result, "model_dump"):
+        content = result.model_dump(mode="json")
+        if decoding.warnings() and "segments" in content:
+            content["warnings"] = decoding.warnings()
+        return Response(json.dumps(content, ensure_ascii=False, separators=(",", ":")), media_type="application/json")
+    # An error in the first event still has a status of its own.
+    events = iter(result)
+    first = list(itertools.islice(events, 1))
+    return StreamingResponse(_events(itertools.chain(first, events)), media_type="text/event-stream")
+
+
+def _events(events: Iterable[Any]) -> Iterator[str]:
+    texts: list[str] = []
+    try:
+        for event in events:
+            content = event.model_dump(mode="json")
+            if content["type"] == "transcript.text.delta":
+                texts.append(content["delta"])
+            elif content["type"] == "transcript.text.done":
+                content["text"] = "".join(texts).strip()
+            yield _line(content)
+    except Exception:
+        # The response has begun, so this is the only way to tell.
+        _logger.exception("transcription failed after its beginning was sent")
+        message = "the rest of the transcription could not be made; the server's log says why"
+        yield _line({"type": "error", "error": {"type": "server_error", "message": message}})
+
+
+def _line(content: dict[str, Any]) -> str:
+    return f"data: {json.dumps(content, separators=(',', ':'))}\n\n"

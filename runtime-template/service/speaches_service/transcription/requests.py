@@ -1,0 +1,73 @@
+"""What a client asks of upstream's routes for transcription, read as it is meant.
+
+Upstream hands on what it gets, and what its models then cannot use ends in status 500.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from fastapi import HTTPException
+from starlette.requests import Request
+
+from speaches_service.rebinding import imported
+from speaches_service.rebinding import rebind as rebind_name
+from speaches_service.transcription import decoding
+from speaches_service.transcription.languages import UnknownLanguage, whisper_language
+
+_ROUTER = "speaches.routers.stt"
+_GRANULARITIES = "timestamp_granularities"
+SUBTITLES = ("srt", "vtt")
+
+
+def rebind() -> None:
+    """Replace what upstream's routes hand to the models, and how they read a list in a form."""
+    rebind_name(_ROUTER, "TranscriptionRequest", _reading(getattr(imported(_ROUTER), "TranscriptionRequest", None)))
+    # The sample has neither.
+    for name, replacement in (("TranslationRequest", _reading), ("get_timestamp_granularities", None)):
+        original = getattr(imported(_ROUTER), name, None)
+        if original is not None:
+            rebind_name(_ROUTER, name, timestamp_granularities if replacement is None else replacement(original))
+
+
+def _reading(request: Any) -> Callable[..., Any]:
+    def make(**fields: Any) -> Any:
+        decoding.remember(fields.get("audio"))
+        return request(**read(fields))
+
+    return make
+
+
+def read(fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a request, as its model takes them.
+
+    Raises:
+        HTTPException: 422, with the reason.
+    """
+    changed: dict[str, Any] = {}
+    if "language" in fields:
+        try:
+            changed["language"] = whisper_language(fields["language"])
+        except UnknownLanguage as error:
+            raise HTTPException(422, str(error)) from error
+    temperature = fields.get("temperature", 0)
+    if not 0 <= temperature < math.inf:
+        raise HTTPException(422, f"`temperature` is {temperature}, and has to be a number from 0 to 1")
+    # A cue of a subtitle ends where a word does.
+    if fields.get("response_format") in SUBTITLES and _GRANULARITIES in fields:
+        changed[_GRANULARITIES] = ["segment", "word"]
+    return {**fields, **changed}
+
+
+async def timestamp_granularities(request: Request) -> list[str]:
+    """The list of a form, under the name with brackets, as clients of OpenAI send it, and under the one without.
+
+    Raises:
+        HTTPException: 422 for values that are none.
+    """
+    form = await request.form()
+    found = [str(value) for name in (f"{_GRANULARITIES}[]", _GRANULARITIES) for value in form.getlist(name)]
+    for value in found:
+        if value not in ("segment", "word"):
+            raise HTTPException(422, f"`{_GRANULARITIES}[]` is `{value}`, and has to be `segment` or `word`")
+    return sorted(set(found)) or ["segment"]

@@ -1,0 +1,106 @@
+import io
+import random
+import sys
+import unittest
+from typing import Any
+from unittest import mock
+
+try:
+    import av
+    import numpy as np
+    from fastapi import HTTPException, UploadFile
+    from starlette.datastructures import Headers
+
+    from speaches_service.transcription import decoding
+except ImportError as error:
+    print(f"skipping test_transcription_decoding, which needs av, fastapi and numpy: {error}", file=sys.stderr)
+    raise unittest.SkipTest(f"needs av, fastapi and numpy: {error}") from error
+
+SECONDS = 6
+
+
+def encoded(name: str, codec: str, seconds: float = SECONDS, rate: int = 48000) -> bytes:
+    """A file with a tone, or of moving pictures where the codec has no sound."""
+    file = io.BytesIO()
+    with av.open(file, "w", format=name) as container:
+        stream: Any = container.add_stream(codec, rate=rate)
+        samples = (np.sin(np.arange(int(seconds * rate)) / 20) * 9000).astype(np.int16)
+        for first in range(0, len(samples), 960):
+            frame = av.AudioFrame.from_ndarray(samples[None, first : first + 960], format="s16", layout="mono")
+            frame.sample_rate, frame.pts = rate, first
+            for packet in stream.encode(frame):
+                container.mux(packet)
+        for packet in stream.encode(None):
+            container.mux(packet)
+    return file.getvalue()
+
+
+def silent_film() -> bytes:
+    file = io.BytesIO()
+    with av.open(file, "w", format="matroska") as container:
+        stream: Any = container.add_stream("mpeg4", rate=25)
+        stream.width = stream.height = 64
+        for _ in range(5):
+            picture = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="rgb24")
+            for packet in stream.encode(picture):
+                container.mux(packet)
+        for packet in stream.encode(None):
+            container.mux(packet)
+    return file.getvalue()
+
+
+def read(content: bytes, media_type: str = "application/octet-stream") -> decoding.Decoded:
+    headers = Headers({"content-type": media_type})
+    with mock.patch.object(decoding, "_logger"):
+        return decoding.read(UploadFile(io.BytesIO(content), filename="a.xyz", headers=headers))
+
+
+class DecodingTest(unittest.TestCase):
+    def refuses(self, content: bytes, status: int, reason: str, media_type: str = "audio/wav") -> None:
+        with self.assertRaises(HTTPException) as caught:
+            read(content, media_type)
+        self.assertEqual(caught.exception.status_code, status, caught.exception.detail)
+        self.assertIn(reason, caught.exception.detail)
+
+    def test_what_is_whole_is_decoded_without_a_warning(self) -> None:
+        for name, codec in (("wav", "pcm_s16le"), ("mp3", "mp3"), ("flac", "flac"), ("matroska", "libopus")):
+            decoded = read(encoded(name, codec))
+            self.assertEqual(decoded.warnings, [], name)
+            self.assertAlmostEqual(len(decoded.samples) / 16000, SECONDS, delta=0.1, msg=name)
+            self.assertGreater(float(np.abs(decoded.samples).max()), 0.15, name)
+
+    def test_what_follows_damage_is_decoded_and_the_damage_is_told(self) -> None:
+        for name, codec in (("mp3", "mp3"), ("flac", "flac")):
+            content = encoded(name, codec)
+            middle = len(content) // 2
+            noise = random.Random(1).randbytes(1500)
+            decoded = read(content[:middle] + noise + content[middle + len(noise) :])
+            self.assertGreater(len(decoded.samples) / 16000, SECONDS - 1.5, name)
+            self.assertRegex(decoded.warnings[0], r"damaged at [23]\.\d s", name)
+
+    def test_what_was_cut_off_is_told_where_the_header_says_more(self) -> None:
+        for name, codec in (("flac", "flac"), ("matroska", "libopus")):
+            content = encoded(name, codec)
+            decoded = read(content[: len(content) // 2])
+            self.assertAlmostEqual(len(decoded.samples) / 16000, SECONDS / 2, delta=0.8)
+            self.assertRegex(decoded.warnings[-1], r"ends after [23]\.\d s of 6\.\d s", name)
+
+    def test_samples_without_a_header_are_taken_by_their_type(self) -> None:
+        samples = (np.sin(np.arange(16000) / 20) * 9000).astype("<i2").tobytes()
+        decoded = read(samples, "audio/pcm")
+        self.assertEqual((len(decoded.samples), decoded.warnings), (16000, []))
+        decoded = read(samples + b"\0", "audio/raw")
+        self.assertEqual((len(decoded.samples), decoded.warnings), (16000, ["half a sample at the end was left out"]))
+        self.refuses(samples, 415, "cannot be decoded", "application/octet-stream")
+
+    def test_what_is_no_sound_is_the_clients_error_with_a_reason(self) -> None:
+        wav = encoded("wav", "pcm_s16le", 0.1)
+        for content in (b"", b"hello " * 1000, wav[:20], wav[:44], random.Random(1).randbytes(50000)):
+            self.refuses(content, 415, "")
+        self.refuses(silent_film(), 415, "there is no sound in the file")
+        self.refuses(encoded("wav", "pcm_s16le", 0.005), 422, "5.0 ms of sound")
+        self.refuses(b"\0", 422, "0.0 ms", "audio/pcm")
+
+
+if __name__ == "__main__":
+    unittest.main()
