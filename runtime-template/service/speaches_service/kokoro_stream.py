@@ -6,10 +6,13 @@ fails on text without marks; and when a computation fails, the stream never ends
 has none of this.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
-from speaches_service import speech_text, turns
+from fastapi import HTTPException
+
+from speaches_service import kokoro_voices, speech_text, turns
 from speaches_service.rebinding import imported
 from speaches_service.rebinding import rebind as rebind_name
 from speaches_service.speech_text import Boundary
@@ -20,6 +23,7 @@ _EXECUTOR = "speaches.executors.kokoro"
 MOST_PHONEMES = 509
 """What the model can hold: its voices have a style for each number of phonemes below 510."""
 
+_HAN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff々〆]+")
 _ESPEAK_NAMES = {"zh": "cmn"}
 """Languages of upstream's voices that espeak calls otherwise."""
 
@@ -50,10 +54,16 @@ def rebind() -> None:
 def create_pieces(
     kokoro: Any, text: str, voice: str, speed: float = 1.0, lang: str = "en-us"
 ) -> Iterator[tuple[Any, int]]:
-    """Samples and their rate in Hz for each piece of a text; the arguments are those of `Kokoro.create_stream`."""
+    """Samples and their rate in Hz for each piece of a text; the arguments are those of `Kokoro.create_stream`.
+
+    Raises:
+        HTTPException: 422 for a text that cannot be read in this language.
+    """
     from kokoro_onnx.trim import trim  # type: ignore[import-not-found] # it is only there where a runtime is
 
-    style = kokoro.get_voice_style(voice)
+    if lang == "ja" and (sign := _HAN.search(text)):
+        raise HTTPException(422, f"Japanese is spoken from kana only: how `{sign.group()}` is read is not known here")
+    style = kokoro_voices.style_of(kokoro, voice)
     progress, model_turns = turns.current(), turns.of(kokoro)
     cut = _phonemized(kokoro, text, lang)
     following = next(cut, None)
@@ -86,7 +96,7 @@ def _phonemized(kokoro: Any, text: str, language: str) -> Iterator[tuple[speech_
     for piece in speech_text.cut(text, lambda part: len(phonemes_of(part)) <= MOST_PHONEMES):
         # A single character may have more than there is room for: the name of a sign in another script.
         phonemes = phonemes_of(piece.text)[:MOST_PHONEMES]
-        if phonemes:
+        if any(phoneme.isalpha() for phoneme in phonemes):
             yield piece, phonemes
 
 

@@ -23,6 +23,7 @@ def rebind() -> None:
 def _synthesize(synthesize: Callable[..., Iterator[Any]], voice: Any, text: str, options: Any) -> Iterator[Any]:
     progress, model_turns = turns.current(), turns.of(voice.session)
     pieces = [text] if _PHONEMES in text else [piece.text for piece in speech_text.cut(text)]
+    pieces = [piece for piece in pieces if speech_text.is_pronounceable(piece)]
     for number, piece in enumerate(pieces, start=1):
         try:
             with model_turns.turn(progress, speech_text.weight(piece)):

@@ -6,14 +6,16 @@ the first piece of a body is made before the response starts.
 
 import base64
 import functools
+import importlib
 import itertools
 import json
 import logging
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any, Literal, TypeVar
 
+import numpy as np
 from fastapi import HTTPException
 
 from speaches_service import speech_encoding
@@ -25,7 +27,12 @@ _ROUTER_MODULE = "speaches.routers.speech"
 _PATH = "/v1/audio/speech"
 _EXECUTORS_PACKAGE = "speaches.executors."
 
+_SILENCE_SECONDS = 0.5
+_SILENCE_RATE = 24000
+"""Of silence that is an answer, in Hz: Kokoro's."""
+
 Piece = TypeVar("Piece")
+_Pieces = Generator[tuple[speech_encoding.Audio, bool], None, None]
 
 _logger = logging.getLogger(__name__)
 _request = threading.local()
@@ -56,6 +63,8 @@ def _remembering_body(endpoint: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(endpoint)
     def answer(*arguments: Any, **named: Any) -> Any:
         _request.body = named.get("body")
+        if not _request.body.input:
+            raise HTTPException(422, "`input` is empty: there is nothing to say")
         try:
             return endpoint(*arguments, **named)
         finally:
@@ -86,7 +95,19 @@ def _stream_audio(
     audio_format: Literal["aac", "pcm", "opus", "mp3", "flac", "wav"],
     sample_rate: int | None = None,
 ) -> Iterator[bytes]:
-    return start(speech_encoding.encode(one_ahead(audio_generator), audio_format, sample_rate))
+    return start(speech_encoding.encode(_or_silence(one_ahead(audio_generator)), audio_format, sample_rate))
+
+
+def _or_silence(pieces: _Pieces) -> _Pieces:
+    """The same pieces; a moment of silence where there are none, so that the answer is a file all the same."""
+    first = next(pieces, None)
+    if first is None:
+        _logger.info("there is nothing in the text that can be pronounced, so the answer is silence")
+        samples = np.zeros(int(_SILENCE_SECONDS * _SILENCE_RATE), np.float32)
+        yield importlib.import_module("speaches.audio").Audio(samples, _SILENCE_RATE), True
+        return
+    yield first
+    yield from pieces
 
 
 def _stream_events(audio_generator: Iterator[speech_encoding.Audio]) -> Iterator[str]:

@@ -9,6 +9,7 @@ Weights stand for lengths of sound: a Latin letter is 1 (about 0.06 s), a digit 
 
 import itertools
 import re
+import unicodedata
 from collections.abc import Callable, Iterator
 from enum import IntEnum
 from typing import NamedTuple
@@ -227,3 +228,11 @@ def _with_marks_at_line_ends(text: str) -> str:
 
 def _without_line_ends(text: str) -> str:
     return " ".join(text.split())
+
+
+def is_pronounceable(text: str) -> bool:
+    """Whether there is something in it to say: a letter, a digit, or a sign that has a name, such as %."""
+    return any(
+        character.isalnum() or character in "%&@#*/\\°§" or unicodedata.category(character) in ("Sc", "Sm")
+        for character in text
+    )

@@ -16,6 +16,7 @@ from speaches_service import (
     diarization,
     espeak_data,
     kokoro_stream,
+    kokoro_voices,
     memory,
     model_aliases,
     model_fetching,
@@ -104,6 +105,7 @@ def _rebind(settings: Settings, state: State) -> None:
     subtitles.rebind()
     espeak_data.rebind(settings.state_directory)
     kokoro_stream.rebind()
+    kokoro_voices.rebind()
     piper_stream.rebind()
     model_fetching.rebind()
     model_aliases.rebind(settings)

@@ -6,11 +6,13 @@ from unittest import mock
 
 try:
     import numpy as np
-except ImportError as error:
-    print(f"skipping test_kokoro_stream, which needs numpy: {error}", file=sys.stderr)
-    raise unittest.SkipTest(f"needs numpy: {error}") from error
+    from fastapi import HTTPException
 
-from speaches_service import kokoro_stream, turns
+    from speaches_service import kokoro_stream, turns
+except ImportError as error:
+    print(f"skipping test_kokoro_stream, which needs fastapi and numpy: {error}", file=sys.stderr)
+    raise unittest.SkipTest(f"needs fastapi and numpy: {error}") from error
+
 from speaches_service.speech_text import Boundary
 
 RATE = 1000
@@ -74,6 +76,30 @@ class KokoroStreamTest(unittest.TestCase):
         named_at_length = Kokoro(lambda _text: "x" * 600)
         list(kokoro_stream.create_pieces(named_at_length, "漢", "af"))
         self.assertEqual([len(phonemes) for phonemes in named_at_length.spoken], [509])
+
+    def test_chinese_is_called_as_espeak_calls_it(self) -> None:
+        kokoro = Kokoro()
+        asked: list[str] = []
+
+        def phonemize(text: str, language: str) -> str:
+            asked.append(language)
+            return text
+
+        kokoro.tokenizer.phonemize = phonemize
+        for language in ("zh", "en-us"):
+            list(kokoro_stream.create_pieces(kokoro, "ni hao", "af", lang=language))
+        self.assertEqual(sorted(set(asked)), ["cmn", "en-us"])
+
+    def test_japanese_is_spoken_from_kana_and_signs_are_refused(self) -> None:
+        self.assertEqual(len(list(kokoro_stream.create_pieces(Kokoro(), "こんにちは", "af", lang="ja"))), 1)
+        with self.assertRaises(HTTPException) as caught:
+            list(kokoro_stream.create_pieces(Kokoro(), "私の名前", "af", lang="ja"))
+        self.assertEqual(caught.exception.status_code, 422)
+        self.assertIn("`私`", caught.exception.detail)
+
+    def test_marks_alone_are_not_spoken(self) -> None:
+        for text in ("-", "…", "?!", "— —"):
+            self.assertEqual(list(kokoro_stream.create_pieces(Kokoro(), text, "af")), [], text)
 
     def test_what_has_no_phonemes_is_not_spoken(self) -> None:
         kokoro = Kokoro(lambda text: "".join(filter(str.isalpha, text)))

@@ -39,6 +39,10 @@ class PiperStreamTest(unittest.TestCase):
         self.assertGreater(len(chunks), 4)
         self.assertTrue(all(chunk.endswith("/slow") and len(chunk) < 200 for chunk in chunks))
 
+    def test_marks_alone_are_not_spoken(self) -> None:
+        for text in ("-", "…", " ", "🙂"):
+            self.assertEqual(list(self.voice.synthesize(text)), [], text)
+
     def test_phonemes_are_not_cut(self) -> None:
         text = f"It is [[{'a' * 300}]] of course"
         self.assertEqual(list(self.voice.synthesize(text)), [f"{text}/None"])

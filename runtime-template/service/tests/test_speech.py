@@ -3,8 +3,9 @@ import json
 import sys
 import unittest
 from collections.abc import Iterator
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
+from unittest import mock
 
 try:
     import av  # noqa: F401 - encoding needs it
@@ -24,6 +25,16 @@ def executor_that_raises(argument: object) -> Iterator[bytes]:
     exec(source, module)
     pieces: Iterator[bytes] = module["handle"](argument)  # type: ignore[operator]
     return pieces
+
+
+class Sound:
+    """Upstream's `Audio`, as far as encoding needs it."""
+
+    def __init__(self, data: Any, sample_rate: int) -> None:
+        self.data, self.sample_rate = data, sample_rate
+
+    def as_bytes(self) -> bytes:
+        return (self.data * 32767).astype("<i2").tobytes()  # type: ignore[no-any-return]
 
 
 class SpeechTest(unittest.TestCase):
@@ -65,6 +76,21 @@ class SpeechTest(unittest.TestCase):
             failed = events("pcm", fails=True)
         self.assertEqual([event["type"] for event in failed], [*["speech.audio.delta"] * 2, "error"])
         self.assertIn("log", failed[-1]["error"]["message"])
+
+    def test_what_cannot_be_pronounced_is_a_file_of_silence(self) -> None:
+        audio = ModuleType("speaches.audio")
+        vars(audio)["Audio"] = Sound
+        with mock.patch.dict(sys.modules, {"speaches.audio": audio}), self.assertLogs(speech._logger, "INFO"):
+            whole = b"".join(speech._stream_audio(iter(()), "wav"))
+        self.assertEqual((whole[:4], len(whole)), (b"RIFF", 44 + 24000))
+        self.assertEqual(whole[44:], bytes(24000))
+
+    def test_no_text_at_all_is_422(self) -> None:
+        answer = speech._remembering_body(lambda body: body.input)
+        self.assertEqual(answer(body=SimpleNamespace(input=" ")), " ")
+        with self.assertRaises(fastapi.HTTPException) as caught:
+            answer(body=SimpleNamespace(input=""))
+        self.assertEqual(caught.exception.status_code, 422)
 
     def test_nothing_stays_nothing(self) -> None:
         self.assertEqual(list(speech.start(iter(()))), [])

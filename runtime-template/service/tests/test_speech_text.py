@@ -2,7 +2,7 @@ import itertools
 import random
 import unittest
 
-from speaches_service.speech_text import FIRST, LARGEST, Boundary, Piece, cut, weight
+from speaches_service.speech_text import FIRST, LARGEST, Boundary, Piece, cut, is_pronounceable, weight
 
 
 def texts(text: str) -> list[str]:
@@ -89,6 +89,12 @@ class CutTest(unittest.TestCase):
     def test_a_line_that_was_broken_to_fit_a_page_goes_on(self) -> None:
         text = "This line was broken because the page was\nnot wide enough for it."
         self.assertEqual(texts(text), [text.replace("\n", " ")])
+
+    def test_letters_digits_and_signs_with_a_name_are_pronounceable(self) -> None:
+        for text in ("a", "é", "7", "%", "$", "+", "你", "ا", "- 1"):
+            self.assertTrue(is_pronounceable(text), text)
+        for text in ("", " ", "-", "…", "?!", "\u200b", "()", "🙂", "—\n—"):
+            self.assertFalse(is_pronounceable(text), text)
 
     def test_nothing_gives_nothing(self) -> None:
         for text in ("", " ", "\n\t \n"):

@@ -1,0 +1,88 @@
+"""Kokoro's voices under every name that clients use: its own, OpenAI's, and blends of several.
+
+A blend is `af_bella+af_sky`, or with weights `af_bella(2)+af_sky(1)`, as other servers of Kokoro take it.
+"""
+
+import re
+from typing import Any
+
+from fastapi import HTTPException
+
+from speaches_service.rebinding import imported
+from speaches_service.rebinding import rebind as rebind_name
+
+_EXECUTOR = "speaches.executors.kokoro"
+_ROUTER = "speaches.routers.speech"
+_OPENAI = {
+    # Upstream knows OpenAI's other names, and speaks them with its first voice.
+    "cedar": "am_michael",
+    "fable": "bm_fable",
+    "marin": "af_heart",
+    "nova": "af_nova",
+    "onyx": "am_onyx",
+}
+_PART = re.compile(r"(\w+)\s*(?:\(\s*([\d.]+)\s*\))?")
+
+
+class Blend(str):
+    """The name of the first voice of a blend, which decides the language, with all of them."""
+
+    __slots__ = ("weights",)
+    weights: dict[str, float]
+    """By name; their sum is 1."""
+
+
+def rebind() -> None:
+    """Replace what upstream's route hands to the models.
+
+    Raises:
+        AttributeError: upstream has none, so this is not the version that this was written for.
+    """
+    original: Any = rebind_name(_ROUTER, "SpeechRequest", lambda **fields: _make(original, fields))
+
+
+def _make(original: Any, fields: dict[str, Any]) -> Any:
+    request = original(**fields)
+    # N.B. afterwards, since pydantic would make a plain string of it.
+    request.voice = read(request.voice)
+    return request
+
+
+def read(said: str) -> str:
+    """The voice that is meant; a name that is none stays as it is, and the model says what it thinks of it.
+
+    Raises:
+        HTTPException: 422 for a blend of what cannot be blended.
+    """
+    known = {voice.name for voice in getattr(imported(_EXECUTOR), "VOICES", ())}
+    if said not in known and _OPENAI.get(said) in known:
+        return _OPENAI[said]
+    if "+" not in said:
+        return said
+    parts = [_PART.fullmatch(part.strip()) for part in said.split("+")]
+    weights: dict[str, float] = {}
+    for part in parts:
+        if part is None:
+            raise HTTPException(
+                422, f"`{said}` is no blend of voices; one is `af_bella+af_sky` or `af_bella(2)+af_sky(1)`"
+            )
+        name, weight = part.groups()
+        if name not in known:
+            raise HTTPException(422, f"there is no voice `{name}` to blend; there are: {', '.join(sorted(known))}")
+        try:
+            weights[name] = weights.get(name, 0.0) + float(weight or 1)
+        except ValueError as error:
+            raise HTTPException(422, f"`{weight}` is no weight of a voice") from error
+    total = sum(weights.values())
+    if total <= 0:
+        raise HTTPException(422, f"the weights of `{said}` are all 0")
+    blend = Blend(next(iter(weights)))
+    blend.weights = {name: weight / total for name, weight in weights.items()}
+    return blend
+
+
+def style_of(kokoro: Any, voice: str) -> Any:
+    """The style of a voice: an array of numbers for each length of text."""
+    if not isinstance(voice, Blend):
+        return kokoro.get_voice_style(voice)
+    return sum(kokoro.get_voice_style(name) * weight for name, weight in voice.weights.items())

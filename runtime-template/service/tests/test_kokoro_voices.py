@@ -1,0 +1,69 @@
+import sys
+import unittest
+from types import ModuleType, SimpleNamespace
+from unittest import mock
+
+try:
+    import numpy as np
+    from fastapi import HTTPException
+
+    from speaches_service import kokoro_voices
+    from speaches_service.kokoro_voices import Blend, read, style_of
+except ImportError as error:
+    print(f"skipping test_kokoro_voices, which needs fastapi and numpy: {error}", file=sys.stderr)
+    raise unittest.SkipTest(f"needs fastapi and numpy: {error}") from error
+
+
+class KokoroVoicesTest(unittest.TestCase):
+    def setUp(self) -> None:
+        executor = ModuleType(kokoro_voices._EXECUTOR)
+        names = ("af_bella", "af_sky", "am_onyx")
+        vars(executor)["VOICES"] = [SimpleNamespace(name=name) for name in names]
+        patch = mock.patch.dict(sys.modules, {kokoro_voices._EXECUTOR: executor})
+        patch.start()
+        self.addCleanup(patch.stop)
+
+    def test_a_blend_is_the_first_voice_with_the_weights_of_all(self) -> None:
+        third = 1 / 3
+        cases = {
+            "af_bella+af_sky": {"af_bella": 0.5, "af_sky": 0.5},
+            " af_bella(2) + af_sky(1)": {"af_bella": 2 * third, "af_sky": third},
+            "af_sky(0.5)+af_sky(0.5)": {"af_sky": 1.0},
+            "af_bella(0)+am_onyx": {"af_bella": 0.0, "am_onyx": 1.0},
+        }
+        for said, weights in cases.items():
+            blend = read(said)
+            assert isinstance(blend, Blend)
+            self.assertEqual(blend, next(iter(weights)))
+            for name, weight in weights.items():
+                self.assertAlmostEqual(blend.weights[name], weight, msg=said)
+
+    def test_the_style_of_a_blend_is_the_mean_of_its_voices(self) -> None:
+        styles = {"af_bella": np.array([[3.0, 0.0]]), "af_sky": np.array([[0.0, 3.0]])}
+        kokoro = SimpleNamespace(get_voice_style=styles.__getitem__)
+        np.testing.assert_allclose(style_of(kokoro, read("af_bella(2)+af_sky")), [[2, 1]])
+        self.assertIs(style_of(kokoro, "af_sky"), styles["af_sky"])
+
+    def test_what_cannot_be_blended_is_refused_with_the_reason(self) -> None:
+        cases = {
+            "af_bella+nobody": "no voice `nobody`",
+            "af_bella+": "is no blend",
+            "+": "is no blend",
+            "af_bella(-1)+af_sky": "is no blend",
+            "af_bella(1.2.3)+af_sky": "no weight",
+            "af_bella(0)+af_sky(0)": "all 0",
+        }
+        for said, reason in cases.items():
+            with self.assertRaises(HTTPException) as caught:
+                read(said)
+            self.assertEqual(caught.exception.status_code, 422)
+            self.assertIn(reason, caught.exception.detail)
+
+    def test_a_single_name_stays_and_those_of_openai_that_upstream_lacks_have_a_voice(self) -> None:
+        for said, voice in (("af_sky", "af_sky"), ("nobody", "nobody"), ("alloy", "alloy"), ("onyx", "am_onyx")):
+            self.assertEqual(read(said), voice)
+        self.assertEqual(read("nova"), "nova", "its voice is not among these")
+
+
+if __name__ == "__main__":
+    unittest.main()
