@@ -23,10 +23,12 @@ from speaches_service import (
     phonemizer_segments,
     piper_stream,
     providers,
+    realtime_speech,
     shared_phonemizers,
     silence,
     speech,
     telemetry,
+    unexpected_errors,
     upload_limit,
     user_interface,
     whisper_computation,
@@ -70,6 +72,7 @@ def build_application(settings: Settings, port: int, state: State) -> FastAPI:
         raise unusable_part(error) from error
     diarization.install_refusal(application)
     decoding.install(application)
+    unexpected_errors.install(application)
     if settings.user_interface:
         user_interface.mount(application, configuration)
     whispercpp.watch_clients(application, settings)
@@ -103,6 +106,7 @@ def _rebind(settings: Settings, state: State) -> None:
     requests.rebind()
     events.rebind()
     subtitles.rebind()
+    realtime_speech.rebind()
     espeak_data.rebind(settings.state_directory)
     kokoro_stream.rebind()
     kokoro_voices.rebind()

@@ -1,0 +1,84 @@
+import asyncio
+import sys
+import unittest
+from typing import Any
+from unittest import mock
+
+try:
+    from fastapi import FastAPI
+    from fastapi.middleware.cors import CORSMiddleware
+    from fastapi.responses import StreamingResponse
+
+    from speaches_service import unexpected_errors
+except ImportError as error:
+    print(f"skipping test_unexpected_errors, which needs fastapi: {error}", file=sys.stderr)
+    raise unittest.SkipTest(f"needs fastapi: {error}") from error
+
+
+def application() -> FastAPI:
+    made = FastAPI()
+
+    @made.get("/before")
+    def before() -> None:
+        raise RuntimeError("a secret")
+
+    @made.get("/after")
+    def after() -> StreamingResponse:
+        def body() -> Any:
+            yield b"half"
+            raise RuntimeError("a secret")
+
+        return StreamingResponse(body())
+
+    made.add_middleware(CORSMiddleware, allow_origins=["*"])
+    unexpected_errors.install(made)
+    return made
+
+
+def ask(path: str) -> list[Any]:
+    """The messages that a server gets for a request of a browser."""
+    sent: list[Any] = []
+
+    requests = [{"type": "http.request", "body": b"", "more_body": False}]
+
+    async def receive() -> dict[str, Any]:
+        if not requests:
+            await asyncio.Event().wait()
+        return requests.pop()
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "headers": [(b"origin", b"http://elsewhere")],
+        "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 2),
+        "scheme": "http",
+        "http_version": "1.1",
+    }
+    asyncio.run(application()(scope, receive, send))
+    return sent
+
+
+class UnexpectedErrorsTest(unittest.TestCase):
+    def test_an_error_is_an_answer_that_browsers_may_read_and_tells_nothing(self) -> None:
+        with self.assertLogs(unexpected_errors._logger, "ERROR") as logged:
+            start, body = ask("/before")
+        self.assertEqual(start["status"], 500)
+        self.assertEqual(dict(start["headers"])[b"access-control-allow-origin"], b"*")
+        self.assertNotIn(b"secret", body["body"])
+        self.assertIn("GET /before failed", logged.output[0])
+        self.assertIn("a secret", logged.output[0])
+
+    def test_a_body_that_breaks_off_does_not_look_whole(self) -> None:
+        with mock.patch.object(unexpected_errors, "_logger"), self.assertRaises(RuntimeError):
+            ask("/after")
+
+
+if __name__ == "__main__":
+    unittest.main()
