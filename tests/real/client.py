@@ -46,22 +46,41 @@ class Client:
         return self._send("GET", path, None, {}, patience=30.0)
 
     def speech(
-        self, model: str, voice: str, text: str, response_format: str = "pcm", stream_format: str | None = None
+        self,
+        model: str,
+        voice: str,
+        text: str,
+        response_format: str = "pcm",
+        stream_format: str | None = None,
+        normalize: bool | None = None,
     ) -> Answer:
         """Speech."""
-        fields = {"model": model, "voice": voice, "input": text, "response_format": response_format}
+        fields: dict[str, object] = {
+            "model": model,
+            "voice": voice,
+            "input": text,
+            "response_format": response_format,
+            "normalize": normalize,
+        }
         if stream_format is not None:
             fields["stream_format"] = stream_format
         body = json.dumps(fields).encode()
         return self._send("POST", "/v1/audio/speech", body, {"Content-Type": "application/json"})
 
-    def transcription(self, model: str, audio: bytes, name: str = "speech.wav", language: str | None = "en") -> Answer:
-        """A recording's text, as plain text."""
+    def transcription(
+        self,
+        model: str,
+        audio: bytes,
+        name: str = "speech.wav",
+        language: str | None = "en",
+        fields: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """A recording's text, as plain text unless the further `fields` of the form say otherwise."""
         boundary = uuid.uuid4().hex
-        fields = {"model": model, "response_format": "text"} | ({"language": language} if language else {})
+        own = {"model": model, "response_format": "text"} | ({"language": language} if language else {})
         parts = [
             f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
-            for name, value in fields.items()
+            for name, value in (own | dict(fields or {})).items()
         ]
         head = f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'.encode()
         body = b"".join([*parts, head, audio, f"\r\n--{boundary}--\r\n".encode()])

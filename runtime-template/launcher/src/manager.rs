@@ -129,6 +129,7 @@ impl<'a> Manager<'a> {
             "speech_model": values.tts_model,
             "transcription_model": values.stt_model,
             "voice": values.voice,
+            "normalize": values.normalize,
             "preload": values.preload,
             "upload_limit": u64::from(values.upload_limit) << 20,
             "sample": head.sample,

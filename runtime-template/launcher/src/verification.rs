@@ -61,11 +61,12 @@ pub fn compare(runtime: &Path, files: &[File], depth: Depth) -> io::Result<Diffe
     // The largest first, so that no processor is left with one at the end.
     order.sort_by_key(|file| std::cmp::Reverse(file.size));
     let next = AtomicUsize::new(0);
+    let readers = readers(&runtime.join(layout::DESCRIPTION));
     let compare_some = || -> io::Result<Vec<(&str, State)>> {
         let mut states = Vec::new();
         let mut buffer = vec![0; CHUNK];
         while let Some(file) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let state = state(&runtime.join(&file.path), file, depth, &mut buffer)?;
+            let state = state(&runtime.join(&file.path), file, readers, depth, &mut buffer)?;
             if state != State::Same {
                 states.push((file.path.as_str(), state));
             }
@@ -85,6 +86,7 @@ pub fn compare(runtime: &Path, files: &[File], depth: Depth) -> io::Result<Diffe
         let list = if state == State::Missing { &mut differences.missing } else { &mut differences.changed };
         list.push(path.to_owned());
     }
+    differences.changed.extend(closed_directories(runtime, files, readers));
     differences.changed.sort();
     differences.missing.sort();
     Ok(differences)
@@ -113,7 +115,7 @@ enum State {
     Missing,
 }
 
-fn state(path: &Path, file: &File, depth: Depth, buffer: &mut [u8]) -> io::Result<State> {
+fn state(path: &Path, file: &File, readers: u32, depth: Depth, buffer: &mut [u8]) -> io::Result<State> {
     let Ok(metadata) = path.symlink_metadata() else {
         return Ok(State::Missing);
     };
@@ -124,6 +126,7 @@ fn state(path: &Path, file: &File, depth: Depth, buffer: &mut [u8]) -> io::Resul
         metadata.is_file()
             && metadata.len() == file.size
             && mode_is(&metadata, &file.mode)
+            && is_open_to(&metadata, readers, file.mode == "755")
             && (depth == Depth::Metadata || sha256_of(path, buffer)? == file.sha256)
     };
     Ok(if same { State::Same } else { State::Changed })
@@ -165,6 +168,44 @@ pub fn mode_is(metadata: &std::fs::Metadata, mode: &str) -> bool {
         let _ = (metadata, mode);
         true
     }
+}
+
+/// The other users who may read a runtime, as bits of a mode: those who may read its description. A runtime that was
+/// installed for one user has none.
+#[cfg(unix)]
+fn readers(description: &Path) -> u32 {
+    use std::os::unix::fs::PermissionsExt as _;
+    description.metadata().map_or(0, |metadata| metadata.permissions().mode() & 0o044)
+}
+
+#[cfg(not(unix))]
+fn readers(_description: &Path) -> u32 {
+    0
+}
+
+/// Whether these users can read a file, and run it or go through it where that is what it is for.
+fn is_open_to(metadata: &std::fs::Metadata, readers: u32, is_run: bool) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let wanted = if is_run { readers | readers >> 2 } else { readers };
+        metadata.permissions().mode() & wanted == wanted
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = (metadata, readers, is_run);
+        true
+    }
+}
+
+/// The directories of described files which these users cannot go through; with `/` at the end.
+fn closed_directories(runtime: &Path, files: &[File], readers: u32) -> Vec<String> {
+    let parents = files.iter().flat_map(|file| Path::new(&file.path).ancestors().skip(1));
+    let directories = parents.filter(|path| !path.as_os_str().is_empty()).collect::<BTreeSet<_>>();
+    let closed = directories.into_iter().filter(|path| {
+        runtime.join(path).metadata().is_ok_and(|metadata| metadata.is_dir() && !is_open_to(&metadata, readers, true))
+    });
+    closed.map(|path| format!("{}/", path.display())).collect()
 }
 
 #[cfg(test)]
@@ -214,6 +255,30 @@ mod tests {
         assert_eq!(compare(root, &files, Depth::Content).unwrap().changed, ["program"]);
         fs_err::set_permissions(root.join("program"), std::fs::Permissions::from_mode(0o555)).unwrap();
         assert!(compare(root, &files, Depth::Content).unwrap().is_empty(), "a read-only runtime is the same");
+        let mode = |path: &str, mode| {
+            fs_err::set_permissions(root.join(path), std::fs::Permissions::from_mode(mode)).unwrap();
+        };
+        mode("program", 0o500);
+        assert!(
+            compare(root, &files, Depth::Content).unwrap().is_empty(),
+            "there is no description to compare it with"
+        );
+        fs_err::write(root.join(layout::DESCRIPTION), "").unwrap();
+        mode(layout::DESCRIPTION, 0o600);
+        assert!(compare(root, &files, Depth::Content).unwrap().is_empty(), "it is for one user");
+        mode(layout::DESCRIPTION, 0o644);
+        assert_eq!(compare(root, &files, Depth::Metadata).unwrap().changed, ["program"], "others cannot run it");
+        mode("program", 0o755);
+        fs_err::create_dir(root.join("inner")).unwrap();
+        fs_err::write(root.join("inner/file"), "").unwrap();
+        let inner = [&files[..], &[file("inner/file", "", "644")]].concat();
+        for (of_file, of_directory, changed) in
+            [(0o644, 0o755, vec![]), (0o600, 0o755, vec!["inner/file"]), (0o644, 0o700, vec!["inner/"])]
+        {
+            mode("inner/file", of_file);
+            mode("inner", of_directory);
+            assert_eq!(compare(root, &inner, Depth::Metadata).unwrap().changed, changed);
+        }
         fs_err::remove_file(root.join("link")).unwrap();
         fs_err::os::unix::fs::symlink("elsewhere", root.join("link")).unwrap();
         assert_eq!(compare(root, &files, Depth::Content).unwrap().changed, ["link"]);

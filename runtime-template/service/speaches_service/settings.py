@@ -90,6 +90,8 @@ class Settings(NamedTuple):
     """The model that listens for those who name none."""
     voice: str | None = None
     """The voice of `speech_model`."""
+    normalize: bool = True
+    """Whether English text is normalised before it is spoken, unless a request says otherwise."""
     preload: bool = True
     """Whether both models are got and warmed as soon as the port answers."""
     upload_limit: int = 1 << 30
@@ -270,6 +272,7 @@ _FIELDS: dict[str, _Field] = {
     "transcription_model": (_is_string_or_null, "a string or null"),
     "voice": (_is_string_or_null, "a string or null"),
     "upload_limit": (_is_size, "a number of bytes"),
+    "normalize": (_is_boolean, "true or false"),
     "preload": (_is_boolean, "true or false"),
     "sample": (_is_boolean, "true or false"),
     "transcription": (_is_object(_TRANSCRIPTION_FIELDS), f"an object with {', '.join(_TRANSCRIPTION_FIELDS)}"),

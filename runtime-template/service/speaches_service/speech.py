@@ -7,6 +7,7 @@ the first piece of a body is made before the response starts.
 import base64
 import functools
 import importlib
+import inspect
 import itertools
 import json
 import logging
@@ -17,15 +18,19 @@ from typing import Any, Literal, TypeVar
 
 import numpy as np
 from fastapi import HTTPException
+from pydantic import create_model, model_validator
 
 from speaches_service import speech_encoding
 from speaches_service.one_ahead import one_ahead
 from speaches_service.rebinding import imported
 from speaches_service.rebinding import rebind as rebind_name
+from speaches_service.spoken_english import spoken
 
 _ROUTER_MODULE = "speaches.routers.speech"
 _PATH = "/v1/audio/speech"
 _EXECUTORS_PACKAGE = "speaches.executors."
+_KOKORO = "speaches.executors.kokoro"
+_PIPER = re.compile(r"piper-en[_-]")
 
 _SILENCE_SECONDS = 0.5
 _SILENCE_RATE = 24000
@@ -39,8 +44,10 @@ _request = threading.local()
 """`body`: that of the request which this thread answers. Upstream does not hand it to what makes its events."""
 
 
-def rebind() -> None:
-    """Replace upstream's encoder and both kinds of body, audio and server-sent events.
+def rebind(normalize: bool = True) -> None:
+    """Replace upstream's encoder, both kinds of body, audio and server-sent events, and what a request says.
+
+    `normalize` is for requests that do not say it.
 
     Raises:
         AttributeError: upstream has none of this, so it is not the version that this was written for.
@@ -56,21 +63,52 @@ def rebind() -> None:
     route = next((route for route in router.router.routes if route.path == _PATH), None)
     if route is None:
         raise AttributeError(f"`{_ROUTER_MODULE}` has no `{_PATH}`")
-    route.endpoint = _remembering_body(route.endpoint)
+    route.endpoint = _reading_body(route.endpoint, normalize)
 
 
-def _remembering_body(endpoint: Callable[..., Any]) -> Callable[..., Any]:
+def _reading_body(endpoint: Callable[..., Any], normalize: bool) -> Callable[..., Any]:
+    """The endpoint with one more option in its body, and with the text as it is read aloud."""
+    signature = inspect.signature(endpoint)
+    original = signature.parameters["body"].annotation
+    # Under upstream's own name, which is that of its OpenAPI document.
+    fields: dict[str, Any] = {"normalize": (bool | None, None)}
+    validators: dict[str, Any] = {"empty": model_validator(mode="before")(_without_zero)}
+    body = create_model(original.__name__, __base__=original, __validators__=validators, **fields)
+
     @functools.wraps(endpoint)
     def answer(*arguments: Any, **named: Any) -> Any:
-        _request.body = named.get("body")
-        if not _request.body.input:
+        request = _request.body = named["body"]
+        if not request.input:
             raise HTTPException(422, "`input` is empty: there is nothing to say")
+        wanted = normalize if request.normalize is None else request.normalize
+        if wanted and speaks_english(request.model, request.voice):
+            request.input = spoken(request.input)
         try:
             return endpoint(*arguments, **named)
         finally:
             _request.body = None
 
+    parameters = [
+        parameter.replace(annotation=body) if parameter.name == "body" else parameter
+        for parameter in signature.parameters.values()
+    ]
+    answer.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
     return answer
+
+
+def _without_zero(fields: Any) -> Any:
+    """A rate of 0 is none: upstream's page sends it for an empty field."""
+    if isinstance(fields, dict) and fields.get("sample_rate") == 0:
+        return {**fields, "sample_rate": None}
+    return fields
+
+
+def speaks_english(model: str, voice: str) -> bool:
+    """Whether a model speaks English with a voice: Kokoro's voices and Piper's models are of one language each."""
+    kokoro = {each.name: each.language for each in getattr(imported(_KOKORO), "VOICES", ())}
+    name = re.split(r"[+(\s]", voice.strip(), maxsplit=1)[0]
+    # A name that is none of Kokoro's is one of OpenAI's, whose voices are English.
+    return _PIPER.search(model) is not None if "piper" in model else kokoro.get(name, "en").startswith("en")
 
 
 def start(pieces: Iterator[Piece]) -> Iterator[Piece]:

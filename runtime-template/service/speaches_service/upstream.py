@@ -25,7 +25,6 @@ from speaches_service import (
     providers,
     realtime_speech,
     shared_phonemizers,
-    silence,
     speech,
     telemetry,
     unexpected_errors,
@@ -41,7 +40,7 @@ from speaches_service.rebinding import imported
 from speaches_service.settings import Settings
 from speaches_service.sockets import reachable, url_of
 from speaches_service.state import State
-from speaches_service.transcription import decoding, events, requests, subtitles
+from speaches_service.transcription import decoding, events, pipeline, requests, subtitles
 from speaches_service.whispercpp import installation as whispercpp
 
 
@@ -74,7 +73,7 @@ def build_application(settings: Settings, port: int, state: State) -> FastAPI:
     decoding.install(application)
     unexpected_errors.install(application)
     if settings.user_interface:
-        user_interface.mount(application, configuration)
+        user_interface.mount(application, configuration, settings)
     whispercpp.watch_clients(application, settings)
     application.add_middleware(upload_limit.UploadLimit, most=settings.upload_limit)
     return application
@@ -98,11 +97,11 @@ def import_upstream() -> ModuleType:
 
 def _rebind(settings: Settings, state: State) -> None:
     diarization.rebind()
-    speech.rebind()
+    speech.rebind(settings.normalize)
     whisper_files.rebind()
     whisper_computation.rebind(settings, state.enter_computation)
     providers.Providers(settings, state.enter_computation).rebind()
-    silence.rebind()
+    pipeline.rebind()
     requests.rebind()
     events.rebind()
     subtitles.rebind()

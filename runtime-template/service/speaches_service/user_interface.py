@@ -13,15 +13,17 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from speaches_service import user_interface_defaults
 from speaches_service.deferred_imports import is_installed
+from speaches_service.settings import Settings
 
 
-def mount(application: FastAPI, configuration: Any) -> None:
+def mount(application: FastAPI, configuration: Any, settings: Settings) -> None:
     """Answer everything that is no route of the API, as upstream does with its user interface on."""
     if not is_installed("gradio"):
         application.add_route("/", _answer_not_bundled, include_in_schema=False)
         return
-    page = DeferredPage(configuration)
+    page = DeferredPage(configuration, settings)
     application.mount("", page)
     upstream_lifespan = application.router.lifespan_context
 
@@ -39,8 +41,9 @@ def mount(application: FastAPI, configuration: Any) -> None:
 class DeferredPage:
     """An ASGI application that becomes gradio's at the first request."""
 
-    def __init__(self, configuration: Any) -> None:
+    def __init__(self, configuration: Any, settings: Settings) -> None:
         self._configuration = configuration
+        self._settings = settings
         # The page asks this server with the key that it has itself, so whoever sees it can do the same.
         self._key: str | None = configuration.api_key and configuration.api_key.get_secret_value()
         self._page: ASGIApp | None = None
@@ -74,6 +77,7 @@ class DeferredPage:
 
     def _build(self) -> FastAPI:
         gradio = importlib.import_module("gradio")
+        user_interface_defaults.apply(self._settings)
         blocks = importlib.import_module("speaches.ui.app").create_gradio_demo(self._configuration)
         page: FastAPI = gradio.mount_gradio_app(FastAPI(), blocks, path="")
         return page

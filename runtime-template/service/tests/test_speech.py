@@ -1,4 +1,5 @@
 import base64
+import inspect
 import json
 import sys
 import unittest
@@ -11,6 +12,7 @@ try:
     import av  # noqa: F401 - encoding needs it
     import fastapi
     import numpy as np
+    from pydantic import BaseModel, Field
 
     from speaches_service import speech
 except ImportError as error:
@@ -25,6 +27,19 @@ def executor_that_raises(argument: object) -> Iterator[bytes]:
     exec(source, module)
     pieces: Iterator[bytes] = module["handle"](argument)  # type: ignore[operator]
     return pieces
+
+
+class Body(BaseModel):
+    """Upstream's, as far as it is needed."""
+
+    model: str
+    voice: str
+    input: str
+    sample_rate: int | None = Field(None, ge=8000)
+
+
+def text_of(body: Body) -> str:
+    return body.input
 
 
 class Sound:
@@ -86,11 +101,38 @@ class SpeechTest(unittest.TestCase):
         self.assertEqual(whole[44:], bytes(24000))
 
     def test_no_text_at_all_is_422(self) -> None:
-        answer = speech._remembering_body(lambda body: body.input)
-        self.assertEqual(answer(body=SimpleNamespace(input=" ")), " ")
         with self.assertRaises(fastapi.HTTPException) as caught:
-            answer(body=SimpleNamespace(input=""))
+            self.ask(input="")
         self.assertEqual(caught.exception.status_code, 422)
+
+    def ask(self, by_default: bool = True, **fields: Any) -> str:
+        """What the endpoint gets of a text."""
+        endpoint = speech._reading_body(text_of, by_default)
+        body = inspect.signature(endpoint).parameters["body"].annotation
+        self.assertEqual(body.__name__, "Body")
+        return str(endpoint(body=body(**{"model": "a/kokoro", "voice": "alloy", **fields})))
+
+    def test_an_empty_sample_rate_of_the_page_is_none(self) -> None:
+        body = inspect.signature(speech._reading_body(text_of, True)).parameters["body"].annotation
+        for rate, expected in ((0, None), (16000, 16000), (None, None)):
+            self.assertEqual(body(model="m", voice="v", input="x", sample_rate=rate).sample_rate, expected)
+        with self.assertRaises(ValueError):
+            body(model="m", voice="v", input="x", sample_rate=1)
+
+    def test_english_is_read_as_a_person_does_unless_a_user_or_a_request_says_no(self) -> None:
+        text, read = "**5 km**", "5 kilometers"
+        self.assertEqual(self.ask(input=text), read)
+        self.assertEqual(self.ask(input=text, normalize=False), text)
+        self.assertEqual(self.ask(False, input=text), text)
+        self.assertEqual(self.ask(False, input=text, normalize=True), read)
+        self.assertEqual(self.ask(input=text, model="a/piper-de_DE-x"), text)
+        self.assertEqual(self.ask(input=text, model="a/piper-en_US-x"), read)
+        kokoro = ModuleType(speech._KOKORO)
+        voices = {"ff_siwis": "fr-fr", "af_sky": "en-us"}
+        vars(kokoro)["VOICES"] = [SimpleNamespace(name=name, language=language) for name, language in voices.items()]
+        with mock.patch.dict(sys.modules, {speech._KOKORO: kokoro}):
+            for voice, expected in (("ff_siwis", text), ("af_sky(2)+ff_siwis", read), ("ff_siwis+af_sky", text)):
+                self.assertEqual(self.ask(input=text, voice=voice), expected, voice)
 
     def test_nothing_stays_nothing(self) -> None:
         self.assertEqual(list(speech.start(iter(()))), [])

@@ -163,6 +163,16 @@ pub static OPTIONS: &[Definition] = &[
         ..COMMON
     },
     Definition {
+        key: "normalize",
+        flag: Flag::Switch("normalize", "no-normalize"),
+        variables: &["SPEACHES_NORMALIZE"],
+        kind: Kind::Switch,
+        help: "read marks, signs and units of English text aloud as a person does",
+        default_text: "true",
+        default: |_, _| json!(true),
+        ..COMMON
+    },
+    Definition {
         key: "preload",
         flag: Flag::Switch("preload", "no-preload"),
         variables: &["SPEACHES_PRELOAD"],

@@ -33,6 +33,8 @@ pub struct Values {
     pub tts_provider: String,
     /// `auto`, `original` or `float32`.
     pub precision: String,
+    /// Whether English text is normalised before it is spoken.
+    pub normalize: bool,
     /// Whether both models are loaded as soon as the port answers.
     pub preload: bool,
     /// Seconds after which an unused model that transcribes is unloaded; -1 for never.

@@ -1,0 +1,74 @@
+"""faster-whisper's pipeline where it would make up words: for silence, and in loops.
+
+Whisper hears words in silence and noise of less than half a minute, for more of it faster-whisper raises; and a decoder
+that has begun to repeat itself goes on with it. faster-whisper has a cure for the second, which its batches leave out:
+it decodes again, with other temperatures, what compresses too well.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from speaches_service.rebinding import imported
+from speaches_service.rebinding import rebind as rebind_name
+
+_MODULE = "speaches.executors.whisper"
+_NAME = "BatchedInferencePipeline"
+_SAMPLE_RATE = 16000
+"""Of what Whisper hears, in samples per second."""
+_COMPRESSION = 2.4
+"""Whisper's own threshold: text that compresses better than this repeats itself."""
+_TEMPERATURES = (0.2, 0.4, 0.6, 0.8, 1.0)
+_KEPT = ("task", "initial_prompt", "word_timestamps", "hotwords", "without_timestamps")
+"""Options of the pipeline that decoding again has, too."""
+
+
+def rebind() -> None:
+    """Replace the class with one that does neither."""
+    module = imported(_MODULE)
+    # The sample has no faster-whisper.
+    if module is None or not hasattr(module, _NAME):
+        return
+
+    class Pipeline(getattr(module, _NAME)):  # type: ignore[misc] # it is known at run time only
+        """faster_whisper's pipeline for audio of which the speech was found before."""
+
+        def transcribe(self, audio: Any, *arguments: Any, **options: Any) -> Any:
+            """Segments and information, as faster_whisper returns them."""
+            has_no_speech = "clip_timestamps" in options and not options["clip_timestamps"]
+            if has_no_speech and not options.get("vad_filter", True):
+                # Of a moment of it, for the information. Nothing tells the language, and finding one takes a while.
+                options["language"] = options.get("language") or "en"
+                _, information = super().transcribe(audio[:_SAMPLE_RATE], *arguments, **options)
+                return iter(()), replace(information, duration=len(audio) / _SAMPLE_RATE, duration_after_vad=0.0)
+            segments, information = super().transcribe(audio, *arguments, **options)
+            if options.get("temperature", 0):
+                return segments, information
+            kept = {name: options[name] for name in _KEPT if name in options}
+            return _without_loops(self.model, audio, segments, {**kept, "language": information.language}), information
+
+    rebind_name(_MODULE, _NAME, Pipeline)
+
+
+def _without_loops(model: Any, audio: Any, segments: Iterable[Any], options: dict[str, Any]) -> Iterator[Any]:
+    """The segments, of which those that repeat themselves are decoded again."""
+    count = 0
+    for segment in segments:
+        for each in _again(model, audio, segment, options) if segment.compression_ratio > _COMPRESSION else (segment,):
+            count += 1
+            yield replace(each, id=count)
+
+
+def _again(model: Any, audio: Any, segment: Any, options: dict[str, Any]) -> Iterator[Any]:
+    """What is heard of a segment with other temperatures; the segment itself if that is no better."""
+    clip = audio[int(segment.start * _SAMPLE_RATE) : int(segment.end * _SAMPLE_RATE)]
+    found, _ = model.transcribe(clip, temperature=_TEMPERATURES, condition_on_previous_text=False, **options)
+    found = list(found)
+    if any(each.compression_ratio > _COMPRESSION for each in found):
+        yield segment
+        return
+    for each in found:
+        words = each.words and [
+            replace(word, start=word.start + segment.start, end=word.end + segment.start) for word in each.words
+        ]
+        yield replace(each, start=each.start + segment.start, end=each.end + segment.start, words=words)

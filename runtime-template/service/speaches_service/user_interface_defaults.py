@@ -1,0 +1,108 @@
+"""Upstream's web page as it works at the first click: something chosen, text shown as text, nothing from the network.
+
+Upstream's page chooses no model, sends an empty sample rate as 0, which its own server refuses, shows the events of a
+stream as they are, and loads fonts and a script from other servers.
+"""
+
+import importlib
+import json
+import re
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+from typing import Any
+
+from speaches_service.rebinding import rebind
+from speaches_service.settings import Settings
+
+_MODULES = ("speaches.ui.app", "speaches.ui.tabs.tts", "speaches.ui.tabs.stt")
+_FOREIGN = re.compile(r"<script[^>]*\ssrc=\"https?://[^>]*>\s*</script>|<link[^>]*\shref=\"https?://[^>]*>")
+"""Elements of a page that other servers are asked for."""
+
+
+def apply(settings: Settings) -> None:
+    """Change what the page is built from, before it is built.
+
+    Raises:
+        AttributeError: upstream has none of this, so it is not the version that this was written for.
+    """
+    chosen = (settings.transcription_model, settings.speech_model, settings.voice)
+    gradio = _Gradio(importlib.import_module("gradio"), [name for name in chosen if name is not None])
+    for module in _MODULES:
+        rebind(module, "gr", gradio)
+    rebind("speaches.ui.tabs.stt", "aconnect_sse", _texts_of(importlib.import_module("httpx_sse").aconnect_sse))
+    environment = importlib.import_module("gradio.routes").templates.env
+    environment.loader = _own_loader(environment.loader)
+
+
+class _Gradio:
+    """gradio, but for three components."""
+
+    def __init__(self, gradio: Any, preferred: Sequence[str]) -> None:
+        self._gradio = gradio
+        self._preferred = preferred
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._gradio, name)
+
+    def Blocks(self, **options: Any) -> Any:  # noqa: N802 - gradio's name
+        """The page, in fonts that every system has."""
+        fonts = {"font": ["system-ui", "sans-serif"], "font_mono": ["ui-monospace", "monospace"]}
+        return self._gradio.Blocks(theme=self._gradio.themes.Default(**fonts), **options)
+
+    def Dropdown(self, choices: Sequence[str] = (), **options: Any) -> Any:  # noqa: N802 - gradio's name
+        """A choice in which something is chosen: what the service is configured with, else the first."""
+        if choices and "value" not in options:
+            options["value"] = next((name for name in self._preferred if name in choices), choices[0])
+        return self._gradio.Dropdown(choices=list(choices), **options)
+
+    def Number(self, **options: Any) -> Any:  # noqa: N802 - gradio's name
+        """A number that may be missing: gradio sends 0 then, and would refuse that as too small."""
+        bounds = ("minimum", "maximum")
+        return self._gradio.Number(**{name: value for name, value in options.items() if name not in bounds})
+
+
+def _texts_of(connect: Any) -> Any:
+    """The events of a transcription as pieces of text."""
+
+    @asynccontextmanager
+    async def connect_to_texts(*arguments: Any, **options: Any) -> AsyncIterator[Any]:
+        async with connect(*arguments, **options) as source:
+
+            async def texts() -> AsyncIterator[Any]:
+                async for event in source.aiter_sse():
+                    text = text_of(event.data)
+                    if text:
+                        yield SimpleNamespace(data=text)
+
+            # Otherwise an error would be shown as no text at all.
+            if source.response.is_error:
+                await source.response.aread()
+                source.response.raise_for_status()
+            yield SimpleNamespace(aiter_sse=texts)
+
+    return connect_to_texts
+
+
+def text_of(data: str) -> str:
+    """What an event adds to the text."""
+    event = json.loads(data)
+    if event["type"] == "transcript.text.delta":
+        return str(event["delta"])
+    return str(event["error"]["message"]) if event["type"] == "error" else ""
+
+
+def _own_loader(loader: Any) -> Any:
+    """A loader of the same templates without what they load from elsewhere."""
+    jinja = importlib.import_module("jinja2")
+
+    def load(name: str) -> str | None:
+        source: str = loader.get_source(None, name)[0]
+        return without_foreign(source)
+
+    return jinja.FunctionLoader(load)
+
+
+def without_foreign(page: str) -> str:
+    """A page without scripts and style sheets of other servers."""
+    return _FOREIGN.sub("", page)
