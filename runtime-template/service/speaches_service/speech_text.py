@@ -16,10 +16,12 @@ from typing import NamedTuple
 
 FIRST = 90
 """The weight of the first piece at most: about five seconds of sound."""
+FIRST_OF_MANY = 60
+"""The same where a long text follows: the sound should begin soon, and a clause is enough."""
 LARGEST = 180
 """The weight of any piece at most: about ten seconds of sound."""
 GROWTH = 1.8
-"""How many times the weight of the last piece the next one may have: it has to be computed while that is played."""
+"""How many times the weight of what is still to be played the next piece may have: it is computed meanwhile."""
 SMALLEST = 30
 """The weight that a piece has at least, where the text allows it: half a sentence sounds worse than a late one."""
 SMALLEST_LIMIT = 60
@@ -88,8 +90,9 @@ def cut(text: str, fits: Callable[[str], bool] = lambda _text: True) -> Iterator
     `fits` tells whether the model can hold a piece; one that it cannot is cut again.
     """
     rest = _with_marks_at_line_ends(text.strip().translate(_MARKS_IN_LATIN))
-    limit = FIRST
+    limit = FIRST if weight(rest) <= LARGEST else FIRST_OF_MANY
     is_first = True
+    ahead = 0.0  # the weight of what is still to be played
     while rest:
         piece, rest = _take(rest, limit, is_first=is_first)
         while not fits(piece.text) and len(piece.text) > 1:
@@ -97,8 +100,11 @@ def cut(text: str, fits: Callable[[str], bool] = lambda _text: True) -> Iterator
             shorter, remaining = _take(piece.text, weight(piece.text) // 2, is_first=False)
             rest = f"{remaining}{_GLUE.get(piece.end, ' ')}{rest}"
             piece = shorter
+        heavy = weight(piece.text)
+        # While a piece is computed, what was made before it is played.
+        ahead += heavy if is_first else heavy * (1 - 1 / GROWTH)
         is_first = False
-        limit = min(LARGEST, max(SMALLEST_LIMIT, int(GROWTH * weight(piece.text))))
+        limit = min(LARGEST, max(SMALLEST_LIMIT, int(GROWTH * ahead)))
         yield piece
 
 
