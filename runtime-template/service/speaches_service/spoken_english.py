@@ -1,7 +1,8 @@
 """English text as a person would read it aloud: without the marks of Markdown, and with words for signs and units.
 
 Each rule is a pattern and what takes its place; the rules are applied in their order, from structure to single signs.
-Numbers stay in digits, since espeak reads them. docs/serving.md has a table of what becomes of what.
+Numbers stay in digits, with their commas, since espeak reads them: 1,250 as a number, and 1250 as a year.
+docs/serving.md has a table of what becomes of what.
 """
 
 import re
@@ -110,7 +111,7 @@ def _time(match: re.Match[str]) -> str:
 
 
 def _money(match: re.Match[str]) -> str:
-    sign, amount, scale = match.group(1), match.group(2).replace(",", ""), (match.group(3) or "").strip().lower()
+    sign, amount, scale = match.group(1), match.group(2), (match.group(3) or "").strip().lower()
     one, several, cent, cents = _CURRENCIES[sign]
     if scale:
         return f"{amount} {_SCALES.get(scale, scale)} {several}"
@@ -180,7 +181,6 @@ RULES: tuple[tuple[re.Pattern[str], Replacement], ...] = tuple(
         (r"\b(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})\b", r"\1 dot \2 dot \3 dot \4"),
         (r"\b[vV](\d+(?:\.\d+)*)\b", lambda match: f"version {match.group(1)}"),
         (r"\b\d+(?:\.\d+){2,}\b", lambda match: match.group().replace(".", " point ")),
-        (r"(?<=\d),(?=\d{3}\b)", ""),
         (r"\b((?:19|20)\d\d)\s?[-–]\s?((?:19|20)\d\d)\b", r"\1 to \2"),
         (r"(?<=\d)\s?–\s?(?=\d)", " to "),
         (rf"({_NUMBER})\s?({'|'.join(map(re.escape, sorted(_UNITS, key=len, reverse=True)))})(?![\w/°])", _unit),

@@ -31,7 +31,7 @@ CASES = {
     "at 2:30 pm or 2:00 p.m.": "at 2 30 PM or 2 PM",
     "a ratio of 99:99": "a ratio of 99:99",
     # Money
-    "$1,250.50": "1250 dollars and 50 cents",
+    "$1,250.50": "1,250 dollars and 50 cents",
     "$1, £1.01, €5.00, $0.99": "1 dollar, 1 pound and 1 penny, 5 euros, 0 dollars and 99 cents",
     "$5M, $1.5 billion, €20k": "5 million dollars, 1.5 billion dollars, 20 thousand euros",
     "¥500": "500 yen",
@@ -39,7 +39,7 @@ CASES = {
     "5 km/h, 1 km, 3.5kg": "5 kilometers per hour, 1 kilometer, 3.5 kilograms",
     "20 °C, 68°F": "20 degrees Celsius, 68 degrees Fahrenheit",
     "16 GB at 3.2GHz": "16 gigabytes at 3.2 gigahertz",
-    "1,234,567 people": "1234567 people",
+    "1,234,567 people": "1,234,567 people",
     "192.168.0.1": "192 dot 168 dot 0 dot 1",
     "v1.2.3 and Python 3.12.1": "version 1 point 2 point 3 and Python 3 point 12 point 1",
     "version 2.5 is out": "version 2.5 is out",

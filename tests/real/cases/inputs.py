@@ -86,8 +86,8 @@ def _files(client: Client, outcome: Outcome) -> None:
     for name, content, status in (
         ("an empty file", b"", 415),
         ("text", b"hello " * 500, 415),
-        ("the head of a wav", wav[:44], 415),
-        ("one sample", wav[:46], 415),
+        ("the head of a wav", wav[:44], 422),
+        ("one sample", wav[:46], 422),
         ("half an mp3 header", mp3[:2], 415),
     ):
         _expect(outcome, name, client.transcription(weights.WHISPER, content), status, lambda text: "detail" in text)

@@ -21,7 +21,7 @@ TEXTS = (
     ("The next meeting is on 2025-03-04 in London.", "The next meeting is on March 4th, 2025 in London."),
     (
         "The old piano was sold for $1,250.50 yesterday.",
-        "The old piano was sold for 1250 dollars and 50 cents yesterday.",
+        "The old piano was sold for 1,250 dollars and 50 cents yesterday.",
     ),
     ("The router has the address 192.168.0.1 at home.", "The router has the address 192 dot 168 dot 0 dot 1 at home."),
     ("She has programmed in C++ for ten years.", "She has programmed in C plus plus for ten years."),
