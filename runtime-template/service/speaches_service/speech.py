@@ -9,7 +9,6 @@ import functools
 import importlib
 import inspect
 import itertools
-import json
 import logging
 import re
 import threading
@@ -24,6 +23,7 @@ from speaches_service import speech_encoding
 from speaches_service.one_ahead import one_ahead
 from speaches_service.rebinding import imported
 from speaches_service.rebinding import rebind as rebind_name
+from speaches_service.server_sent_events import event, failure
 from speaches_service.spoken_english import spoken
 
 _ROUTER_MODULE = "speaches.routers.speech"
@@ -158,20 +158,14 @@ def _stream_events(audio_generator: Iterator[speech_encoding.Audio]) -> Iterator
 def _format_events(encoded: Iterator[bytes]) -> Iterator[str]:
     try:
         for part in encoded:
-            yield _event({"type": "speech.audio.delta", "audio": base64.b64encode(part).decode()})
+            yield event({"type": "speech.audio.delta", "audio": base64.b64encode(part).decode()})
     except Exception:
-        # The response has begun, so this is the only way to tell.
         _logger.exception("speech failed after its beginning was sent")
-        message = "the rest of the speech could not be made; the server's log says why"
-        yield _event({"type": "error", "error": {"type": "server_error", "message": message}})
+        yield failure("speech")
         return
     # As upstream: tokens are not counted.
     usage = {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0}
-    yield _event({"type": "speech.audio.done", "token_usage": usage})
-
-
-def _event(content: dict[str, Any]) -> str:
-    return f"data: {json.dumps(content, separators=(',', ':'))}\n\n"
+    yield event({"type": "speech.audio.done", "token_usage": usage})
 
 
 def _is_refusal(error: ValueError) -> bool:

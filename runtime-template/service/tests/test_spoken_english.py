@@ -74,10 +74,6 @@ class SpokenEnglishTest(unittest.TestCase):
             with self.subTest(expected):
                 self.assertEqual(spoken(expected), expected)
 
-    def test_no_text_takes_long(self) -> None:
-        for part in ("*", "_", "[", "a_", "<a", "1.", "1,", "|", "`", "~", "https://", "x@", "#", "- ", "1:", "("):
-            spoken(part * 20_000)
-
 
 if __name__ == "__main__":
     unittest.main()

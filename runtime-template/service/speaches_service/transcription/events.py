@@ -11,6 +11,7 @@ from fastapi.responses import StreamingResponse
 
 from speaches_service.rebinding import imported
 from speaches_service.rebinding import rebind as rebind_name
+from speaches_service.server_sent_events import event, failure
 from speaches_service.transcription import decoding
 
 _ROUTER = "speaches.routers.stt"
@@ -46,19 +47,13 @@ def answer(result: Any) -> Response:
 def _events(events: Iterable[Any]) -> Iterator[str]:
     texts: list[str] = []
     try:
-        for event in events:
-            content = event.model_dump(mode="json")
+        for each in events:
+            content = each.model_dump(mode="json")
             if content["type"] == "transcript.text.delta":
                 texts.append(content["delta"])
             elif content["type"] == "transcript.text.done":
                 content["text"] = "".join(texts).strip()
-            yield _line(content)
+            yield event(content)
     except Exception:
-        # The response has begun, so this is the only way to tell.
         _logger.exception("transcription failed after its beginning was sent")
-        message = "the rest of the transcription could not be made; the server's log says why"
-        yield _line({"type": "error", "error": {"type": "server_error", "message": message}})
-
-
-def _line(content: dict[str, Any]) -> str:
-    return f"data: {json.dumps(content, separators=(',', ':'))}\n\n"
+        yield failure("transcription")
