@@ -75,8 +75,16 @@ pub fn run(arguments: &Arguments) -> Result<Report> {
     let runtime = camino::absolute_utf8(&arguments.runtime)?;
     let head = verify::read(&runtime)?.head;
     let mut service = Service::start(&runtime, &head)?;
+    let report = measure(arguments, &head, &mut service);
+    if report.is_err() {
+        eprintln!("{}", errors_in(&service.log()));
+    }
+    report
+}
+
+fn measure(arguments: &Arguments, head: &Head, service: &mut Service) -> Result<Report> {
     let base = service.wait_until_ready()?;
-    let target = Target::new(&base, &head, arguments.stt_model.as_deref())?;
+    let target = Target::new(&base, head, arguments.stt_model.as_deref())?;
     let alone = (0..ALONE).map(|_| target.timed(Act::Word)).collect::<Result<Vec<_>>>()?;
     let taken = Mutex::new(Vec::new());
     let wrong = Mutex::new(Vec::new());
@@ -113,7 +121,7 @@ pub fn run(arguments: &Arguments) -> Result<Report> {
     let counts = ACTS.map(|act| format!("{act:?} {}", of(act).len())).join(", ");
     let wrong = wrong.into_inner().unwrap_or_else(PoisonError::into_inner);
     if let Some(one) = wrong.first() {
-        eprintln!("{counts}\n{}", errors_in(&service.log()));
+        eprintln!("{counts}");
         bail!(Failure::new(Exit::Data, format!("{} answers were wrong, the first one: {one}", wrong.len())));
     }
     let mut report = Report::new("under load");
@@ -141,7 +149,7 @@ pub fn run(arguments: &Arguments) -> Result<Report> {
         let minute = beside("the most in the first minute", GROWTH, vec![most(first)]);
         add("most memory after the first minute", Unit::Bytes, vec![most(later)], minute);
     }
-    stop_while_reading(&target, &mut service)?;
+    stop_while_reading(&target, service)?;
     report.notes.push(format!("stopped; all of {READERS} answers that were being read are complete"));
     Ok(report)
 }
