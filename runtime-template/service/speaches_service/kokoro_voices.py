@@ -4,6 +4,7 @@ A blend is `af_bella+af_sky`, or with weights `af_bella(2)+af_sky(1)`, as other 
 """
 
 import re
+import threading
 from typing import Any
 
 from fastapi import HTTPException
@@ -22,6 +23,10 @@ _OPENAI = {
     "onyx": "am_onyx",
 }
 _PART = re.compile(r"(\w+)\s*(?:\(\s*([\d.]+)\s*\))?")
+
+
+_reading = threading.Lock()
+"""kokoro_onnx reads a voice out of its archive when it is asked for, and an archive has one reader at a time."""
 
 
 class Blend(str):
@@ -83,6 +88,7 @@ def read(said: str) -> str:
 
 def style_of(kokoro: Any, voice: str) -> Any:
     """The style of a voice: an array of numbers for each length of text."""
-    if not isinstance(voice, Blend):
-        return kokoro.get_voice_style(voice)
-    return sum(kokoro.get_voice_style(name) * weight for name, weight in voice.weights.items())
+    with _reading:
+        if not isinstance(voice, Blend):
+            return kokoro.get_voice_style(voice)
+        return sum(kokoro.get_voice_style(name) * weight for name, weight in voice.weights.items())

@@ -1,5 +1,8 @@
 import sys
+import tempfile
 import unittest
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from unittest import mock
 
@@ -43,6 +46,16 @@ class KokoroVoicesTest(unittest.TestCase):
         kokoro = SimpleNamespace(get_voice_style=styles.__getitem__)
         np.testing.assert_allclose(style_of(kokoro, read("af_bella(2)+af_sky")), [[2, 1]])
         self.assertIs(style_of(kokoro, "af_sky"), styles["af_sky"])
+
+    def test_many_threads_read_one_archive(self) -> None:
+        names = [f"voice{number}" for number in range(20)]
+        with tempfile.TemporaryDirectory() as directory:
+            path = Path(directory, "voices.npz")
+            np.savez_compressed(path, **{name: np.random.default_rng(1).random((510, 256)) for name in names})
+            with np.load(path) as voices, ThreadPoolExecutor(8) as pool:
+                kokoro = SimpleNamespace(get_voice_style=voices.__getitem__)
+                shapes = list(pool.map(lambda name: style_of(kokoro, name).shape, names * 5))
+        self.assertEqual(set(shapes), {(510, 256)})
 
     def test_what_cannot_be_blended_is_refused_with_the_reason(self) -> None:
         cases = {
