@@ -2,7 +2,7 @@ import sys
 import unittest
 from collections.abc import Iterator
 from dataclasses import dataclass
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any, ClassVar
 from unittest import mock
 
@@ -33,8 +33,21 @@ class Information:
     duration_after_vad: float
 
 
+class Tokenizer:
+    """A token is a word."""
+
+    def encode(self, text: str, *, add_special_tokens: bool) -> Any:
+        assert not add_special_tokens
+        return SimpleNamespace(ids=text.split())
+
+    def decode(self, tokens: list[str]) -> str:
+        return " ".join(tokens)
+
+
 class Model:
     """Hears again, in the way that a test says."""
+
+    hf_tokenizer = Tokenizer()
 
     def __init__(self, heard: list[Segment]) -> None:
         self.heard = heard
@@ -101,6 +114,36 @@ class PipelineTest(unittest.TestCase):
     def test_a_temperature_that_a_client_wants_is_what_it_gets(self) -> None:
         found, _, made = self.hear([Segment("4-4-4", 0, 9, 5.0)], [], temperature=0.4)
         self.assertEqual(([each.text for each in found], made.model.asked), (["4-4-4"], []))
+
+    def test_a_prompt_that_is_heard_is_left_out(self) -> None:
+        prompt = "This is about the harbour and the boats."
+        repeated = Segment(" This is about the harbour and the boats", 0, 9)
+        found, _, made = self.hear([repeated], [Segment(" The train", 0, 3)], initial_prompt=prompt, hotwords="Ashby")
+        self.assertEqual([each.text for each in found], [" The train"])
+        _, options = made.model.asked[0]
+        self.assertEqual((options["initial_prompt"], options["hotwords"], options["temperature"][0]), (None, None, 0.0))
+
+    def test_words_of_the_prompt_are_no_repetition(self) -> None:
+        for text in ("the harbour", "Yes.", "", "We saw the boats in the harbour and went home again"):
+            self.assertFalse(pipeline.is_of("This is about the harbour and the boats.", text), text)
+
+    def test_a_long_prompt_keeps_its_last_part_and_both_fit_together(self) -> None:
+        def words(name: str, count: int) -> str:
+            return " ".join(f"{name}{number}" for number in range(count))
+
+        def asked(**options: str) -> list[list[str]]:
+            with self.assertLogs(pipeline._logger, "WARNING"):
+                _, _, made = self.hear([], [], **options)
+            return [made.asked[0][1].get(name, "").split() for name in ("initial_prompt", "hotwords")]
+
+        prompt, _ = asked(initial_prompt=words("p", 1000))
+        self.assertEqual((len(prompt), prompt[0], prompt[-1]), (223, "p777", "p999"))
+        _, hot = asked(hotwords=words("h", 1000))
+        self.assertEqual((len(hot), hot[0]), (223, "h0"))
+        prompt, hot = asked(initial_prompt=words("p", 1000), hotwords=words("h", 1000))
+        self.assertEqual((len(prompt), len(hot), prompt[-1]), (112, 111, "p999"))
+        prompt, hot = asked(initial_prompt=words("p", 1000), hotwords="one two")
+        self.assertEqual((len(prompt), hot), (221, ["one", "two"]))
 
 
 if __name__ == "__main__":

@@ -77,6 +77,7 @@ class RequestsTest(unittest.TestCase):
 
         name = "timestamp_granularities"
         self.assertEqual(read(), ["segment"])
+        self.assertEqual(read((f"{name}[]", "")), ["segment"])
         self.assertEqual(read((f"{name}[]", "word")), ["word"])
         self.assertEqual(read((name, "word"), (f"{name}[]", "segment"), (name, "word")), ["segment", "word"])
         with self.assertRaises(HTTPException) as caught:

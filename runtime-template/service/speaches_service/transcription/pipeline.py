@@ -1,10 +1,11 @@
-"""faster-whisper's pipeline where it would make up words: for silence, and in loops.
+"""faster-whisper's pipeline where it would make up words: for silence, in loops, and out of the prompt.
 
 Whisper hears words in silence and noise of less than half a minute, for more of it faster-whisper raises; and a decoder
-that has begun to repeat itself goes on with it. faster-whisper has a cure for the second, which its batches leave out:
-it decodes again, with other temperatures, what compresses too well.
+that has begun to repeat itself, or its prompt, goes on with it. faster-whisper has a cure for loops, which its batches
+leave out: it decodes again, with other temperatures, what compresses too well.
 """
 
+import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from speaches_service.rebinding import imported
 from speaches_service.rebinding import rebind as rebind_name
 
+_logger = logging.getLogger(__name__)
 _MODULE = "speaches.executors.whisper"
 _NAME = "BatchedInferencePipeline"
 _SAMPLE_RATE = 16000
@@ -19,6 +21,8 @@ _SAMPLE_RATE = 16000
 _COMPRESSION = 2.4
 """Whisper's own threshold: text that compresses better than this repeats itself."""
 _TEMPERATURES = (0.2, 0.4, 0.6, 0.8, 1.0)
+_PROMPT = 223
+"""How many tokens Whisper takes in front of what it writes."""
 _KEPT = ("task", "initial_prompt", "word_timestamps", "hotwords", "without_timestamps")
 """Options of the pipeline that decoding again has, too."""
 
@@ -41,6 +45,7 @@ def rebind() -> None:
                 options["language"] = options.get("language") or "en"
                 _, information = super().transcribe(audio[:_SAMPLE_RATE], *arguments, **options)
                 return iter(()), replace(information, duration=len(audio) / _SAMPLE_RATE, duration_after_vad=0.0)
+            options |= _fitting(self.model.hf_tokenizer, options)
             segments, information = super().transcribe(audio, *arguments, **options)
             if options.get("temperature", 0):
                 return segments, information
@@ -50,19 +55,57 @@ def rebind() -> None:
     rebind_name(_MODULE, _NAME, Pipeline)
 
 
+def _fitting(tokenizer: Any, options: dict[str, Any]) -> dict[str, str]:
+    """The prompt and the hotwords, cut to what Whisper takes of both together: the last part of the prompt stays."""
+    fitting: dict[str, str] = {}
+    left = _PROMPT
+    for name in ("hotwords", "initial_prompt"):
+        text = options.get(name)
+        if not isinstance(text, str):
+            continue
+        tokens = tokenizer.encode(f" {text.strip()}", add_special_tokens=False).ids
+        # Either may come with the other.
+        most = left if name == "initial_prompt" or not options.get("initial_prompt") else _PROMPT // 2
+        if len(tokens) > most:
+            tokens = tokens[-most:] if name == "initial_prompt" else tokens[:most]
+            fitting[name] = tokenizer.decode(tokens)
+            words = "the last" if name == "initial_prompt" else "the first"
+            _logger.warning("`%s` is longer than Whisper takes; %s %d tokens of it are used", name, words, most)
+        left -= len(tokens)
+    return fitting
+
+
 def _without_loops(model: Any, audio: Any, segments: Iterable[Any], options: dict[str, Any]) -> Iterator[Any]:
-    """The segments, of which those that repeat themselves are decoded again."""
+    """The segments, of which those that repeat themselves or the prompt are decoded again."""
+    said_before = " ".join(str(options.get(name) or "") for name in ("initial_prompt", "hotwords"))
     count = 0
     for segment in segments:
-        for each in _again(model, audio, segment, options) if segment.compression_ratio > _COMPRESSION else (segment,):
+        if is_of(said_before, segment.text):
+            found = _again(model, audio, segment, {**options, "initial_prompt": None, "hotwords": None}, (0.0,))
+        elif segment.compression_ratio > _COMPRESSION:
+            found = _again(model, audio, segment, options)
+        else:
+            found = iter((segment,))
+        for each in found:
             count += 1
             yield replace(each, id=count)
 
 
-def _again(model: Any, audio: Any, segment: Any, options: dict[str, Any]) -> Iterator[Any]:
+def is_of(prompt: str, text: str) -> bool:
+    """Whether most of a text stands in the prompt, three words at a time."""
+    words = text.lower().split()
+    known = f" {' '.join(prompt.lower().split())} "
+    parts = [" ".join(words[at : at + 3]) for at in range(len(words) - 2)]
+    return bool(parts) and sum(f" {part} " in known for part in parts) > len(parts) / 2
+
+
+def _again(
+    model: Any, audio: Any, segment: Any, options: dict[str, Any], first: tuple[float, ...] = ()
+) -> Iterator[Any]:
     """What is heard of a segment with other temperatures; the segment itself if that is no better."""
     clip = audio[int(segment.start * _SAMPLE_RATE) : int(segment.end * _SAMPLE_RATE)]
-    found, _ = model.transcribe(clip, temperature=_TEMPERATURES, condition_on_previous_text=False, **options)
+    temperatures = first + _TEMPERATURES
+    found, _ = model.transcribe(clip, temperature=temperatures, condition_on_previous_text=False, **options)
     found = list(found)
     if any(each.compression_ratio > _COMPRESSION for each in found):
         yield segment

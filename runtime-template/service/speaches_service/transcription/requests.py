@@ -66,7 +66,7 @@ async def timestamp_granularities(request: Request) -> list[str]:
         HTTPException: 422 for values that are none.
     """
     form = await request.form()
-    found = [str(value) for name in (f"{_GRANULARITIES}[]", _GRANULARITIES) for value in form.getlist(name)]
+    found = [str(value) for name in (f"{_GRANULARITIES}[]", _GRANULARITIES) for value in form.getlist(name) if value]
     for value in found:
         if value not in ("segment", "word"):
             raise HTTPException(422, f"`{_GRANULARITIES}[]` is `{value}`, and has to be `segment` or `word`")
