@@ -28,6 +28,8 @@ pub enum Construct {
     Builtin,
     /// `except TimeoutError` around code that raises another `TimeoutError` on older Pythons.
     TimeoutHandler,
+    /// An enumeration whose text or membership is another one on older Pythons.
+    Enumeration,
 }
 
 impl fmt::Display for Construct {
@@ -44,6 +46,7 @@ impl fmt::Display for Construct {
             Self::Attribute => "attribute",
             Self::Builtin => "builtin",
             Self::TimeoutHandler => "timeout handler",
+            Self::Enumeration => "enumeration",
         })
     }
 }
@@ -59,6 +62,17 @@ pub struct Finding {
     pub line: usize,
     /// What stands there now.
     pub replacement: String,
+}
+
+/// A place that both Pythons read, and that may do something else on the older one: it depends on types.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// The line it stands on, counted from 1, in the source that came in.
+    pub line: usize,
+    /// The code, as the source writes it.
+    pub construct: String,
+    /// What may differ.
+    pub reason: String,
 }
 
 /// A distribution on the Python package index that rewritten source imports from.
@@ -127,6 +141,8 @@ pub struct Outcome {
     pub text: Option<String>,
     /// Every place that was rewritten, in the order of the file.
     pub findings: Vec<Finding>,
+    /// Every place that may behave differently, in the order of the file.
+    pub notes: Vec<Note>,
     /// The distributions that the rewritten text imports and the original did not have to.
     pub packages: BTreeSet<Package>,
     /// The first line (counted from 1, in the source that came in) that no longer has its number, if any.

@@ -18,7 +18,9 @@
 //! stay. Every result is then proved by a second, unrelated parser (ruff's): see [`prove`].
 
 mod alias;
+mod doubtful;
 mod edit;
+mod enums;
 mod finding;
 mod fstring;
 mod guard;
@@ -37,7 +39,7 @@ mod type_params;
 mod unportable;
 mod work;
 
-pub use finding::{Construct, Finding, Outcome, Package};
+pub use finding::{Construct, Finding, Note, Outcome, Package};
 pub use proof::{Violation, prove};
 pub use refusal::{Refusal, Refusals};
 pub use target::{Target, UnknownTarget};
@@ -114,12 +116,15 @@ fn rewrite(path: &str, syntax: &Syntax<'_>, lines: &Lines<'_>, target: Target) -
         imports: Imports::new(syntax, &scopes),
         edits: Edits::default(),
         findings: Vec::new(),
+        notes: Vec::new(),
         refusals: Vec::new(),
         packages: std::collections::BTreeSet::new(),
     };
     unportable::refuse(&mut work);
     names::rewrite(&mut work);
     timeout::rewrite(&mut work);
+    enums::rewrite(&mut work);
+    doubtful::note(&mut work);
     star::rewrite(&mut work);
     fstring::rewrite(&mut work);
     // Last, since the bounds of type parameters are copied together with what was rewritten in them.
@@ -138,7 +143,8 @@ fn rewrite(path: &str, syntax: &Syntax<'_>, lines: &Lines<'_>, target: Target) -
         Ok(variables) => alias::rewrite(&mut work, &variables),
         Err(meeting) => overlap(meeting)?,
     }
-    let Work { imports, mut edits, mut findings, mut refusals, packages, .. } = work;
+    let Work { imports, mut edits, mut findings, mut notes, mut refusals, packages, .. } = work;
+    notes.sort_by_key(|note| note.line);
     imports.write(lines, &mut edits);
     if !edits.is_empty() && text::has_lone_carriage_return(syntax.source) {
         let reason = "ends a line on its own, which is not supported in a file that has to change";
@@ -146,11 +152,11 @@ fn rewrite(path: &str, syntax: &Syntax<'_>, lines: &Lines<'_>, target: Target) -
     }
     Refusals::check(refusals)?;
     if edits.is_empty() {
-        return Ok(Outcome::default());
+        return Ok(Outcome { notes, ..Outcome::default() });
     }
     findings.sort_by_key(|finding| finding.line);
     match edits.apply(syntax.source) {
-        Ok(text) => Ok(Outcome { text: Some(text), findings, packages, first_moved_line: None }),
+        Ok(text) => Ok(Outcome { text: Some(text), findings, notes, packages, first_moved_line: None }),
         Err(meeting) => {
             overlap(meeting)?;
             Ok(Outcome::default())

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::edit::Edits;
-use crate::finding::{Construct, Finding, Package};
+use crate::finding::{Construct, Finding, Note, Package};
 use crate::guard::Guards;
 use crate::imports::Imports;
 use crate::refusal::Refusal;
@@ -23,6 +23,7 @@ pub(crate) struct Work<'t, 's> {
     pub(crate) imports: Imports<'t, 's>,
     pub(crate) edits: Edits,
     pub(crate) findings: Vec<Finding>,
+    pub(crate) notes: Vec<Note>,
     pub(crate) refusals: Vec<Refusal>,
     pub(crate) packages: BTreeSet<Package>,
 }
@@ -37,6 +38,12 @@ impl Work<'_, '_> {
     ) {
         let line = self.lines.line(self.syntax.start(node));
         self.findings.push(Finding { construct, subject: subject.into(), line, replacement: replacement.into() });
+    }
+
+    pub(crate) fn note(&mut self, node: NodeId, construct: &str, reason: impl Into<String>) {
+        let line = self.lines.line(self.syntax.start(node));
+        let construct = construct.split_whitespace().collect::<Vec<_>>().join(" ");
+        self.notes.push(Note { line, construct, reason: reason.into() });
     }
 
     pub(crate) fn refuse(&mut self, node: NodeId, construct: &str, reason: impl Into<String>, hint: Option<&str>) {

@@ -97,6 +97,18 @@ fn what_cannot_be_rewritten_is_refused_with_line_and_construct() {
     }
 }
 
+/// The head of a noted fixture lists line and code of every note, as that of a refused one does.
+#[test]
+fn what_depends_on_types_is_noted_with_line_and_code() {
+    for (name, source) in fixtures("noted") {
+        let expected: Vec<_> = source.lines().map_while(|line| line.strip_prefix("# ")).map(str::to_owned).collect();
+        let outcome = downlevel(&name, &source, Target::PYTHON_3_10).unwrap_or_else(|refusals| panic!("{refusals}"));
+        let found: Vec<_> = outcome.notes.iter().map(|note| format!("{} {}", note.line, note.construct)).collect();
+        assert_eq!(found, expected, "{name}");
+        assert_eq!(outcome.text, None, "{name}");
+    }
+}
+
 #[test]
 fn a_refusal_reads_as_a_sentence() {
     let source = "try:\n    pass\nexcept* ValueError:\n    pass\n";

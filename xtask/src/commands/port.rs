@@ -32,6 +32,9 @@ pub struct Arguments {
     /// The Python to port to: 3.10 or 3.11
     #[arg(long, value_name = "VERSION", default_value = "3.10")]
     python: String,
+    /// Refuse code that may behave differently on the older Python
+    #[arg(long)]
+    strict: bool,
     /// Print a diff instead of a table
     #[arg(long)]
     diff: bool,
@@ -64,6 +67,13 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let files = sources.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice())).collect();
     let files = port::port(files, Some(target))?;
     let took = started.elapsed();
+    let notes = notes(&files, target);
+    if arguments.strict && !notes.is_empty() {
+        bail!(
+            Failure::new(Exit::Data, format!("this may behave differently on Python {target}:\n{}", notes.join("\n")))
+                .hint("change these lines so that they do not depend on it, or leave out `--strict`")
+        );
+    }
     let project = sources.get("pyproject.toml").and_then(|bytes| edited(bytes));
 
     if let Some(out) = &arguments.out {
@@ -91,7 +101,19 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         let line = file.first_moved_line.unwrap_or(0);
         progress::say(&format!("note: the lines of `{}` have other numbers from {line} on", file.path));
     }
+    for note in notes {
+        progress::say(&format!("note: {note}"));
+    }
     Ok(())
+}
+
+/// What depends on types that the source does not tell, a line each.
+fn notes(files: &[PortedFile<'_>], target: downlevel::Target) -> Vec<String> {
+    let notes = files.iter().flat_map(|file| file.notes.iter().map(move |note| (file.path, note)));
+    let line = |(path, note): (&str, &downlevel::Note)| {
+        format!("{path}:{}: `{}` may differ on {target}: {}", note.line, note.construct, note.reason)
+    };
+    notes.map(line).collect()
 }
 
 fn read(root: &Utf8Path) -> Result<BTreeMap<String, Vec<u8>>> {

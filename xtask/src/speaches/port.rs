@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use anyhow::{Result, bail};
-use downlevel::{Finding, Package, Target};
+use downlevel::{Finding, Note, Package, Target};
 use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 
 use crate::failure::{Exit, Failure};
@@ -19,6 +19,8 @@ pub struct PortedFile<'a> {
     pub content: Cow<'a, [u8]>,
     /// What was rewritten.
     pub findings: Vec<Finding>,
+    /// What may behave differently.
+    pub notes: Vec<Note>,
     /// What it imports that the original did not.
     pub packages: BTreeSet<Package>,
     /// The first line that has another number than before.
@@ -53,6 +55,7 @@ fn one<'a>(path: &'a str, bytes: &'a [u8], target: Option<Target>) -> Result<Por
         original: bytes,
         content: Cow::Borrowed(bytes),
         findings: Vec::new(),
+        notes: Vec::new(),
         packages: BTreeSet::new(),
         first_moved_line: None,
     };
@@ -65,6 +68,7 @@ fn one<'a>(path: &'a str, bytes: &'a [u8], target: Option<Target>) -> Result<Por
         file.content = Cow::Owned(text.into_bytes());
     }
     file.findings = outcome.findings;
+    file.notes = outcome.notes;
     file.packages = outcome.packages;
     file.first_moved_line = outcome.first_moved_line;
     Ok(file)
