@@ -75,6 +75,8 @@ _MARKS = re.compile(
     """,
     re.VERBOSE,
 )
+_RUN = re.compile(r"([^\w\s]{1,3}?)\1{3,}")
+"""Marks that stand for a line, or for nothing; a model could not hold them."""
 _WORD_BEFORE = re.compile(r"[\w.]*\w$")
 _NUMBER_OF_A_LIST = re.compile(r"(?:^|\n)\s*\(?(?:\d{1,3}|[a-zA-Z])$")
 _MARKS_IN_LATIN = str.maketrans({"।": ".", "॥": ".", "؟": "?", "،": ",", "؛": ";", "｡": "。"})
@@ -89,7 +91,8 @@ def cut(text: str, fits: Callable[[str], bool] = lambda _text: True) -> Iterator
 
     `fits` tells whether the model can hold a piece; one that it cannot is cut again.
     """
-    rest = _with_marks_at_line_ends(text.strip().translate(_MARKS_IN_LATIN))
+    rest = _RUN.sub(r"\1\1\1", text.strip().translate(_MARKS_IN_LATIN))
+    rest = _with_marks_at_line_ends(rest)
     limit = FIRST if weight(rest) <= LARGEST else FIRST_OF_MANY
     is_first = True
     ahead = 0.0  # the weight of what is still to be played
@@ -98,6 +101,9 @@ def cut(text: str, fits: Callable[[str], bool] = lambda _text: True) -> Iterator
         while not fits(piece.text) and len(piece.text) > 1:
             # Half of it, so that this ends soon whatever the model counts.
             shorter, remaining = _take(piece.text, weight(piece.text) // 2, is_first=False)
+            if not remaining:
+                # A run of marks, which belong together as far as the text tells.
+                shorter, remaining = _split(piece.text, _End(len(piece.text) // 2, Boundary.ANYWHERE, 0))
             rest = f"{remaining}{_GLUE.get(piece.end, ' ')}{rest}"
             piece = shorter
         heavy = weight(piece.text)

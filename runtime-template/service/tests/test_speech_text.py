@@ -113,6 +113,16 @@ class CutTest(unittest.TestCase):
         self.assertEqual(" ".join(piece.text for piece in pieces), ("one two three four five six seven. " * 5).strip())
         self.assertEqual([piece.text for piece in cut("ab", lambda _text: False)], ["a", "b"], "it ends")
 
+    def test_runs_of_marks_end_whatever_the_model_can_hold(self) -> None:
+        runs = [
+            mark * 1000 for mark in (".", "?!", ".)", '"', "-", ";", "\n", " ", "\u2028", "。", "…'", ", ", "\u0301")
+        ]
+        for text in [*runs, *(f"Well{run}then{run}" for run in runs)]:
+            for most in (4, 510):
+                pieces = list(cut(text, lambda part, most=most: len(part) <= most))  # type: ignore[misc]
+                self.assertLessEqual(max((len(piece.text) for piece in pieces), default=0), most, text[:10])
+                self.assertEqual(letters("".join(piece.text for piece in pieces)), letters(text))
+
     def test_nothing_is_lost_and_no_piece_is_too_long(self) -> None:
         source = random.Random(0)
         alphabet = "aaabcdeé  \n.,!?;:。，我漢あア한यअ1٣-—()\"'”…/@#*_😀\t"
