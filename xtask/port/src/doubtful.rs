@@ -86,7 +86,8 @@ fn call(work: &mut Work<'_, '_>, call: NodeId) {
     if !work.target.has(11) && name == "format" {
         formatted(work, function, &arguments);
     }
-    if syntax.kind(function) == Kind::Attribute && work.guards.reach(call, &["AttributeError", "TypeError"]) == Reach::Runs
+    if syntax.kind(function) == Kind::Attribute
+        && work.guards.reach(call, &["AttributeError", "TypeError"]) == Reach::Runs
     {
         method(work, function, name, &arguments);
         keywords(work, function, name, &arguments);
@@ -183,7 +184,8 @@ fn has_z(spec: &str) -> bool {
 /// Refuses regular expressions that only newer Pythons read.
 fn pattern(work: &mut Work<'_, '_>, function: NodeId, arguments: &[NodeId]) {
     let syntax = work.syntax;
-    let Some(first) = arguments.first().filter(|_| !work.target.has(11) && work.scopes.is_any(function, PATTERNS)) else {
+    let Some(first) = arguments.first().filter(|_| !work.target.has(11) && work.scopes.is_any(function, PATTERNS))
+    else {
         return;
     };
     let strings: Vec<_> = match syntax.kind(*first) {
@@ -223,10 +225,12 @@ fn newer_syntax(pattern: &str) -> Option<&'static str> {
             b'(' if bytes[position..].starts_with(b"(?>") => return Some("atomic group"),
             b'+' if after_repeat => return Some("possessive quantifier"),
             b'*' | b'+' | b'?' => repeats = position > 0 && bytes[position - 1] != b'(' && !after_repeat,
-            b'}' => repeats = bytes[..position].iter().rposition(|byte| *byte == b'{').is_some_and(|open| {
-                let count = &bytes[open + 1..position];
-                !count.is_empty() && count.iter().all(|byte| byte.is_ascii_digit() || *byte == b',')
-            }),
+            b'}' => {
+                repeats = bytes[..position].iter().rposition(|byte| *byte == b'{').is_some_and(|open| {
+                    let count = &bytes[open + 1..position];
+                    !count.is_empty() && count.iter().all(|byte| byte.is_ascii_digit() || *byte == b',')
+                });
+            }
             _ => {}
         }
         position += 1;
@@ -244,7 +248,8 @@ mod tests {
             assert_eq!(newer_syntax(pattern), Some("possessive quantifier"), "{pattern}");
         }
         assert_eq!(newer_syntax("x(?>a|b)c"), Some("atomic group"));
-        for pattern in ["a+?", "a*", r"\++", r"a\*+", "[*+]+", "[]+*+]", "[^]*+]", "(?:a)+", "x{y}+", "{+}+", "(?=a)+b"] {
+        for pattern in ["a+?", "a*", r"\++", r"a\*+", "[*+]+", "[]+*+]", "[^]*+]", "(?:a)+", "x{y}+", "{+}+", "(?=a)+b"]
+        {
             assert_eq!(newer_syntax(pattern), None, "{pattern}");
         }
     }

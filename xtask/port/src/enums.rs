@@ -120,7 +120,9 @@ fn is_simple(kind: Kind) -> bool {
 fn defines(work: &Work<'_, '_>, statement: NodeId, name: &str) -> bool {
     let syntax = work.syntax;
     match syntax.kind(statement) {
-        Kind::FunctionDefinition => syntax.child(statement, Field::Name).is_some_and(|found| syntax.text(found) == name),
+        Kind::FunctionDefinition => {
+            syntax.child(statement, Field::Name).is_some_and(|found| syntax.text(found) == name)
+        }
         Kind::DecoratedDefinition => {
             syntax.child(statement, Field::Definition).is_some_and(|inner| defines(work, inner, name))
         }
@@ -203,7 +205,11 @@ fn membership(work: &mut Work<'_, '_>, comparison: NodeId) {
 /// `for permission in Permission.READ | Permission.WRITE`
 fn iteration(work: &mut Work<'_, '_>, iterable: NodeId) {
     if is_flag(work, iterable, 0) && work.guards.reach(iterable, &["TypeError"]) == Reach::Runs {
-        work.note(iterable, work.syntax.text(iterable), "the value of a flag has neither members nor a length before 3.11");
+        work.note(
+            iterable,
+            work.syntax.text(iterable),
+            "the value of a flag has neither members nor a length before 3.11",
+        );
     }
 }
 

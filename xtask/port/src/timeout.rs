@@ -50,10 +50,7 @@ fn imports(work: &Work<'_, '_>, module: &str) -> bool {
     syntax.ids().any(|id| {
         syntax.kind(id) == Kind::DottedName
             && dotted(syntax, id).split('.').next() == Some(module)
-            && syntax
-                .ancestors(id)
-                .take(2)
-                .any(|above| matches!(syntax.kind(above), Kind::Import | Kind::ImportFrom))
+            && syntax.ancestors(id).take(2).any(|above| matches!(syntax.kind(above), Kind::Import | Kind::ImportFrom))
     })
 }
 

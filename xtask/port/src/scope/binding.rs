@@ -33,6 +33,14 @@ impl Scopes<'_, '_> {
         {
             return opened.outer;
         }
+        // "Decorators and default values are evaluated outside of it" (8.10.1, about the scope of type parameters).
+        if matches!(syntax.kind(parent), Kind::DefaultParameter | Kind::TypedDefaultParameter)
+            && syntax.field(id) == Field::Value
+            && let Some(function) = syntax.ancestors(parent).nth(1)
+            && let Some(opened) = self.opened.get(&function)
+        {
+            return opened.outer;
+        }
         inherited
     }
 
