@@ -5,7 +5,9 @@ Numbers stay in digits, with their commas, since espeak reads them: 1,250 as a n
 docs/serving.md has a table of what becomes of what.
 """
 
+import html
 import re
+import unicodedata
 from collections.abc import Callable
 
 Replacement = str | Callable[[re.Match[str]], str]
@@ -163,6 +165,13 @@ RULES: tuple[tuple[re.Pattern[str], Replacement], ...] = tuple(
         (r"!?\[([^\[\]\n]{0,500})\]\((?:[^()\n]|\([^()\n]{0,200}\)){0,2000}\)", r"\1"),
         (r"<((?:https?://|mailto:)[^>\s]+)>", r"\1"),
         (r"</?[a-zA-Z][^<>\n]*>", " "),
+        (
+            r"&(?:#\d{1,7}|#[xX][\da-fA-F]{1,6}|[a-zA-Z]{2,20}\d{0,2});",
+            lambda match: html.unescape(match.group()).replace("\xa0", " "),
+        ),
+        (r"\[(?:pause|silence|silent|break)[ :=]{1,2}\d+(?:\.\d+)? ?m?s?\]", " "),
+        # Letters in the shapes of mathematics, and full-width ones.
+        (r"[\U0001d400-\U0001d7ff\uff01-\uff5e]+", lambda match: unicodedata.normalize("NFKC", match.group())),
         (r"(\*\*|__|~~)(?=\S)(.+?)(?<=\S)\1", r"\2"),
         (r"(?<![\w*])\*(?=[^\s*])([^*\n]+?)(?<=\S)\*(?![\w*])", r"\1"),
         (r"(?<![\w_])_(?=[^\s_])([^_\n]+?)(?<=\S)_(?![\w_])", r"\1"),
@@ -204,6 +213,11 @@ RULES: tuple[tuple[re.Pattern[str], Replacement], ...] = tuple(
         (r"\be\.g\.,?", "for example,"),
         (r"\bi\.e\.,?", "that is,"),
         (r"\bvs\.?(?=\s)", "versus"),
+        (r"(?:(?<=[a-z] )|(?<=[a-z], ))Jr\b(?:\.(?= \w|,))?", "Junior"),
+        (r"(?:(?<=[a-z] )|(?<=[a-z], ))Sr\b(?:\.(?= \w|,))?", "Senior"),
+        # espeak takes them for words, or drops the s.
+        (r"\bURLs\b", "U R Ls"),
+        (r"\b([A-Z])([A-Z])Us\b", r"\1 \2 U's"),
         (r"\bw/o\b", "without"),
         (r"\bw/(?=\s)", "with"),
         (r"(?<![\w&])#(?=\d)", "number "),

@@ -15,6 +15,13 @@ CASES = {
     "| Name | Age |\n|------|:---:|\n| Ann | 30 |": "Name, Age.\nAnn, 30.",
     "one\n---\ntwo": "one\ntwo",
     "one<br>two <b>three</b>": "one two three",
+    "<b>Bonds</b> or&nbsp;shares &amp; debts &lt;1&gt; &#8364;5 R&D; AT&T": (
+        "Bonds or shares and debts <1> 5 euros R&D; AT&T"
+    ),
+    "One. [pause=2] Two. [pause:1.5s] Three [silent 500 ms] four": "One. Two. Three four",
+    "see [pause] and [1]": "see [pause] and [1]",
+    # Letters of other shapes
+    "𝖇𝖚𝖎𝖑𝖉 𝖎𝖙 ｎｏｗ！": "build it now!",
     # Pictures
     "Hello 👋🏽 world 🇩🇪!": "Hello world!",
     "👍": "",
@@ -23,6 +30,12 @@ CASES = {
     "Write to support@example.com, please.": "Write to support at example dot com, please.",
     "Visit example.com today": "Visit example dot com today",
     "Open main.py or app.config.json": "Open main dot py or app dot config dot json",
+    # Abbreviations
+    "Mr Smith Jr. paid, and so did Brown, Sr., and Jones Jr.": (
+        "Mr Smith Junior paid, and so did Brown, Senior, and Jones Junior."
+    ),
+    "URLs, GPUs and CPUs": "U R Ls, G P U's and C P U's",
+    "the US and BUS": "the US and BUS",
     # Dates and times
     "On 2025-03-04 it rained": "On March 4th, 2025 it rained",
     "At 2025-12-22T14:30:00Z": "At December 22nd, 2025, 14 30",
