@@ -5,7 +5,7 @@ import http.client
 import json
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 PATIENCE = 1800.0  # seconds without a byte
@@ -17,6 +17,7 @@ class Answer:
 
     status: int
     body: bytes = b""
+    content_type: str = ""
     broken: str | None = None
     first: float = 0.0
     last: float = 0.0
@@ -35,6 +36,23 @@ class Answer:
         return self.broken or ""
 
 
+@dataclass(frozen=True)
+class Part:
+    """A field of a form, or a file of one where the further words of its header say so."""
+
+    name: str
+    content: bytes
+    words: str = ""
+    content_type: str = ""
+
+    def encoded(self, boundary: str) -> bytes:
+        """The part as it is sent."""
+        words = f"; {self.words}" if self.words else ""
+        head = f'--{boundary}\r\nContent-Disposition: form-data; name="{self.name}"{words}\r\n'
+        head += f"Content-Type: {self.content_type}\r\n" if self.content_type else ""
+        return f"{head}\r\n".encode() + self.content + b"\r\n"
+
+
 class Client:
     """Sends requests to a port of this machine, each over a connection of its own."""
 
@@ -43,7 +61,7 @@ class Client:
 
     def get(self, path: str) -> Answer:
         """A page."""
-        return self._send("GET", path, None, {}, patience=30.0)
+        return self.send("GET", path, None, {}, patience=30.0)
 
     def speech(
         self,
@@ -65,7 +83,7 @@ class Client:
         if stream_format is not None:
             fields["stream_format"] = stream_format
         body = json.dumps(fields).encode()
-        return self._send("POST", "/v1/audio/speech", body, {"Content-Type": "application/json"})
+        return self.send("POST", "/v1/audio/speech", body, {"Content-Type": "application/json"})
 
     def transcription(
         self,
@@ -76,20 +94,20 @@ class Client:
         fields: Mapping[str, str] | None = None,
     ) -> Answer:
         """A recording's text, as plain text unless the further `fields` of the form say otherwise."""
-        boundary = uuid.uuid4().hex
         own = {"model": model, "response_format": "text"} | ({"language": language} if language else {})
-        parts = [
-            f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
-            for name, value in (own | dict(fields or {})).items()
-        ]
-        head = f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'.encode()
-        body = b"".join([*parts, head, audio, f"\r\n--{boundary}--\r\n".encode()])
-        content_type = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
-        return self._send("POST", "/v1/audio/transcriptions", body, content_type)
+        parts: list[Part] = [Part(name, value.encode()) for name, value in (own | dict(fields or {})).items()]
+        return self.form([*parts, Part("file", audio, f'filename="{name}"')])
 
-    def _send(
+    def form(self, parts: Sequence["Part"], path: str = "/v1/audio/transcriptions") -> Answer:
+        """An answer to a form, part by part."""
+        boundary = uuid.uuid4().hex
+        body = b"".join(part.encoded(boundary) for part in parts) + f"--{boundary}--\r\n".encode()
+        return self.send("POST", path, body, {"Content-Type": f"multipart/form-data; boundary={boundary}"})
+
+    def send(
         self, method: str, path: str, body: bytes | None, headers: Mapping[str, str], patience: float = PATIENCE
     ) -> Answer:
+        """An answer to any request."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=patience)
         begun = time.monotonic()
         answer = Answer(0)
@@ -98,6 +116,7 @@ class Client:
             connection.request(method, path, body, dict(headers))
             response = connection.getresponse()
             answer.status = response.status
+            answer.content_type = response.headers.get("Content-Type", "")
             while part := response.read1(65536):
                 received += part
                 answer.last = time.monotonic() - begun

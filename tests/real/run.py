@@ -15,7 +15,18 @@ from servers import Ended, Places
 # Before the cases are loaded, so that nothing is written beside them.
 sys.dont_write_bytecode = True
 
-CASES = ("formats", "start", "derivation", "quality", "read_aloud", "inputs", "long_texts", "load")
+CASES = (
+    "formats",
+    "start",
+    "derivation",
+    "quality",
+    "read_aloud",
+    "inputs",
+    "reported",
+    "clients",
+    "long_texts",
+    "load",
+)
 
 
 def main() -> int:

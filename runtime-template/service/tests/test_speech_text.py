@@ -113,6 +113,11 @@ class CutTest(unittest.TestCase):
         self.assertEqual(" ".join(piece.text for piece in pieces), ("one two three four five six seven. " * 5).strip())
         self.assertEqual([piece.text for piece in cut("ab", lambda _text: False)], ["a", "b"], "it ends")
 
+    def test_how_a_text_is_set_is_not_read(self) -> None:
+        self.assertEqual(texts("Hel\u00adlo\u200b wor\u2060ld\ufeff, \u202eagain\u202c\u200f"), ["Hello world, again"])
+        self.assertEqual(texts("\u062a\u0640\u0640\u0627\u0631"), ["\u062a\u0627\u0631"])
+        self.assertEqual(texts("\u0646\u200c\u0645"), ["\u0646\u200c\u0645"], "this one parts letters")
+
     def test_runs_of_marks_end_whatever_the_model_can_hold(self) -> None:
         runs = [
             mark * 1000 for mark in (".", "?!", ".)", '"', "-", ";", "\n", " ", "\u2028", "。", "…'", ", ", "\u0301")
