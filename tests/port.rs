@@ -65,3 +65,18 @@ fn refusals_come_all_at_once_and_nothing_is_written() {
     run(&mut xtask(&["port", "--speaches-from", project.as_str(), "--python", "3.12"])).expect(64);
     run(&mut xtask(&["port", "--speaches-from", "/nowhere"])).expect(66);
 }
+
+#[test]
+fn what_may_differ_is_said_and_refused_on_request() {
+    let scratch = scratch();
+    let project = project(&scratch.path);
+    fs_err::write(project.join("package/a.py"), "def f(number):\n    return number.to_bytes()\n").unwrap();
+    let out = scratch.path.join("ported");
+    let note = "package/a.py:2: `number.to_bytes` may differ on 3.10: ";
+    run(&mut xtask(&["port", "--speaches-from", project.as_str()])).expect(0).says(&format!("note: {note}"));
+    let arguments = ["port", "--strict", "--speaches-from", project.as_str(), "--out", out.as_str()];
+    run(&mut xtask(&arguments)).expect(65).says(note).says("hint: ");
+    assert!(!out.exists());
+    fs_err::remove_file(project.join("package/a.py")).unwrap();
+    run(&mut xtask(&arguments)).expect(0);
+}
