@@ -15,6 +15,7 @@ from speaches_service import (
     deferred_reexports,
     diarization,
     espeak_data,
+    invalid_requests,
     kokoro_stream,
     kokoro_voices,
     memory,
@@ -72,6 +73,7 @@ def build_application(settings: Settings, port: int, state: State) -> FastAPI:
     diarization.install_refusal(application)
     decoding.install(application)
     unexpected_errors.install(application)
+    invalid_requests.install(application)
     if settings.user_interface:
         user_interface.mount(application, configuration, settings)
     whispercpp.watch_clients(application, settings)

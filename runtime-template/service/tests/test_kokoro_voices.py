@@ -4,6 +4,7 @@ import unittest
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
+from typing import Any
 from unittest import mock
 
 try:
@@ -51,7 +52,8 @@ class KokoroVoicesTest(unittest.TestCase):
         names = [f"voice{number}" for number in range(20)]
         with tempfile.TemporaryDirectory() as directory:
             path = Path(directory, "voices.npz")
-            np.savez_compressed(path, **{name: np.random.default_rng(1).random((510, 256)) for name in names})
+            styles: Any = {name: np.random.default_rng(1).random((510, 256)) for name in names}
+            np.savez_compressed(path, **styles)
             with np.load(path) as voices, ThreadPoolExecutor(8) as pool:
                 kokoro = SimpleNamespace(get_voice_style=voices.__getitem__)
                 shapes = list(pool.map(lambda name: style_of(kokoro, name).shape, names * 5))

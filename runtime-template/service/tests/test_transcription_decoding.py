@@ -2,12 +2,14 @@ import io
 import random
 import sys
 import unittest
+from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
 try:
     import av
     import numpy as np
+    from av.stream import Disposition
     from fastapi import HTTPException, UploadFile
     from starlette.datastructures import Headers
 
@@ -19,14 +21,19 @@ except ImportError as error:
 SECONDS = 6
 
 
-def encoded(name: str, codec: str, seconds: float = SECONDS, rate: int = 48000) -> bytes:
-    """A file with a tone, or of moving pictures where the codec has no sound."""
+def encoded(
+    name: str, codec: str, seconds: float = SECONDS, rate: int = 48000, sides: tuple[float, ...] = (1.0,)
+) -> bytes:
+    """A file with a tone, as loud on each side as is said."""
     file = io.BytesIO()
+    layout = "mono" if len(sides) == 1 else "stereo"
     with av.open(file, "w", format=name) as container:
-        stream: Any = container.add_stream(codec, rate=rate)
-        samples = (np.sin(np.arange(int(seconds * rate)) / 20) * 9000).astype(np.int16)
+        stream: Any = container.add_stream(codec, rate=rate, layout=layout)
+        tone = np.sin(np.arange(int(seconds * rate)) / 20) * 9000
+        samples = np.outer(tone, sides).astype(np.int16)
         for first in range(0, len(samples), 960):
-            frame = av.AudioFrame.from_ndarray(samples[None, first : first + 960], format="s16", layout="mono")
+            packed = samples[first : first + 960].reshape(1, -1)
+            frame = av.AudioFrame.from_ndarray(packed, format="s16", layout=layout)
             frame.sample_rate, frame.pts = rate, first
             for packet in stream.encode(frame):
                 container.mux(packet)
@@ -77,6 +84,22 @@ class DecodingTest(unittest.TestCase):
             decoded = read(content[:middle] + noise + content[middle + len(noise) :])
             self.assertGreater(len(decoded.samples) / 16000, SECONDS - 1.5, name)
             self.assertRegex(decoded.warnings[0], r"damaged at [23]\.\d s", name)
+
+    def test_the_rate_and_the_sides_may_change_in_the_middle(self) -> None:
+        joined = encoded("mp3", "mp3", rate=22050) + encoded("mp3", "mp3", rate=44100, sides=(1, 1))
+        self.assertAlmostEqual(len(read(joined).samples) / 16000, 2 * SECONDS, delta=0.3)
+
+    def test_sides_that_cancel_each_other_are_heard(self) -> None:
+        for sides, loudest in (((1, 1), 0.27), ((1, -1), 0.27), ((1, 0), 0.13), ((0, 1), 0.13)):
+            decoded = read(encoded("wav", "pcm_s16le", 1, sides=sides))
+            self.assertAlmostEqual(float(np.abs(decoded.samples).max()), loudest, delta=0.02, msg=sides)
+            self.assertAlmostEqual(len(decoded.samples) / 16000, 1, delta=0.01)
+
+    def test_the_default_track_is_heard(self) -> None:
+        other = SimpleNamespace(disposition=Disposition(0))
+        chosen = SimpleNamespace(disposition=Disposition.default)
+        self.assertIs(decoding._chosen([other, chosen]), chosen)
+        self.assertIs(decoding._chosen([other, other]), other)
 
     def test_what_was_cut_off_is_told_where_the_header_says_more(self) -> None:
         for name, codec in (("flac", "flac"), ("matroska", "libopus")):

@@ -11,7 +11,8 @@ from pipecat.services.openai.stt import OpenAISTTService
 from pipecat.services.openai.tts import OpenAITTSService
 from steps import Steps
 
-STT, TTS, VOICE = sys.argv[2:5]
+STT, TTS = sys.argv[2:4]
+VOICE = "nova"  # Pipecat itself refuses all names but those of OpenAI
 TEXT = "The quick brown fox jumps over the lazy dog."
 
 
@@ -21,7 +22,9 @@ async def main() -> None:
     base = f"{sys.argv[1]}/v1"
     pcm = b""
     with steps("speech"):
-        speaker = OpenAITTSService(api_key="none", base_url=base, voice=VOICE, model=TTS)
+        speaker = OpenAITTSService(
+            api_key="none", base_url=base, settings=OpenAITTSService.Settings(voice=VOICE, model=TTS)
+        )
         speaker._sample_rate = 24_000  # noqa: SLF001 - a pipeline's start sets it
         async for frame in speaker.run_tts(TEXT, "context"):
             assert not isinstance(frame, ErrorFrame), frame
@@ -29,7 +32,7 @@ async def main() -> None:
                 pcm += frame.audio
         assert len(pcm) > 50_000, len(pcm)
     with steps("transcription"):
-        listener = OpenAISTTService(api_key="none", base_url=base, model=STT)
+        listener = OpenAISTTService(api_key="none", base_url=base, settings=OpenAISTTService.Settings(model=STT))
         written = io.BytesIO()
         with wave.open(written, "wb") as file:
             file.setnchannels(1)

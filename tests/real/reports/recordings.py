@@ -174,7 +174,7 @@ def _odd_wavs(kit: Kit) -> Finding:
         "no channels": _wav(_format(1, 0, 24_000, 16), pcm),
         "a rate of 0": _wav(_format(1, 1, 0, 16), pcm),
         "a rate of 1": _wav(_format(1, 1, 1, 16), pcm[:200]),
-        "a rate of 4 000 000 000": _wav(_format(1, 1, 4_000_000_000, 16), pcm),
+        "a rate of 2 000 000 000": _wav(_format(1, 1, 2_000_000_000, 16), pcm),
         "no bits": _wav(_format(1, 1, 24_000, 0), pcm),
         "numbers that are none": _wav(_format(3, 1, 24_000, 32), floats),
         "an unknown codec": _wav(_format(0x1234, 1, 24_000, 16), pcm),
@@ -268,7 +268,7 @@ REPORTS = [
         "PyAV-Org/PyAV#689",
         "a stream without a codec ends the process",
         "an m4a whose codec has another name",
-        answers(lambda kit: kit.listen(_renamed_codec(kit), "a.m4a"), 415, 422),
+        answers(lambda kit: kit.listen(_renamed_codec(kit), "a.m4a"), 200, 415, 422),
     ),
     Report(
         "Comfy-Org/ComfyUI#14746",

@@ -498,8 +498,8 @@ REPORTS = [
     Report(
         "own",
         "long runs without a word",
-        "300 equal letters, 5000 digits, a word of 600 letters, 200 combining marks",
-        _no_error(("a" * 300, "1" * 5000, "abcdefghij" * 60, "a" + "\u0301" * 200)),
+        "300 equal letters, 200 digits, a word of 600 letters, 200 combining marks",
+        _no_error(("a" * 300, "1" * 200, "abcdefghij" * 60, "a" + "\u0301" * 200)),
     ),
     Report("own", "bodies that are no request", f"{len(_BAD_JSON)} bodies of broken JSON", _bad_json),
     Report("own", "fields of wrong types and values", f"{len(_BAD_FIELDS)} bodies", _bad_fields),

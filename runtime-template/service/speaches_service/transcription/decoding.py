@@ -9,7 +9,7 @@ import gc
 import importlib
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Annotated, Any, NamedTuple
 
@@ -28,6 +28,9 @@ _KNOWN_DURATION = ("wav", "flac", "mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "o
 """Formats whose header says how long the sound is. Of others ffmpeg guesses it."""
 _TOLERANCE = 1.0
 """Seconds by which the header and the sound may differ."""
+
+_CANCELLED = 0.002
+"""The energy of a mix, as a share of that of its sides, below which they cancel each other. Equal sides have 0.5."""
 
 _logger = logging.getLogger(__name__)
 _current = threading.local()
@@ -91,7 +94,7 @@ def read(file: UploadFile) -> Decoded:
 
 
 def decode(file: IO[bytes]) -> Decoded:
-    """The first sound of a file of any format that ffmpeg knows, in one channel.
+    """The default sound of a file of any format that ffmpeg knows, else its first one, in one channel.
 
     Raises:
         HTTPException: 415, with the reason.
@@ -103,7 +106,7 @@ def decode(file: IO[bytes]) -> Decoded:
         with av.open(file, mode="r", metadata_errors="ignore") as container:
             if not container.streams.audio:
                 raise HTTPException(415, "there is no sound in the file")
-            decoded = _decode(container, container.streams.audio[0])
+            decoded = _decode(container, _chosen(container.streams.audio))
     except (FFmpegError, EOFError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise HTTPException(415, f"the file cannot be decoded: {reason}") from error
@@ -113,15 +116,43 @@ def decode(file: IO[bytes]) -> Decoded:
     return decoded
 
 
-def _decode(container: Any, stream: Any) -> Decoded:
+def _chosen(streams: Sequence[Any]) -> Any:
+    """The track that players choose."""
+    from av.stream import Disposition
+
+    return next((stream for stream in streams if stream.disposition & Disposition.default), streams[0])
+
+
+def _resampler(frame: Any) -> Any:
     import av
 
-    resampler = av.AudioResampler(format="s16", layout="mono", rate=_RATE)
+    # Both sides of stereo are mixed here.
+    layout = "stereo" if frame.layout.nb_channels == 2 else "mono"
+    return av.AudioResampler(format="s16", layout=layout, rate=_RATE)
+
+
+def mono(sides: NDArray[np.int16]) -> NDArray[np.int16]:
+    """One channel of a row of samples, or of pairs where the sound is stereo; the left one where both cancel out."""
+    pairs = sides.reshape(-1, 2).astype(np.int32)
+    mixed: NDArray[np.int32] = pairs.sum(axis=1) // 2
+    energy = np.square(pairs, dtype=np.float64).sum()
+    if np.square(mixed, dtype=np.float64).sum() < energy * _CANCELLED:
+        mixed = pairs[:, 0]
+    return mixed.astype(np.int16)
+
+
+def _decode(container: Any, stream: Any) -> Decoded:
+    resampler: Any = None
     pieces: list[NDArray[np.int16]] = []
     damaged: list[float] = []
 
     def seconds() -> float:
         return sum(len(piece) for piece in pieces) / _RATE
+
+    def keep(parts: Sequence[Any]) -> None:
+        for part in parts:
+            samples = part.to_ndarray()[0]
+            pieces.append(mono(samples) if part.layout.nb_channels == 2 else samples)
 
     for frame in _frames(container, stream):
         if frame is None:
@@ -129,16 +160,18 @@ def _decode(container: Any, stream: Any) -> Decoded:
             continue
         # Times of a file that was recorded live, or cut, are no help.
         frame.pts = None
+        if resampler is None:
+            resampler = _resampler(frame)
         try:
             resampled = resampler.resample(frame)
-        except av.error.ValueError:
+        except ValueError:
             # Another rate or layout in the middle.
-            pieces += [part.to_ndarray()[0] for part in resampler.resample(None)]
-            resampler = av.AudioResampler(format="s16", layout="mono", rate=_RATE)
+            keep(resampler.resample(None))
+            resampler = _resampler(frame)
             resampled = resampler.resample(frame)
-        pieces += [part.to_ndarray()[0] for part in resampled]
-    if pieces or not damaged:
-        pieces += [part.to_ndarray()[0] for part in resampler.resample(None)]
+        keep(resampled)
+    if resampler is not None:
+        keep(resampler.resample(None))
     if not pieces and damaged:
         raise HTTPException(415, "the file cannot be decoded: nothing in it is sound")
     warnings = [f"the file is damaged at {damaged[0]:.1f} s, and sound is missing there"] if damaged else []
