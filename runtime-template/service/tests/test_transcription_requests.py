@@ -119,7 +119,8 @@ class EventsTest(unittest.TestCase):
         decoding.remember(Namespace(warnings=["damaged at 1.0 s"]))
         verbose = events.answer(Event(text="é", segments=[]))
         self.assertEqual(
-            json.loads(bytes(verbose.body)), {"text": "é", "segments": [], "warnings": ["damaged at 1.0 s"]}
+            json.loads(bytes(verbose.body)),
+            {"text": "é", "segments": [], "task": "transcribe", "warnings": ["damaged at 1.0 s"]},
         )
         self.assertEqual(json.loads(bytes(events.answer(Event(text="é")).body)), {"text": "é"})
         decoding.remember(Namespace())

@@ -62,9 +62,16 @@ def install(application: FastAPI) -> None:
     application.dependency_overrides[dependencies.audio_file_dependency] = audio_file
 
 
-def remember(audio: Any) -> None:
-    """The sound whose transcription this thread answers from now on."""
+def remember(audio: Any, task: str = "transcribe") -> None:
+    """The sound that this thread answers for from now on, and what is done with it."""
     _current.warnings = getattr(audio, "warnings", [])
+    _current.task = task
+
+
+def task() -> str:
+    """`transcribe` or `translate`."""
+    found: str = getattr(_current, "task", "transcribe")
+    return found
 
 
 def warnings() -> list[str]:

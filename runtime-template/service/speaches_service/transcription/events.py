@@ -35,8 +35,11 @@ def answer(result: Any) -> Response:
         return Response(text, media_type=media_type)
     if hasattr(result, "model_dump"):
         content = result.model_dump(mode="json")
-        if decoding.warnings() and "segments" in content:
-            content["warnings"] = decoding.warnings()
+        if "segments" in content:
+            # OpenAI says it, too.
+            content.setdefault("task", decoding.task())
+            if decoding.warnings():
+                content["warnings"] = decoding.warnings()
         return Response(json.dumps(content, ensure_ascii=False, separators=(",", ":")), media_type="application/json")
     # An error in the first event still has a status of its own.
     events = iter(result)

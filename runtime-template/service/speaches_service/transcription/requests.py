@@ -22,17 +22,18 @@ SUBTITLES = ("srt", "vtt")
 
 def rebind() -> None:
     """Replace what upstream's routes hand to the models, and how they read a list in a form."""
-    rebind_name(_ROUTER, "TranscriptionRequest", _reading(getattr(imported(_ROUTER), "TranscriptionRequest", None)))
+    router: Any = imported(_ROUTER)
+    rebind_name(_ROUTER, "TranscriptionRequest", _reading(getattr(router, "TranscriptionRequest", None), "transcribe"))
     # The sample has neither.
-    for name, replacement in (("TranslationRequest", _reading), ("get_timestamp_granularities", None)):
-        original = getattr(imported(_ROUTER), name, None)
-        if original is not None:
-            rebind_name(_ROUTER, name, timestamp_granularities if replacement is None else replacement(original))
+    if hasattr(router, "TranslationRequest"):
+        rebind_name(_ROUTER, "TranslationRequest", _reading(router.TranslationRequest, "translate"))
+    if hasattr(router, "get_timestamp_granularities"):
+        rebind_name(_ROUTER, "get_timestamp_granularities", timestamp_granularities)
 
 
-def _reading(request: Any) -> Callable[..., Any]:
+def _reading(request: Any, task: str) -> Callable[..., Any]:
     def make(**fields: Any) -> Any:
-        decoding.remember(fields.get("audio"))
+        decoding.remember(fields.get("audio"), task)
         return request(**read(fields))
 
     return make
