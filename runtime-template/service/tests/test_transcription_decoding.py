@@ -1,5 +1,6 @@
 import io
 import random
+import struct
 import sys
 import unittest
 from types import SimpleNamespace
@@ -96,9 +97,11 @@ class DecodingTest(unittest.TestCase):
             self.assertAlmostEqual(len(decoded.samples) / 16000, 1, delta=0.01)
 
     def test_the_default_track_is_heard(self) -> None:
-        other = SimpleNamespace(disposition=Disposition(0))
-        chosen = SimpleNamespace(disposition=Disposition.default)
-        self.assertIs(decoding._chosen([other, chosen]), chosen)
+        other = SimpleNamespace(disposition=Disposition(0), codec_context=object())
+        chosen = SimpleNamespace(disposition=Disposition.default, codec_context=object())
+        broken = SimpleNamespace(disposition=Disposition.default, codec_context=None)
+        self.assertIs(decoding._chosen([other, broken, chosen]), chosen)
+        self.assertIs(decoding._chosen([broken, other]), other)
         self.assertIs(decoding._chosen([other, other]), other)
 
     def test_what_was_cut_off_is_told_where_the_header_says_more(self) -> None:
@@ -120,6 +123,9 @@ class DecodingTest(unittest.TestCase):
         wav = encoded("wav", "pcm_s16le", 0.1)
         for content in (b"", b"hello " * 1000, wav[:20], wav[:44], random.Random(1).randbytes(50000)):
             self.refuses(content, 415, "")
+        for codec, bits in ((1, 0), (3, 0), (0xFFFE, 0), (0x1234, 16)):
+            head = struct.pack("<HHIIHH", codec, 1, 16000, 32000, 2, bits)
+            self.refuses(wav[:20] + head + wav[36:], 415, "nothing here knows")
         self.refuses(silent_film(), 415, "there is no sound in the file")
         self.refuses(encoded("wav", "pcm_s16le", 0.005), 422, "5.0 ms of sound")
         self.refuses(b"\0", 422, "0.0 ms", "audio/pcm")

@@ -252,7 +252,8 @@ REPORTS = [
         "`issue of:<ul><li><b>Bonds</b> or&nbsp;shares</li><br></ul> is &lt;not&gt; &amp; done` by Piper",
         says(
             "issue of:<ul><li><b>Bonds</b> or&nbsp;shares</li><br></ul> is done &amp; over",
-            "bonds or shares",
+            "bonds",
+            "shares",
             "done and over",
             never=("amp", "nbsp", "slash"),
             model=PIPER,
@@ -320,9 +321,9 @@ REPORTS = [
         says(
             "CALL NOW—the URLs and PDFs are here. THIS IS NOT A DRILL.",
             "call now",
-            "urls",
             "pdfs",
             "this is not a drill",
+            never=("earls",),
         ),
     ),
     Report(

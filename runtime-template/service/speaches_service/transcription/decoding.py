@@ -124,10 +124,18 @@ def decode(file: IO[bytes]) -> Decoded:
 
 
 def _chosen(streams: Sequence[Any]) -> Any:
-    """The track that players choose."""
+    """The track that players choose, of those that can be decoded.
+
+    Raises:
+        HTTPException: 415 where none can.
+    """
     from av.stream import Disposition
 
-    return next((stream for stream in streams if stream.disposition & Disposition.default), streams[0])
+    # N.B. PyAV ends the process when it decodes a track without a decoder.
+    decodable = [stream for stream in streams if stream.codec_context is not None]
+    if not decodable:
+        raise HTTPException(415, "the file cannot be decoded: nothing here knows how its sound is encoded")
+    return next((stream for stream in decodable if stream.disposition & Disposition.default), decodable[0])
 
 
 def _resampler(frame: Any) -> Any:
