@@ -1,15 +1,16 @@
 """Status 422 that says what is wrong with a request, without all of it.
 
-FastAPI repeats what it was sent, which may be a whole recording.
+FastAPI repeats what it was sent. That may be a whole recording, or a number that JSON does not have: then it fails.
 """
 
+import json
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import Response
 
 _LONGEST = 200
 """Characters of a value that are repeated."""
@@ -20,15 +21,20 @@ def install(application: FastAPI) -> None:
     application.add_exception_handler(RequestValidationError, _answer)
 
 
-async def _answer(_request: Request, error: Any) -> JSONResponse:
-    return JSONResponse({"detail": jsonable_encoder([shortened(each) for each in error.errors()])}, status_code=422)
+async def _answer(_request: Request, error: Any) -> Response:
+    detail = jsonable_encoder([shortened(each) for each in error.errors()])
+    # N.B. in ASCII, since half of a pair of UTF-16 has no UTF-8.
+    return Response(json.dumps({"detail": detail}), status_code=422, media_type="application/json")
 
 
 def shortened(error: dict[str, Any]) -> dict[str, Any]:
-    """An error whose value is short, and whose context is left out where it is no plain value."""
-    said = {name: value for name, value in error.items() if name != "ctx"}
-    value = said.get("input")
-    if isinstance(value, str | bytes) or len(repr(value)) > _LONGEST:
-        text = value if isinstance(value, str) else repr(value)
-        said["input"] = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… ({len(text)} characters)"
-    return said
+    """An error whose value is short, and can be written as JSON."""
+    value = error.get("input")
+    try:
+        is_short = len(json.dumps(value, allow_nan=False)) <= _LONGEST
+    except (TypeError, ValueError):
+        is_short = False
+    if is_short:
+        return error
+    text = value if isinstance(value, str) else repr(value)
+    return {**error, "input": text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… ({len(text)} characters)"}

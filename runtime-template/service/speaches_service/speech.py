@@ -72,7 +72,7 @@ def _reading_body(endpoint: Callable[..., Any], normalize: bool) -> Callable[...
     original = signature.parameters["body"].annotation
     # Under upstream's own name, which is that of its OpenAPI document.
     fields: dict[str, Any] = {"normalize": (bool | None, None)}
-    validators: dict[str, Any] = {"empty": model_validator(mode="before")(_without_zero)}
+    validators: dict[str, Any] = {"usable": model_validator(mode="before")(_usable)}
     body = create_model(original.__name__, __base__=original, __validators__=validators, **fields)
 
     @functools.wraps(endpoint)
@@ -96,11 +96,17 @@ def _reading_body(endpoint: Callable[..., Any], normalize: bool) -> Callable[...
     return answer
 
 
-def _without_zero(fields: Any) -> Any:
-    """A rate of 0 is none: upstream's page sends it for an empty field."""
-    if isinstance(fields, dict) and fields.get("sample_rate") == 0:
-        return {**fields, "sample_rate": None}
-    return fields
+def _usable(fields: Any) -> Any:
+    """The fields without what ends in status 500, or in a refusal that nobody expects."""
+    if not isinstance(fields, dict):
+        return fields
+    # Half of a pair of UTF-16, as of a cut emoji, has no UTF-8.
+    usable = {
+        name: value.encode(errors="ignore").decode() if isinstance(value, str) else value
+        for name, value in fields.items()
+    }
+    # A rate of 0 is none: upstream's page sends it for an empty field.
+    return {**usable, "sample_rate": None} if usable.get("sample_rate") == 0 else usable
 
 
 def speaks_english(model: str, voice: str) -> bool:

@@ -151,6 +151,13 @@ class SpeechTest(unittest.TestCase):
         with self.assertRaises(ValueError):
             speech.start(make())
 
+    def test_half_a_pair_of_utf_16_and_a_rate_of_0_are_left_out(self) -> None:
+        self.assertEqual(
+            speech._usable({"input": "a\ud83d b", "speed": 1, "sample_rate": 0}),
+            {"input": "a b", "speed": 1, "sample_rate": None},
+        )
+        self.assertEqual(speech._usable(["a"]), ["a"])
+
 
 if __name__ == "__main__":
     unittest.main()

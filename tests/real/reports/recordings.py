@@ -148,9 +148,6 @@ def _raw(content_type: str, body: bytes | None = None) -> Send:
     )
 
 
-_WAVS: dict[str, bytes] = {}
-
-
 def _wav(fmt: bytes, data: bytes, size: int | None = None, before: bytes = b"") -> bytes:
     body = b"WAVE" + before + b"fmt " + struct.pack("<I", len(fmt)) + fmt
     body += b"data" + struct.pack("<I", len(data) if size is None else size) + data

@@ -14,7 +14,6 @@ STORY = (
     f"{SENTENCE} It was a bright cold day in April, and the clocks were striking. Winston slipped quickly through the "
     "glass doors of the house, and nobody saw him."
 )
-GERMAN = "Guten Morgen, meine Damen und Herren."
 SPANISH = "La casa de mi abuela está cerca del mar, y en verano vamos todos los días a la playa."
 RATE = sounds.RATE
 
@@ -305,7 +304,7 @@ def _nothing(make: Make, **fields: str) -> Judge:
     return judge
 
 
-def _short_german(kit: Kit) -> Finding:
+def _short_clip(kit: Kit) -> Finding:
     audio = kit.recording(SPANISH[:33] + ".", "ef_dora")
     told = _verbose(kit, audio, "es")
     return Finding("casa" in told["text"].lower(), told["text"])
@@ -368,7 +367,7 @@ REPORTS = [
         "roryeckel/wyoming_openai#53",
         "a short clip becomes a translation",
         "two seconds of Spanish, `language=es`",
-        _short_german,
+        _short_clip,
     ),
     Report("Kochava-Studios/witsy#340", "languages as clients write them", "14 spellings", _languages),
     Report(

@@ -90,7 +90,7 @@ fn definition(work: &mut Work<'_, '_>, class: NodeId) {
     if lines.is_empty() || work.guards.reach(class, &[]) == Reach::Never {
         return;
     }
-    let simple = syntax.named_children(body).find(|statement| is_simple(syntax.kind(*statement)));
+    let simple = syntax.named_children(body).find(|statement| !syntax.kind(*statement).is_compound());
     match simple {
         Some(statement) if ["int", "format", "str"].into_iter().all(is_builtin) => {
             let name = syntax.child(class, Field::Name).map_or("", |name| syntax.text(name));
@@ -100,21 +100,6 @@ fn definition(work: &mut Work<'_, '_>, class: NodeId) {
         }
         _ => work.note(class, "class", "the members of this enumeration have another text"),
     }
-}
-
-fn is_simple(kind: Kind) -> bool {
-    !matches!(
-        kind,
-        Kind::ClassDefinition
-            | Kind::DecoratedDefinition
-            | Kind::ForStatement
-            | Kind::FunctionDefinition
-            | Kind::IfStatement
-            | Kind::MatchStatement
-            | Kind::TryStatement
-            | Kind::WhileStatement
-            | Kind::WithStatement
-    )
 }
 
 fn defines(work: &Work<'_, '_>, statement: NodeId, name: &str) -> bool {

@@ -262,7 +262,7 @@ impl<'t, 's> Imports<'t, 's> {
         let Some(first) = first else {
             return Place::Line(syntax.source.len());
         };
-        if !is_compound(syntax.kind(first)) {
+        if !syntax.kind(first).is_compound() {
             return Place::Before(syntax.start(first));
         }
         let first_line = lines.line(syntax.start(first));
@@ -303,21 +303,6 @@ fn leading(syntax: &Syntax<'_>) -> Vec<NodeId> {
         found.push(statement);
     }
     found
-}
-
-fn is_compound(kind: Kind) -> bool {
-    matches!(
-        kind,
-        Kind::ClassDefinition
-            | Kind::DecoratedDefinition
-            | Kind::ForStatement
-            | Kind::FunctionDefinition
-            | Kind::IfStatement
-            | Kind::MatchStatement
-            | Kind::TryStatement
-            | Kind::WhileStatement
-            | Kind::WithStatement
-    )
 }
 
 /// Takes names out of an import, each with one comma, and leaves every line end and comment where it is.

@@ -146,6 +146,24 @@ kinds! {
     Value = "value",
 }
 
+impl Kind {
+    /// Whether statements of this kind hold others.
+    pub(crate) fn is_compound(self) -> bool {
+        matches!(
+            self,
+            Self::ClassDefinition
+                | Self::DecoratedDefinition
+                | Self::ForStatement
+                | Self::FunctionDefinition
+                | Self::IfStatement
+                | Self::MatchStatement
+                | Self::TryStatement
+                | Self::WhileStatement
+                | Self::WithStatement
+        )
+    }
+}
+
 /// The language, and what its numbers of kinds and fields mean here.
 pub(super) struct Grammar {
     pub(super) language: Language,
