@@ -9,6 +9,7 @@ import functools
 import importlib
 import inspect
 import itertools
+import math
 import logging
 import re
 import threading
@@ -97,9 +98,16 @@ def _reading_body(endpoint: Callable[..., Any], normalize: bool) -> Callable[...
 
 
 def _usable(fields: Any) -> Any:
-    """The fields without what ends in status 500, or in a refusal that nobody expects."""
+    """The fields without what ends in status 500, or in a refusal that nobody expects.
+
+    Raises:
+        ValueError: a number is none.
+    """
     if not isinstance(fields, dict):
         return fields
+    for name, value in fields.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"`{name}` is {value}, which is no number")
     # Half of a pair of UTF-16, as of a cut emoji, has no UTF-8.
     usable = {
         name: value.encode(errors="ignore").decode() if isinstance(value, str) else value

@@ -157,6 +157,9 @@ class SpeechTest(unittest.TestCase):
             {"input": "a b", "speed": 1, "sample_rate": None},
         )
         self.assertEqual(speech._usable(["a"]), ["a"])
+        for number in (float("nan"), float("inf")):
+            with self.assertRaisesRegex(ValueError, "`speed` is"):
+                speech._usable({"speed": number})
 
 
 if __name__ == "__main__":
