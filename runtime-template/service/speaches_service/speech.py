@@ -9,8 +9,8 @@ import functools
 import importlib
 import inspect
 import itertools
-import math
 import logging
+import math
 import re
 import threading
 from collections.abc import Callable, Generator, Iterator
