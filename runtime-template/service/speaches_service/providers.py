@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from speaches_service import fallback
+from speaches_service import fallback, memory
 from speaches_service.deferred_imports import placeholder
 from speaches_service.precision import derived
 from speaches_service.rebinding import imported
@@ -143,7 +143,10 @@ class Providers:
 
                 def open_file(file: str, precision: str) -> Any:
                     def make(chosen: Sequence[Provider]) -> Any:
-                        return original(file, sess_options=session_options, providers=chosen, enable_fallback=0)
+                        session = original(file, sess_options=session_options, providers=chosen, enable_fallback=0)
+                        if executor != _KOKORO:
+                            return session
+                        return memory.ShrinkingSession(session, runtime.RunOptions())
 
                     def use(provider: str) -> None:
                         self._on_use(model, "onnxruntime", provider, precision)

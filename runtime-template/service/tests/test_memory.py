@@ -62,6 +62,30 @@ class MemoryTest(unittest.TestCase):
                 SelfDisposingModel().unload()
         give_back.assert_not_called()
 
+    def test_a_session_keeps_no_memory_between_runs(self) -> None:
+        session, options = mock.Mock(), mock.Mock()
+        shrinking = memory.ShrinkingSession(session, options)
+        options.add_run_config_entry.assert_called_once_with("memory.enable_memory_arena_shrinkage", "cpu:0")
+        self.assertIs(shrinking.run(None, {"x": 1}), session.run.return_value)
+        session.run.assert_called_once_with(None, {"x": 1}, options)
+        self.assertIs(shrinking.get_inputs, session.get_inputs)
+
+    def test_a_session_without_an_arena_runs_as_ever(self) -> None:
+        def run(_names: Any, _inputs: Any, options: Any = None) -> str:
+            if options is not None:
+                raise RuntimeError("Did not find an arena based allocator registered for device-id")
+            return "sound"
+
+        session = mock.Mock(run=mock.Mock(side_effect=run))
+        shrinking = memory.ShrinkingSession(session, mock.Mock())
+        self.assertEqual([shrinking.run(None, {}), shrinking.run(None, {})], ["sound", "sound"])
+        self.assertEqual(session.run.call_count, 3)
+
+    def test_an_error_of_the_model_stays_one(self) -> None:
+        shrinking = memory.ShrinkingSession(mock.Mock(run=mock.Mock(side_effect=ValueError("bad shape"))), mock.Mock())
+        with self.assertRaisesRegex(ValueError, "bad shape"):
+            shrinking.run(None, {})
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -77,6 +77,7 @@ class ProvidersTest(unittest.TestCase):
                 "onnxruntime",
                 __version__="1.2.3",
                 SessionOptions=lambda: SimpleNamespace(enable_mem_pattern=True),
+                RunOptions=mock.Mock,
                 get_available_providers=lambda: [COREML, CUDA, CPU],
             ),
             "speaches.executors.kokoro": module("speaches.executors.kokoro", InferenceSession=Session, **choice),
