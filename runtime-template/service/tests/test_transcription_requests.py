@@ -1,15 +1,17 @@
 import asyncio
+import inspect
 import json
 import sys
 import unittest
 from types import ModuleType
 from types import SimpleNamespace as Namespace
-from typing import Any
+from typing import Annotated, Any, Literal
 from unittest import mock
 
 try:
-    from fastapi import HTTPException
+    from fastapi import Form, HTTPException
     from fastapi.responses import StreamingResponse
+    from pydantic import TypeAdapter, ValidationError
     from starlette.datastructures import FormData
 
     from speaches_service.transcription import decoding, events, languages, requests
@@ -83,6 +85,29 @@ class RequestsTest(unittest.TestCase):
         with self.assertRaises(HTTPException) as caught:
             read((name, "line"))
         self.assertEqual(caught.exception.status_code, 422)
+
+    def test_an_empty_granularity_is_none(self) -> None:
+        def endpoint(
+            timestamp_granularities: Annotated[
+                list[Literal["segment", "word"]], Form(alias="timestamp_granularities[]")
+            ] = ["segment"],  # noqa: B006 - as upstream has it
+        ) -> Any:
+            return timestamp_granularities
+
+        taking = requests._taking_empty_values(endpoint)
+        annotation: Any = inspect.signature(taking).parameters["timestamp_granularities"].annotation
+        values: TypeAdapter[Any] = TypeAdapter(annotation)
+        self.assertEqual(values.validate_python(["", "word"]), ["word"])
+        self.assertEqual(values.validate_python([""]), [])
+        with self.assertRaises(ValidationError):
+            values.validate_python(["", "line"])
+        self.assertEqual(taking(["word"]), ["word"])
+
+    def test_an_endpoint_without_granularities_stays_as_it_is(self) -> None:
+        def endpoint(model: str) -> str:
+            return model
+
+        self.assertIs(requests._taking_empty_values(endpoint), endpoint)
 
 
 class EventsTest(unittest.TestCase):
