@@ -1,5 +1,6 @@
 """Piper piece by piece: it computes sentence by sentence, and a sentence of any length as a whole."""
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -9,6 +10,8 @@ from speaches_service.rebinding import imported
 _MODULE = "piper.voice"
 _PHONEMES = "[["
 """What begins phonemes in a text for Piper; they are not cut."""
+_ELLIPSIS = re.compile(r"""(?<=\w)(?:\.{3,}|…+)(?=(\w?)["'\u201d\u2019»)\]]*\s*(\w?))""")
+"""Piper does not pause there."""
 
 
 def rebind() -> None:
@@ -22,7 +25,7 @@ def rebind() -> None:
 
 def _synthesize(synthesize: Callable[..., Iterator[Any]], voice: Any, text: str, options: Any) -> Iterator[Any]:
     progress, model_turns = turns.current(), turns.of(voice.session)
-    pieces = [text] if _PHONEMES in text else [piece.text for piece in speech_text.cut(text)]
+    pieces = [text] if _PHONEMES in text else [piece.text for piece in speech_text.cut(with_pauses(text))]
     pieces = [piece for piece in pieces if speech_text.is_pronounceable(piece)]
     for number, piece in enumerate(pieces, start=1):
         try:
@@ -33,3 +36,15 @@ def _synthesize(synthesize: Callable[..., Iterator[Any]], voice: Any, text: str,
         for index, chunk in enumerate(chunks, start=1):
             progress.is_complete = number == len(pieces) and index == len(chunks)
             yield chunk
+
+
+def with_pauses(text: str) -> str:
+    """The text with a mark that Piper pauses at in place of each ellipsis: a comma where the sentence goes on."""
+
+    def mark(ellipsis: "re.Match[str]") -> str:
+        joined, following = ellipsis.groups()
+        if joined.isdigit():
+            return ellipsis.group()
+        return ("," if (joined or following).islower() else ".") + (" " if joined else "")
+
+    return _ELLIPSIS.sub(mark, text)

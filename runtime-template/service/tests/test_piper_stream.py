@@ -43,6 +43,16 @@ class PiperStreamTest(unittest.TestCase):
         for text in ("-", "…", " ", "🙂"):
             self.assertEqual(list(self.voice.synthesize(text)), [], text)
 
+    def test_an_ellipsis_is_a_mark_that_piper_pauses_at(self) -> None:
+        for text, expected in (
+            ("Wait... what? Well… No.", "Wait, what? Well. No."),
+            ("So…Yes, hm...ok", "So. Yes, hm, ok"),
+            ("“Well…” she said. “Then…” He left...", "“Well,” she said. “Then.” He left."),
+            ("Он… да", "Он, да"),
+            ("...so, 1...10 and 3…4, a.. b", "...so, 1...10 and 3…4, a.. b"),
+        ):
+            self.assertEqual(piper_stream.with_pauses(text), expected)
+
     def test_phonemes_are_not_cut(self) -> None:
         text = f"It is [[{'a' * 300}]] of course"
         self.assertEqual(list(self.voice.synthesize(text)), [f"{text}/None"])
