@@ -10,7 +10,7 @@ from reports.report import Finding, Judge, Kit, Report, answers, judged, speech
 MAGIC = {"mp3": (b"\xff", b"ID3"), "opus": (b"OggS",), "aac": (b"\xff",), "flac": (b"fLaC",), "wav": (b"RIFF",)}
 LONG = (
     "A man with a blue umbrella crossed the street and disappeared into the fog. Nobody had seen him before. "
-    "She opened the window and listened to the rain for a long time, and the last word is Constantinople."
+    "She opened the window and listened to the rain for a long time, and the last word is elephant."
 )
 
 
@@ -18,7 +18,8 @@ def _speed(kit: Kit) -> Finding:
     text = "The last word of this short sentence is elephant."
     lengths = {}
     for speed in (0.5, 0.7, 0.99, 1.0, 1.5, 2.0):
-        answer = speech({"input": text, "speed": speed})(kit)
+        # At twice the speed Whisper base mishears other voices, in what the model itself makes, too.
+        answer = speech({"voice": "af_heart", "input": text, "speed": speed})(kit)
         if not answer.good:
             return Finding(False, f"speed {speed}: {answer.fault()}")
         lengths[speed] = sounds.seconds(answer.body)
@@ -84,9 +85,7 @@ def _own_wav(kit: Kit) -> Finding:
     header = sounds.header(wav)
     assert header is not None
     seconds = (len(wav) - header.start) / 2 / header.rate
-    return Finding(
-        abs(answer["duration"] - seconds) < 0.1 and "onstantinople" in answer["text"], f"{answer['duration']} s"
-    )
+    return Finding(abs(answer["duration"] - seconds) < 0.1 and "elephant" in answer["text"], f"{answer['duration']} s")
 
 
 def _sse(model: str) -> Judge:
