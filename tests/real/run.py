@@ -24,6 +24,7 @@ CASES = (
     "inputs",
     "reported",
     "clients",
+    "properties",
     "long_texts",
     "load",
 )

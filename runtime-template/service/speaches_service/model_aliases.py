@@ -4,7 +4,7 @@ Upstream reads them from a file of the runtime, which knows the models that were
 """
 
 from collections.abc import Callable
-from typing import cast
+from typing import Any, cast
 
 from speaches_service.rebinding import rebind as rebind_name
 from speaches_service.settings import Settings
@@ -12,6 +12,14 @@ from speaches_service.settings import Settings
 _MODULE = "speaches.model_aliases"
 _SPEECH = ("tts-1", "tts-1-hd", "gpt-4o-mini-tts")
 _TRANSCRIPTION = ("whisper-1", "gpt-4o-transcribe", "gpt-4o-mini-transcribe", "gpt-4o-transcribe-diarize")
+
+
+class _Aliases(dict[str, str]):
+    """A dictionary that knows nothing of what cannot be a key: upstream asks before it looks whether a name is text."""
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        """The model of a name."""
+        return super().get(key, default) if isinstance(key, str) else default
 
 
 def rebind(settings: Settings) -> None:
@@ -26,6 +34,6 @@ def rebind(settings: Settings) -> None:
     }
 
     def load() -> dict[str, str]:
-        return {**read(), **{name: model for name, model in configured.items() if model is not None}}
+        return _Aliases({**read(), **{name: model for name, model in configured.items() if model is not None}})
 
     read = cast("Callable[[], dict[str, str]]", rebind_name(_MODULE, "load_model_id_aliases", load))

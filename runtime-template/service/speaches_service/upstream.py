@@ -21,6 +21,7 @@ from speaches_service import (
     memory,
     model_aliases,
     model_fetching,
+    openapi_document,
     phonemizer_segments,
     piper_stream,
     providers,
@@ -74,6 +75,7 @@ def build_application(settings: Settings, port: int, state: State) -> FastAPI:
     decoding.install(application)
     unexpected_errors.install(application)
     invalid_requests.install(application)
+    openapi_document.install(application)
     if settings.user_interface:
         user_interface.mount(application, configuration, settings)
     whispercpp.watch_clients(application, settings)

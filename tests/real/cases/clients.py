@@ -2,12 +2,11 @@
 
 import shutil
 import subprocess
-import sys
-import venv
 from collections import defaultdict
 from pathlib import Path
 
 import weights
+from environment import python_with
 from outcome import Missing, Outcome
 from servers import Places, ours
 
@@ -32,7 +31,7 @@ def run(places: Places, outcome: Outcome) -> None:
         server.wait_for("/health/ready")
         arguments = [f"http://127.0.0.1:{server.port}", weights.WHISPER, weights.SPEECH, "af_bella"]
         for name, packages in PYTHON.items():
-            command = [str(_environment(work / Path(name).stem, packages)), str(SCRIPTS / name), *arguments]
+            command = [str(python_with(packages, work / Path(name).stem)), str(SCRIPTS / name), *arguments]
             _read(name, command, work, told, outcome)
         try:
             _read("openai_node.mjs", [*_node(work, "openai_node.mjs"), *arguments], work, told, outcome)
@@ -59,18 +58,6 @@ def _read(
         told[client].append((verdict, name, why))
         outcome.check(verdict == "ok", f"{client}: {name} {why}")
     outcome.check(bool(steps) and result.returncode == 0, f"{script} runs {result.stderr[-300:]}")
-
-
-def _environment(directory: Path, packages: list[str]) -> Path:
-    python = directory / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
-    if not (directory / "complete").exists():
-        venv.create(directory, clear=True, with_pip=True)
-        install = [str(python), "-m", "pip", "install", "--quiet", *packages]
-        result = subprocess.run(install, capture_output=True, text=True, check=False)
-        if result.returncode:
-            raise Missing(f"{packages} cannot be installed: {result.stderr.strip()[-300:]}")
-        (directory / "complete").touch()
-    return python
 
 
 def _node(work: Path, script: str) -> list[str]:
