@@ -25,6 +25,7 @@ def rebind() -> None:
 
 def _synthesize(synthesize: Callable[..., Iterator[Any]], voice: Any, text: str, options: Any) -> Iterator[Any]:
     progress, model_turns = turns.current(), turns.of(voice.session)
+    text = text.translate(speech_text.SILENT)
     pieces = [text] if _PHONEMES in text else [piece.text for piece in speech_text.cut(with_pauses(text))]
     pieces = [piece for piece in pieces if speech_text.is_pronounceable(piece)]
     for number, piece in enumerate(pieces, start=1):

@@ -81,8 +81,12 @@ _WORD_BEFORE = re.compile(r"[\w.]*\w$")
 _NUMBER_OF_A_LIST = re.compile(r"(?:^|\n)\s*\(?(?:\d{1,3}|[a-zA-Z])$")
 _MARKS_IN_LATIN = str.maketrans({"।": ".", "॥": ".", "؟": "?", "،": ",", "؛": ";", "｡": "。"})
 """Marks that Kokoro's phonemizer drops, as those that it keeps."""
-_SILENT = dict.fromkeys([0xAD, 0x0640, 0x200B, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2060, 0x2070), 0xFEFF])
-"""Characters that only say how a text is set, and that espeak would name: soft hyphens, marks of direction."""
+SILENT: dict[int, str | None] = {
+    **dict.fromkeys([*range(9), *range(0x0E, 0x20), *range(0x7F, 0x85), *range(0x86, 0xA0)], " "),
+    **dict.fromkeys([0xAD, 0x0640, 0x200B, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2060, 0x2070), 0xFEFF]),
+}
+"""For `str.translate`: control characters, of which espeak takes no NUL, and characters that only say how a text is
+set, which it would name: soft hyphens, marks of direction."""
 _LONGEST_WORD = 40
 _GLUE = {Boundary.ANYWHERE: "", Boundary.LINE: "\n"}
 """What was between a piece and the next one; else a blank."""
@@ -93,7 +97,7 @@ def cut(text: str, fits: Callable[[str], bool] = lambda _text: True) -> Iterator
 
     `fits` tells whether the model can hold a piece; one that it cannot is cut again.
     """
-    rest = _RUN.sub(r"\1\1\1", text.translate(_SILENT).strip().translate(_MARKS_IN_LATIN))
+    rest = _RUN.sub(r"\1\1\1", text.translate(SILENT).strip().translate(_MARKS_IN_LATIN))
     rest = _with_marks_at_line_ends(rest)
     limit = FIRST if weight(rest) <= LARGEST else FIRST_OF_MANY
     is_first = True

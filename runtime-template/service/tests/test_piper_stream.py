@@ -53,6 +53,10 @@ class PiperStreamTest(unittest.TestCase):
         ):
             self.assertEqual(piper_stream.with_pauses(text), expected)
 
+    def test_no_control_character_comes_to_espeak(self) -> None:
+        for text in ("a\0b\x9f c\x1b[0m", "[[a\0b]]"):
+            self.assertNotRegex("".join(self.voice.synthesize(text)), r"[\x00-\x08\x0e-\x1f\x7f-\x9f]")
+
     def test_phonemes_are_not_cut(self) -> None:
         text = f"It is [[{'a' * 300}]] of course"
         self.assertEqual(list(self.voice.synthesize(text)), [f"{text}/None"])
