@@ -25,7 +25,7 @@ from speaches_service import (
     phonemizer_segments,
     piper_stream,
     providers,
-    realtime_speech,
+    realtime,
     shared_phonemizers,
     speech,
     telemetry,
@@ -109,7 +109,7 @@ def _rebind(settings: Settings, state: State) -> None:
     requests.rebind()
     events.rebind()
     subtitles.rebind()
-    realtime_speech.rebind()
+    realtime.rebind(settings)
     espeak_data.rebind(settings.state_directory)
     kokoro_stream.rebind()
     kokoro_voices.rebind()

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from outcome import Missing, Outcome
-from reports import recordings, speech_fields, speech_texts, transcriptions
+from reports import realtime, recordings, speech_fields, speech_texts, transcriptions
 from reports.report import Finding, Judge, Kit, Report
 from servers import Places, ours
 
@@ -12,6 +12,7 @@ KINDS = {
     "Speech: fields, formats, transport": speech_fields.REPORTS,
     "Recordings": recordings.REPORTS,
     "Transcriptions: fields and answers": transcriptions.REPORTS,
+    "Realtime": realtime.REPORTS,
 }
 
 

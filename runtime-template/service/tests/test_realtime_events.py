@@ -1,0 +1,130 @@
+import asyncio
+import sys
+import unittest
+from types import SimpleNamespace
+from typing import Any
+
+try:
+    from pydantic import BaseModel, TypeAdapter
+    from starlette.websockets import WebSocketDisconnect
+
+    from speaches_service.realtime import events
+except ImportError as error:
+    print(f"skipping test_realtime_events, which needs fastapi and numpy: {error}", file=sys.stderr)
+    raise unittest.SkipTest(f"needs fastapi and numpy: {error}") from error
+
+
+class Pubsub:
+    """As upstream's."""
+
+    def __init__(self) -> None:
+        self.subscribers: set[Any] = set()
+        self.events: list[Any] = []
+
+    def subscribe(self) -> Any:
+        queue: asyncio.Queue[Any] = asyncio.Queue()
+        self.subscribers.add(queue)
+        return queue
+
+    def publish_nowait(self, event: Any) -> None:
+        self.events.append(event)
+        for queue in self.subscribers:
+            queue.put_nowait(event)
+
+
+TYPES: Any = SimpleNamespace(
+    CLIENT_EVENT_TYPES={"append"},
+    create_invalid_request_error=lambda message, **_: SimpleNamespace(type="error", of="client", text=message),
+    create_server_error=lambda message, **_: SimpleNamespace(type="error", of="server", text=message),
+)
+
+
+class Cleared(BaseModel):
+    type: str
+
+
+class EventsTest(unittest.TestCase):
+    def dispatch(self, kind: str, error: Exception | None = None, answer: bool = False) -> Any:
+        """The pubsub after an event of a kind."""
+        pubsub = Pubsub()
+        pubsub.events = [SimpleNamespace(type="old")] * 50
+
+        async def fail(_router: Any, context: Any, _event: Any) -> None:
+            if answer:
+                context.pubsub.publish_nowait(SimpleNamespace(type="error", of="handler", text=""))
+            if error is not None:
+                raise error
+
+        context = SimpleNamespace(pubsub=pubsub, input_audio_buffers={"said": 1, "next": 2})
+        event = SimpleNamespace(type=kind, item_id="said", event_id=None)
+        asyncio.run(events.answering(fail, TYPES)(None, context, event))
+        self.assertEqual(pubsub.subscribers, set())
+        self.assertEqual(list(context.input_audio_buffers), ["next"] if "committed" in kind else ["said", "next"])
+        return [each for each in pubsub.events if each.type == "error"]
+
+    def test_an_exception_is_an_event_and_not_the_end(self) -> None:
+        with self.assertLogs("speaches_service.realtime.events", "WARNING"):
+            [told] = self.dispatch("append", ValueError("no base64"))
+            self.assertEqual((told.of, told.text), ("client", "`append`: no base64"))
+            [told] = self.dispatch("append", OSError("gone"))
+            self.assertEqual((told.of, told.text), ("server", "`append` failed: gone"))
+            [told] = self.dispatch("input_audio_buffer.committed", ValueError("no model"))
+            self.assertEqual(told.of, "server")
+
+    def test_what_the_handler_has_answered_is_not_answered_again(self) -> None:
+        with self.assertLogs("speaches_service.realtime.events", "WARNING"):
+            self.assertEqual([told.of for told in self.dispatch("append", ValueError("x"), answer=True)], ["handler"])
+        self.assertEqual(self.dispatch("append"), [])
+
+    def test_events_and_turns_that_are_done_with_are_dropped(self) -> None:
+        pubsub = Pubsub()
+        pubsub.events = [SimpleNamespace(type=str(number)) for number in range(100)]
+
+        async def nothing(*_: Any) -> None:
+            pass
+
+        context = SimpleNamespace(pubsub=pubsub)
+        asyncio.run(events.answering(nothing, TYPES)(None, context, SimpleNamespace(type="append")))
+        self.assertEqual([event.type for event in pubsub.events], [str(number) for number in range(84, 100)])
+        self.dispatch("input_audio_buffer.committed")
+
+    def test_changes_of_a_session_are_read_as_clients_write_them(self) -> None:
+        class Session(BaseModel):
+            turn_detection: None = None
+
+        class Update(BaseModel):
+            type: str
+            session: Session
+
+        reader = events.Reader(TypeAdapter(Cleared), Update)
+        read = reader.validate_json('{"type": "session.update", "session": {"turn_detection": null, "voice": null}}')
+        self.assertEqual(read.session.model_fields_set, {"turn_detection"})
+        self.assertEqual(reader.validate_json('{"type": "clear"}'), Cleared(type="clear"))
+        for text in ("no JSON", "[]", "{}"):
+            with self.assertRaises(ValueError):
+                reader.validate_json(text)
+        self.assertIsNotNone(reader.core_schema)
+
+    def test_frames_of_bytes_are_text(self) -> None:
+        frames: list[dict[str, Any]] = [
+            {"type": "websocket.receive", "text": "text"},
+            {"type": "websocket.receive", "bytes": b"{\xff}", "text": None},
+            {"type": "websocket.disconnect", "code": 1001},
+        ]
+
+        async def receive() -> dict[str, Any]:
+            return frames.pop(0)
+
+        socket = events.TextSocket(SimpleNamespace(receive=receive, send_text="sends"))
+
+        async def read() -> list[str]:
+            return [await socket.receive_text() for _ in range(2)]
+
+        self.assertEqual(asyncio.run(read()), ["text", "{\ufffd}"])
+        with self.assertRaises(WebSocketDisconnect) as caught:
+            asyncio.run(socket.receive_text())
+        self.assertEqual((caught.exception.code, socket.send_text), (1001, "sends"))
+
+
+if __name__ == "__main__":
+    unittest.main()
