@@ -18,6 +18,7 @@ from speaches_service import (
     invalid_requests,
     kokoro_stream,
     kokoro_voices,
+    language_model,
     memory,
     model_aliases,
     model_fetching,
@@ -76,6 +77,7 @@ def build_application(settings: Settings, port: int, state: State) -> FastAPI:
     unexpected_errors.install(application)
     invalid_requests.install(application)
     openapi_document.install(application)
+    language_model.install(application, getattr(configuration, "chat_completion_base_url", None))
     if settings.user_interface:
         user_interface.mount(application, configuration, settings)
     whispercpp.watch_clients(application, settings)

@@ -115,7 +115,10 @@ class EventsTest(unittest.TestCase):
         async def receive() -> dict[str, Any]:
             return frames.pop(0)
 
-        socket = events.TextSocket(SimpleNamespace(receive=receive, send_text="sends"))
+        async def send(_text: str) -> None:
+            raise RuntimeError("after sending websocket.close")
+
+        socket = events.TextSocket(SimpleNamespace(receive=receive, send_text=send, path="/"))
 
         async def read() -> list[str]:
             return [await socket.receive_text() for _ in range(2)]
@@ -123,7 +126,9 @@ class EventsTest(unittest.TestCase):
         self.assertEqual(asyncio.run(read()), ["text", "{\ufffd}"])
         with self.assertRaises(WebSocketDisconnect) as caught:
             asyncio.run(socket.receive_text())
-        self.assertEqual((caught.exception.code, socket.send_text), (1001, "sends"))
+        self.assertEqual((caught.exception.code, socket.path), (1001, "/"))
+        with self.assertRaises(WebSocketDisconnect):
+            asyncio.run(socket.send_text(""))
 
 
 if __name__ == "__main__":

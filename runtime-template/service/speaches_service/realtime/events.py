@@ -10,6 +10,8 @@ from collections.abc import Callable, Coroutine, Sequence
 from types import ModuleType
 from typing import Any
 
+from starlette.websockets import WebSocketDisconnect
+
 from speaches_service.realtime import input_audio, sessions
 from speaches_service.rebinding import rebind as rebind_name
 
@@ -31,8 +33,9 @@ def rebind(routers: Sequence[ModuleType]) -> None:
     for module in (_MANAGER, *(router.__name__ for router in routers if hasattr(router, _ADAPTER))):
         rebind_name(module, _ADAPTER, reader)
     manager: Any = importlib.import_module(_MANAGER).WsServerMessageManager
-    receive = manager.receiver
+    receive, send = manager.receiver, manager.sender
     manager.receiver = lambda self, socket: receive(self, TextSocket(socket))
+    manager.sender = lambda self, socket: send(self, TextSocket(socket))
     router: Any = importlib.import_module(_ROUTER).EventRouter
     router.dispatch = answering(router.dispatch, types)
 
@@ -64,7 +67,7 @@ class Reader:
 
 
 class TextSocket:
-    """A socket that reads text from frames of bytes, too."""
+    """A socket that reads text from frames of bytes, too, and that says in one way that the client has gone."""
 
     def __init__(self, socket: Any) -> None:
         self._socket = socket
@@ -75,13 +78,23 @@ class TextSocket:
         Raises:
             WebSocketDisconnect: the client has gone.
         """
-        from starlette.websockets import WebSocketDisconnect
-
         message = await self._socket.receive()
         if message["type"] == "websocket.disconnect":
             raise WebSocketDisconnect(message.get("code", 1000), message.get("reason"))
         text: str | None = message.get("text")
         return text if text is not None else message["bytes"].decode(errors="replace")
+
+    async def send_text(self, text: str) -> None:
+        """Send a frame.
+
+        Raises:
+            WebSocketDisconnect: the client has gone.
+        """
+        try:
+            await self._socket.send_text(text)
+        except RuntimeError as error:
+            # Starlette's, where uvicorn has noticed it first.
+            raise WebSocketDisconnect(1006, str(error)) from error
 
     def __getattr__(self, name: str) -> Any:
         """Whatever else the socket does."""

@@ -1,0 +1,40 @@
+"""Chats, which upstream hands to a server with a language model: what happens where there is none.
+
+Upstream answers 500, and neither the answer nor its log names the server.
+"""
+
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+_SETTING = "CHAT_COMPLETION_BASE_URL"
+_ERROR = "APIProxyError"
+"""Upstream's exception for chats."""
+
+
+def install(application: FastAPI, base_url: str | None) -> None:
+    """Answer 502 where the server at `base_url` cannot be reached."""
+    handlers = application.exception_handlers
+    kind: Any = next((each for each in handlers if getattr(each, "__name__", None) == _ERROR), None)
+    # The sample has no chats.
+    if kind is None:
+        return
+    answer: Any = handlers[kind]
+
+    async def explain(request: Request, error: Exception) -> Response:
+        if not is_unreachable(error):
+            response: Response = await answer(request, error)
+            return response
+        detail = f"the server with the language model, {base_url}, cannot be reached; `{_SETTING}` names another one"
+        return JSONResponse({"detail": detail}, status_code=502)
+
+    application.add_exception_handler(kind, explain)
+
+
+def is_unreachable(error: BaseException) -> bool:
+    """Whether an exception comes of a server that did not answer."""
+    cause = error.__cause__
+    # By name, so that this needs no package that may not be there.
+    return cause is not None and any(each.__name__ == "APIConnectionError" for each in type(cause).__mro__)
