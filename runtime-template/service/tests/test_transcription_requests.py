@@ -14,7 +14,7 @@ try:
     from pydantic import TypeAdapter, ValidationError
     from starlette.datastructures import FormData
 
-    from speaches_service.transcription import decoding, events, languages, requests
+    from speaches_service.transcription import decoding, events, form_fields, languages, requests
 except ImportError as error:
     print(f"skipping test_transcription_requests, which needs fastapi and numpy: {error}", file=sys.stderr)
     raise unittest.SkipTest(f"needs fastapi and numpy: {error}") from error
@@ -86,6 +86,16 @@ class RequestsTest(unittest.TestCase):
             read((name, "line"))
         self.assertEqual(caught.exception.status_code, 422)
 
+    def test_a_request_may_say_that_all_of_it_is_heard(self) -> None:
+        fields = {"speech_segments": [], "audio": Namespace(data=range(70 * 16000))}
+        module: Any = ModuleType("speaches.executors.silero_vad_v5")
+        module.SpeechTimestamp = lambda start, end: (start // 16000, end // 16000)
+        read = form_fields.extended(lambda: requests.read(fields)["speech_segments"])
+        with mock.patch.dict(sys.modules, {module.__name__: module}):
+            self.assertEqual(read(vad_filter=False), [(0, 30), (30, 60), (60, 70)])
+            self.assertEqual(read(vad_filter=True), [])
+            self.assertEqual(requests.read(fields)["speech_segments"], [])
+
     def test_an_empty_granularity_is_none(self) -> None:
         def endpoint(
             timestamp_granularities: Annotated[
@@ -94,7 +104,7 @@ class RequestsTest(unittest.TestCase):
         ) -> Any:
             return timestamp_granularities
 
-        taking = requests._taking_empty_values(endpoint)
+        taking = form_fields.extended(endpoint)
         annotation: Any = inspect.signature(taking).parameters["timestamp_granularities"].annotation
         values: TypeAdapter[Any] = TypeAdapter(annotation)
         self.assertEqual(values.validate_python(["", "word"]), ["word"])
@@ -103,11 +113,13 @@ class RequestsTest(unittest.TestCase):
             values.validate_python(["", "line"])
         self.assertEqual(taking(["word"]), ["word"])
 
-    def test_an_endpoint_without_granularities_stays_as_it_is(self) -> None:
-        def endpoint(model: str) -> str:
-            return model
+    def test_the_form_has_the_field_for_the_detector(self) -> None:
+        def endpoint(model: str, response_format: str = "json") -> str:
+            return model + response_format
 
-        self.assertIs(requests._taking_empty_values(endpoint), endpoint)
+        extended = form_fields.extended(endpoint)
+        self.assertEqual(list(inspect.signature(extended).parameters), ["model", "response_format", "vad_filter"])
+        self.assertEqual(extended(model="a", vad_filter=False), "ajson")
 
 
 class EventsTest(unittest.TestCase):

@@ -3,23 +3,20 @@
 Upstream hands on what it gets, and what its models then cannot use ends in status 500.
 """
 
-import functools
-import inspect
 import math
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Any
 
 from fastapi import HTTPException
-from pydantic import BeforeValidator
 from starlette.requests import Request
 
 from speaches_service.rebinding import imported
 from speaches_service.rebinding import rebind as rebind_name
-from speaches_service.transcription import decoding
+from speaches_service.transcription import decoding, form_fields
 from speaches_service.transcription.languages import UnknownLanguage, whisper_language
 
 _ROUTER = "speaches.routers.stt"
-_PATH = "/v1/audio/transcriptions"
+_PATHS = ("/v1/audio/transcriptions", "/v1/audio/translations")
 _GRANULARITIES = "timestamp_granularities"
 SUBTITLES = ("srt", "vtt")
 
@@ -33,27 +30,11 @@ def rebind() -> None:
         rebind_name(_ROUTER, "TranslationRequest", _reading(router.TranslationRequest, "translate"))
     if hasattr(router, "get_timestamp_granularities"):
         rebind_name(_ROUTER, "get_timestamp_granularities", timestamp_granularities)
-    route = next(route for route in router.router.routes if route.path == _PATH)
-    route.endpoint = _taking_empty_values(route.endpoint)
-
-
-def _taking_empty_values(endpoint: Callable[..., Any]) -> Callable[..., Any]:
-    """The endpoint, for which an empty value in the list of granularities is none."""
-    signature = inspect.signature(endpoint)
-    # The sample has none.
-    if _GRANULARITIES not in signature.parameters:
-        return endpoint
-
-    @functools.wraps(endpoint)
-    def answer(*arguments: Any, **named: Any) -> Any:
-        return endpoint(*arguments, **named)
-
-    found = signature.parameters[_GRANULARITIES]
-    values = BeforeValidator(lambda values: [value for value in values if value != ""])
-    changed = found.replace(annotation=Annotated[found.annotation, values])
-    parameters = [changed if parameter is found else parameter for parameter in signature.parameters.values()]
-    answer.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
-    return answer
+    # The sample's form stays as it is.
+    if hasattr(router, "TranslationRequest"):
+        for route in router.router.routes:
+            if route.path in _PATHS:
+                route.endpoint = form_fields.extended(route.endpoint)
 
 
 def _reading(request: Any, task: str) -> Callable[..., Any]:
@@ -82,6 +63,8 @@ def read(fields: dict[str, Any]) -> dict[str, Any]:
     # A cue of a subtitle ends where a word does.
     if fields.get("response_format") in SUBTITLES and _GRANULARITIES in fields:
         changed[_GRANULARITIES] = ["segment", "word"]
+    if "speech_segments" in fields and not form_fields.wants_speech_only():
+        changed["speech_segments"] = form_fields.all_of(fields["audio"])
     return {**fields, **changed}
 
 

@@ -1,0 +1,60 @@
+"""What the forms of upstream's routes for transcription take beyond upstream's own fields and values."""
+
+import functools
+import inspect
+import threading
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import Form
+from pydantic import BeforeValidator
+
+from speaches_service.rebinding import imported
+
+_DETECTOR = "speaches.executors.silero_vad_v5"
+_GRANULARITIES = "timestamp_granularities"
+_VAD_FILTER = "vad_filter"
+_PART = 30
+"""What Whisper hears at once, in seconds."""
+_SAMPLE_RATE = 16000
+_of_thread = threading.local()
+
+
+def extended(endpoint: Callable[..., Any]) -> Callable[..., Any]:
+    """The endpoint, for which an empty granularity is none, and which has the field `vad_filter`."""
+    signature = inspect.signature(endpoint)
+
+    @functools.wraps(endpoint)
+    def answer(*arguments: Any, vad_filter: bool = True, **named: Any) -> Any:
+        _of_thread.vad_filter = vad_filter
+        try:
+            return endpoint(*arguments, **named)
+        finally:
+            _of_thread.vad_filter = True
+
+    parameters = dict(signature.parameters)
+    granularities = parameters.get(_GRANULARITIES)
+    if granularities is not None:
+        values = BeforeValidator(lambda values: [value for value in values if value != ""])
+        parameters[_GRANULARITIES] = granularities.replace(annotation=Annotated[granularities.annotation, values])
+    description = "Whether only what the voice detector finds is transcribed; otherwise all of the recording is."
+    parameters[_VAD_FILTER] = inspect.Parameter(
+        _VAD_FILTER,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=True,
+        annotation=Annotated[bool, Form(description=description)],
+    )
+    answer.__signature__ = signature.replace(parameters=list(parameters.values()))  # type: ignore[attr-defined]
+    return answer
+
+
+def wants_speech_only() -> bool:
+    """Whether the request that this thread answers leaves the choice of what is heard to the voice detector."""
+    return getattr(_of_thread, "vad_filter", True)
+
+
+def all_of(audio: Any) -> list[Any]:
+    """The whole of a recording, as the voice detector would say it."""
+    segment: Any = getattr(imported(_DETECTOR), "SpeechTimestamp")  # noqa: B009 - upstream's
+    length, part = len(audio.data), _PART * _SAMPLE_RATE
+    return [segment(start=start, end=min(start + part, length)) for start in range(0, length, part)]
