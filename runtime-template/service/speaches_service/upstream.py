@@ -26,7 +26,6 @@ from speaches_service import (
     phonemizer_segments,
     piper_stream,
     providers,
-    realtime,
     shared_phonemizers,
     speech,
     telemetry,
@@ -39,6 +38,7 @@ from speaches_service import (
 from speaches_service.deferred_imports import modules_replaced
 from speaches_service.event_log import announce
 from speaches_service.exit_codes import ExitCode, ServiceFailure, unusable_part
+from speaches_service.realtime import routers as realtime_routers
 from speaches_service.rebinding import imported
 from speaches_service.settings import Settings
 from speaches_service.sockets import reachable, url_of
@@ -111,7 +111,7 @@ def _rebind(settings: Settings, state: State) -> None:
     requests.rebind()
     events.rebind()
     subtitles.rebind()
-    realtime.rebind(settings)
+    realtime_routers.rebind(settings)
     espeak_data.rebind(settings.state_directory)
     kokoro_stream.rebind()
     kokoro_voices.rebind()

@@ -1,26 +1,6 @@
 """Realtime sessions as clients of OpenAI's interface hold them.
 
 `events.py` reads what a client sends and answers what fails; `sessions.py` makes and changes a session;
-`input_audio.py` takes the sound and finds the end of what was said. The rest is upstream's.
+`input_audio.py` takes the sound and finds the end of what was said; `routers.py` puts them in upstream's place. The
+rest is upstream's.
 """
-
-from speaches_service.realtime import events, input_audio, sessions
-from speaches_service.rebinding import imported
-from speaches_service.settings import Settings
-
-ROUTERS = ("speaches.routers.realtime_ws", "speaches.routers.realtime_rtc")
-
-
-def rebind(settings: Settings) -> None:
-    """Replace what upstream's two routers, over WebSocket and over WebRTC, do with a session and its events.
-
-    Raises:
-        AttributeError: upstream does it elsewhere, so this is not the version that this was written for.
-    """
-    # The sample has no realtime sessions.
-    routers = [module for name in ROUTERS if (module := imported(name)) is not None]
-    if not routers:
-        return
-    events.rebind(routers)
-    sessions.rebind(routers, settings)
-    input_audio.rebind(routers)

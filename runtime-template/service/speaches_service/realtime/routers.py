@@ -1,0 +1,22 @@
+"""Upstream's two routers of realtime sessions, over WebSocket and over WebRTC, with what this folder does for them."""
+
+from speaches_service.realtime import events, input_audio, sessions
+from speaches_service.rebinding import imported
+from speaches_service.settings import Settings
+
+ROUTERS = ("speaches.routers.realtime_ws", "speaches.routers.realtime_rtc")
+
+
+def rebind(settings: Settings) -> None:
+    """Replace what both do with a session and its events.
+
+    Raises:
+        AttributeError: upstream does it elsewhere, so this is not the version that this was written for.
+    """
+    # The sample has no realtime sessions.
+    routers = [module for name in ROUTERS if (module := imported(name)) is not None]
+    if not routers:
+        return
+    events.rebind(routers)
+    sessions.rebind(routers, settings)
+    input_audio.rebind(routers)
