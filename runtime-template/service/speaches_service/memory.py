@@ -44,8 +44,8 @@ def rebind(give_back: Callable[[], None] | None = None) -> None:
 class ShrinkingSession:
     """An onnxruntime session that keeps no memory between its runs; the rest is that of the session itself.
 
-    Its arena otherwise keeps what the longest run needed: 200 MB for ten seconds of Kokoro's sound. Without it a run
-    takes no longer, as far as one can measure.
+    Its arena otherwise keeps what the longest run needed: 200 MB for ten seconds of Kokoro's sound. In 16 alternating
+    runs no difference in time was measured.
     """
 
     def __init__(self, session: Any, options: Any) -> None:

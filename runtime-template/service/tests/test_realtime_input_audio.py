@@ -72,6 +72,16 @@ class InputAudioTest(unittest.TestCase):
             self.append(sound[at : at + 5])
         self.assertEqual(self.buffers(), [list(np.frombuffer(sound, "<i2").astype(np.float32) / 32768)])
 
+    def test_half_a_sample_stays_in_the_stream_but_not_beyond_a_buffer_of_its_own(self) -> None:
+        self.found = [SimpleNamespace(type="input_audio_buffer.speech_stopped")]
+        self.append(b"\0\1\0")
+        self.append(b"\2\0")
+        self.assertEqual(self.buffers(), [[256 / 32768], [512 / 32768]])
+        # As upstream does it after a commit, and for a clear.
+        self.context.input_audio_buffers["next"] = Buffer()
+        self.append(b"\0\3")
+        self.assertEqual(self.buffers()[-1], [768 / 32768])
+
     def test_what_is_no_base64_is_an_error_and_changes_nothing(self) -> None:
         for audio in ("%%%", "AAA"):
             with self.assertRaises(ValueError):

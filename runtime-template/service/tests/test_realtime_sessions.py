@@ -80,10 +80,11 @@ class SessionsTest(unittest.TestCase):
         )
         self.assertEqual([event.type for event in self.told], ["session.updated"] * 2)
 
-    def test_null_switches_the_detection_off_and_a_type_on_again(self) -> None:
+    def test_null_switches_the_detection_off_and_a_type_on_again_as_it_was(self) -> None:
+        self.context.session.turn_detection = before = Detection(create_response=False, threshold=0.3)
         self.assertIsNone(self.update(turn_detection=None).turn_detection)
-        self.assertEqual(self.update(turn_detection={"type": "server_vad"}).turn_detection, Detection())
-        self.assertEqual(self.update().turn_detection, Detection())
+        self.assertEqual(self.update(turn_detection={"type": "server_vad"}).turn_detection, before)
+        self.assertEqual(self.update().turn_detection, before)
 
     def test_what_there_is_not_is_said_and_the_rest_is_done(self) -> None:
         session = self.update(

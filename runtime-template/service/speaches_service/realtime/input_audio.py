@@ -51,14 +51,14 @@ def append(context: Any, event: Any, upstream: Any, rate: int) -> None:
     Raises:
         ValueError: it is no base64.
     """
+    buffer = context.input_audio_buffers[next(reversed(context.input_audio_buffers))]
     # A part may end within a sample.
-    content = getattr(context, "rest_of_sample", b"") + base64.b64decode("".join(event.audio.split()), validate=True)
+    content = getattr(buffer, "half_sample", b"") + base64.b64decode("".join(event.audio.split()), validate=True)
     whole = len(content) // 2 * 2
-    context.rest_of_sample = content[whole:]
+    buffer.half_sample = content[whole:]
     if not whole:
         return
     samples = np.frombuffer(content[:whole], "<i2").astype(np.float32) / 32768
-    buffer = context.input_audio_buffers[next(reversed(context.input_audio_buffers))]
     buffer.append(upstream.resample_audio_data(samples, _RATE, rate))
     if context.session.turn_detection is None:
         return
@@ -67,6 +67,7 @@ def append(context: Any, event: Any, upstream: Any, rate: int) -> None:
         return
     if found.type == _STOPPED:
         following = upstream.InputAudioBuffer(context.pubsub)
+        following.half_sample = buffer.half_sample
         context.input_audio_buffers[following.id] = following
     context.pubsub.publish_nowait(found)
 

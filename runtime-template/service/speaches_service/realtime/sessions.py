@@ -101,7 +101,9 @@ def update(context: Any, event: Any, types: Any) -> None:
         given[_DETECTION] = _detection(context, event, types, given[_DETECTION])
     if _TRANSCRIPTION in given:
         given[_TRANSCRIPTION] = context.session.input_audio_transcription.model_dump() | given[_TRANSCRIPTION]
-    context.session = types.Session.model_validate(context.session.model_dump() | given)
+    changed = types.Session.model_validate(context.session.model_dump() | given)
+    context.detection_before = context.session.turn_detection or getattr(context, "detection_before", None)
+    context.session = changed
     context.pubsub.publish_nowait(types.SessionUpdatedEvent(session=context.session))
 
 
@@ -115,12 +117,8 @@ def _detection(context: Any, event: Any, types: Any, given: dict[str, Any]) -> d
     if padding not in (None, 0, PREFIX_SECONDS * 1000):
         name = f"session.{_DETECTION}.prefix_padding_ms"
         context.pubsub.publish_nowait(_unsupported(types, event, name, f"{PREFIX_SECONDS * 1000:.0f}", padding))
-    current = context.session.turn_detection
-    if current is None:
-        # As sessions begin.
-        current = types.TurnDetection(
-            create_response=True, prefix_padding_ms=0, silence_duration_ms=550, threshold=0.9, type=_SERVER_VAD
-        )
+    # Switched on again, it is as it was before.
+    current = context.session.turn_detection or context.detection_before
     merged: dict[str, Any] = current.model_dump() | {name: value for name, value in asked.items() if value is not None}
     return merged
 

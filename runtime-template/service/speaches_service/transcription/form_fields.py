@@ -55,6 +55,6 @@ def wants_speech_only() -> bool:
 
 def all_of(audio: Any) -> list[Any]:
     """The whole of a recording, as the voice detector would say it."""
-    segment: Any = getattr(imported(_DETECTOR), "SpeechTimestamp")  # noqa: B009 - upstream's
+    detector: Any = imported(_DETECTOR)
     length, part = len(audio.data), _PART * _SAMPLE_RATE
-    return [segment(start=start, end=min(start + part, length)) for start in range(0, length, part)]
+    return [detector.SpeechTimestamp(start=start, end=min(start + part, length)) for start in range(0, length, part)]
