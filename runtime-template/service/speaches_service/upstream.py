@@ -23,13 +23,13 @@ from speaches_service import (
     model_aliases,
     model_fetching,
     openapi_document,
-    phonemizer_segments,
     piper_stream,
     providers,
     shared_phonemizers,
     speech,
     telemetry,
     unexpected_errors,
+    unused_modules,
     upload_limit,
     user_interface,
     whisper_computation,
@@ -88,11 +88,11 @@ def build_application(settings: Settings, port: int, state: State) -> FastAPI:
 def import_upstream() -> ModuleType:
     """Import all of speaches but not what only diarization, telemetry and chats, and never Kokoro, use."""
     deferred_reexports.defer("openai")
+    unused = unused_modules.placeholders()
     # ctranslate2 tries to import torch for its converters, which a service never runs.
-    with modules_replaced({"torch": None}), contextlib.suppress(ImportError):
+    with modules_replaced({**unused, "torch": None}), contextlib.suppress(ImportError):
         importlib.import_module("ctranslate2")
-    placeholders = {**phonemizer_segments.placeholders(), **diarization.placeholders(), **telemetry.placeholders()}
-    with modules_replaced(placeholders):
+    with modules_replaced({**unused, **diarization.placeholders(), **telemetry.placeholders()}):
         main = importlib.import_module("speaches.main")
     # What answers are made of. A request should not have to wait for it.
     answers = imported("openai.types.audio")
