@@ -1,4 +1,4 @@
-"""OpenTelemetry's exporters, which bring gRPC: imported when an endpoint is set to which they could export."""
+"""OpenTelemetry's SDK and exporters, which bring gRPC: imported when an endpoint is set to which they could export."""
 
 import os
 from types import ModuleType
@@ -6,10 +6,20 @@ from types import ModuleType
 from speaches_service.deferred_imports import placeholder
 
 ENDPOINT_VARIABLE = "OTEL_EXPORTER_OTLP_ENDPOINT"
-_EXPORTERS = {
-    "opentelemetry.exporter.otlp.proto.grpc._log_exporter": "OTLPLogExporter",
-    "opentelemetry.exporter.otlp.proto.grpc.metric_exporter": "OTLPMetricExporter",
-    "opentelemetry.exporter.otlp.proto.grpc.trace_exporter": "OTLPSpanExporter",
+_EXPORTERS = "opentelemetry.exporter.otlp.proto.grpc"
+_SDK = "opentelemetry.sdk"
+# What upstream imports of each. The API without an SDK, which upstream calls for every span, does nothing.
+_NAMES = {
+    f"{_EXPORTERS}._log_exporter": ("OTLPLogExporter",),
+    f"{_EXPORTERS}.metric_exporter": ("OTLPMetricExporter",),
+    f"{_EXPORTERS}.trace_exporter": ("OTLPSpanExporter",),
+    f"{_SDK}._logs": ("LoggerProvider", "LoggingHandler"),
+    f"{_SDK}._logs.export": ("BatchLogRecordProcessor",),
+    f"{_SDK}.metrics": ("MeterProvider",),
+    f"{_SDK}.metrics.export": ("PeriodicExportingMetricReader",),
+    f"{_SDK}.resources": ("SERVICE_NAME", "Resource"),
+    f"{_SDK}.trace": ("TracerProvider",),
+    f"{_SDK}.trace.export": ("BatchSpanProcessor",),
 }
 
 
@@ -18,4 +28,4 @@ def placeholders() -> dict[str, ModuleType]:
     # As upstream reads it: pydantic-settings does not tell `a` from `A`.
     if any(name.upper() == ENDPOINT_VARIABLE and value for name, value in os.environ.items()):
         return {}
-    return {module: placeholder(module, **{name: None}) for module, name in _EXPORTERS.items()}
+    return {module: placeholder(module, **dict.fromkeys(names)) for module, names in _NAMES.items()}
