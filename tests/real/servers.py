@@ -156,6 +156,7 @@ def upstream(places: Places) -> Iterator[Server]:
     command = [str(places.upstream_python), "-m", "uvicorn", "--factory", "speaches.main:create_app"]
     command += ["--host", "127.0.0.1", "--port", str(port)]
     environment = {
+        "PYTHONPYCACHEPREFIX": str(_compiled(places)),
         "HF_HUB_CACHE": str(places.cache),
         "UVICORN_HOST": "127.0.0.1",
         "UVICORN_PORT": str(port),
@@ -163,6 +164,23 @@ def upstream(places: Places) -> Iterator[Server]:
     }
     with _started("upstream", command, port, log, places.upstream_source, environment) as server:
         yield server
+
+
+def _compiled(places: Places) -> Path:
+    """Where bytecode of all that upstream imports is, as in its image (`uv sync --compile-bytecode`)."""
+    directory = places.work / "upstream-bytecode"
+    if not directory.exists():
+        assert places.upstream_source is not None
+        compile_all = (
+            "import compileall, sys, sysconfig\n"
+            "for directory in (sysconfig.get_path('purelib'), sys.argv[1]):\n"
+            "    compileall.compile_dir(directory, quiet=2, workers=0)"
+        )
+        environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(directory)}
+        command = [str(places.upstream_python), "-W", "ignore", "-c", compile_all, str(places.upstream_source / "src")]
+        # Files that are templates or for another Python do not compile, and nothing imports them.
+        subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, check=False)
+    return directory
 
 
 @contextlib.contextmanager

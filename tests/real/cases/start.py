@@ -9,7 +9,7 @@ from servers import Places, ours, upstream
 from table import Cell
 
 TIMES = 3  # of which the middle counts
-OF_UPSTREAM = 0.06  # until `/health`
+OF_UPSTREAM = 0.15  # until `/health`
 LATER_AT_FIRST = 5.0  # seconds, beside the original model
 NOISE = 0.15  # of the time, between starts that do the same
 

@@ -21,6 +21,11 @@ use crate::http;
 use crate::interrupt::WorkDirectory;
 use crate::runtime::verify;
 
+/// Compiles what upstream consists of, as its image does (`uv sync --compile-bytecode`).
+const COMPILE: &str = "import compileall, sys, sysconfig
+for directory in (sysconfig.get_path('purelib'), sys.argv[1]):
+    compileall.compile_dir(directory, quiet=2, workers=0)";
+
 /// How long a start may take, and an answer.
 pub const PATIENCE: Duration = Duration::from_secs(600);
 
@@ -72,7 +77,7 @@ pub struct Servers {
     upstream: Option<Upstream>,
     head: Head,
     stt_model: Option<String>,
-    /// What ours keeps from one start to the next, as a user's does.
+    /// What both keep from one start to the next, as a user's does.
     home: WorkDirectory,
     /// For requests to them.
     pub client: Client,
@@ -178,6 +183,27 @@ impl Servers {
         self.speak(&server, &format!("{PARAGRAPH} {MORE}"), "pcm")
     }
 
+    /// Upstream's interpreter, which finds bytecode of all that it imports. Where this process may not write any
+    /// (`PYTHONDONTWRITEBYTECODE`), upstream would compile itself at every start, which more than doubles its time.
+    fn interpreter_of(&self, upstream: &Upstream) -> Result<Command> {
+        let bytecode = self.home.path().join("upstream-bytecode");
+        let interpreter = || {
+            let mut command = Command::new(&upstream.python);
+            command.env("PYTHONPYCACHEPREFIX", &bytecode);
+            command.env_remove("PYTHONDONTWRITEBYTECODE");
+            command
+        };
+        if !bytecode.exists() {
+            eprintln!("compiling upstream");
+            let source = upstream.source.join("src");
+            let mut compile = interpreter();
+            compile.args(["-W", "ignore", "-c", COMPILE, source.as_str()]).stdin(Stdio::null()).stdout(Stdio::null());
+            // Files that are templates or for another Python do not compile, and nothing imports them.
+            compile.status().with_context(|| format!("cannot start `{}`", upstream.python))?;
+        }
+        Ok(interpreter())
+    }
+
     /// Starts one, without waiting for anything. `change` may add to its environment.
     pub fn start(&self, who: Who, change: impl FnOnce(&mut Command)) -> Result<Running> {
         // That of a listener that is closed again.
@@ -193,7 +219,7 @@ impl Servers {
             }
             Who::Upstream => {
                 let upstream = self.upstream.as_ref().context("there is no upstream")?;
-                let mut command = Command::new(&upstream.python);
+                let mut command = self.interpreter_of(upstream)?;
                 command
                     .args(["-m", "uvicorn", "--factory", "speaches.main:create_app", "--host", "127.0.0.1"])
                     .args(["--port", &port.to_string()])

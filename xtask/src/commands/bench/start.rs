@@ -15,7 +15,7 @@ use super::report::{Report, Unit};
 use super::{memory, wav};
 
 /// What is promised of the start, beside upstream's.
-const LIMIT: f64 = 0.06;
+const LIMIT: f64 = 0.15;
 /// How long a recording the first transcriptions have, in seconds.
 const SOUND: u32 = 5;
 
