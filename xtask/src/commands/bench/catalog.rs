@@ -59,7 +59,7 @@ impl Benchmark {
                  is cached (warm). All check the hashes and compile no bytecode."
             }
             Self::Start => {
-                "A runtime and upstream as `uv sync` installs it, both with the user interface and the same models. Times \
+                "A runtime and upstream with its bytecode, as in its image, both with the user interface and the same models. Times \
                  count from the start of the process. Memory is what is resident; most of it while a paragraph is spoken \
                  and a minute of speech transcribed, and at the end 5 s after models that are unused for 10 s are unloaded."
             }
