@@ -17,7 +17,7 @@ struct World {
 impl World {
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let root = fs_err::canonicalize(directory.path()).unwrap();
+        let root = dunce::canonicalize(directory.path()).unwrap();
         let world =
             Self { _directory: directory, runtime: root.join("runtime/models/hub"), cache: root.join("user/hub") };
         for file in FILES {

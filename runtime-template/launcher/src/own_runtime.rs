@@ -77,7 +77,7 @@ impl OwnRuntime {
 /// When the executable was taken out of its runtime.
 pub fn root() -> Result<PathBuf, Failure> {
     let executable = std::env::current_exe()
-        .and_then(fs_err::canonicalize)
+        .and_then(dunce::canonicalize)
         .map_err(|error| Failure::new(Exit::Internal, format!("cannot find out where this program is: {error}")))?;
     // bin/speaches
     let root = executable.parent().and_then(Path::parent).map(Path::to_owned);

@@ -209,7 +209,7 @@ pub struct Made {
 
 /// Packs a runtime, and writes its bill of materials, its provenance and its checksum beside it.
 pub fn make(request: &Request<'_>, progress: &dyn Progress, manifests: &Utf8Path) -> Result<Made> {
-    let root = fs_err::canonicalize(request.runtime)?;
+    let root = dunce::canonicalize(request.runtime).with_context(|| format!("cannot find `{}`", request.runtime))?;
     let root =
         Utf8PathBuf::from_path_buf(root).map_err(|path| anyhow::anyhow!("`{}` is not valid UTF-8", path.display()))?;
     let description = verify::read(&root)?;

@@ -50,7 +50,7 @@ pub fn find(cache: &Utf8Path, request: &Request<'_>, digests: &Digests) -> Resul
             bail!(missing(cache, request.id(), &format!("there is no `{path}`")));
         }
         // Links lead into `blobs/`; the digest is remembered for the file that has the bytes.
-        let path: Utf8PathBuf = path.canonicalize_utf8()?;
+        let path = Utf8PathBuf::try_from(dunce::canonicalize(&path)?)?;
         let found = (fs_err::metadata(&path)?.len(), digests.of(&path)?);
         match snapshot.pinned.then(|| pin_of(request, &relative)).flatten() {
             Some((size, sha256)) if sha256 != found.1 || size.is_some_and(|size| size != found.0) => {

@@ -201,7 +201,7 @@ fn launcher_of(root: &Path) -> PathBuf {
     let launcher = Path::new("bin/speaches");
     let current = root.parent().map(|parent| parent.join("current"));
     match current {
-        Some(current) if fs_err::canonicalize(&current).is_ok_and(|target| target == root) => current.join(launcher),
+        Some(current) if dunce::canonicalize(&current).is_ok_and(|target| target == root) => current.join(launcher),
         _ => root.join(launcher),
     }
 }
@@ -236,7 +236,7 @@ mod tests {
     #[test]
     fn a_link_to_the_newest_release_is_preferred_to_the_release() {
         let directory = tempfile::tempdir().unwrap();
-        let parent = fs_err::canonicalize(directory.path()).unwrap();
+        let parent = dunce::canonicalize(directory.path()).unwrap();
         let root = parent.join("1.0");
         fs_err::create_dir(&root).unwrap();
         assert_eq!(launcher_of(&root), root.join("bin/speaches"));
