@@ -47,6 +47,29 @@ fn a_combination_that_does_not_exist_says_why() {
 }
 
 #[test]
+fn a_launcher_that_cannot_be_built_is_a_line_of_the_plan_and_ends_a_run_before_anything_is_fetched() {
+    let without_rust = |arguments: &[&str]| run(xtask(arguments).env("RUSTC", "/nowhere/rustc"));
+    let planned = without_rust(&["provision", "--sample", "--dry-run"]).expect(0).stdout;
+    let line = planned.lines().find(|line| line.trim_start().starts_with("launcher")).unwrap();
+    assert!(line.contains("missing") && line.contains("cannot run `/nowhere/rustc`"), "{planned}");
+    assert!(planned.contains("goes to:"), "the plan is not whole:\n{planned}");
+    let told = without_rust(&["provision", "--sample", "--dry-run", "--json"]).expect(0).stdout;
+    let document = serde_json::from_str::<serde_json::Value>(&told).unwrap();
+    let launcher = document["inputs"].as_array().unwrap().iter().find(|input| input["kind"] == "launcher").unwrap();
+    assert_eq!(launcher["available"], false);
+
+    let scratch = scratch();
+    let out = scratch.path.join("runtime");
+    let store = scratch.path.join("store");
+    let mut command = xtask(&["provision", "--sample", "--out", out.as_str()]);
+    run(command.env("RUSTC", "/nowhere/rustc").env("SPEACHES_STORE", &store))
+        .expect(69)
+        .says("the launcher cannot be built: cannot run `/nowhere/rustc`")
+        .says("hint: install Rust");
+    assert!(!out.exists() && !store.join("files").exists());
+}
+
+#[test]
 fn a_target_without_a_lock() {
     let scratch = scratch();
     let manifests = own_manifests(&scratch.path);

@@ -11,6 +11,7 @@ mod launcher;
 mod lock;
 mod manifest;
 mod model;
+mod pip;
 mod plan;
 mod progress;
 mod provision;

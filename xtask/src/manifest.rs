@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 
 use crate::digest::Sha256;
 use crate::failure::{Exit, Failure};
+use crate::pip::Requirements;
 use crate::target::TargetsManifest;
 
 /// Everything in `manifests/` but the locks.
@@ -24,6 +25,8 @@ pub struct Manifests {
     pub models: ModelsManifest,
     /// The directory of the locks.
     pub locks: Utf8PathBuf,
+    /// What links launchers for other systems.
+    pub linker: Requirements,
     /// Whether these are the inputs of the sample.
     pub sample: bool,
 }
@@ -40,6 +43,7 @@ impl Manifests {
             speaches,
             models: read(&inputs.join("models.toml"))?,
             locks: inputs.join("locks"),
+            linker: Requirements::read(&directory.join("zig.txt"))?,
             sample,
         })
     }

@@ -66,7 +66,7 @@ pub struct Plan {
 /// One input, as `--dry-run` shows it.
 #[derive(Serialize)]
 pub struct Line {
-    /// `python`, `compiler`, `speaches`, `wheel`, `model`, `launcher` or `template`.
+    /// `python`, `compiler`, `speaches`, `wheel`, `model`, `linker`, `launcher` or `template`.
     pub kind: &'static str,
     /// Name and version.
     pub name: String,
@@ -76,6 +76,8 @@ pub struct Line {
     pub size: Option<u64>,
     /// Identity of the content.
     pub sha256: Sha256,
+    /// Whether this machine has it or can get or make it.
+    pub available: bool,
     /// Whether nothing has to be fetched for it.
     pub cached: bool,
     /// Whether the manifests and locks pin it.
@@ -152,6 +154,7 @@ impl Plan {
             origin,
             size: None,
             sha256,
+            available: true,
             cached: python_cached,
             pinned,
         });
@@ -162,6 +165,7 @@ impl Plan {
                 origin: urls[0].clone(),
                 size: None,
                 sha256: archive.sha256,
+                available: true,
                 cached: self.has_file(store, archive.sha256, None),
                 pinned: true,
             });
@@ -172,6 +176,7 @@ impl Plan {
             origin: self.source_origin.clone(),
             size: None,
             sha256: self.source_sha256,
+            available: true,
             cached: self.source.is_some() || store.has_tree("speaches", self.recipe.key(self.source_sha256)),
             pinned: self.source.as_ref().is_none_or(|source| source.pinned),
         });
@@ -181,6 +186,7 @@ impl Plan {
             origin: wheel.url.clone().unwrap_or_else(|| "your package index".to_owned()),
             size: wheel.size,
             sha256: wheel.sha256,
+            available: true,
             cached: self.has_file(store, wheel.sha256, wheel.size) || wheel.has_tree(store, self.target.family()),
             pinned: true,
         }));
@@ -190,6 +196,7 @@ impl Plan {
             origin: model.origin.clone(),
             size: Some(model.size()),
             sha256: model.sha256(),
+            available: true,
             cached: store.has_tree("model", model.sha256())
                 || model.files.iter().all(|file| match file.source {
                     FileSource::Local(_) => true,
@@ -199,15 +206,29 @@ impl Plan {
         }));
         let (origin, pinned) = match &self.launcher {
             LauncherInput::Given { path, .. } => (path.to_string(), false),
-            LauncherInput::Built { prebuilt: Some(path), .. } => (path.to_string(), true),
+            LauncherInput::Prebuilt { path, .. } => (path.to_string(), true),
             LauncherInput::Built { .. } => ("built from this workspace".to_owned(), true),
+            LauncherInput::Impossible { reason, .. } => (format!("cannot be built: {reason}"), true),
         };
+        if let LauncherInput::Built { tools: Some(tools), .. } = &self.launcher {
+            lines.push(Line {
+                kind: "linker",
+                name: tools.name(),
+                origin: "your package index".to_owned(),
+                size: None,
+                sha256: tools.key(),
+                available: true,
+                cached: tools.are_installed(store),
+                pinned: true,
+            });
+        }
         lines.push(Line {
             kind: "launcher",
             name: "speaches".to_owned(),
             origin,
             size: None,
             sha256: self.launcher.key(),
+            available: self.launcher.check().is_ok(),
             cached: true,
             pinned,
         });
@@ -217,6 +238,7 @@ impl Plan {
             origin: "this workspace".to_owned(),
             size: None,
             sha256: self.template.sha256(),
+            available: true,
             cached: true,
             pinned: true,
         });
@@ -294,6 +316,7 @@ impl Plan {
         for line in &lines {
             let size = line.size.map_or_else(|| "-".to_owned(), human_size);
             let state = match (line.cached, line.pinned) {
+                _ if !line.available => "missing",
                 (true, true) => "at hand",
                 (true, false) => "at hand, unpinned",
                 (false, true) => "to fetch",

@@ -44,7 +44,8 @@ pub struct Provision<'a> {
 impl Provision<'_> {
     /// Makes the runtime of a plan and puts it at the plan's output.
     pub fn run(&self, plan: &Plan) -> Result<()> {
-        // First of all, so that an output that cannot be written is found before gigabytes are fetched.
+        plan.launcher.check()?;
+        // Before all else, so that an output that cannot be written is found before gigabytes are fetched.
         let parent = plan.output.parent().context("the output has no parent directory")?;
         let work = WorkDirectory::new_in(parent)
             .with_context(|| format!("the runtime cannot be written to `{}`", plan.output))?;

@@ -272,7 +272,7 @@ impl Vendor {
         Ok(match built {
             None => Some(LauncherInput::Given { path, sha256 }),
             Some(built) if LauncherInput::sources(root)? == built.sources => {
-                Some(LauncherInput::Built { key: built.key, linker: built.linker, prebuilt: Some(path) })
+                Some(LauncherInput::Prebuilt { path, key: built.key, linker: built.linker })
             }
             Some(_) => None,
         })

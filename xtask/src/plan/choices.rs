@@ -256,7 +256,8 @@ impl Planner<'_> {
         {
             return Ok(launcher);
         }
-        LauncherInput::resolve(self.root, choices.launcher.as_deref(), target, self.digests)
+        let tools = &self.manifests.linker;
+        LauncherInput::resolve(self.root, choices.launcher.as_deref(), target, self.digests, tools)
     }
 
     fn models(&self, choices: &Choices, target: &Target) -> Result<Vec<ModelInput>> {

@@ -9,7 +9,7 @@ use super::Provision;
 use crate::digest::Sha256;
 use crate::failure::{Exit, Failure};
 use crate::host;
-use crate::launcher::LauncherInput;
+use crate::launcher::{Builder, LauncherInput};
 use crate::lock::LockedWheel;
 use crate::model::resolve::Resolutions;
 use crate::model::{FileSource, hub};
@@ -157,9 +157,10 @@ impl Provision<'_> {
     /// The launcher.
     pub fn launcher(&self, plan: &Plan) -> Result<Tree> {
         let step = self.progress.step("Building", "the launcher");
-        let tree = plan.launcher.tree(self.store, self.root, &plan.target, self.offline)?;
+        let builder = Builder { root: self.root, offline: self.offline };
+        let tree = plan.launcher.tree(self.store, &plan.target, &builder)?;
         // One that was built before is only copied.
-        if tree.is_new && matches!(plan.launcher, LauncherInput::Built { prebuilt: None, .. }) {
+        if tree.is_new && matches!(plan.launcher, LauncherInput::Built { .. }) {
             step.done("Built", &format!("the launcher ({})", human_size(tree.size())));
         } else {
             step.finish();

@@ -39,6 +39,7 @@ pub struct Collected {
 /// Fetches every input of a plan and puts it into a directory. One that was there before is replaced in the end.
 pub fn collect(provision: &Provision<'_>, plan: &Plan, choices: &Choices, output: &Utf8Path) -> Result<Collected> {
     check_output(output)?;
+    plan.launcher.check()?;
     let parent = output.parent().context("a vendor directory has a parent directory")?;
     let work = WorkDirectory::new_in(parent).with_context(|| format!("cannot write to `{output}`"))?;
     // Until the end: what is found in the store now must still be there when it is needed.
@@ -188,8 +189,8 @@ impl Collection {
         fs_err::copy(tree.content.join(place), self.prepare(&file)?)?;
         self.files.insert(file.clone(), File { size: *size, sha256: *sha256 });
         let built = match &plan.launcher {
-            LauncherInput::Given { .. } => None,
-            LauncherInput::Built { key, linker, .. } => {
+            LauncherInput::Given { .. } | LauncherInput::Impossible { .. } => None,
+            LauncherInput::Prebuilt { key, linker, .. } | LauncherInput::Built { key, linker, .. } => {
                 Some(Built { key: *key, linker: *linker, sources: LauncherInput::sources(provision.root)? })
             }
         };

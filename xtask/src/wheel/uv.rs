@@ -4,10 +4,9 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 use camino::{Utf8Path, Utf8PathBuf};
-use serde::Deserialize;
 
-use crate::digest::Sha256;
 use crate::failure::{Exit, Failure};
+use crate::pip::Requirements;
 use crate::store::Store;
 use crate::{host, interrupt};
 
@@ -20,14 +19,6 @@ pub struct Uv {
     executable: Utf8PathBuf,
     /// An interpreter for uv to ask, which it wants even where it does not matter.
     python: Utf8PathBuf,
-}
-
-/// `manifests/uv.toml`
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct UvManifest {
-    version: String,
-    sha256: Vec<Sha256>,
 }
 
 impl Uv {
@@ -104,38 +95,10 @@ fn version(executable: &Utf8Path) -> Option<(u32, u32)> {
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
-/// Installs the pinned uv with pip, whose hash check covers the wheel for whatever machine this is.
+/// Installs the pinned uv.
 fn install(store: &Store, manifests: &Utf8Path, pythons: &[Utf8PathBuf]) -> Result<Utf8PathBuf> {
-    let manifest: UvManifest = toml::from_str(&fs_err::read_to_string(manifests.join("uv.toml"))?)?;
-    let hashes = manifest.sha256.iter().map(|sha256| format!(" --hash=sha256:{sha256}")).collect::<String>();
-    let requirement = format!("uv=={}{hashes}\n", manifest.version);
-    let directory = store.make_tool(Sha256::of(requirement.as_bytes()), |work| {
-        let list = work.join("requirements.txt");
-        fs_err::write(&list, &requirement)?;
-        let mut failures = Vec::new();
-        for (index, python) in pythons.iter().enumerate() {
-            let made = work.join(format!("uv-{index}"));
-            let mut pip = Command::new(python);
-            pip.args(["-m", "pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:", "--require-hashes"])
-                .args(["--disable-pip-version-check", "--target", made.as_str(), "--requirement", list.as_str()]);
-            let output = interrupt::output(&mut pip, b"")
-                .with_context(|| format!("cannot run `{python}`"))?;
-            if output.status.success() {
-                return Ok(made);
-            }
-            let said = String::from_utf8_lossy(&output.stderr);
-            failures.push(format!("`{python} -m pip`: {}", said.trim_end().lines().last().unwrap_or_default()));
-        }
-        bail!(
-            Failure::new(
-                Exit::Unavailable,
-                format!(
-                    "uv is needed to find wheels on your package index. There is none on PATH, and it cannot be installed:\n    {}",
-                    failures.join("\n    ")
-                )
-            )
-            .hint("install uv, or pip for one of these Pythons (on Debian and Ubuntu `apt install python3-pip`), or name a uv with `UV=/path/to/uv`")
-        );
-    })?;
-    Ok(directory.join(if cfg!(windows) { "bin/uv.exe" } else { "bin/uv" }))
+    let need = "uv is needed to find wheels on your package index. There is none on PATH";
+    let hint = "install uv, or pip for one of these Pythons (on Debian and Ubuntu `apt install python3-pip`), or name a uv with `UV=/path/to/uv`";
+    let directory = Requirements::read(&manifests.join("uv.txt"))?.install(store, pythons, need, hint)?;
+    Ok(directory.join("bin/uv").with_extension(std::env::consts::EXE_EXTENSION))
 }

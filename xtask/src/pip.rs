@@ -1,0 +1,111 @@
+//! Programs that pip installs into the store, each from a file of requirements in `manifests/` with all hashes.
+
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail};
+use camino::{Utf8Path, Utf8PathBuf};
+
+use crate::digest::Sha256;
+use crate::failure::{Exit, Failure};
+use crate::interrupt;
+use crate::store::Store;
+use crate::store::tree::TOOL;
+
+/// What a file of requirements names.
+#[derive(Clone, Debug)]
+pub struct Requirements(String);
+
+impl Requirements {
+    /// Reads a file.
+    pub fn read(path: &Utf8Path) -> Result<Self> {
+        Ok(Self(fs_err::read_to_string(path)?))
+    }
+
+    /// What is installed, for people: `cargo-zigbuild 0.24.1 and ziglang 0.17.1`.
+    pub fn name(&self) -> String {
+        let packages = self.0.lines().filter_map(|line| line.split_whitespace().next()?.split_once("=="));
+        packages.map(|(name, version)| format!("{name} {version}")).collect::<Vec<_>>().join(" and ")
+    }
+
+    /// What identifies the installed programs.
+    pub fn key(&self) -> Sha256 {
+        Sha256::of(self.0.as_bytes())
+    }
+
+    /// Whether the store has them.
+    pub fn are_installed(&self, store: &Store) -> bool {
+        store.has_tree(TOOL, self.key())
+    }
+
+    /// The directory in the store that they are installed in, by the pip of the first of these Pythons that has one.
+    ///
+    /// `need` says in a failure why they are needed, and `hint` what else helps.
+    pub fn install(&self, store: &Store, pythons: &[Utf8PathBuf], need: &str, hint: &str) -> Result<Utf8PathBuf> {
+        store.make_tool(self.key(), |work| {
+            let list = work.join("requirements.txt");
+            fs_err::write(&list, &self.0)?;
+            let mut failures = Vec::new();
+            for (index, python) in pythons.iter().enumerate() {
+                let made = work.join(format!("made-{index}"));
+                let mut pip = Command::new(python);
+                pip.args([
+                    "-m",
+                    "pip",
+                    "install",
+                    "--quiet",
+                    "--no-deps",
+                    "--only-binary",
+                    ":all:",
+                    "--require-hashes",
+                ])
+                .args([
+                    "--disable-pip-version-check",
+                    "--target",
+                    made.as_str(),
+                    "--requirement",
+                    list.as_str(),
+                ]);
+                let output = interrupt::output(&mut pip, b"").with_context(|| format!("cannot run `{python}`"))?;
+                if output.status.success() {
+                    return Ok(made);
+                }
+                let said = String::from_utf8_lossy(&output.stderr);
+                failures.push(format!("`{python} -m pip`: {}", said.trim_end().lines().last().unwrap_or_default()));
+            }
+            if failures.is_empty() {
+                failures.push("there is no Python on this machine".to_owned());
+            }
+            let failures = failures.join("\n    ");
+            bail!(
+                Failure::new(
+                    Exit::Unavailable,
+                    format!("{need}, and {} cannot be installed:\n    {failures}", self.name())
+                )
+                .hint(hint)
+            );
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packages_are_named_with_their_versions() {
+        let requirements =
+            Requirements("# Why\none==1.2 \\\n    --hash=sha256:00\ntwo-b==3 \\\n    --hash=sha256:01\n".to_owned());
+        assert_eq!(requirements.name(), "one 1.2 and two-b 3");
+    }
+
+    #[test]
+    fn without_a_python_the_failure_says_so() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::at(Utf8Path::from_path(directory.path()).unwrap()).unwrap();
+        let failure = Requirements("one==1".to_owned()).install(&store, &[], "one is needed", "do").unwrap_err();
+        assert_eq!(
+            failure.to_string(),
+            "one is needed, and one 1 cannot be installed:\n    there is no Python on this machine"
+        );
+    }
+}
