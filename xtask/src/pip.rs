@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn without_a_python_the_failure_says_so() {
         let directory = tempfile::tempdir().unwrap();
-        let store = Store::at(Utf8Path::from_path(directory.path()).unwrap()).unwrap();
+        let store = Store::at(Utf8Path::from_path(directory.path()).unwrap().to_owned());
         let failure = Requirements("one==1".to_owned()).install(&store, &[], "one is needed", "do").unwrap_err();
         assert_eq!(
             failure.to_string(),

@@ -56,11 +56,17 @@ pub struct Outcome {
     pub heard: Option<String>,
 }
 
+/// Whether a runtime for another system runs on this one all the same: under Rosetta or qemu.
+fn runs_here(runtime: &Utf8Path, head: &Head) -> bool {
+    let launcher = runtime.join(Family::of(&head.target).launcher());
+    Command::new(launcher).arg("--version").output().is_ok_and(|output| output.status.success())
+}
+
 /// Goes through all steps and prints a line for each.
 pub fn smoke(runtime: &Utf8Path, sentence: &str) -> Result<Outcome> {
     let runtime = camino::absolute_utf8(runtime)?;
     let head = verify::read(&runtime)?.head;
-    if head.target != crate::host::triple() {
+    if head.target != crate::host::triple() && !runs_here(&runtime, &head) {
         bail!(Failure::new(
             Exit::Config,
             format!("`{runtime}` is for {}, and this is {}", head.target, crate::host::triple())
