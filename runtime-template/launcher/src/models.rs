@@ -153,13 +153,31 @@ fn create(path: &Path, text: &str) -> io::Result<()> {
     fs_err::OpenOptions::new().write(true).create_new(true).open(path)?.write_all(text.as_bytes())
 }
 
-/// Links a file unless something is there. Whether it was added.
+/// Links a file, or copies it, unless something is there. Whether it was added.
 fn add(from: &Path, to: &Path) -> io::Result<bool> {
-    match fs_err::hard_link(from, to) {
+    let is_other =
+        |result: &io::Result<()>| result.as_ref().is_err_and(|error| error.kind() != ErrorKind::AlreadyExists);
+    let mut result = fs_err::hard_link(from, to);
+    if is_other(&result) {
         // On another file system, or not allowed for files of somebody else.
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => ignore_existing(symlink(from, to)),
-        other => ignore_existing(other),
+        result = symlink(from, to);
     }
+    // Windows lets ordinary users make no symbolic links, and some file systems have none.
+    if is_other(&result) { copy(from, to) } else { ignore_existing(result) }
+}
+
+/// Copies a file unless something is there, so that no half of it is ever seen under its name. Whether it was copied.
+fn copy(from: &Path, to: &Path) -> io::Result<bool> {
+    let scratch = scratch_beside(to);
+    let copied = fs_err::copy(from, &scratch).and_then(|_| {
+        let is_new = !to.exists();
+        if is_new { fs_err::rename(&scratch, to) } else { fs_err::remove_file(&scratch) }.map(|()| is_new)
+    });
+    if copied.is_err() {
+        // The error that counts is known.
+        let _ = fs_err::remove_file(&scratch);
+    }
+    copied
 }
 
 /// Replaces a link that leads nowhere.

@@ -113,6 +113,20 @@ fn from_another_file_system_the_files_are_symbolic_links() {
 }
 
 #[test]
+fn where_nothing_can_be_linked_a_file_is_copied_whole_and_replaces_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let (from, to) = (directory.path().join("from"), directory.path().join("to"));
+    fs_err::write(&from, "ours").unwrap();
+    assert!(copy(&from, &to).unwrap());
+    assert_eq!(fs_err::read_to_string(&to).unwrap(), "ours");
+    fs_err::write(&to, "theirs").unwrap();
+    assert!(!copy(&from, &to).unwrap());
+    assert_eq!(fs_err::read_to_string(&to).unwrap(), "theirs");
+    copy(&directory.path().join("gone"), &directory.path().join("new")).unwrap_err();
+    assert_eq!(tree::files_below(directory.path()).unwrap(), [PathBuf::from("from"), PathBuf::from("to")]);
+}
+
+#[test]
 fn a_whole_copy_of_another_revision_stays_the_users() {
     let world = World::new();
     world.set_main(THEIRS);
