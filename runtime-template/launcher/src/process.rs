@@ -27,10 +27,11 @@ fn command_line(pid: u32) -> Option<String> {
     Some(String::from_utf8_lossy(&line).replace('\0', " "))
 }
 
+/// N.B. without `-ww`, the ps of macOS cuts what it prints after 79 characters, which the path of a runtime may take alone.
 #[cfg(all(unix, not(target_os = "linux")))]
 fn command_line(pid: u32) -> Option<String> {
-    let output =
-        std::process::Command::new("/bin/ps").args(["-o", "command=", "-p", &pid.to_string()]).output().ok()?;
+    let pid = pid.to_string();
+    let output = std::process::Command::new("/bin/ps").args(["-ww", "-o", "command=", "-p", &pid]).output().ok()?;
     Some(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
@@ -68,10 +69,31 @@ fn send(pid: u32, request: Request) -> Result<(), String> {
     }
 }
 
+/// N.B. `taskkill` without `/F` refuses to end what has no window, so the service waits for an event of this name.
 #[cfg(windows)]
 fn send(pid: u32, request: Request) -> Result<(), String> {
+    if request == Request::Stop {
+        return set_event(&format!("Global\\speaches-stop-{pid}")).map_err(|error| error.to_string());
+    }
     let mut command = std::process::Command::new("taskkill");
-    command.args(["/PID", &pid.to_string()]).args((request == Request::Kill).then_some("/F"));
-    let output = command.output().map_err(|error| error.to_string())?;
+    let output = command.args(["/F", "/PID", &pid.to_string()]).output().map_err(|error| error.to_string())?;
     if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()) }
+}
+
+#[cfg(windows)]
+fn set_event(name: &str) -> std::io::Result<()> {
+    use windows_sys::Win32::Foundation::CloseHandle;
+    use windows_sys::Win32::System::Threading::{EVENT_MODIFY_STATE, OpenEventW, SetEvent};
+    let name = name.encode_utf16().chain([0]).collect::<Vec<_>>();
+    // SAFETY: the name ends with a zero.
+    let event = unsafe { OpenEventW(EVENT_MODIFY_STATE, 0, name.as_ptr()) };
+    if event.is_null() {
+        return Err(std::io::Error::last_os_error());
+    }
+    // SAFETY: the handle is open, and closed once.
+    let set = unsafe { SetEvent(event) };
+    let result = if set == 0 { Err(std::io::Error::last_os_error()) } else { Ok(()) };
+    // SAFETY: the same.
+    unsafe { CloseHandle(event) };
+    result
 }

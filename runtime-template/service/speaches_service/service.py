@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
-from speaches_service import command, event_log
+from speaches_service import command, event_log, stop_event
 from speaches_service.deferred_imports import garbage_collection_paused
 from speaches_service.event_log import announce
 from speaches_service.exit_codes import ExitCode, ServiceFailure, unusable_part
@@ -70,6 +70,7 @@ class Service:
     def _serve(self) -> None:
         for stop_signal in STOP_SIGNALS:
             signal.signal(stop_signal, self._on_signal)
+        stop_event.watch(lambda: self._on_signal(signal.SIGTERM, None))
         self._prepare_for_hangup()
         self._state.open()
         for note in self._settings.notes:
