@@ -76,7 +76,7 @@ pub fn changes(
         // glibc gives each of the forty threads for requests a heap of its own, which keeps what its largest request took.
         set(ARENAS, Some("2".to_owned()));
     }
-    if cfg!(unix) && sources.variable("PATH").is_none() {
+    if Family::of(&head.target) == Family::Unix && sources.variable("PATH").is_none() {
         // Started with no environment at all, say by a service manager. gradio does not start without one.
         set("PATH", Some("/usr/local/bin:/usr/bin:/bin".to_owned()));
     }

@@ -32,5 +32,6 @@ pub mod port_holder;
 pub mod private_directory;
 pub mod process;
 pub mod runtime;
+pub mod system;
 pub mod tree;
 pub mod verification;

@@ -11,6 +11,7 @@ use crate::harbor::background::Background;
 use crate::harbor::files::{Done, File, Found};
 use crate::harbor::home::{Flavor, Home};
 use crate::own_runtime::OwnRuntime;
+use crate::system::System;
 
 /// Let Harbor (av/harbor) use this runtime beside its containers
 #[derive(clap::Args)]
@@ -77,7 +78,7 @@ impl Which {
 /// # Errors
 /// When there is no Harbor, its files cannot be changed, or the service does not start or stop.
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    if cfg!(windows) {
+    if System::HERE == System::Windows {
         return Err(Failure::new(Exit::Config, "Harbor runs inside WSL on Windows")
             .hint("use a runtime for Linux there, and run this command inside it"));
     }

@@ -18,6 +18,7 @@ use std::path::Path;
 use crate::config::Sources;
 use crate::failure::{Exit, Failure};
 use crate::layout;
+use crate::system::System;
 
 /// The environment, the working directory and the contract of a runtime, as a command finds them.
 ///
@@ -27,7 +28,7 @@ pub fn with_sources<T>(runtime: &Path, run: impl FnOnce(&Sources<'_>) -> Result<
     let directory = std::env::current_dir()
         .map_err(|error| Failure::new(Exit::NoInput, format!("there is no working directory: {error}")))?;
     let variable = |name: &str| std::env::var(name).ok();
-    run(&Sources { variable: &variable, contract: runtime.join(layout::CONTRACT), directory })
+    run(&Sources { variable: &variable, contract: runtime.join(layout::CONTRACT), directory, system: System::HERE })
 }
 
 /// Bytes for people.

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{Config, Sources};
+use crate::system::System;
 
 /// The directory in which huggingface_hub keeps models, found as it finds it.
 #[must_use]
@@ -23,13 +24,13 @@ pub fn state_root(sources: &Sources<'_>) -> PathBuf {
     if let Some(state) = sources.path("XDG_STATE_HOME") {
         return state.join("speaches");
     }
-    if cfg!(windows)
-        && let Some(local) = sources.path("LOCALAPPDATA")
-    {
+    if let Some(local) = local_app_data(sources) {
         return local.join("speaches");
     }
-    let below =
-        if cfg!(target_os = "macos") { "Library/Application Support/speaches" } else { ".local/state/speaches" };
+    let below = match sources.system {
+        System::MacOs => "Library/Application Support/speaches",
+        System::Linux | System::Windows => ".local/state/speaches",
+    };
     in_home(sources, below).unwrap_or_else(temporary)
 }
 
@@ -61,16 +62,26 @@ pub fn cache(config: &Config, sources: &Sources<'_>) -> PathBuf {
     if !config.is_default("state_dir") {
         return config.values.state_dir.join("cache");
     }
+    cache_root(sources)
+}
+
+fn cache_root(sources: &Sources<'_>) -> PathBuf {
     if let Some(cache) = sources.path("XDG_CACHE_HOME") {
         return cache.join("speaches");
     }
-    if cfg!(windows)
-        && let Some(local) = sources.path("LOCALAPPDATA")
-    {
+    if let Some(local) = local_app_data(sources) {
         return local.join("speaches").join("cache");
     }
-    let below = if cfg!(target_os = "macos") { "Library/Caches/speaches" } else { ".cache/speaches" };
+    let below = match sources.system {
+        System::MacOs => "Library/Caches/speaches",
+        System::Linux | System::Windows => ".cache/speaches",
+    };
     in_home(sources, below).unwrap_or_else(|| temporary().join("cache"))
+}
+
+/// Where Windows has what belongs to a user and this machine.
+fn local_app_data(sources: &Sources<'_>) -> Option<PathBuf> {
+    sources.path("LOCALAPPDATA").filter(|_| sources.system == System::Windows)
 }
 
 /// A directory in the user's home, if it can be written or made there.
@@ -105,4 +116,40 @@ fn temporary() -> PathBuf {
     #[cfg(not(unix))]
     let name = "speaches";
     std::env::temp_dir().join(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Where the state and the cache of a user are on a system.
+    #[track_caller]
+    fn assert_directories(system: System, variables: &[(&str, &str)], state: &str, cached: &str) {
+        let home = tempfile::tempdir().unwrap();
+        let home = home.path().to_str().unwrap();
+        let variable = |name: &str| {
+            let found = variables.iter().find(|(known, _)| *known == name);
+            found.map(|(_, value)| value.replace("HERE", home))
+        };
+        let sources = Sources { variable: &variable, contract: PathBuf::new(), directory: "/work".into(), system };
+        assert_eq!(state_root(&sources), Path::new(&state.replace("HERE", home)), "{system:?}");
+        assert_eq!(cache_root(&sources), Path::new(&cached.replace("HERE", home)), "{system:?}");
+    }
+
+    #[test]
+    fn each_system_has_places_of_its_own() {
+        let home = [("HOME", "HERE")];
+        assert_directories(System::Linux, &home, "HERE/.local/state/speaches", "HERE/.cache/speaches");
+        let library = ("HERE/Library/Application Support/speaches", "HERE/Library/Caches/speaches");
+        assert_directories(System::MacOs, &home, library.0, library.1);
+        let windows = [("USERPROFILE", "HERE"), ("LOCALAPPDATA", "HERE/AppData/Local")];
+        let local = ("HERE/AppData/Local/speaches", "HERE/AppData/Local/speaches/cache");
+        assert_directories(System::Windows, &windows, local.0, local.1);
+        // These belong to another system, as in WSL, where Windows may hand on its variables.
+        assert_directories(System::Linux, &[home[0], windows[1]], "HERE/.local/state/speaches", "HERE/.cache/speaches");
+        let xdg = [("HOME", "HERE"), ("XDG_STATE_HOME", "HERE/s"), ("XDG_CACHE_HOME", "HERE/c")];
+        for system in [System::Linux, System::MacOs, System::Windows] {
+            assert_directories(system, &xdg, "HERE/s/speaches", "HERE/c/speaches");
+        }
+    }
 }

@@ -23,6 +23,7 @@ use serde_json::Value;
 
 use crate::failure::{Exit, Failure};
 use crate::runtime::Head;
+use crate::system::System;
 use file::SettingsFile;
 pub use flags::Flags;
 use kind::Place;
@@ -52,6 +53,8 @@ pub struct Sources<'a> {
     pub contract: PathBuf,
     /// What a relative path is relative to: the working directory.
     pub directory: PathBuf,
+    /// Where directories of the user are.
+    pub system: System,
 }
 
 impl Sources<'_> {
@@ -64,7 +67,8 @@ impl Sources<'_> {
     /// The user's home directory.
     #[must_use]
     pub fn home(&self) -> Option<PathBuf> {
-        self.variable("HOME").or_else(|| self.variable("USERPROFILE").filter(|_| cfg!(windows))).map(PathBuf::from)
+        let profile = || self.variable("USERPROFILE").filter(|_| self.system == System::Windows);
+        self.variable("HOME").or_else(profile).map(PathBuf::from)
     }
 
     /// A variable that names a path, which becomes absolute.

@@ -54,8 +54,12 @@ impl<'a> Background<'a> {
         variables.insert("HARBOR_SPEACHES_HOST_PORT".to_owned(), port);
         // What the service itself will decide, so that it is found again.
         let variable = |name: &str| variables.get(name).cloned().or_else(|| (sources.variable)(name));
-        let as_started =
-            Sources { variable: &variable, contract: sources.contract.clone(), directory: home.path.clone() };
+        let as_started = Sources {
+            variable: &variable,
+            contract: sources.contract.clone(),
+            directory: home.path.clone(),
+            system: sources.system,
+        };
         let config = Config::resolve(&Flags::default(), &as_started, &runtime.head)?;
         let (port, state) = (config.values.port, config.values.state_dir);
         Ok(Self { home, variables, port, state })

@@ -91,6 +91,7 @@ fn usual_place(sources: &Sources<'_>) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::system::System;
 
     fn harbor(files: &[&str]) -> tempfile::TempDir {
         let directory = tempfile::tempdir().unwrap();
@@ -106,7 +107,8 @@ mod tests {
         let variable = |name: &str| {
             variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.display().to_string())
         };
-        let sources = Sources { variable: &variable, contract: PathBuf::new(), directory: "/".into() };
+        let sources =
+            Sources { variable: &variable, contract: PathBuf::new(), directory: "/".into(), system: System::HERE };
         Home::find(named, None, &sources)
     }
 

@@ -8,6 +8,8 @@ use serde::Serialize;
 
 pub use nvidia::Nvidia;
 
+use crate::system::System;
+
 /// The machine that this program runs on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Machine {
@@ -28,9 +30,9 @@ impl Machine {
     #[must_use]
     pub fn here() -> Self {
         let version = system::version();
-        let macos = if cfg!(target_os = "macos") { version.as_deref().and_then(major_and_minor) } else { None };
+        let macos = version.as_deref().filter(|_| System::HERE == System::MacOs).and_then(major_and_minor);
         Self {
-            system: [Some(system::NAME.to_owned()), version].into_iter().flatten().collect::<Vec<_>>().join(" "),
+            system: [Some(System::HERE.name().to_owned()), version].into_iter().flatten().collect::<Vec<_>>().join(" "),
             macos,
             processor: system::processor().unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
             missing_instructions: missing_instructions(),

@@ -1,13 +1,4 @@
-//! Operating system and processor, as the system names them.
-
-/// The name of the operating system.
-pub const NAME: &str = if cfg!(target_os = "macos") {
-    "macOS"
-} else if cfg!(windows) {
-    "Windows"
-} else {
-    "Linux"
-};
+//! Version of the operating system and name of the processor, as the system says them.
 
 /// The version that users see in “About this Mac”, such as `15.1`.
 #[cfg(target_os = "macos")]

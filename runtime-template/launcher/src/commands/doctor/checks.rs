@@ -15,6 +15,7 @@ use crate::instance::Instance;
 use crate::listeners::Listeners;
 use crate::own_runtime::{DAMAGED, OwnRuntime};
 use crate::policy::Decision;
+use crate::system::System;
 use crate::verification::{self, Depth};
 use crate::{child, environment, hub, layout};
 
@@ -150,7 +151,7 @@ fn port(config: &Config, patient: &Patient<'_>) -> Vec<Check> {
             let hosts = values.host.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
             let mut checks = vec![Check::new("port", Verdict::Ok, format!("{} is free on {hosts}", values.port))];
             checks.extend(warnings.into_iter().map(|warning| Check::new("address", Verdict::Warn, warning)));
-            checks.extend(docker(config));
+            checks.extend(docker(patient.sources.system, config));
             checks
         }
         Err(failure) => vec![Check::failed("port", &failure)],
@@ -178,8 +179,8 @@ fn probe(config: &Config) -> Result<Vec<String>, Failure> {
 }
 
 /// Containers reach the service through the bridge, on Linux.
-fn docker(config: &Config) -> Option<Check> {
-    if !cfg!(target_os = "linux") || !config.is_default("host") {
+fn docker(system: System, config: &Config) -> Option<Check> {
+    if system != System::Linux || !config.is_default("host") {
         return None;
     }
     let said = match config.values.host.iter().find(|host| !host.is_loopback()) {
@@ -233,7 +234,7 @@ fn space(_directory: &Path) -> Option<Check> {
 
 /// macOS marks what a browser has fetched, and refuses to start it.
 fn quarantine(runtime: &OwnRuntime) -> Option<Check> {
-    if !cfg!(target_os = "macos") {
+    if System::of(&runtime.head.target) != System::MacOs {
         return None;
     }
     let attribute = "com.apple.quarantine";

@@ -64,14 +64,14 @@ impl World {
     pub fn with<T>(&self, flags: &Flags, head: &Head, look: impl FnOnce(&Config, &Sources<'_>) -> T) -> T {
         let variable = |name: &str| self.environment.get(name).cloned();
         let contract = self.directory.path().join("speaches_native.yml");
-        let sources = Sources { variable: &variable, contract, directory: "/work".into() };
+        let sources = Sources { variable: &variable, contract, directory: "/work".into(), system: System::HERE };
         look(&Config::resolve(flags, &sources, head).unwrap_or_else(|failure| panic!("{failure}")), &sources)
     }
 
     fn failure(&self, flags: &Flags) -> Failure {
         let variable = |name: &str| self.environment.get(name).cloned();
         let contract = self.directory.path().join("speaches_native.yml");
-        let sources = Sources { variable: &variable, contract, directory: "/work".into() };
+        let sources = Sources { variable: &variable, contract, directory: "/work".into(), system: System::HERE };
         Config::resolve(flags, &sources, &head()).err().expect("it is refused")
     }
 
