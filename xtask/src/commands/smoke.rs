@@ -226,7 +226,8 @@ impl Service {
             // Bundled models are linked into the cache, and that of the user is none of our business.
             .args(["--hf-cache", state.path().join("cache").as_str()])
             .env_clear()
-            .envs(std::env::var_os("SYSTEMROOT").map(|root| ("SYSTEMROOT", root)))
+            // What Windows starts nothing without, and where qemu finds the libraries of another system.
+            .envs(["SYSTEMROOT", "QEMU_LD_PREFIX"].into_iter().filter_map(|name| Some((name, std::env::var_os(name)?))))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log.into_parts().0);
