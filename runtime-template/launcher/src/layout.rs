@@ -1,5 +1,7 @@
 //! Where things lie inside a runtime, relative to its root, with `/` on every system.
 
+use crate::system::System;
+
 /// The description of a runtime.
 pub const DESCRIPTION: &str = "runtime.json";
 /// Root of the CPython installation.
@@ -32,7 +34,7 @@ impl Family {
     /// The family of a target triple.
     #[must_use]
     pub fn of(target: &str) -> Self {
-        if target.contains("-windows-") { Self::Windows } else { Self::Unix }
+        if System::of(target) == System::Windows { Self::Windows } else { Self::Unix }
     }
 
     /// The launcher.

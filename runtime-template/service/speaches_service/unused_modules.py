@@ -1,6 +1,6 @@
-"""Modules that packages of upstream's import and a service never uses: they would be a tenth of the time to start.
+"""Modules that upstream's packages import and that the service never uses.
 
-What is used after all is imported then. All others of those packages find the real ones.
+Without them the service starts about 8 % sooner. If some code does use one, a deferred module is imported then.
 """
 
 from types import ModuleType

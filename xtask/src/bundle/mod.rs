@@ -29,6 +29,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use fs_err::File;
 use speaches_launcher::layout;
 use speaches_launcher::runtime::Description;
+use speaches_launcher::system::System;
 use speaches_launcher::verification;
 use zstd::zstd_safe::CParameter;
 
@@ -68,7 +69,7 @@ impl Format {
 
     /// What machines of a target unpack without further ado.
     pub fn of(target: &str) -> Self {
-        if target.contains("-windows-") { Self::Zip } else { Self::TarZst }
+        if System::of(target) == System::Windows { Self::Zip } else { Self::TarZst }
     }
 
     /// That of a file with this name.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Result, bail};
+use speaches_launcher::system::System;
 use unicode_normalization::UnicodeNormalization as _;
 use wheel_archive::path::fold;
 
@@ -17,57 +18,34 @@ const WINDOWS_ROOT: usize = 94;
 /// its bytecode adds the 25 of `__pycache__\`, `.cpython-312` and `c`.
 const WINDOWS_BELOW: usize = WINDOWS_PATH - WINDOWS_ROOT;
 
-/// How the file systems of a target tell names apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rules {
-    /// Every name is another one.
-    Linux,
-    /// `A` and `a`, composed and decomposed accents are the same.
-    Macos,
-    /// As on macOS; some names and characters have meanings of their own, and paths are short.
-    Windows,
-}
-
-impl Rules {
-    /// The rules of a target triple.
-    pub fn of(target: &str) -> Self {
-        if target.contains("-windows-") {
-            Self::Windows
-        } else if target.contains("-apple-") {
-            Self::Macos
-        } else {
-            Self::Linux
-        }
+/// Refuses paths that cannot all be in one directory of the target. Each comes with its owner, for the message.
+///
+/// macOS takes `A` and `a`, composed and decomposed accents for the same. So does Windows, where some names and characters
+/// have meanings of their own as well, and paths are short.
+pub fn check<'a>(system: System, files: impl Iterator<Item = (&'a str, &'a str)>) -> Result<()> {
+    if system == System::Linux {
+        return Ok(());
     }
-
-    /// Refuses paths that cannot all be in one directory of the target. Each comes with its owner, for the message.
-    pub fn check<'a>(self, files: impl Iterator<Item = (&'a str, &'a str)>) -> Result<()> {
-        if self == Self::Linux {
-            return Ok(());
+    let mut spellings = BTreeMap::<String, &str>::new();
+    for (path, owner) in files {
+        if system == System::Windows
+            && let Some(what) = windows(path)
+        {
+            bail!(Failure::new(Exit::Data, format!("`{path}` of `{owner}` cannot be on Windows: {what}")));
         }
-        let mut spellings = BTreeMap::<String, &str>::new();
-        for (path, owner) in files {
-            if self == Self::Windows
-                && let Some(what) = windows(path)
-            {
-                bail!(Failure::new(Exit::Data, format!("`{path}` of `{owner}` cannot be on Windows: {what}")));
-            }
-            // Directories count, too: `A/x` and `a/y` would be in one directory there, and in two here.
-            let ends = path.match_indices('/').map(|(end, _)| end).chain([path.len()]);
-            for spelling in ends.map(|end| &path[..end]) {
-                let there = *spellings.entry(folded(spelling)).or_insert(spelling);
-                if there != spelling {
-                    bail!(Failure::new(
-                        Exit::Data,
-                        format!(
-                            "`{spelling}` of `{owner}` and `{there}` are the same name on the target's file systems"
-                        )
-                    ));
-                }
+        // Directories count, too: `A/x` and `a/y` would be in one directory there, and in two here.
+        let ends = path.match_indices('/').map(|(end, _)| end).chain([path.len()]);
+        for spelling in ends.map(|end| &path[..end]) {
+            let there = *spellings.entry(folded(spelling)).or_insert(spelling);
+            if there != spelling {
+                bail!(Failure::new(
+                    Exit::Data,
+                    format!("`{spelling}` of `{owner}` and `{there}` are the same name on the target's file systems")
+                ));
             }
         }
-        Ok(())
     }
+    Ok(())
 }
 
 /// What file systems compare that do not tell case and composition apart.
@@ -109,8 +87,8 @@ fn is_device_number(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn refused(rules: Rules, paths: &[&str]) -> Option<String> {
-        rules.check(paths.iter().map(|path| (*path, "a.whl"))).err().map(|error| error.to_string())
+    fn refused(system: System, paths: &[&str]) -> Option<String> {
+        check(system, paths.iter().map(|path| (*path, "a.whl"))).err().map(|error| error.to_string())
     }
 
     #[test]
@@ -122,30 +100,30 @@ mod tests {
             ("\u{c9}.py", "\u{e9}.py"),
             ("\u{17f}ite.py", "SITE.py"),
         ] {
-            for rules in [Rules::Macos, Rules::Windows] {
-                let said = refused(rules, &[one, other]).unwrap();
+            for system in [System::MacOs, System::Windows] {
+                let said = refused(system, &[one, other]).unwrap();
                 assert!(said.contains("are the same name") && said.contains("a.whl"), "{said}");
             }
-            assert_eq!(refused(Rules::Linux, &[one, other]), None);
+            assert_eq!(refused(System::Linux, &[one, other]), None);
         }
-        assert_eq!(refused(Rules::Windows, &["a/b.py", "a/c.py", "ab"]), None);
+        assert_eq!(refused(System::Windows, &["a/b.py", "a/c.py", "ab"]), None);
     }
 
     #[test]
     fn windows_has_names_and_lengths_of_its_own() {
         let long = format!("python/Lib/site-packages/{}", "x".repeat(160));
         for path in ["a/aux.py", "NUL", "a/Com1.tar.gz", "lpt\u{b2}", "a/what?.txt", "a/CON", long.as_str()] {
-            let said = refused(Rules::Windows, &[path]).unwrap();
+            let said = refused(System::Windows, &[path]).unwrap();
             assert!(said.contains(path) && said.contains("cannot be on Windows"), "{said}");
-            assert_eq!(refused(Rules::Macos, &[path]), None);
+            assert_eq!(refused(System::MacOs, &[path]), None);
         }
         let root = format!("C:\\Users\\{}\\AppData\\Local\\Programs\\{}\\", "x".repeat(20), "x".repeat(40));
         assert_eq!(root.len(), WINDOWS_ROOT);
-        assert_eq!(refused(Rules::Windows, &["x".repeat(165).as_str()]), None);
-        let said = refused(Rules::Windows, &["x".repeat(166).as_str()]).unwrap();
+        assert_eq!(refused(System::Windows, &["x".repeat(165).as_str()]), None);
+        let said = refused(System::Windows, &["x".repeat(166).as_str()]).unwrap();
         assert!(said.contains("it has 166 characters, and 165 are left"), "{said}");
         for path in ["auxiliary.py", "com10", "console/a", "a/lpt"] {
-            assert_eq!(refused(Rules::Windows, &[path]), None, "{path}");
+            assert_eq!(refused(System::Windows, &[path]), None, "{path}");
         }
     }
 }

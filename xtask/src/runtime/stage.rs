@@ -9,12 +9,13 @@ use camino::{Utf8Path, Utf8PathBuf};
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use speaches_launcher::layout;
 use speaches_launcher::runtime::{Description, File, Head};
+use speaches_launcher::system::System;
 
 use crate::digest::Sha256;
 use crate::failure::{Exit, Failure};
 use crate::interrupt::{self, WorkDirectory};
 use crate::progress::Bar;
-use crate::runtime::names::Rules;
+use crate::runtime::names;
 use crate::store::tree::{Entry, RelativePath, Tree};
 
 /// What a runtime will contain, by path.
@@ -63,7 +64,7 @@ impl Contents {
 
     /// Refuses what the file systems of a target cannot hold.
     pub fn check_names(&self, target: &str) -> Result<()> {
-        Rules::of(target).check(self.files.iter().map(|(path, placed)| (path.as_str(), placed.owner.as_str())))
+        names::check(System::of(target), self.files.iter().map(|(path, placed)| (path.as_str(), placed.owner.as_str())))
     }
 
     /// How many files there are.

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::machine::{Machine, Nvidia, nvidia};
 use crate::runtime::Head;
+use crate::system::System;
 
 /// The oldest macOS whose Accelerate has what whisper.cpp's wheel links against (`cblas_sgemm$NEWLAPACK`).
 const MACOS_OF_WHISPERCPP: (u32, u32) = (13, 3);
@@ -47,7 +48,7 @@ impl Wheels {
     }
 
     fn is_macos(&self) -> bool {
-        self.target.ends_with("-apple-darwin")
+        System::of(&self.target) == System::MacOs
     }
 
     /// Whether it is for Macs with a GPU that shares the memory of the processor.
