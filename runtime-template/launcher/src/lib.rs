@@ -9,6 +9,8 @@ pub mod addresses;
 mod child;
 pub mod commands;
 pub mod config;
+#[cfg(windows)]
+mod console;
 pub mod environment;
 pub mod exit;
 pub mod failure;

@@ -193,31 +193,31 @@ fn choose_hub(runtime: &OwnRuntime, config: &Config, notes: &mut Vec<String>) ->
     }
 }
 
-/// Turns this process into another program: the pid stays, and success never returns.
-///
-/// # Errors
-/// [`Exit::Unavailable`] when the program cannot be started.
+/// Turns this process into another program, and returns only when that cannot be started.
 #[cfg(unix)]
-pub fn become_command(mut command: Command) -> Result<Exit, Failure> {
+#[must_use]
+pub fn become_command(mut command: Command) -> Failure {
     use std::os::unix::process::CommandExt as _;
     crate::open_files::raise_limit();
     let error = command.exec();
-    Err(cannot_start(&command, &error))
+    cannot_start(&command, &error)
 }
 
-/// Windows has no exec: a child that dies with this process.
-///
-/// # Errors
-/// [`Exit::Unavailable`] when the program cannot be started.
-#[cfg(not(unix))]
-pub fn become_command(mut command: Command) -> Result<Exit, Failure> {
-    let _job = crate::job::Job::enter().map_err(|error| {
-        Failure::new(Exit::Internal, format!("the service cannot be tied to this process: {error}"))
-    })?;
-    let status = command.status().map_err(|error| cannot_start(&command, &error))?;
-    // A code that is none of ours is a crash.
-    let exit = Exit::ALL.into_iter().find(|exit| Some(i32::from(exit.code())) == status.code());
-    Ok(exit.unwrap_or(Exit::Internal))
+/// Windows has no exec: this process waits for a child that dies with it, and ends with the child's exit code.
+#[cfg(windows)]
+#[must_use]
+pub fn become_command(mut command: Command) -> Failure {
+    let tied = crate::job::Job::enter().and_then(|job| crate::console::leave_events_to_child().map(|()| job));
+    let _job = match tied {
+        Ok(job) => job,
+        Err(error) => {
+            return Failure::new(Exit::Internal, format!("the service cannot be tied to this process: {error}"));
+        }
+    };
+    match command.status() {
+        Ok(status) => std::process::exit(status.code().unwrap_or_else(|| i32::from(Exit::Internal.code()))),
+        Err(error) => cannot_start(&command, &error),
+    }
 }
 
 fn cannot_start(command: &Command, error: &std::io::Error) -> Failure {

@@ -1,21 +1,31 @@
 """How a service is asked to stop on Windows, which has no SIGTERM: by an event that is named after the process.
 
-`taskkill` without `/F` only asks programs that have a window.
+`taskkill` without `/F` only asks programs that have a window. The event also tells the launcher that the process is a
+service.
 """
 
 import ctypes
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable
 
 # In `Global\\`, so that a user finds a service that was started by the task scheduler, in another session.
 NAME = "Global\\speaches-stop-{pid}"
 _FOR_EVER = 0xFFFFFFFF  # INFINITE
+_CTRL_CLOSE_EVENT = 2
+_SECONDS_UNTIL_WINDOWS_KILLS = 5
+
+_called_by_windows: list[object] = []
+"""Functions that have to live as long as the process."""
 
 
 def watch(on_stop: Callable[[], None]) -> None:
-    """Call `on_stop` in a thread when the launcher sets the event. On other systems a signal does this."""
+    """Call `on_stop` when the launcher sets the event, the console is closed or the user logs off.
+
+    It is called in another thread than the main one. On other systems signals do this.
+    """
     if sys.platform == "win32":
         kernel32 = ctypes.WinDLL("kernel32", use_last_error=True)
         kernel32.CreateEventW.restype = ctypes.c_void_p
@@ -30,3 +40,16 @@ def watch(on_stop: Callable[[], None]) -> None:
             on_stop()
 
         threading.Thread(target=wait, name="stop", daemon=True).start()
+
+        @ctypes.WINFUNCTYPE(ctypes.c_int, ctypes.c_uint32)
+        def on_console_event(number: int) -> bool:
+            if number < _CTRL_CLOSE_EVENT:
+                # Ctrl-C and Ctrl-Break are signals of Python.
+                return False
+            on_stop()
+            # Windows ends the process when this returns.
+            time.sleep(_SECONDS_UNTIL_WINDOWS_KILLS)
+            return True
+
+        _called_by_windows.append(on_console_event)
+        kernel32.SetConsoleCtrlHandler(on_console_event, True)

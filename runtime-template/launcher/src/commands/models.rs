@@ -61,7 +61,7 @@ fn manage(runtime: &OwnRuntime, flags: &Flags, arguments: &[&str]) -> Result<Exi
         let config = Config::resolve(flags, sources, &runtime.head)?;
         private_directory::make(&config.values.hf_cache)?;
         let manager = Manager::prepare(runtime, &config, sources)?;
-        become_command(manager.command(arguments, &Listening::as_configured(&config)))
+        Err(become_command(manager.command(arguments, &Listening::as_configured(&config))))
     })
 }
 

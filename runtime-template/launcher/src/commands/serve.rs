@@ -47,7 +47,7 @@ fn serve(flags: &Flags, runtime: &OwnRuntime, sources: &Sources<'_>) -> Result<E
     };
     #[cfg(not(unix))]
     let listening = Listening::as_configured(&config);
-    become_command(manager.command(&["serve"], &listening))
+    Err(become_command(manager.command(&["serve"], &listening)))
 }
 
 /// What to say when the whole network may use the service.

@@ -39,7 +39,7 @@ fn tune(arguments: &Arguments, runtime: &OwnRuntime, sources: &Sources<'_>) -> R
     let mut manager = Manager::prepare(runtime, &config, sources)?;
     manager.compute(&accelerators)?;
     let command = if arguments.json { &["tune", "--json"][..] } else { &["tune"] };
-    become_command(manager.command(command, &Listening::as_configured(&config)))
+    Err(become_command(manager.command(command, &Listening::as_configured(&config))))
 }
 
 fn forget_crash(config: &Config, sources: &Sources<'_>) -> Result<(), Failure> {

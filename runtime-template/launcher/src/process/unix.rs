@@ -1,0 +1,39 @@
+//! Processes of Linux and macOS: a service is told by its command line, and ended by a signal.
+
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::Request;
+use crate::layout;
+
+/// The command line has the name of the script, which nothing else has.
+pub fn is_service(pid: u32) -> bool {
+    let script = layout::SERVICE_MANAGER.rsplit('/').next().unwrap_or(layout::SERVICE_MANAGER);
+    pid > 0 && command_line(pid).is_some_and(|line| line.contains(script))
+}
+
+#[cfg(target_os = "linux")]
+fn command_line(pid: u32) -> Option<String> {
+    // One that has ended and was not waited for has none.
+    let line = fs_err::read(format!("/proc/{pid}/cmdline")).ok()?;
+    Some(String::from_utf8_lossy(&line).replace('\0', " "))
+}
+
+/// N.B. without `-ww`, the ps of macOS cuts what it prints after 79 characters, which the path of a runtime may take alone.
+#[cfg(not(target_os = "linux"))]
+fn command_line(pid: u32) -> Option<String> {
+    let pid = pid.to_string();
+    let output = std::process::Command::new("/bin/ps").args(["-ww", "-o", "command=", "-p", &pid]).output().ok()?;
+    Some(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+pub fn send(pid: u32, request: Request) -> Result<(), String> {
+    let signal = if request == Request::Kill { Signal::SIGKILL } else { Signal::SIGTERM };
+    let pid = i32::try_from(pid).map_err(|error| error.to_string())?;
+    match kill(Pid::from_raw(pid), signal) {
+        // It was faster.
+        Ok(()) | Err(Errno::ESRCH) => Ok(()),
+        Err(error) => Err(error.desc().to_owned()),
+    }
+}
