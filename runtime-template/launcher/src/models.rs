@@ -162,8 +162,8 @@ fn add(from: &Path, to: &Path) -> io::Result<bool> {
         // On another file system, or not allowed for files of somebody else.
         result = symlink(from, to);
     }
-    // Windows lets ordinary users make no symbolic links, and some file systems have none.
-    if is_other(&result) { copy(from, to) } else { ignore_existing(result) }
+    // Windows lets ordinary users make no symbolic links, or follow none to a network drive; some file systems have none.
+    if is_other(&result) || (result.is_ok() && !to.exists()) { copy(from, to) } else { ignore_existing(result) }
 }
 
 /// Copies a file unless something is there, so that no half of it is ever seen under its name. Whether it was copied.

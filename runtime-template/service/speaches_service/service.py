@@ -32,7 +32,7 @@ DRAIN_SECONDS = 6
 DEADLINE_SECONDS = 7.5
 """When the process ends even if something still runs, say a thread inside a model. Harbor kills after 10 s."""
 
-STOP_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name))
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Service:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 # In `Global\\`, so that a user finds a service that was started by the task scheduler, in another session.
 NAME = "Global\\speaches-stop-{pid}"
 _FOR_EVER = 0xFFFFFFFF  # INFINITE
-_CTRL_CLOSE_EVENT = 2
+_CTRL_C_EVENT, _CTRL_BREAK_EVENT = 0, 1
 _SECONDS_UNTIL_WINDOWS_KILLS = 5
 
 _called_by_windows: list[object] = []
@@ -22,7 +22,7 @@ _called_by_windows: list[object] = []
 
 
 def watch(on_stop: Callable[[], None]) -> None:
-    """Call `on_stop` when the launcher sets the event, the console is closed or the user logs off.
+    """Call `on_stop` when the launcher sets the event, on Ctrl-Break, or when the console is closed.
 
     It is called in another thread than the main one. On other systems signals do this.
     """
@@ -43,13 +43,19 @@ def watch(on_stop: Callable[[], None]) -> None:
 
         @ctypes.WINFUNCTYPE(ctypes.c_int, ctypes.c_uint32)
         def on_console_event(number: int) -> bool:
-            if number < _CTRL_CLOSE_EVENT:
-                # Ctrl-C and Ctrl-Break are signals of Python.
-                return False
-            on_stop()
-            # Windows ends the process when this returns.
-            time.sleep(_SECONDS_UNTIL_WINDOWS_KILLS)
-            return True
+            return answer_console_event(number, on_stop, time.sleep)
 
         _called_by_windows.append(on_console_event)
         kernel32.SetConsoleCtrlHandler(on_console_event, True)
+
+
+def answer_console_event(number: int, on_stop: Callable[[], None], sleep: Callable[[float], None]) -> bool:
+    """Call `on_stop`, and say whether nothing else need look at the event. Windows calls this in a new thread."""
+    if number == _CTRL_C_EVENT:
+        # Python makes a signal of it.
+        return False
+    on_stop()
+    if number != _CTRL_BREAK_EVENT:
+        # The console is closed, or the user logs off: Windows ends the process when this returns.
+        sleep(_SECONDS_UNTIL_WINDOWS_KILLS)
+    return True
