@@ -2,7 +2,7 @@
 
 pub mod findings;
 pub mod nvidia;
-mod system;
+pub mod system;
 
 use serde::Serialize;
 

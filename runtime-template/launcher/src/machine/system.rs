@@ -47,6 +47,35 @@ pub fn processor() -> Option<String> {
     None
 }
 
+/// Whether programs that ask for it may open files whose paths have more than 259 characters. Only Windows has a limit
+/// that low; an administrator can lift it.
+#[cfg(not(windows))]
+pub const fn allows_long_paths() -> bool {
+    true
+}
+
+/// See <https://learn.microsoft.com/windows/win32/fileio/maximum-file-path-limitation>.
+#[cfg(windows)]
+pub fn allows_long_paths() -> bool {
+    use windows_sys::Win32::System::Registry::{HKEY_LOCAL_MACHINE, RRF_RT_REG_DWORD, RegGetValueW};
+    use windows_sys::w;
+    let mut value = 0_u32;
+    let mut size = size_of_val(&value) as u32;
+    // SAFETY: both names end with a zero, and the value is as long as the size says.
+    let error = unsafe {
+        RegGetValueW(
+            HKEY_LOCAL_MACHINE,
+            w!("SYSTEM\\CurrentControlSet\\Control\\FileSystem"),
+            w!("LongPathsEnabled"),
+            RRF_RT_REG_DWORD,
+            std::ptr::null_mut(),
+            (&raw mut value).cast(),
+            &raw mut size,
+        )
+    };
+    error == 0 && value == 1
+}
+
 #[cfg(target_os = "macos")]
 fn text_of(name: &std::ffi::CStr) -> Option<String> {
     use nix::libc;

@@ -15,12 +15,15 @@ use crate::instance::Instance;
 use crate::listeners::Listeners;
 use crate::own_runtime::{DAMAGED, OwnRuntime};
 use crate::policy::Decision;
+use crate::runtime::{Description, File};
 use crate::system::System;
 use crate::verification::{self, Depth};
-use crate::{child, environment, hub, layout};
+use crate::{child, environment, hub, layout, machine};
 
 /// How long the interpreter may take to start, on a machine that does something else.
 const INTERPRETER_PATIENCE: Duration = Duration::from_secs(20);
+/// Characters of the longest path, as Windows counts them: UTF-16 units, without the zero at the end.
+const LONGEST_PATH: usize = 259;
 /// Below this much free space a download of a model fails.
 #[cfg(unix)]
 const LITTLE_SPACE: u64 = 2_000_000_000;
@@ -31,7 +34,11 @@ pub fn all(patient: &Patient<'_>) -> Vec<Check> {
         Ok(runtime) => runtime,
         Err(failure) => return vec![Check::failed("runtime", failure)],
     };
-    let mut checks = vec![files(runtime), interpreter(runtime, patient), models(runtime)];
+    let description = runtime.description();
+    let mut checks = vec![files(runtime, description.as_ref()), interpreter(runtime, patient), models(runtime)];
+    if !machine::system::allows_long_paths() {
+        checks.extend(description.iter().filter_map(|description| long_paths(&runtime.root, &description.files)));
+    }
     checks.extend(quarantine(runtime));
     match patient.config {
         Some(Ok(config)) => {
@@ -49,8 +56,8 @@ pub fn all(patient: &Patient<'_>) -> Vec<Check> {
     checks
 }
 
-fn files(runtime: &OwnRuntime) -> Check {
-    let compared = runtime.description().map_err(|failure| failure.to_string()).and_then(|description| {
+fn files(runtime: &OwnRuntime, description: Result<&Description, &Failure>) -> Check {
+    let compared = description.map_err(ToString::to_string).and_then(|description| {
         let differences = verification::compare(&runtime.root, &description.files, Depth::Metadata);
         differences.map(|found| (found, description.files.len())).map_err(|error| error.to_string())
     });
@@ -66,6 +73,22 @@ fn files(runtime: &OwnRuntime) -> Check {
         }
         Err(error) => Check::new("runtime", Verdict::Fail, error).advice(DAMAGED),
     }
+}
+
+/// Python opens no file with a longer path than Windows allows.
+fn long_paths(root: &Path, files: &[File]) -> Option<Check> {
+    let length = |text: &str| text.encode_utf16().count();
+    let root = length(&root.to_string_lossy());
+    let inside = files.iter().map(|file| 1 + length(&file.path)).max()?;
+    (root + inside > LONGEST_PATH).then(|| {
+        let said =
+            format!("paths in the runtime have up to {} characters; Windows opens up to {LONGEST_PATH}", root + inside);
+        let room = LONGEST_PATH.saturating_sub(inside);
+        Check::new("paths", Verdict::Warn, said).advice(format!(
+            "move the runtime to a directory whose path has at most {room} characters, or let an administrator set \
+             LongPathsEnabled (https://learn.microsoft.com/windows/win32/fileio/maximum-file-path-limitation)"
+        ))
+    })
 }
 
 fn interpreter(runtime: &OwnRuntime, patient: &Patient<'_>) -> Check {
@@ -245,4 +268,21 @@ fn quarantine(runtime: &OwnRuntime) -> Option<Check> {
     } else {
         Check::new("quarantine", Verdict::Ok, "the runtime is not in quarantine")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_that_windows_does_not_open_are_told() {
+        let root = Path::new("C:\\runtime");
+        let file =
+            |length: usize| File { path: "ä".repeat(length), size: 0, sha256: String::new(), mode: String::new() };
+        assert!(long_paths(root, &[file(248), file(1)]).is_none());
+        let check = long_paths(root, &[file(249)]).unwrap();
+        assert_eq!(check.verdict, Verdict::Warn);
+        assert_eq!(check.message, "paths in the runtime have up to 260 characters; Windows opens up to 259");
+        assert!(check.advice.unwrap().contains("at most 9 characters"));
+    }
 }
