@@ -194,14 +194,17 @@ def stops_by(event: int) -> None:
         assert not is_running(pid)
 
 
+# It is in the console itself, so it has to live on.
 PRESS = """
-import ctypes, sys
+import ctypes, os, sys, time
 kernel32 = ctypes.WinDLL("kernel32")
 kernel32.FreeConsole()
 assert kernel32.AttachConsole(int(sys.argv[1]))
 live_on = ctypes.WINFUNCTYPE(ctypes.c_int, ctypes.c_uint32)(lambda number: True)
-assert kernel32.SetConsoleCtrlHandler(live_on, True)
+assert kernel32.SetConsoleCtrlHandler(None if sys.argv[2] == "0" else live_on, True)
 assert kernel32.GenerateConsoleCtrlEvent(int(sys.argv[2]), 0)
+time.sleep(1)
+os._exit(0)
 """
 
 

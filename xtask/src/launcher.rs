@@ -57,7 +57,13 @@ impl LauncherInput {
         let linker = Linker::choose(target);
         match build::compiler(&linker.rust_target(target)) {
             Ok(compiler) => Ok(Self::Built {
-                key: Sha256::of_json(&(&compiler, linker, linker.rust_target(target), sources)),
+                key: Sha256::of_json(&(
+                    &compiler,
+                    linker,
+                    linker.rust_target(target),
+                    target.launcher_macos_floor(),
+                    sources,
+                )),
                 linker,
                 tools: (linker == Linker::Zig && !linker::has_zig()).then(|| tools.clone()),
             }),

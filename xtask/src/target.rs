@@ -79,6 +79,11 @@ impl Target {
         })
     }
 
+    /// The oldest macOS that runs the launcher, which is the same for every Python.
+    pub fn launcher_macos_floor(&self) -> Option<&'static str> {
+        self.macos_floor("3.10")
+    }
+
     /// The oldest glibc that runs a runtime, such as `2.28`: that of the newest wheels it may have.
     pub fn glibc_floor(&self) -> Option<String> {
         // PEP 600: "manylinux_${GLIBCMAJOR}_${GLIBCMINOR}_${ARCH}"

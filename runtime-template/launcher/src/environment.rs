@@ -217,8 +217,9 @@ mod tests {
     #[test]
     fn a_copied_cpython_finds_its_own_library_first() {
         let path = |environment: &[(&str, &str)]| changed(true, environment, "", "LD_LIBRARY_PATH");
-        assert_eq!(path(&[]), set_to("/runtime/python/lib"));
-        assert_eq!(path(&[("LD_LIBRARY_PATH", "/x")]), set_to("/runtime/python/lib:/x"));
+        let own = Path::new("/runtime").join("python").join("lib").display().to_string();
+        assert_eq!(path(&[]), set_to(&own));
+        assert_eq!(path(&[("LD_LIBRARY_PATH", "/x")]), set_to(&format!("{own}:/x")));
         assert_eq!(changed(false, &[], "", "LD_LIBRARY_PATH"), None);
     }
 
@@ -267,7 +268,9 @@ mod tests {
             };
             let own = ["cublas", "cudnn"].map(|wheel| nvidia.join(wheel).join(libraries).display().to_string());
             let expected = [&own[..], &["theirs".to_owned()]].concat().join(separator);
-            assert_eq!(path(true), Some((name.to_owned(), Some(expected))));
+            // Windows takes both kinds of separators.
+            let found = path(true).map(|(name, value)| (name, value.map(|value| value.replace('\\', "/"))));
+            assert_eq!(found, Some((name.to_owned(), Some(expected.replace('\\', "/")))));
             assert_eq!(path(false), None);
         }
         assert!(decision(Device::Cpu, Provider::Cuda).uses_cuda() && decision(Device::Cuda, Provider::Cpu).uses_cuda());

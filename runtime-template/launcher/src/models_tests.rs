@@ -49,7 +49,11 @@ impl World {
     fn contents(&self) -> Vec<(String, String)> {
         let repository = self.repository();
         let read = |file: &PathBuf| fs_err::read_to_string(repository.join(file)).unwrap_or_else(|_| "nowhere".into());
-        tree::files_below(&repository).unwrap().iter().map(|file| (file.display().to_string(), read(file))).collect()
+        tree::files_below(&repository)
+            .unwrap()
+            .iter()
+            .map(|file| (file.display().to_string().replace('\\', "/"), read(file)))
+            .collect()
     }
 }
 

@@ -44,6 +44,8 @@ impl Builder<'_> {
             .env("CARGO_ENCODED_RUSTFLAGS", remapped(self.root).join("\u{1f}"))
             .env_remove("RUSTFLAGS")
             .args(self.offline.then_some("--offline"))
+            // zig would ask for the newest macOS that it knows.
+            .envs(target.launcher_macos_floor().map(|version| ("MACOSX_DEPLOYMENT_TARGET", version)))
             // What went wrong is in the message; a trace of cargo-zigbuild tells nobody more.
             .env("RUST_BACKTRACE", "0")
             .current_dir(self.root);

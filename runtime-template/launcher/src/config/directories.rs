@@ -8,13 +8,13 @@ use crate::system::System;
 /// The directory in which huggingface_hub keeps models, found as it finds it.
 #[must_use]
 pub fn default_hub(sources: &Sources<'_>) -> PathBuf {
-    const HUB: &str = "huggingface/hub";
+    let below = |cache: PathBuf| cache.join("huggingface").join("hub");
     if let Some(cache) = sources.path("XDG_CACHE_HOME") {
-        return cache.join(HUB);
+        return below(cache);
     }
-    let own = sources.home().map(|home| home.join(".cache").join(HUB));
+    let own = sources.home().map(|home| below(home.join(".cache")));
     // Models that are there serve, even where no others can be added.
-    own.filter(|hub| hub.is_dir() || is_writable(hub)).unwrap_or_else(|| temporary().join("cache").join(HUB))
+    own.filter(|hub| hub.is_dir() || is_writable(hub)).unwrap_or_else(|| below(temporary().join("cache")))
 }
 
 /// The directory that has a subdirectory for the state of each running service. A home that can only be read has none, so

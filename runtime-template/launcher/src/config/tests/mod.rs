@@ -194,8 +194,8 @@ fn services_side_by_side_have_directories_of_their_own() {
     let directory = |port: &str| {
         World::new(&[("XDG_STATE_HOME", "/state"), ("UVICORN_PORT", port)], "").get(&Flags::default(), "state_dir").0
     };
-    assert_eq!(directory("1"), json!("/state/speaches/1"));
-    assert_eq!(directory("0"), json!(format!("/state/speaches/pid-{}", std::process::id())));
+    assert_eq!(directory("1"), json!(Path::new("/state").join("speaches").join("1")));
+    assert_eq!(directory("0"), json!(Path::new("/state").join("speaches").join(format!("pid-{}", std::process::id()))));
     let own = World::new(&[("SPEACHES_STATE_DIR", "/own"), ("UVICORN_PORT", "1")], "");
     assert_eq!(own.get(&Flags::default(), "state_dir").0, json!("/own"), "one that is named is taken as it is");
 }
@@ -234,7 +234,7 @@ fn a_provider_may_have_the_name_that_onnxruntime_gives_it() {
 
 #[test]
 fn the_home_is_put_for_a_tilde_in_every_layer() {
-    let expected = json!("/home/a/x");
+    let expected = json!(Path::new("/home/a").join("x"));
     let home = ("HOME", "/home/a");
     let flags = Flags { values: BTreeMap::from([("state_dir", "~/x".to_owned())]), ..Flags::default() };
     assert_eq!(World::new(&[home], "").get(&flags, "state_dir").0, expected);
@@ -251,10 +251,10 @@ fn the_home_is_put_for_a_tilde_in_every_layer() {
 fn the_cache_is_the_hub_of_the_directory_and_hf_hub_cache_is_the_hub_itself() {
     let hub = |name: &str| World::new(&[(name, "/c")], "").get(&Flags::default(), "hf_cache").0;
     assert_eq!(hub("HF_HUB_CACHE"), json!("/c"));
-    assert_eq!(hub("HF_HOME"), json!("/c/hub"));
-    assert_eq!(hub("HARBOR_HF_CACHE"), json!("/c/hub"));
+    assert_eq!(hub("HF_HOME"), json!(Path::new("/c").join("hub")));
+    assert_eq!(hub("HARBOR_HF_CACHE"), json!(Path::new("/c").join("hub")));
     let yaml = World::new(&[], "x-speaches: {hf_cache: cache}");
-    let beside = yaml.directory.path().join("cache/hub");
+    let beside = yaml.directory.path().join("cache").join("hub");
     assert_eq!(yaml.get(&Flags::default(), "hf_cache").0, json!(beside), "relative to the file");
 }
 
