@@ -123,8 +123,13 @@ fn a_harbor_without_a_native_mode_gets_one_file_and_its_merge_is_a_proxy() {
         assert_eq!(service["container_name"], original["container_name"]);
         let check = &service["healthcheck"];
         assert_eq!(check["test"], "wget -q -O /dev/null http://127.0.0.1:8000/health", "a list would be appended");
-        assert_eq!(check["start_period"], original["healthcheck"]["start_period"]);
-        assert_eq!(taken(words)["services"]["speaches-init"], stock["services"]["speaches-init"], "it runs as before");
+        // `harbor up` without the service fails within 20 seconds.
+        let seconds = |name: &str| check[name].as_str().unwrap().trim_end_matches('s').parse::<u64>().unwrap();
+        let retries = check["retries"].as_u64().unwrap();
+        assert!(seconds("start_period") + retries * (seconds("interval") + seconds("timeout")) <= 20, "{check}");
+        let mut init = stock["services"]["speaches-init"].clone();
+        init["profiles"] = serde_json::json!(["speaches-container"]);
+        assert_eq!(taken(words)["services"]["speaches-init"], init, "it does not run");
     }
     let overlay = yaml(&home.join(OVERLAY));
     assert!(overlay["services"]["speaches"].get("ports").is_none(), "a list cannot be taken back, only added to");
@@ -133,7 +138,9 @@ fn a_harbor_without_a_native_mode_gets_one_file_and_its_merge_is_a_proxy() {
 #[test]
 fn installing_twice_is_as_once_and_uninstalling_leaves_what_was_there() {
     let scratch = scratch();
-    for home in [stock_harbor(&scratch.path.join("stock")), native_harbor(&scratch.path.join("native"))] {
+    let (stock, native) = (stock_harbor(&scratch.path.join("stock")), native_harbor(&scratch.path.join("native")));
+    // Only the service of the first is ours to look after.
+    for (home, status) in [(stock, 69), (native, 0)] {
         let before = contents(&home);
         run(&mut harbor(&home, &["status"])).expect(69).says("speaches harbor install");
         run(&mut harbor(&home, &["install", "--dry-run"])).expect(0).says("would be written");
@@ -142,7 +149,7 @@ fn installing_twice_is_as_once_and_uninstalling_leaves_what_was_there() {
         let installed = contents(&home);
         run(&mut harbor(&home, &["install"])).expect(0).says("is right already");
         assert_eq!(contents(&home), installed);
-        run(&mut harbor(&home, &["status"])).expect(0);
+        run(&mut harbor(&home, &["status"])).expect(status);
         run(&mut harbor(&home, &["uninstall"])).expect(0).says("removed");
         assert_eq!(contents(&home), before);
         run(&mut harbor(&home, &["uninstall"])).expect(0).says("is not there");
@@ -237,24 +244,41 @@ fn beside_a_harbor_that_knows_containers_only_the_service_runs_in_the_background
     run(harbor(&home, &["start"]).env("UVICORN_HOST", "127.0.0.1"))
         .expect(0)
         .says(&format!("runs already, as pid {pid}"));
-    let said = run(harbor(&home, &["status"]).env("UVICORN_HOST", "127.0.0.1"));
-    assert!(said.stdout.contains(&format!("(pid {pid})")), "{}", said.stdout);
+    let assert_status = |exit: i32, text: &str| {
+        let said = run(harbor(&home, &["status"]).env("UVICORN_HOST", "127.0.0.1")).expect(exit).stdout;
+        assert!(said.contains(text), "{said}");
+    };
+    run(&mut harbor(&home, &["install"])).expect(0);
+    assert_status(0, &format!("(pid {pid})"));
     run(harbor(&home, &["stop"]).env("UVICORN_HOST", "127.0.0.1"))
         .expect(0)
         .says(&format!("stopped the service (pid {pid})"));
     assert_eq!(get(&format!("http://127.0.0.1:{port}/health")).0, 0);
     assert!(!logs.join("speaches-native.pid").exists());
+    assert_status(69, "service: stopped");
     let log = fs_err::read_to_string(logs.join("speaches-native.log")).unwrap();
     assert!(log.contains("listening on") && log.trim_end().ends_with("stopped"), "{log}");
     run(harbor(&home, &["stop"]).env("UVICORN_HOST", "127.0.0.1")).expect(0).says("no service runs");
 
     // What the service says when it does not start is passed on, with its exit code.
     let taken = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
-    run(harbor(&home, &["start"]).env("UVICORN_HOST", "127.0.0.1"))
+    let refused = run(harbor(&home, &["start"]).env("UVICORN_HOST", "127.0.0.1"))
         .expect(75)
         .says(&format!("port {port}"))
-        .says(".log");
+        .says(".log")
+        .says("set HARBOR_SPEACHES_NATIVE_PORT in");
+    assert!(!refused.stderr.contains("--port"), "`harbor start` has no such option: {}", refused.stderr);
     drop(taken);
+
+    // A service that was killed has died, here as for `speaches status`.
+    let started = run(harbor(&home, &["start"]).env("UVICORN_HOST", "127.0.0.1")).expect(0);
+    assert!(started.stdout.contains(&port.to_string()));
+    let pid = fs_err::read_to_string(logs.join("speaches-native.pid")).unwrap().trim().parse().unwrap();
+    rustix::process::kill_process(rustix::process::Pid::from_raw(pid).unwrap(), rustix::process::Signal::KILL).unwrap();
+    while get(&format!("http://127.0.0.1:{port}/health")).0 != 0 {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    assert_status(69, "service: died");
 }
 
 #[test]

@@ -110,9 +110,12 @@ fn a_runtime_with_a_part_missing_ends_with_69() {
     fs_err::rename(runtime.join("app/realtime-console"), runtime.join("app/elsewhere")).unwrap();
     run(&mut speaches(&runtime, &["serve", "--host", "127.0.0.1", "--port", "0"])).expect(69).says("realtime-console");
     fs_err::remove_dir_all(runtime.join("app")).unwrap();
-    run(&mut speaches(&runtime, &["serve"])).expect(69).says("`").says("is missing from the runtime");
+    run(&mut speaches(&runtime, &["serve", "--port", "0"])).expect(69).says("`").says("is missing from the runtime");
     fs_err::write(runtime.join("runtime.json"), "{").unwrap();
-    run(&mut speaches(&runtime, &["serve"])).expect(69).says("runtime.json").says("provision or unpack it again");
+    run(&mut speaches(&runtime, &["serve", "--port", "0"]))
+        .expect(69)
+        .says("runtime.json")
+        .says("provision or unpack it again");
 }
 
 #[test]

@@ -145,6 +145,8 @@ fn uninstall(home: &Home, root: &Path) -> Result<Exit, Failure> {
 fn status(home: &Home, runtime: &OwnRuntime, sources: &Sources<'_>) -> Result<Exit, Failure> {
     println!("Harbor: `{}` ({})", home.path.display(), describe(home.flavor));
     let mut complete = true;
+    // Harbor itself knows whether a service runs that it has started.
+    let mut runs = true;
     for file in File::all(home, &runtime.root)? {
         let found = file.find()?;
         complete &= found == Found::Same;
@@ -158,15 +160,18 @@ fn status(home: &Home, runtime: &OwnRuntime, sources: &Sources<'_>) -> Result<Ex
     }
     if home.flavor == Flavor::Stock {
         let background = Background::new(home, runtime, sources)?;
-        match background.running() {
-            Some(instance) => println!("service: {} (pid {})", instance.phase(), instance.status.pid),
-            None => println!("service: does not run; `speaches harbor start` starts it on port {}", background.port),
+        let start = format!("`speaches harbor start` starts it on port {}", background.port);
+        runs = background.running().is_some();
+        match background.last() {
+            Some(instance) if runs => println!("service: {} (pid {})", instance.phase(), instance.status.pid),
+            Some(instance) => println!("service: {} (pid {}); {start}", instance.phase(), instance.status.pid),
+            None => println!("service: does not run; {start}"),
         }
     }
     if !complete {
         eprintln!("hint: `speaches harbor install` writes what is missing");
     }
-    Ok(if complete { Exit::Success } else { Exit::Unavailable })
+    Ok(if complete && runs { Exit::Success } else { Exit::Unavailable })
 }
 
 fn start(home: &Home, runtime: &OwnRuntime, sources: &Sources<'_>) -> Result<Exit, Failure> {

@@ -68,7 +68,13 @@ impl<'a> Background<'a> {
     /// The service, if it runs.
     #[must_use]
     pub fn running(&self) -> Option<Instance> {
-        Instance::read(&self.state).filter(|instance| instance.alive)
+        self.last().filter(|instance| instance.alive)
+    }
+
+    /// The service that runs, or ran last.
+    #[must_use]
+    pub fn last(&self) -> Option<Instance> {
+        Instance::read(&self.state)
     }
 
     /// Where it logs: in a directory like those of Harbor's own host services.
@@ -123,13 +129,14 @@ impl<'a> Background<'a> {
                 let exit = Exit::ALL.into_iter().find(|exit| Some(i32::from(exit.code())) == status.code());
                 let log = fs_err::read(self.log()).unwrap_or_default();
                 let new = String::from_utf8_lossy(&log[usize::try_from(log_before).unwrap_or(0).min(log.len())..]);
-                let lines = new.lines().collect::<Vec<_>>();
+                // Its hints are for people who started it themselves.
+                let lines = new.lines().filter(|line| !line.starts_with("hint: ")).collect::<Vec<_>>();
                 let last = lines[lines.len().saturating_sub(LAST_LINES)..].join("\n  ");
                 return Err(Failure::new(
                     exit.unwrap_or(Exit::Internal),
                     format!("the service did not start ({status}); the end of its log:\n  {last}"),
                 )
-                .hint(format!("all of it is in `{}`", self.log().display())));
+                .hint(self.advice(exit)));
             }
             if started.elapsed() > PATIENCE {
                 let seconds = PATIENCE.as_secs();
@@ -139,6 +146,19 @@ impl<'a> Background<'a> {
             }
             std::thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    fn advice(&self, exit: Option<Exit>) -> String {
+        let log = self.log();
+        if exit == Some(Exit::Temporary) {
+            let settings = self.home.path.join(".env");
+            return format!(
+                "stop what listens there, or set {PORT_VARIABLE} in `{}` to another port; all of the log is in `{}`",
+                settings.display(),
+                log.display()
+            );
+        }
+        format!("all of it is in `{}`", log.display())
     }
 
     /// Removes what says that it runs.
