@@ -692,9 +692,10 @@ uninstall() {
     rmdir "$root" 2>/dev/null || say "note: $root has other files, which stay"
     say "removed all versions"
     if [ -n "$purge" ]; then
-        case $(uname -s) in
-        Darwin) state="$HOME/Library/Application Support/speaches" ;;
-        *) state=${XDG_STATE_HOME:-$HOME/.local/state}/speaches ;;
+        case "${XDG_STATE_HOME:-} $(uname -s)" in
+        /*) state=$XDG_STATE_HOME/speaches ;;
+        *Darwin) state="$HOME/Library/Application Support/speaches" ;;
+        *) state=$HOME/.local/state/speaches ;;
         esac
         rm -rf "$state"
         say "removed $state"

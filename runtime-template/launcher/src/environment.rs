@@ -6,6 +6,7 @@ use crate::config::{Config, Sources};
 use crate::layout::{self, Family};
 use crate::policy::{Decision, Device};
 use crate::runtime::Head;
+use crate::system::System;
 
 /// Telemetry is off, as in upstream's own container.
 const QUIET: [(&str, &str); 5] = [
@@ -116,9 +117,10 @@ pub fn library_path(runtime: &Path, head: &Head, sources: &Sources<'_>, uses_cud
     if directories.is_empty() {
         return None;
     }
-    let (name, separator) = match family {
-        Family::Unix => ("LD_LIBRARY_PATH", ":"),
-        Family::Windows => ("PATH", ";"),
+    let (name, separator) = match System::of(&head.target) {
+        System::Linux => ("LD_LIBRARY_PATH", ":"),
+        System::MacOs => ("DYLD_LIBRARY_PATH", ":"),
+        System::Windows => ("PATH", ";"),
     };
     let own = directories.into_iter().map(|directory| directory.display().to_string());
     let path = own.chain(sources.variable(name)).collect::<Vec<_>>().join(separator);
@@ -221,6 +223,12 @@ mod tests {
         assert_eq!(path(&[]), set_to(&own));
         assert_eq!(path(&[("LD_LIBRARY_PATH", "/x")]), set_to(&format!("{own}:/x")));
         assert_eq!(changed(false, &[], "", "LD_LIBRARY_PATH"), None);
+        let mut head = head();
+        (head.python.harvested, head.target) = (true, "aarch64-apple-darwin".into());
+        let world = World::new(&[], "");
+        let found = world
+            .with(&Flags::default(), &head, |_, sources| library_path(Path::new("/runtime"), &head, sources, false));
+        assert_eq!(found, Some(("DYLD_LIBRARY_PATH".to_owned(), Some(own))), "what the loader of macOS reads");
     }
 
     fn decision(device: Device, provider: Provider) -> Decision {

@@ -12,6 +12,7 @@ use nix::sys::socket::{self, AddressFamily, Backlog, SockFlag, SockType, Sockadd
 
 use crate::failure::{Exit, Failure};
 use crate::port_holder;
+use crate::system::System;
 
 /// Connections that may wait to be accepted; uvicorn's own default. A system may have a lower limit.
 const BACKLOG: i32 = 2048;
@@ -51,7 +52,7 @@ impl Listeners {
     fn open_all(addresses: &[IpAddr], port: u16, asked: bool) -> Result<Self, Failure> {
         let mut all = Self { addresses: Vec::new(), port, warnings: Vec::new(), sockets: Vec::new() };
         for &address in addresses {
-            match listen(SocketAddr::new(address, all.port)) {
+            match listen(SocketAddr::new(address, all.port), System::HERE) {
                 Ok(socket) => {
                     all.port = port_of(&socket)?;
                     all.sockets.push(socket);
@@ -82,13 +83,28 @@ impl Listeners {
     }
 }
 
-fn listen(address: SocketAddr) -> nix::Result<OwnedFd> {
+/// Listens, also where connections of before are still in TIME_WAIT.
+///
+/// With SO_REUSEADDR, macOS lets one user listen on a port of all addresses and on the same port of one of them, so that a
+/// second service would take what the first one gets. There it is used only when nobody listens.
+fn listen(address: SocketAddr, system: System) -> nix::Result<OwnedFd> {
+    if system != System::MacOs {
+        return listen_with(address, true);
+    }
+    match listen_with(address, false) {
+        Err(Errno::EADDRINUSE) if port_holder::find(address.ip(), address.port()).is_none() => {
+            listen_with(address, true)
+        }
+        other => other,
+    }
+}
+
+fn listen_with(address: SocketAddr, reuse: bool) -> nix::Result<OwnedFd> {
     let family = if address.is_ipv6() { AddressFamily::Inet6 } else { AddressFamily::Inet };
     let socket = socket::socket(family, SockType::Stream, SockFlag::empty(), None)?;
     // N.B. macOS has no SOCK_CLOEXEC. No other thread starts a program meanwhile.
     fcntl(&socket, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
-    // A port whose connections of before are still in TIME_WAIT can be used.
-    socket::setsockopt(&socket, sockopt::ReuseAddr, &true)?;
+    socket::setsockopt(&socket, sockopt::ReuseAddr, &reuse)?;
     if address.is_ipv6() {
         // `::` and `0.0.0.0` are two addresses, each with a socket of its own.
         socket::setsockopt(&socket, sockopt::Ipv6V6Only, &true)?;
@@ -133,6 +149,35 @@ mod tests {
     use super::*;
 
     const LOOPBACK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+    #[test]
+    fn a_port_is_taken_on_every_system_if_all_addresses_or_this_one_have_it() {
+        let everywhere = IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED);
+        for system in [System::Linux, System::MacOs] {
+            if system == System::Linux && cfg!(target_os = "macos") {
+                continue; // what it does there is why there are two ways
+            }
+            for (first, second) in [(LOOPBACK, LOOPBACK), (LOOPBACK, everywhere), (everywhere, LOOPBACK)] {
+                let listener = listen(SocketAddr::new(first, 0), system).unwrap();
+                let address = SocketAddr::new(second, port_of(&listener).unwrap());
+                assert_eq!(listen(address, system).unwrap_err(), Errno::EADDRINUSE, "{system:?}: {first}, {second}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_port_of_ended_connections_can_be_listened_on() {
+        let listener = listen(SocketAddr::new(LOOPBACK, 0), System::HERE).unwrap();
+        let address = SocketAddr::new(LOOPBACK, port_of(&listener).unwrap());
+        let listener = std::net::TcpListener::from(listener);
+        let client = std::net::TcpStream::connect(address).unwrap();
+        // The side that ends first is left in TIME_WAIT.
+        drop(listener.accept().unwrap());
+        drop(listener);
+        drop(client);
+        assert_eq!(listen_with(address, false).unwrap_err(), Errno::EADDRINUSE);
+        listen(address, System::HERE).unwrap();
+    }
 
     #[test]
     fn a_client_can_connect_at_once() {

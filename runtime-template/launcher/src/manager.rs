@@ -142,6 +142,7 @@ impl<'a> Manager<'a> {
             settings["listeners"] = json!(descriptors);
         }
         if let (Some(accelerators), Some(decision)) = (self.accelerators, self.decision()) {
+            settings["system"] = json!(accelerators.machine.system);
             settings["transcription"] = json!(decision.transcription);
             settings["synthesis"] = json!(decision.synthesis);
             settings["synthesis"]["probe_key"] = json!(accelerators.probe_key);

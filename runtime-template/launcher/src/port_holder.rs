@@ -91,10 +91,10 @@ mod system {
 
     use super::Holder;
 
-    pub fn find(_address: IpAddr, port: u16) -> Option<Holder> {
+    pub fn find(address: IpAddr, port: u16) -> Option<Holder> {
         let query = format!("-iTCP:{port}");
-        let output = Command::new("/usr/sbin/lsof").args(["-nP", &query, "-sTCP:LISTEN", "-Fpc"]).output().ok()?;
-        super::parse_lsof(&String::from_utf8_lossy(&output.stdout))
+        let output = Command::new("/usr/sbin/lsof").args(["-nP", &query, "-sTCP:LISTEN", "-Fpcn"]).output().ok()?;
+        super::parse_lsof(&String::from_utf8_lossy(&output.stdout), address)
     }
 }
 
@@ -109,11 +109,28 @@ mod system {
     }
 }
 
-/// The first process of `lsof -F pc`: a line `p` with the pid, then a line `c` with the name.
+/// The first process of `lsof -F pcn` that is in the way: a line `p` with its pid, a line `c` with its name, and for each
+/// of its sockets a line `n` with address and port.
 #[cfg(any(target_os = "macos", test))]
-fn parse_lsof(text: &str) -> Option<Holder> {
-    let field = |kind: char| text.lines().find_map(|line| line.strip_prefix(kind));
-    Some(Holder { pid: field('p')?.parse().ok()?, name: field('c').unwrap_or("unknown").to_owned() })
+fn parse_lsof(text: &str, address: IpAddr) -> Option<Holder> {
+    let (mut pid, mut name) = (None, "unknown");
+    for line in text.lines() {
+        let Some(field) = line.split_at_checked(1) else { continue };
+        match field {
+            ("p", rest) => (pid, name) = (rest.parse().ok(), "unknown"),
+            ("c", rest) => name = rest,
+            ("n", rest) => {
+                let host = rest.rsplit_once(':')?.0.trim_matches(['[', ']']);
+                let host = host.parse::<IpAddr>().ok();
+                // Without an address it is `*`. The same address, or one of them is the wildcard.
+                if address.is_unspecified() || host.is_none_or(|host| host == address) {
+                    return Some(Holder { pid: pid?, name: name.to_owned() });
+                }
+            }
+            _ => {}
+        }
+    }
+    None
 }
 
 #[cfg(test)]
@@ -154,8 +171,13 @@ mod tests {
 
     #[test]
     fn what_lsof_prints_is_understood() {
-        let holder = parse_lsof("p4711\ncControlCenter\nf10\n").unwrap();
+        let said = "p1\ncother\nf9\nn[::1]:34331\np4711\ncControlCenter\nf10\nn*:34331\n";
+        let loopback = "127.0.0.1".parse().unwrap();
+        let holder = parse_lsof(said, loopback).unwrap();
         assert_eq!(holder, Holder { pid: 4711, name: "ControlCenter".to_owned() });
-        assert_eq!(parse_lsof(""), None);
+        assert_eq!(parse_lsof(said, "::1".parse().unwrap()).unwrap().pid, 1);
+        assert_eq!(parse_lsof(said, "0.0.0.0".parse().unwrap()).unwrap().pid, 1);
+        assert_eq!(parse_lsof("p1\ncother\nf9\nn192.168.0.2:34331\n", loopback), None);
+        assert_eq!(parse_lsof("", loopback), None);
     }
 }

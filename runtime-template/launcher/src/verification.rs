@@ -92,7 +92,8 @@ pub fn compare(runtime: &Path, files: &[File], depth: Depth) -> io::Result<Diffe
     Ok(differences)
 }
 
-/// Files that are there and not described, but for `runtime.json` and what packages write when the service runs.
+/// Files that are there and not described, but for `runtime.json`, what packages write when the service runs, and what macOS
+/// puts into directories that are looked at, or copied to disks of other systems.
 ///
 /// # Errors
 /// When a directory cannot be read.
@@ -102,6 +103,7 @@ pub fn extra(runtime: &Path, files: &[File]) -> io::Result<Vec<String>> {
         described.contains(path)
             || path == layout::DESCRIPTION
             || WRITTEN_AT_RUN_TIME.iter().any(|known| path.ends_with(known))
+            || path.rsplit('/').next().is_some_and(|name| name == ".DS_Store" || name.starts_with("._"))
     };
     let there = tree::files_below(runtime)?;
     let paths = there.iter().map(|path| path.to_string_lossy().replace('\\', "/"));
@@ -237,6 +239,8 @@ mod tests {
         write("a/changed", "two");
         write("a/longer", "three");
         write("b/extra", "");
+        write("b/.DS_Store", "");
+        write("b/._extra", "");
         let found = compare(root, &files, Depth::Content).unwrap();
         let lines = found.lines().collect::<Vec<_>>();
         assert_eq!(lines, ["changed: a/changed", "changed: a/longer", "missing: a/gone", "extra: b/extra"]);

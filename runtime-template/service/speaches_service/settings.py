@@ -100,6 +100,8 @@ class Settings(NamedTuple):
     """Whether the runtime holds the miniature of the repository instead of the real speaches."""
     transcription: Transcription = Transcription()
     synthesis: Synthesis = Synthesis()
+    system: str | None = None
+    """Name and version of the system, as the launcher is told; macOS tells programs by the SDK they are built with."""
     machine_directory: str | None = None
     """Absolute path of the directory for what was found out about this machine; None keeps nothing."""
     cache_directory: str | None = None
@@ -277,6 +279,7 @@ _FIELDS: dict[str, _Field] = {
     "sample": (_is_boolean, "true or false"),
     "transcription": (_is_object(_TRANSCRIPTION_FIELDS), f"an object with {', '.join(_TRANSCRIPTION_FIELDS)}"),
     "synthesis": (_is_object(_SYNTHESIS_FIELDS), f"an object with {', '.join(_SYNTHESIS_FIELDS)}"),
+    "system": (_is_string_or_null, "a string or null"),
     "machine_directory": (_is_absolute_path_or_null, "an absolute path or null"),
     "cache_directory": (_is_absolute_path_or_null, "an absolute path or null"),
     "offline": (_is_boolean, "true or false"),

@@ -27,6 +27,7 @@ from speaches_service import (
     providers,
     shared_phonemizers,
     speech,
+    system_proxies,
     telemetry,
     unexpected_errors,
     unused_modules,
@@ -53,6 +54,7 @@ def build_application(settings: Settings, port: int, state: State) -> FastAPI:
     Raises:
         ServiceFailure: UNAVAILABLE when a part is missing, CANNOT_WORK when upstream refuses its environment.
     """
+    system_proxies.export()
     try:
         main = import_upstream()
         _rebind(settings, state)

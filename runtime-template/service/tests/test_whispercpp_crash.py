@@ -6,7 +6,6 @@ import sys
 import tempfile
 import unittest
 
-from speaches_service.machine import system
 from speaches_service.whispercpp import crash
 
 from .ggml import REPOSITORY, run_child
@@ -14,7 +13,7 @@ from .ggml import REPOSITORY, run_child
 WORK = """
 import ctypes, os, signal, time
 from speaches_service.whispercpp.crash import GpuWork
-work = GpuWork(sys.argv[1], "plan")
+work = GpuWork(sys.argv[1], "plan", "macOS 26.1")
 with work.running():
     pass
 """
@@ -48,7 +47,7 @@ class CrashTest(unittest.TestCase):
             with open(os.path.join(self.directory, crash.MARKER_FILE), encoding="utf-8") as file:
                 marker = json.load(file)
             self.assertEqual(set(marker), {"reason", "at", "runtime", "system"})
-            self.assertEqual((marker["runtime"], marker["system"]), ("plan", system()))
+            self.assertEqual((marker["runtime"], marker["system"]), ("plan", "macOS 26.1"))
             os.unlink(os.path.join(self.directory, crash.MARKER_FILE))
 
     def test_a_signal_from_another_thread_counts_as_well(self) -> None:

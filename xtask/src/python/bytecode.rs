@@ -10,6 +10,8 @@ use anyhow::{Context as _, Result, bail};
 use camino::Utf8PathBuf;
 use fs_err::File;
 
+use speaches_launcher::system::System;
+
 use crate::digest::Sha256;
 use crate::failure::{Exit, Failure};
 use crate::interrupt::{self, WorkDirectory};
@@ -62,7 +64,8 @@ impl Compiler {
             name.to_str().is_some_and(|name| matches!(name, "PATH" | "HOME" | "TMPDIR" | "SYSTEMROOT"))
         }));
         if let Some(library) = &self.library {
-            command.env("LD_LIBRARY_PATH", library);
+            let variable = if System::HERE == System::MacOs { "DYLD_LIBRARY_PATH" } else { "LD_LIBRARY_PATH" };
+            command.env(variable, library);
         }
         command
     }

@@ -110,7 +110,9 @@ impl Interpreter {
             bail!(refuse("it is a free-threaded build, for which there are no wheels".to_owned()));
         }
         if !described.framework.is_empty() {
-            bail!(refuse("it is a macOS framework build, which works in one place only".to_owned()));
+            let reason =
+                "it is a macOS framework build, which works in one place only; `uv python install` brings another kind";
+            bail!(refuse(reason.to_owned()));
         }
         let files = list(&described)?;
         let minor = minor_of(&described.version).to_owned();

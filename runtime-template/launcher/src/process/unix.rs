@@ -20,7 +20,7 @@ fn command_line(pid: u32) -> Option<String> {
     Some(String::from_utf8_lossy(&line).replace('\0', " "))
 }
 
-/// N.B. without `-ww`, the ps of macOS cuts what it prints after 79 characters, which the path of a runtime may take alone.
+/// `-ww`, so that no ps cuts what it prints at the width of a terminal.
 #[cfg(not(target_os = "linux"))]
 fn command_line(pid: u32) -> Option<String> {
     let pid = pid.to_string();

@@ -4,6 +4,8 @@ It takes half a gigabyte for two seconds, which a process of its own gives back.
 one line of JSON to standard output; the parent makes the directory visible.
 """
 
+import contextlib
+import importlib
 import json
 import os
 import sys
@@ -69,4 +71,9 @@ def _write_tensor(tensor: Any, data: bytes, file: IO[bytes]) -> None:
 def _synchronise(file: IO[Any]) -> None:
     """A power cut must not leave files that are visible and empty."""
     file.flush()
+    with contextlib.suppress(ImportError, AttributeError, OSError):
+        # On macOS, fsync leaves the data in the cache of the drive. Not every file system has another way.
+        fcntl = importlib.import_module("fcntl")
+        fcntl.fcntl(file.fileno(), fcntl.F_FULLFSYNC)
+        return
     os.fsync(file.fileno())

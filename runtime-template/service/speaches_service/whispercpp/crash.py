@@ -15,8 +15,6 @@ from collections.abc import Iterator
 from datetime import datetime, timezone
 from types import ModuleType
 
-from speaches_service.machine import system
-
 MARKER_FILE = "gpu-crash.json"
 """What the launcher looks for."""
 
@@ -26,10 +24,13 @@ _EVIDENCE = "gpu-work-{}.txt"
 class GpuWork:
     """The evidence file of this process; it is made for the first work."""
 
-    def __init__(self, directory: str, runtime: str) -> None:
-        """`directory` is that for what is known about this machine, `runtime` the identity of the runtime's plan."""
+    def __init__(self, directory: str, runtime: str, system: str) -> None:
+        """`directory` is that for what is known about this machine, `runtime` the identity of the runtime's plan.
+
+        `system` is what the launcher calls the system, which it compares.
+        """
         self._directory = directory
-        self._record = json.dumps({"runtime": runtime, "system": system()}).encode() + b"\n"
+        self._record = json.dumps({"runtime": runtime, "system": system}).encode() + b"\n"
         self._lock = threading.Lock()
         self._running = 0
         self._file: int | None = None

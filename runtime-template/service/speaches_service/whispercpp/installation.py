@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 
 from fastapi import FastAPI
 
+from speaches_service import machine
 from speaches_service.event_log import announce
 from speaches_service.exit_codes import ExitCode, ServiceFailure
 from speaches_service.rebinding import rebind
@@ -94,7 +95,8 @@ def _guard(settings: Settings) -> Callable[[], AbstractContextManager[object]] |
     """What leaves evidence of a crash on the GPU; None where none is used, or nothing may be kept."""
     if settings.transcription.device == "cpu" or settings.machine_directory is None:
         return None
-    return crash.GpuWork(settings.machine_directory, _plan_of(settings.runtime)).running
+    name = settings.system or machine.system()
+    return crash.GpuWork(settings.machine_directory, _plan_of(settings.runtime), name).running
 
 
 def _plan_of(runtime: str) -> str:

@@ -12,6 +12,7 @@ import importlib.metadata
 import os
 import struct
 import threading
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 MAGIC = 0x67676D6C
@@ -90,14 +91,25 @@ def load(path: str, use_gpu: bool) -> Loaded:
             # One that is still there when the interpreter ends would abort the process.
             library.whisper_log_set(None)
     pointer = _pointer(context)
-    errors = [text for level, text in lines if level == _ERROR and text]
+    errors = faults(lines, pointer != 0)
     if errors or pointer == 0:
+        if pointer != 0:
+            library.whisper_free(context)
         # The binding returns an object around nothing, which would end the process at its first use.
         raise Unusable("; ".join(errors)[:500] or "whisper.cpp could not load it")
     if any(_EMPTY in text for _, text in lines):
         library.whisper_free(context)
         raise Unusable("it ends before its first tensor")
     return Loaded(context, pointer, *_gpu([text for _, text in lines]))
+
+
+def faults(lines: Iterable[tuple[int, str]], is_loaded: bool) -> list[str]:
+    """The errors among the lines of the library's log that are in the way of using it.
+
+    Its part for Metal says so, too, when it has tried something and does without: M5's tensors, for instance.
+    """
+    errors = [text for level, text in lines if level == _ERROR and text]
+    return [text for text in errors if not (is_loaded and text.startswith("ggml_metal_"))]
 
 
 def _gpu(lines: list[str]) -> tuple[str | None, str | None]:
