@@ -89,7 +89,7 @@ struct Block {
 fn on_windows_the_service_waits_for_the_event_that_the_launcher_sets() {
     let read = |path: &str| fs_err::read_to_string(root().join(path)).unwrap();
     let service = read("runtime-template/service/speaches_service/stop_event.py");
-    let launcher = read("runtime-template/launcher/src/process.rs");
+    let launcher = read("runtime-template/launcher/src/process/windows.rs");
     let named = |text: &str| text.split('"').find(|part| part.starts_with("Global")).map(str::to_owned);
     assert!(named(&service).is_some_and(|name| name.contains("speaches-stop-")));
     assert_eq!(named(&service), named(&launcher));
