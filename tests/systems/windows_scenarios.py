@@ -147,7 +147,9 @@ def service_pid(port: int) -> int:
 
 def multipart(fields: dict[str, str], name: str, content: bytes) -> tuple[bytes, str]:
     edge = "speaches-edge"
-    parts = [f'--{edge}\r\nContent-Disposition: form-data; name="{key}"\r\n\r\n{value}\r\n' for key, value in fields.items()]
+    parts = [
+        f'--{edge}\r\nContent-Disposition: form-data; name="{key}"\r\n\r\n{value}\r\n' for key, value in fields.items()
+    ]
     head = f'--{edge}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'
     body = "".join(parts).encode() + head.encode() + content + f"\r\n--{edge}--\r\n".encode()
     return body, f"multipart/form-data; boundary={edge}"
@@ -156,8 +158,12 @@ def multipart(fields: dict[str, str], name: str, content: bytes) -> tuple[bytes,
 @scenario
 def speaks_and_understands() -> None:
     with service() as running:
-        speech = running.ask("/v1/audio/speech", json.dumps({"model": "tts-1", "voice": "alloy", "input": WORDS}).encode())
-        answer = json.loads(running.ask("/v1/audio/transcriptions", *multipart({"model": "whisper-1"}, "a.mp3", speech)))
+        speech = running.ask(
+            "/v1/audio/speech", json.dumps({"model": "tts-1", "voice": "alloy", "input": WORDS}).encode()
+        )
+        answer = json.loads(
+            running.ask("/v1/audio/transcriptions", *multipart({"model": "whisper-1"}, "a.mp3", speech))
+        )
         assert answer["text"].strip() == WORDS, answer
 
 
@@ -301,7 +307,7 @@ def no_message_has_a_path_of_the_kernel() -> None:
 
 
 def main() -> int:
-    global machine  # noqa: PLW0603
+    global machine
     machine = Machine(Path(sys.argv[1]), Path(sys.argv[2]))
     chosen = sys.argv[3:]
     passed = failed = 0
