@@ -161,8 +161,9 @@ fn status(home: &Home, runtime: &OwnRuntime, sources: &Sources<'_>) -> Result<Ex
     if home.flavor == Flavor::Stock {
         let background = Background::new(home, runtime, sources)?;
         let start = format!("`speaches harbor start` starts it on port {}", background.port);
-        runs = background.running().is_some();
-        match background.last() {
+        let last = background.last();
+        runs = last.as_ref().is_some_and(|instance| instance.alive);
+        match last {
             Some(instance) if runs => println!("service: {} (pid {})", instance.phase(), instance.status.pid),
             Some(instance) => println!("service: {} (pid {}); {start}", instance.phase(), instance.status.pid),
             None => println!("service: does not run; {start}"),

@@ -129,8 +129,9 @@ impl<'a> Background<'a> {
                 let exit = Exit::ALL.into_iter().find(|exit| Some(i32::from(exit.code())) == status.code());
                 let log = fs_err::read(self.log()).unwrap_or_default();
                 let new = String::from_utf8_lossy(&log[usize::try_from(log_before).unwrap_or(0).min(log.len())..]);
-                // Its hints are for people who started it themselves.
-                let lines = new.lines().filter(|line| !line.starts_with("hint: ")).collect::<Vec<_>>();
+                // Its hint about a taken port names an option that `harbor start` does not have.
+                let is_misleading = |line: &&str| exit == Some(Exit::Temporary) && line.starts_with("hint: ");
+                let lines = new.lines().filter(|line| !is_misleading(line)).collect::<Vec<_>>();
                 let last = lines[lines.len().saturating_sub(LAST_LINES)..].join("\n  ");
                 return Err(Failure::new(
                     exit.unwrap_or(Exit::Internal),
