@@ -115,10 +115,11 @@ fn a_harbor_without_a_native_mode_gets_one_file_and_its_merge_is_a_proxy() {
         let service = taken(words)["services"]["speaches"].clone();
         let original = &stock["services"]["speaches"];
         assert_eq!(service["image"], "alpine/socat:latest", "{words:?}: the proxy wins over the image for a GPU");
-        assert_eq!(
-            service["command"],
-            "tcp-listen:8000,fork,reuseaddr tcp-connect:host.docker.internal:${HARBOR_SPEACHES_NATIVE_PORT:-34332}"
-        );
+        assert_eq!(service["entrypoint"], json!(["sh", "-c"]));
+        let command = service["command"][0].as_str().unwrap();
+        let proxy = "exec socat tcp-listen:8000,fork,reuseaddr tcp-connect:host.docker.internal:${HARBOR_SPEACHES_NATIVE_PORT:-34332}";
+        assert_eq!(command.lines().last(), Some(proxy));
+        assert!(command.contains("speaches-native.log"), "`harbor logs` says where the log is: {command}");
         assert_eq!(service["ports"], original["ports"], "what Harbor publishes leads to the proxy");
         assert_eq!(service["container_name"], original["container_name"]);
         let check = &service["healthcheck"];
@@ -279,6 +280,332 @@ fn beside_a_harbor_that_knows_containers_only_the_service_runs_in_the_background
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
     assert_status(69, "service: died");
+}
+
+/// A stock Harbor with a played `docker`, and a service that ends with the test.
+struct Stack {
+    scratch: Scratch,
+    home: Utf8PathBuf,
+    docker: PlayedDocker,
+    port: u16,
+}
+
+impl Stack {
+    fn stock() -> Self {
+        let scratch = scratch();
+        let home = stock_harbor(&scratch.path);
+        Self::of(scratch, home, "")
+    }
+
+    fn native(preference: &str) -> Self {
+        let scratch = scratch();
+        let home = native_harbor(&scratch.path);
+        Self::of(scratch, home, preference)
+    }
+
+    fn of(scratch: Scratch, home: Utf8PathBuf, settings: &str) -> Self {
+        let (docker, port) = (PlayedDocker::install(&scratch.path), free_port());
+        fs_err::write(home.join(".env"), format!("HARBOR_SPEACHES_NATIVE_PORT={port}\n{settings}")).unwrap();
+        play_harbor(&home, ":", 0);
+        Self { scratch, home, docker, port }
+    }
+
+    /// A command in the scratch directory; on Linux the service listens at 127.0.0.2 as well, where containers may look.
+    fn command(&self, arguments: &[&str]) -> Command {
+        // What is behind `--` is for Harbor.
+        let (ours, harbors) =
+            arguments.split_at(arguments.iter().position(|it| *it == "--").unwrap_or(arguments.len()));
+        let mut command = harbor(&self.home, ours);
+        command.args(harbors).env("PATH", self.docker.path()).env("HOME", &self.scratch.path);
+        let hosts = if cfg!(target_os = "linux") { "127.0.0.1,127.0.0.2" } else { "127.0.0.1" };
+        command.env("UVICORN_HOST", hosts).current_dir(&self.scratch.path);
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Ended {
+        run(&mut self.command(arguments))
+    }
+
+    /// The line of `harbor status` about something.
+    #[track_caller]
+    fn hop(&self, name: &str, exit: i32) -> String {
+        let said = self.run(&["status"]).expect(exit).stdout;
+        let line = said.lines().find_map(|line| line.strip_prefix(&format!("{name}: ")));
+        line.unwrap_or_else(|| panic!("nothing about {name}:\n{said}")).to_owned()
+    }
+
+    fn told(&self) -> Vec<String> {
+        let before = format!("{}|{}|", self.home, self.scratch.path);
+        told(&self.home).iter().map(|line| line.strip_prefix(&before).unwrap_or(line).to_owned()).collect()
+    }
+
+    fn is_answered(&self) -> bool {
+        get(&format!("http://127.0.0.1:{}/health", self.port)).0 == 200
+    }
+
+    fn wait_for_answer(&self) {
+        let started = std::time::Instant::now();
+        while !self.is_answered() {
+            assert!(started.elapsed() < Duration::from_secs(60), "nobody answers on port {}", self.port);
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        // It may not run, and a test that failed has more to say than this.
+        let mut command = speaches(sample_runtime(), &["stop", "--force", "--port", &self.port.to_string()]);
+        let _ = command.env("XDG_STATE_HOME", self.home.join("state")).output();
+    }
+}
+
+#[test]
+fn one_command_starts_the_service_and_harbor_and_one_stops_both() {
+    let stack = Stack::stock();
+    let ended =
+        stack.run(&["up", "webui", "--", "--open"]).expect(0).says("wrote `").says("started the service as pid");
+    let ready = ended.stderr.find("the service is ready").expect("it waits for its models");
+    assert!(ready > ended.stderr.find("started the service").unwrap(), "{}", ended.stderr);
+    assert!(stack.is_answered());
+    assert_eq!(stack.told(), ["up webui speaches speaches-native --open"]);
+    // Once more: nothing is written or started.
+    let ended = stack.run(&["up", "speaches", "speaches-native"]).expect(0).says("runs already, as pid");
+    assert!(!ended.stderr.contains("wrote") && !ended.stderr.contains("started the service"), "{}", ended.stderr);
+    assert_eq!(stack.told()[1..], ["up speaches speaches-native"], "no word twice");
+    stack.run(&["up"]).expect(0);
+    assert_eq!(stack.told()[2..], ["up speaches speaches-native"], "Harbor adds its default services");
+
+    stack.run(&["down", "webui"]).expect(0).says("the service stays");
+    assert!(stack.is_answered());
+    stack
+        .run(&["down", "webui", "speaches", "speaches-native", "--", "--volumes"])
+        .expect(0)
+        .says("stopped the service");
+    assert!(!stack.is_answered());
+    stack.run(&["down"]).expect(0).says("no service runs");
+    assert_eq!(stack.told()[3..], ["down webui", "down webui speaches --volumes", "down"]);
+}
+
+#[test]
+fn a_file_that_somebody_changed_is_left_alone_and_nothing_is_started() {
+    let stack = Stack::stock();
+    fs_err::write(stack.home.join(OVERLAY), "services: {}\n").unwrap();
+    stack.run(&["up"]).expect(73).says(OVERLAY).says("speaches harbor install --replace");
+    assert!(stack.told().is_empty() && !stack.is_answered());
+}
+
+#[test]
+fn a_service_without_its_models_is_said_before_harbor_is_started() {
+    let stack = Stack::stock();
+    let absent = |name: &str, command: &mut Command| {
+        command.env(name, "nobody/nothing").env("HF_HUB_OFFLINE", "1");
+    };
+    // Without one of them it goes on.
+    let mut command = stack.command(&["up"]);
+    absent("HARBOR_SPEACHES_STT_MODEL", &mut command);
+    run(&mut command).expect(0).says("warning: transcription does not work: `nobody/nothing`").says("is degraded");
+    assert!(stack.hop("service", 0).contains("transcription does not work"), "and `status` says it as well");
+    stack.run(&["down"]).expect(0);
+    let told = stack.told();
+    let mut command = stack.command(&["up"]);
+    absent("HARBOR_SPEACHES_STT_MODEL", &mut command);
+    absent("HARBOR_SPEACHES_TTS_MODEL", &mut command);
+    run(&mut command).expect(69).says("can use none of its models").says("speech does not work").says("models list");
+    assert!(stack.hop("service", 69).starts_with("degraded at http://127.0.0.1:"));
+    assert_eq!(stack.told(), told);
+}
+
+#[test]
+fn harbor_that_fails_is_explained_by_what_is_not_well() {
+    let stack = Stack::stock();
+    play_harbor(&stack.home, "echo 'container harbor.speaches is unhealthy' >&2", 1);
+    stack.docker.answers("ps", &proxy_to(stack.port));
+    stack.docker.fails("proxy", "wget: error getting response: Connection reset by peer");
+    stack
+        .run(&["up", "webui"])
+        .expect(69)
+        .says("is unhealthy")
+        .says(
+            "harbor.sh up` failed (exit status: 1), and the proxy is not well: `harbor.speaches` does not get through",
+        )
+        .says("Connection reset by peer")
+        .says("service: ok, ready")
+        .says("the service stays (pid");
+    assert!(stack.is_answered());
+    // The address is looked at first: nothing behind it can be well.
+    if cfg!(target_os = "linux") {
+        stack.docker.answers("network", "127.0.0.3 \n");
+        stack
+            .run(&["up"])
+            .expect(69)
+            .says("the bridge is not well: the service listens on 127.0.0.1 and 127.0.0.2 and not on 127.0.0.3")
+            .says("UVICORN_HOST says so: set it to 127.0.0.1,127.0.0.3");
+        stack.docker.answers("network", "127.0.0.2 \n");
+    }
+    stack.docker.answers("proxy", "");
+    stack.run(&["up"]).expect(69).says("is well").says("what Harbor says above tells why");
+    stack.docker.fails("ps", "Cannot connect to the Docker daemon. Is it running?");
+    stack.run(&["up"]).expect(69).says("and Docker does not answer (Cannot connect").says("hint: start Docker");
+    // A Harbor that cannot be stopped keeps nothing from being stopped.
+    let ended = stack.run(&["down"]).expect(69).says("harbor.sh down` failed (exit status: 1)");
+    assert!(ended.stderr.contains("stopped the service") && !stack.is_answered(), "{}", ended.stderr);
+    fs_err::set_permissions(stack.home.join("harbor.sh"), std::fs::Permissions::from_mode(0o644)).unwrap();
+    stack.run(&["down"]).expect(69).says("harbor.sh` cannot be started");
+}
+
+#[test]
+fn every_part_between_open_webui_and_the_service_has_a_line() {
+    let stack = Stack::stock();
+    let port = stack.port;
+    stack.run(&["install"]).expect(0);
+    assert!(stack.hop("service", 69).starts_with("does not run; `speaches harbor start` starts it on port"));
+    stack.run(&["start"]).expect(0);
+    assert!(stack.hop("service", 0).contains(&format!(" at http://127.0.0.1:{port} (pid ")));
+    assert_eq!(stack.hop("proxy", 0), "no container; `speaches harbor up` starts it");
+    assert_eq!(stack.hop("webui", 0), "no container; `speaches harbor up webui` starts it");
+    stack.docker.answers("ps", OPEN_WEBUI);
+    assert_eq!(stack.hop("webui", 0), "`harbor.webui` runs, and has no container of speaches to ask");
+
+    let all = proxy_to(port) + OPEN_WEBUI;
+    stack.docker.answers("ps", &all);
+    assert_eq!(stack.hop("proxy", 0), "ok, `harbor.speaches` passes on what it is asked");
+    assert_eq!(stack.hop("webui", 0), "ok, `harbor.webui` reaches http://speaches:8000");
+    assert!(
+        stack.docker.asked().contains("exec harbor.speaches wget -q -T 5 -O /dev/null http://127.0.0.1:8000/health")
+    );
+    stack.docker.fails("webui", "curl: (6) Could not resolve host: speaches");
+    assert!(stack.hop("webui", 69).contains("does not reach http://speaches:8000: curl: (6) Could not resolve host"));
+    stack.docker.fails("proxy", "wget: download timed out");
+    assert!(stack.hop("proxy", 69).contains("does not get through to the service: wget: download timed out"));
+    stack.docker.answers("ps", &all.replace("running", "exited"));
+    assert_eq!(stack.hop("proxy", 69), "`harbor.speaches` is exited; `speaches harbor up` starts it");
+    assert_eq!(stack.hop("webui", 69), "`harbor.webui` is exited; `speaches harbor up webui` starts it");
+    stack.docker.answers("ps", &proxy_to(1));
+    assert!(stack.hop("proxy", 69).starts_with("`harbor.speaches` connects to port 1, and the service has port"));
+    stack.docker.answers("ps", STOCK_CONTAINER);
+    assert!(
+        stack
+            .hop("proxy", 69)
+            .contains("is the stock container (`ghcr.io/speaches-ai/speaches:latest-cpu`), not the proxy")
+    );
+    stack.docker.answers("ps", "");
+
+    // The names of the containers begin as Harbor's settings say.
+    let settings = fs_err::read_to_string(stack.home.join(".env")).unwrap();
+    fs_err::write(stack.home.join(".env"), format!("{settings}HARBOR_CONTAINER_PREFIX=\"mine\"\n")).unwrap();
+    stack.docker.answers("ps", &proxy_to(port).replace("harbor.", "mine."));
+    stack.docker.does("exec", "true");
+    assert_eq!(stack.hop("proxy", 0), "ok, `mine.speaches` passes on what it is asked");
+
+    // Docker that is not there, does not run or hangs says nothing about the service.
+    stack.docker.fails("ps", "\nCannot connect to the Docker daemon at unix:///var/run/docker.sock.");
+    let said = "does not answer (Cannot connect to the Docker daemon at unix:///var/run/docker.sock.)";
+    assert_eq!(stack.hop("docker", 0), said);
+    stack.docker.does("ps", "sleep 60");
+    let began = std::time::Instant::now();
+    assert_eq!(stack.hop("docker", 0), "does not answer (nothing within 10 s)");
+    assert!(began.elapsed() < Duration::from_secs(25), "{:?}", began.elapsed());
+    let said = run(stack.command(&["status"]).env("PATH", "/nowhere")).expect(0).stdout;
+    assert!(said.contains("docker: does not answer (there is no `docker` on PATH)"), "{said}");
+    stack.run(&["stop"]).expect(0);
+    assert!(stack.hop("service", 69).starts_with("stopped (pid "));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn on_linux_the_service_has_to_listen_where_containers_look_for_it() {
+    let stack = Stack::stock();
+    let port = stack.port;
+    stack.run(&["install"]).expect(0);
+    stack.docker.answers("network", "fd00::1 127.0.0.2 \n");
+    let said = "127.0.0.1 and 127.0.0.2 (Docker's bridge, which containers reach as host.docker.internal)";
+    stack.run(&["start"]).expect(0).says(said);
+    assert_eq!(stack.hop("bridge", 0), format!("ok, containers reach the service at 127.0.0.2:{port}"));
+
+    stack.docker.answers("network", "127.0.0.3 \n");
+    let said = "the service listens on 127.0.0.1 and 127.0.0.2 and not on 127.0.0.3, where containers look for it; the \
+                environment variable UVICORN_HOST says so: set it to 127.0.0.1,127.0.0.3, and run `speaches harbor stop`";
+    assert!(stack.hop("bridge", 69).starts_with(said), "{}", stack.hop("bridge", 69));
+    stack
+        .run(&["start"])
+        .expect(0)
+        .says("warning: the service listens on")
+        .says("hint: the environment variable UVICORN_HOST");
+    let now = run(stack.command(&["status"]).env("UVICORN_HOST", "0.0.0.0")).expect(69).stdout;
+    assert!(
+        now.contains("where containers look for it; started now it would: run `speaches harbor stop` and"),
+        "{now}"
+    );
+    let now = run(stack.command(&["status"]).env_remove("UVICORN_HOST")).expect(69).stdout;
+    assert!(now.contains("; `harbor env speaches UVICORN_HOST 127.0.0.1,127.0.0.3`, then run"), "{now}");
+    // A Docker with a kernel of its own, and one with a network that says nothing.
+    stack.docker.answers("network", "192.0.2.1 \n");
+    assert!(
+        stack
+            .hop("bridge", 0)
+            .contains("192.0.2.1, where containers look for the service, is no address of this machine")
+    );
+    stack.docker.answers("network", "\n");
+    assert_eq!(stack.hop("bridge", 0), "Docker has none");
+}
+
+/// A played native Harbor starts the service as the real one does.
+const STARTS_NATIVELY: &str = "if [ \"$1\" = up ]; then\n  HARBOR_SPEACHES_HOST_PORT=$(sed -n s/HARBOR_SPEACHES_NATIVE_PORT=//p .env) \
+                               HARBOR_SPEACHES_HOST=127.0.0.1 nohup speaches/speaches_native.sh speaches serve </dev/null \
+                               >app/backend/data/logs/harbor-speaches-native.log 2>&1 &\nfi";
+
+#[test]
+fn a_harbor_with_a_native_mode_is_helped_to_its_proxy() {
+    let settings = "HARBOR_SPEACHES_EXECUTION_PREFERENCE=\"native\"\nHARBOR_SERVICES_DEFAULT=\"ollama;webui\"\n";
+    let stack = Stack::native(settings);
+    play_harbor(&stack.home, STARTS_NATIVELY, 0);
+    let containers = proxy_to(stack.port);
+    let ps = stack.scratch.path.join("docker/ps.out");
+    stack.docker.does("compose", &format!("printf '{}' > '{ps}'", containers.replace('"', "")));
+    // Without containers Harbor writes no compose file.
+    stack.run(&["up", "speaches"]).expect(69).says("__harbor.yml`, so `harbor.speaches` cannot be started");
+    stack.wait_for_answer();
+    stack.run(&["down"]).expect(0).says("stopped the service");
+    fs_err::write(stack.home.join("__harbor.yml"), "services: {}\n").unwrap();
+    stack.run(&["up"]).expect(0).says("Harbor has not started `harbor.speaches`");
+    assert!(stack.is_answered());
+    let started = format!("{}|compose -f {}/__harbor.yml up -d speaches\n", stack.port, stack.home);
+    assert!(stack.docker.asked().contains(&started), "{}", stack.docker.asked());
+    assert!(stack.hop("service", 0).contains(&format!("at http://127.0.0.1:{}", stack.port)));
+    assert_eq!(stack.hop("proxy", 0), "ok, `harbor.speaches` passes on what it is asked");
+    // One that runs is left alone.
+    play_harbor(&stack.home, ":", 0);
+    let asked = stack.docker.asked().matches("compose").count();
+    stack.run(&["up", "webui"]).expect(0);
+    assert_eq!(stack.docker.asked().matches("compose").count(), asked);
+    // A Harbor that has left it running is helped with that as well.
+    stack.run(&["down", "webui"]).expect(0).says("the service stays");
+    stack.run(&["down"]).expect(0).says("stopped the service");
+    stack.run(&["down"]).expect(0);
+    assert!(stack.hop("service", 69).starts_with("stopped (pid "), "there is a proxy without a service");
+    let told = stack.told();
+    assert_eq!(told[..3], ["up speaches", "down", "up ollama webui speaches"]);
+    assert_eq!(told[3..], ["up webui speaches", "down webui", "down", "down"]);
+}
+
+#[test]
+fn a_harbor_with_a_native_mode_that_prefers_the_container_is_not_changed() {
+    let stack = Stack::native("HARBOR_EXECUTION_PREFERENCE=container\n");
+    let before = contents(&stack.home);
+    stack.run(&["up"]).expect(78).says("`harbor config set speaches.execution_preference native`");
+    assert_eq!(contents(&stack.home), before);
+}
+
+#[test]
+fn a_native_start_that_comes_to_nothing_is_explained() {
+    let stack = Stack::native("HARBOR_SPEACHES_EXECUTION_PREFERENCE=native\n");
+    stack.docker.answers("ps", &proxy_to(stack.port));
+    play_harbor(&stack.home, ":", 3);
+    stack
+        .run(&["up", "webui"])
+        .expect(69)
+        .says("harbor.sh up` failed (exit status: 3), and the service is not well: does not run");
 }
 
 #[test]

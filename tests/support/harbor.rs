@@ -49,6 +49,89 @@ pub fn native_harbor(at: &Utf8Path) -> Utf8PathBuf {
     home
 }
 
+/// A `harbor.sh` that writes down what it was told, where and with which home, does something, and ends with a code.
+pub fn play_harbor(home: &Utf8Path, does: &str, code: i32) {
+    let script = format!(
+        "#!/bin/bash\necho \"$HARBOR_HOME|$PWD|$*\" >> '{home}/told'\ncd \"$HARBOR_HOME\" || exit 99\n{does}\nexit {code}\n"
+    );
+    write_program(&home.join("harbor.sh"), &script);
+}
+
+/// What a played `harbor.sh` was told, a line for each time: its home, its directory and its words.
+pub fn told(home: &Utf8Path) -> Vec<String> {
+    fs_err::read_to_string(home.join("told")).unwrap_or_default().lines().map(str::to_owned).collect()
+}
+
+fn write_program(path: &Utf8Path, text: &str) {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs_err::write(path, text).unwrap();
+    fs_err::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// A `docker` that gives prepared answers to what the launcher asks: `ps`, `network`, `proxy` and `webui` for the health
+/// that a container asks for, and `compose`.
+pub struct PlayedDocker {
+    directory: Utf8PathBuf,
+}
+
+/// The container of Harbor that passes everything on to a port of this machine, as `docker ps` shows it.
+pub fn proxy_to(port: u16) -> String {
+    let command = format!("socat tcp-listen:8000,fork,reuseaddr tcp-connect:host.docker.internal:{port}");
+    format!("harbor.speaches\trunning\talpine/socat:latest\t\"{command}\"\n")
+}
+
+/// That of Open WebUI.
+pub const OPEN_WEBUI: &str = "harbor.webui\trunning\tghcr.io/open-webui/open-webui:main\t\"/app/start_webui.sh\"\n";
+/// Harbor's own container of speaches.
+pub const STOCK_CONTAINER: &str = "harbor.speaches\trunning\tghcr.io/speaches-ai/speaches:latest-cpu\t\"uvicorn --factory speaches.main:create_app\"\n";
+
+impl PlayedDocker {
+    /// One that answers, has no containers and its bridge at an address that is none of this machine.
+    pub fn install(at: &Utf8Path) -> Self {
+        let directory = at.join("docker");
+        fs_err::create_dir_all(&directory).unwrap();
+        let docker = Self { directory };
+        let script = "#!/bin/bash\nhere=$(dirname \"$0\")\necho \"$HARBOR_SPEACHES_HOST_PORT|$*\" >> \"$here/asked\"\ncase \"$1 $2\" \
+                      in\n  'exec harbor.speaches') topic=proxy ;;\n  'exec harbor.webui') topic=webui ;;\n  *) topic=$1 \
+                      ;;\nesac\n. \"$here/$topic.sh\"\n";
+        write_program(&docker.directory.join("docker"), script);
+        docker.answers("ps", "");
+        // TEST-NET-1 of RFC 5737: never anybody's address
+        docker.answers("network", "192.0.2.1 \n");
+        for topic in ["proxy", "webui", "compose"] {
+            docker.answers(topic, "");
+        }
+        docker
+    }
+
+    /// It prints something from now on.
+    pub fn answers(&self, topic: &str, text: &str) {
+        let answer = self.directory.join(format!("{topic}.out"));
+        fs_err::write(&answer, text).unwrap();
+        self.does(topic, &format!("cat '{answer}'"));
+    }
+
+    /// It fails from now on.
+    pub fn fails(&self, topic: &str, complaint: &str) {
+        self.does(topic, &format!("echo '{complaint}' >&2; exit 1"));
+    }
+
+    /// It runs a script from now on.
+    pub fn does(&self, topic: &str, script: &str) {
+        fs_err::write(self.directory.join(format!("{topic}.sh")), script).unwrap();
+    }
+
+    /// What it was asked, after the port that it was given for the proxy.
+    pub fn asked(&self) -> String {
+        fs_err::read_to_string(self.directory.join("asked")).unwrap_or_default()
+    }
+
+    /// A PATH with it.
+    pub fn path(&self) -> String {
+        format!("{}:/usr/bin:/bin", self.directory)
+    }
+}
+
 /// Every file below a directory with its content.
 pub fn contents(directory: &Utf8Path) -> BTreeMap<Utf8PathBuf, Vec<u8>> {
     files(directory).into_iter().map(|file| (file.clone(), fs_err::read(directory.join(file)).unwrap())).collect()

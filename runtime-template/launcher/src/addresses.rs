@@ -11,16 +11,19 @@ pub fn defaults() -> Vec<IpAddr> {
     addresses
 }
 
+/// The address of `docker0`, if there is one.
 #[cfg(target_os = "linux")]
-fn docker_bridge() -> Option<IpAddr> {
+#[must_use]
+pub fn docker_bridge() -> Option<IpAddr> {
     let interfaces = nix::ifaddrs::getifaddrs().ok()?;
     interfaces
         .filter(|interface| interface.interface_name == "docker0")
         .find_map(|interface| Some(IpAddr::V4(interface.address?.as_sockaddr_in()?.ip())))
 }
 
+/// None: Docker Desktop forwards `host.docker.internal` to the host's loopback.
 #[cfg(not(target_os = "linux"))]
-fn docker_bridge() -> Option<IpAddr> {
-    // Docker Desktop forwards `host.docker.internal` to the host's loopback.
+#[must_use]
+pub fn docker_bridge() -> Option<IpAddr> {
     None
 }

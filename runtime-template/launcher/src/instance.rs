@@ -1,5 +1,6 @@
 //! Services that run, or ran, on this machine: what their `status.json` says and whether it is still true.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -83,6 +84,12 @@ impl Instance {
     #[must_use]
     pub fn phase(&self) -> &str {
         if self.alive || self.status.phase == "stopped" { &self.status.phase } else { "died" }
+    }
+
+    /// What it listens on.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<IpAddr> {
+        self.status.addresses.iter().filter_map(|address| address.parse().ok()).collect()
     }
 
     /// Where it is reached.

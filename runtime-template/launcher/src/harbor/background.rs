@@ -1,19 +1,19 @@
-//! The service beside a Harbor without a native mode: started in the background, as Harbor starts its own host services.
+//! The service beside a Harbor. One without a native mode gets it started here, in the background, as Harbor starts its own
+//! host services.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::home::Home;
-use crate::config::override_env::OverrideEnv;
-use crate::config::{Config, Flags, Sources};
+use super::home::{Flavor, Home};
+use super::settings::Settings;
+use crate::config::{Config, Flags, Origin, Sources, Values};
 use crate::failure::{Exit, Failure};
 use crate::instance::Instance;
 use crate::own_runtime::OwnRuntime;
 
-/// The port that the proxy connects to when nobody says otherwise; the published one cannot be used twice.
-const PORT: &str = "34332";
 const PORT_VARIABLE: &str = "HARBOR_SPEACHES_NATIVE_PORT";
 /// What a Harbor with a native mode passes on, from its `.env`.
 const PASSED_ON: [&str; 5] = [
@@ -30,10 +30,17 @@ const LAST_LINES: usize = 15;
 
 /// A service for one Harbor.
 pub struct Background<'a> {
-    home: &'a Home,
+    /// That Harbor.
+    pub home: &'a Home,
     variables: BTreeMap<String, String>,
     /// The port that it listens on.
     pub port: u16,
+    /// The addresses that it listens on when it is started now.
+    pub hosts: Vec<IpAddr>,
+    /// Who decided that.
+    pub hosts_origin: Origin,
+    /// What the names of Harbor's containers begin with.
+    pub container_prefix: String,
     /// Its state directory.
     state: PathBuf,
 }
@@ -44,13 +51,12 @@ impl<'a> Background<'a> {
     /// # Errors
     /// When that file, or what follows from it, cannot be.
     pub fn new(home: &'a Home, runtime: &OwnRuntime, sources: &Sources<'_>) -> Result<Self, Failure> {
-        let file = home.path.join(".env");
-        let said = if file.is_file() { OverrideEnv::read(&file)?.variables } else { BTreeMap::new() };
-        let of_user = |name: &str| sources.variable(name).or_else(|| said.get(name).cloned());
+        let settings = Settings::read(home)?;
+        let of_user = |name: &str| settings.get(name, sources);
         let mut variables =
             PASSED_ON.iter().filter_map(|name| Some(((*name).to_owned(), of_user(name)?))).collect::<BTreeMap<_, _>>();
         variables.insert("HARBOR_HOME".to_owned(), home.path.display().to_string());
-        let port = of_user(PORT_VARIABLE).unwrap_or_else(|| PORT.to_owned());
+        let port = of_user(PORT_VARIABLE).unwrap_or_else(|| default_port(home.flavor).to_owned());
         variables.insert("HARBOR_SPEACHES_HOST_PORT".to_owned(), port);
         // What the service itself will decide, so that it is found again.
         let variable = |name: &str| variables.get(name).cloned().or_else(|| (sources.variable)(name));
@@ -61,8 +67,10 @@ impl<'a> Background<'a> {
             system: sources.system,
         };
         let config = Config::resolve(&Flags::default(), &as_started, &runtime.head)?;
-        let (port, state) = (config.values.port, config.values.state_dir);
-        Ok(Self { home, variables, port, state })
+        let hosts_origin = config.setting("host").map_or(Origin::Default, |setting| setting.origin.clone());
+        let container_prefix = settings.container_prefix(sources);
+        let Values { port, host: hosts, state_dir: state, .. } = config.values;
+        Ok(Self { home, variables, port, hosts, hosts_origin, container_prefix, state })
     }
 
     /// The service, if it runs.
@@ -77,10 +85,13 @@ impl<'a> Background<'a> {
         Instance::read(&self.state)
     }
 
-    /// Where it logs: in a directory like those of Harbor's own host services.
+    /// Where it logs: in a directory like those of Harbor's own host services, or where a Harbor with a native mode puts it.
     #[must_use]
     pub fn log(&self) -> PathBuf {
-        self.directory().join("speaches-native.log")
+        match self.home.flavor {
+            Flavor::Stock => self.directory().join("speaches-native.log"),
+            Flavor::Native => self.home.path.join("app/backend/data/logs/harbor-speaches-native.log"),
+        }
     }
 
     fn directory(&self) -> PathBuf {
@@ -127,12 +138,9 @@ impl<'a> Background<'a> {
             if let Ok(Some(status)) = child.try_wait() {
                 self.forget();
                 let exit = Exit::ALL.into_iter().find(|exit| Some(i32::from(exit.code())) == status.code());
-                let log = fs_err::read(self.log()).unwrap_or_default();
-                let new = String::from_utf8_lossy(&log[usize::try_from(log_before).unwrap_or(0).min(log.len())..]);
                 // Its hint about a taken port names an option that `harbor start` does not have.
-                let is_misleading = |line: &&str| exit == Some(Exit::Temporary) && line.starts_with("hint: ");
-                let lines = new.lines().filter(|line| !is_misleading(line)).collect::<Vec<_>>();
-                let last = lines[lines.len().saturating_sub(LAST_LINES)..].join("\n  ");
+                let last =
+                    self.end_of_log(log_before, |line| exit == Some(Exit::Temporary) && line.starts_with("hint: "));
                 return Err(Failure::new(
                     exit.unwrap_or(Exit::Internal),
                     format!("the service did not start ({status}); the end of its log:\n  {last}"),
@@ -147,6 +155,15 @@ impl<'a> Background<'a> {
             }
             std::thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// The last lines of its log from a byte on, without those that mislead.
+    #[must_use]
+    pub fn end_of_log(&self, from: u64, misleads: impl Fn(&str) -> bool) -> String {
+        let log = fs_err::read(self.log()).unwrap_or_default();
+        let new = String::from_utf8_lossy(&log[usize::try_from(from).unwrap_or(0).min(log.len())..]);
+        let lines = new.lines().filter(|line| !misleads(line)).collect::<Vec<_>>();
+        lines[lines.len().saturating_sub(LAST_LINES)..].join("\n  ")
     }
 
     fn advice(&self, exit: Option<Exit>) -> String {
@@ -166,6 +183,15 @@ impl<'a> Background<'a> {
     pub fn forget(&self) {
         // It may be gone already, and a pid file that stays is looked at by nobody but people.
         let _ = fs_err::remove_file(self.pid_file());
+    }
+}
+
+/// The port that the proxy connects to when nobody says otherwise. Harbor publishes 34331: a Harbor without a native mode
+/// does that with the proxy, so the service has the next one.
+const fn default_port(flavor: Flavor) -> &'static str {
+    match flavor {
+        Flavor::Stock => "34332",
+        Flavor::Native => "34331",
     }
 }
 

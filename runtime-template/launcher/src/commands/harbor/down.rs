@@ -1,0 +1,63 @@
+//! `speaches harbor down`: Harbor, then the service that it used.
+
+use super::{Words, service};
+use crate::failure::{Exit, Failure};
+use crate::harbor::background::Background;
+use crate::harbor::home::Flavor;
+use crate::harbor::script;
+
+/// The words of `up` that mean the service. The second one is of a compose file, and no container has that name.
+const SPEACHES: [&str; 2] = ["speaches", "speaches-native"];
+
+/// Stops Harbor, or the services that are named, and the service unless it is not among them.
+///
+/// # Errors
+/// [`Exit::Unavailable`] when Harbor fails; the service is stopped all the same.
+pub fn down(background: &Background<'_>, words: &Words) -> Result<Exit, Failure> {
+    let ended = script::run(background.home, &command_line(words));
+    let is_meant = words.services.is_empty() || words.services.iter().any(|name| SPEACHES.contains(&name.as_str()));
+    if is_meant {
+        // Harbor has ended it already, if it has a native mode.
+        if background.home.flavor == Flavor::Stock || background.running().is_some() {
+            service::end(background)?;
+        }
+    } else if let Some(instance) = background.running() {
+        eprintln!("the service stays (pid {}): `speaches` is not among what is to be stopped", instance.status.pid);
+    }
+    let ended = ended?;
+    if ended.success() {
+        return Ok(Exit::Success);
+    }
+    let script = background.home.path.join("harbor.sh");
+    let service = if is_meant { "; the service is stopped" } else { "" };
+    Err(Failure::new(Exit::Unavailable, format!("`{} down` failed ({ended}){service}", script.display()))
+        .hint("what Harbor says above tells why; `docker ps` shows what still runs"))
+}
+
+fn command_line(words: &Words) -> Vec<String> {
+    let mut line = vec!["down".to_owned()];
+    for name in &words.services {
+        let name = if SPEACHES.contains(&name.as_str()) { SPEACHES[0] } else { name };
+        if !line.iter().any(|known| known == name) {
+            line.push(name.to_owned());
+        }
+    }
+    line.extend(words.flags.iter().cloned());
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_of_up_stop_what_it_has_started() {
+        let line = |services: &[&str], flags: &[&str]| {
+            let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+            command_line(&Words { services: owned(services), flags: owned(flags) }).join(" ")
+        };
+        assert_eq!(line(&[], &["--volumes"]), "down --volumes");
+        assert_eq!(line(&["webui", "speaches", "speaches-native"], &[]), "down webui speaches");
+        assert_eq!(line(&["speaches-native"], &[]), "down speaches");
+    }
+}

@@ -1,0 +1,94 @@
+//! `speaches harbor install` and `uninstall`: the files that make a Harbor use this runtime.
+
+use std::path::Path;
+
+use super::describe;
+use crate::failure::{Exit, Failure};
+use crate::harbor::files::{Done, File, Found};
+use crate::harbor::home::{Flavor, Home};
+use crate::own_runtime::OwnRuntime;
+
+pub fn install(home: &Home, files: &[File], dry_run: bool, replace: bool) -> Result<Exit, Failure> {
+    eprintln!("Harbor is in `{}` ({})", home.path.display(), describe(home.flavor));
+    let mut kept = false;
+    for file in files {
+        let path = file.path.display();
+        if dry_run {
+            match file.find()? {
+                Found::Same => eprintln!("`{path}` is as it would be written"),
+                Found::Missing => eprintln!("`{path}` would be written"),
+                Found::Older => eprintln!("`{path}` would be replaced: it is of another runtime or version"),
+                Found::Theirs if replace => eprintln!("`{path}` would become `{}`", file.aside().display()),
+                Found::Theirs => eprintln!("`{path}` would stay, and `{}` be written", file.beside().display()),
+            }
+            continue;
+        }
+        match file.install(replace)? {
+            Done::Written => eprintln!("wrote `{path}`"),
+            Done::Replaced => eprintln!("wrote `{path}`; what was there is `{}`", file.aside().display()),
+            Done::Beside => {
+                kept = true;
+                eprintln!("`{path}` was not written by this program, or changed, and stays");
+                eprintln!("wrote `{}`", file.beside().display());
+            }
+            _ => eprintln!("`{path}` is right already"),
+        }
+    }
+    if kept {
+        eprintln!("hint: compare the two; `speaches harbor install --replace` takes the new ones and keeps the others");
+    } else if !dry_run {
+        eprint!("{}", next_steps(home.flavor));
+    }
+    Ok(Exit::Success)
+}
+
+pub fn uninstall(home: &Home, root: &Path) -> Result<Exit, Failure> {
+    for file in File::all(home, root)? {
+        let path = file.path.display();
+        match file.uninstall()? {
+            Done::Removed => eprintln!("removed `{path}`"),
+            Done::Restored => eprintln!("`{path}` is what it was before"),
+            Done::Kept => eprintln!("`{path}` was not written by this program, or changed, and stays"),
+            _ => eprintln!("`{path}` is not there"),
+        }
+    }
+    Ok(Exit::Success)
+}
+
+/// Writes what is missing or of another version, as `harbor up` needs it.
+///
+/// # Errors
+/// [`Exit::CannotCreate`] when somebody else's file is in a place of ours.
+pub fn complete(home: &Home, runtime: &OwnRuntime) -> Result<(), Failure> {
+    for file in File::all(home, &runtime.root)? {
+        let path = file.path.display();
+        match file.find()? {
+            Found::Same => {}
+            Found::Missing | Found::Older => {
+                file.install(false)?;
+                eprintln!("wrote `{path}`");
+            }
+            Found::Theirs => {
+                let said =
+                    format!("`{path}` was not written by this program, or changed, so Harbor may not use this runtime");
+                return Err(Failure::new(Exit::CannotCreate, said).hint(
+                    "`speaches harbor install --replace` writes this runtime's, and keeps the other as `.orig`",
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+const fn next_steps(flavor: Flavor) -> &'static str {
+    match flavor {
+        Flavor::Native => {
+            "next: `speaches harbor up webui`; where this Harbor takes the container, first\n      \
+             `harbor config set speaches.execution_preference native`\n"
+        }
+        Flavor::Stock => {
+            "next: `speaches harbor up webui`; it starts the service, then `harbor up webui speaches speaches-native`\n      \
+             (without the word `speaches-native` Harbor takes the container, as before)\n"
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! `speaches harbor`: lets a Harbor on this machine use this runtime.
+
+mod down;
+mod install;
+mod service;
+mod status;
+mod up;
+
+use std::path::PathBuf;
+
+use clap::{Subcommand, ValueEnum};
+
+use crate::config::Sources;
+use crate::failure::{Exit, Failure};
+use crate::harbor::background::Background;
+use crate::harbor::files::File;
+use crate::harbor::home::{Flavor, Home};
+use crate::own_runtime::OwnRuntime;
+use crate::system::System;
+
+/// Let Harbor (av/harbor) use this runtime beside its containers
+#[derive(clap::Args)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Write the files that make Harbor use this runtime
+    Install {
+        #[command(flatten)]
+        which: Which,
+        /// Show what would be written, and write nothing
+        #[arg(long)]
+        dry_run: bool,
+        /// Replace files that this program did not write; `uninstall` brings them back
+        #[arg(long)]
+        replace: bool,
+    },
+    /// Remove these files
+    Uninstall(Which),
+    /// Start the service and Harbor: `harbor up SERVICES speaches`, with this runtime in the place of the container
+    Up {
+        #[command(flatten)]
+        words: Words,
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Stop Harbor, then the service: `harbor down SERVICES`
+    Down {
+        #[command(flatten)]
+        words: Words,
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Say whether Harbor's files are those of this runtime, and how each part between Open WebUI and the service is
+    Status(Which),
+    /// Start the service in the background, for a Harbor that has no native mode
+    Start(Which),
+    /// Stop the service that `start` has started
+    Stop(Which),
+}
+
+impl Command {
+    const fn which(&self) -> &Which {
+        match self {
+            Self::Install { which, .. } | Self::Up { which, .. } | Self::Down { which, .. } => which,
+            Self::Uninstall(which) | Self::Status(which) | Self::Start(which) | Self::Stop(which) => which,
+        }
+    }
+}
+
+#[derive(clap::Args)]
+struct Which {
+    /// Harbor's home; by default `HARBOR_HOME`, what `harbor home` says, or `~/.harbor`
+    #[arg(long, value_name = "DIR")]
+    home: Option<PathBuf>,
+    /// Which Harbor it is: one that starts native services itself, or one that knows containers only
+    #[arg(long, value_enum, default_value = "auto")]
+    flavor: Choice,
+}
+
+/// What Harbor is told.
+#[derive(clap::Args)]
+struct Words {
+    /// Harbor's services; without any, `up` starts its default ones and speaches, and `down` stops all
+    #[arg(value_name = "SERVICES")]
+    services: Vec<String>,
+    /// Handed to Harbor as they are, such as `-- --open`
+    #[arg(last = true, value_name = "FLAGS")]
+    flags: Vec<String>,
+}
+
+#[derive(Clone, Copy, Default, ValueEnum)]
+enum Choice {
+    /// Look at it.
+    #[default]
+    Auto,
+    Native,
+    Stock,
+}
+
+impl Which {
+    fn find(&self, sources: &Sources<'_>) -> Result<Home, Failure> {
+        let flavor = match self.flavor {
+            Choice::Auto => None,
+            Choice::Native => Some(Flavor::Native),
+            Choice::Stock => Some(Flavor::Stock),
+        };
+        Home::find(self.home.as_deref(), flavor, sources)
+    }
+}
+
+/// Runs the subcommand.
+///
+/// # Errors
+/// When there is no Harbor, its files cannot be changed, or the service does not start or stop.
+pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    if System::HERE == System::Windows {
+        return Err(Failure::new(Exit::Config, "Harbor runs inside WSL on Windows")
+            .hint("use a runtime for Linux there, and run this command inside it"));
+    }
+    let runtime = OwnRuntime::find()?;
+    super::with_sources(&runtime.root, |sources| {
+        let home = arguments.command.which().find(sources)?;
+        let background = || Background::new(&home, &runtime, sources);
+        match &arguments.command {
+            Command::Install { dry_run, replace, .. } => {
+                install::install(&home, &File::all(&home, &runtime.root)?, *dry_run, *replace)
+            }
+            Command::Uninstall(_) => install::uninstall(&home, &runtime.root),
+            Command::Up { words, .. } => up::up(&background()?, words, &runtime),
+            Command::Down { words, .. } => down::down(&background()?, words),
+            Command::Status(_) => status::status(&home, &background()?, &runtime),
+            Command::Start(_) => service::start(&home, &background()?),
+            Command::Stop(_) => service::stop(&home, &background()?),
+        }
+    })
+}
+
+fn require_stock(home: &Home) -> Result<(), Failure> {
+    if home.flavor == Flavor::Stock {
+        return Ok(());
+    }
+    Err(Failure::new(Exit::Config, "this Harbor starts and stops native services itself")
+        .hint("use `speaches harbor up` and `speaches harbor down`; or say `--flavor stock` if it should not"))
+}
+
+const fn describe(flavor: Flavor) -> &'static str {
+    match flavor {
+        Flavor::Native => "native: it starts services on this machine itself",
+        Flavor::Stock => "stock: it knows containers only",
+    }
+}

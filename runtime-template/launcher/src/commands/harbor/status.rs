@@ -1,0 +1,35 @@
+//! `speaches harbor status`: whether Harbor uses this runtime, and every hop between Open WebUI and the service.
+
+use super::describe;
+use crate::failure::{Exit, Failure};
+use crate::harbor::background::Background;
+use crate::harbor::files::{File, Found};
+use crate::harbor::home::Home;
+use crate::harbor::hops::{self, Hop};
+use crate::own_runtime::OwnRuntime;
+
+/// Prints a line for each file and each hop.
+pub fn status(home: &Home, background: &Background<'_>, runtime: &OwnRuntime) -> Result<Exit, Failure> {
+    println!("Harbor: `{}` ({})", home.path.display(), describe(home.flavor));
+    let mut complete = true;
+    for file in File::all(home, &runtime.root)? {
+        let found = file.find()?;
+        complete &= found == Found::Same;
+        let text = match found {
+            Found::Same => "as this runtime has it",
+            Found::Missing => "not there",
+            Found::Older => "of another runtime or version",
+            Found::Theirs => "changed by somebody",
+        };
+        println!("`{}`: {text}", file.path.display());
+    }
+    let hops = hops::look(background);
+    for hop in &hops {
+        println!("{hop}");
+    }
+    if !complete {
+        eprintln!("hint: `speaches harbor install` writes what is missing");
+    }
+    let works = !hops.iter().any(Hop::is_wrong);
+    Ok(if complete && works { Exit::Success } else { Exit::Unavailable })
+}

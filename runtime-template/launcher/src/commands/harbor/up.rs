@@ -1,0 +1,173 @@
+//! `speaches harbor up`: the service, then Harbor, which takes it in the place of its container.
+
+use std::process::ExitStatus;
+use std::time::{Duration, Instant};
+
+use super::{Words, install, service};
+use crate::failure::{Exit, Failure};
+use crate::harbor::background::Background;
+use crate::harbor::home::Flavor;
+use crate::harbor::hops::{self, Hop, State};
+use crate::harbor::settings::Settings;
+use crate::harbor::{docker, readiness, script};
+use crate::own_runtime::OwnRuntime;
+
+/// Harbor's name of the service.
+const SPEACHES: &str = "speaches";
+/// The word with which a Harbor without a native mode takes the compose file that makes the container a proxy.
+const OVERLAY: &str = "speaches-native";
+/// Whether a Harbor with a native mode uses it when nobody has said anything: the contract asks for the GPU, and only
+/// here no container has one.
+const IS_APPLE_SILICON: bool = cfg!(all(target_os = "macos", target_arch = "aarch64"));
+/// How long it may take after Harbor's start until everything answers.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Between two looks at it.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Starts the service and Harbor.
+///
+/// # Errors
+/// When the service does not start, or something between it and Open WebUI does not work.
+pub fn up(background: &Background<'_>, words: &Words, runtime: &OwnRuntime) -> Result<Exit, Failure> {
+    let home = background.home;
+    let settings = Settings::read(home)?;
+    let is_native = home.flavor == Flavor::Native;
+    if is_native && !settings.prefers_native(IS_APPLE_SILICON) {
+        let said = "this Harbor would start the container of speaches: native is not its execution preference";
+        return Err(Failure::new(Exit::Config, said)
+            .hint("`harbor config set speaches.execution_preference native`, then this command again"));
+    }
+    install::complete(home, runtime)?;
+    if is_native { native(background, words, &settings) } else { stock(background, words) }
+}
+
+/// Harbor waits for the health of the proxy, so the service has to be there before.
+fn stock(background: &Background<'_>, words: &Words) -> Result<Exit, Failure> {
+    service::ensure(background)?;
+    let instance = readiness::wait(background)?;
+    eprintln!("the service is {}", instance.phase());
+    service::describe_listening(&instance, background);
+    let ended = script::run(background.home, &command_line(&words.services, &[SPEACHES, OVERLAY], &words.flags))?;
+    if !ended.success() {
+        let failure = explain(background, ended, &look_and_show(background));
+        eprintln!("the service stays (pid {}), since the next `speaches harbor up` needs it", instance.status.pid);
+        return Err(failure);
+    }
+    done()
+}
+
+/// Harbor starts the service itself. It goes on when something fails, and leaves out the proxy unless a container depends
+/// on it.
+fn native(background: &Background<'_>, words: &Words, settings: &Settings) -> Result<Exit, Failure> {
+    // It adds its default services only when nothing is named.
+    let defaults = settings.default_services();
+    let is_plain = words.services.is_empty() && !words.flags.iter().any(|flag| flag == "--no-defaults");
+    let services = if is_plain { &defaults } else { &words.services };
+    let ended = script::run(background.home, &command_line(services, &[SPEACHES], &words.flags))?;
+    if ended.success() {
+        start_proxy(background)?;
+    }
+    let started = Instant::now();
+    let mut found = hops::look(background);
+    while ended.success() && !is_well(&found) && started.elapsed() < PATIENCE {
+        std::thread::sleep(PAUSE);
+        found = hops::look(background);
+    }
+    if ended.success() && is_well(&found) {
+        return done();
+    }
+    show(&found);
+    Err(explain(background, ended, &found))
+}
+
+fn is_well(hops: &[Hop]) -> bool {
+    hops::missing(hops).is_empty() && !hops.iter().any(Hop::is_wrong)
+}
+
+fn done() -> Result<Exit, Failure> {
+    eprintln!("`speaches harbor status` shows every part; `speaches harbor down` stops Harbor and the service");
+    Ok(Exit::Success)
+}
+
+/// The words for Harbor, none of ours twice.
+fn command_line(services: &[String], ours: &[&str], flags: &[String]) -> Vec<String> {
+    let missing = ours.iter().map(|word| (*word).to_owned()).filter(|word| !services.contains(word));
+    let words = services.iter().cloned().chain(missing).chain(flags.iter().cloned());
+    std::iter::once("up".to_owned()).chain(words).collect()
+}
+
+/// The proxy of a Harbor that has merged it into its compose file, and not started it.
+fn start_proxy(background: &Background<'_>) -> Result<(), Failure> {
+    let name = format!("{}.{SPEACHES}", background.container_prefix);
+    match docker::containers(std::slice::from_ref(&name)) {
+        Ok(found) if found.iter().any(docker::Container::runs) => return Ok(()),
+        // The hops tell.
+        Err(_) => return Ok(()),
+        Ok(_) => eprintln!("Harbor has not started `{name}`, through which containers reach the service: starting it"),
+    }
+    let file = background.home.path.join("__harbor.yml");
+    if !file.is_file() {
+        let said = format!("Harbor has not written `{}`, so `{name}` cannot be started", file.display());
+        return Err(
+            Failure::new(Exit::Unavailable, said).hint("name a service that uses it, as in `speaches harbor up webui`")
+        );
+    }
+    docker::compose_up(&file, SPEACHES, background.port).map_err(|why| {
+        Failure::new(Exit::Unavailable, format!("`{name}` cannot be started: {why}"))
+            .hint(format!("`docker compose -f {} up -d {SPEACHES}` shows it again", file.display()))
+    })
+}
+
+fn look_and_show(background: &Background<'_>) -> Vec<Hop> {
+    let found = hops::look(background);
+    show(&found);
+    found
+}
+
+fn show(hops: &[Hop]) {
+    for hop in hops {
+        eprintln!("{hop}");
+    }
+}
+
+/// Why nothing gets through, as far as it can be seen from here.
+fn explain(background: &Background<'_>, ended: ExitStatus, hops: &[Hop]) -> Failure {
+    let what = if ended.success() {
+        "Harbor has started".to_owned()
+    } else {
+        format!("`{} up` failed ({ended})", background.home.path.join("harbor.sh").display())
+    };
+    let failure = |why: String, hint: &str| Failure::new(Exit::Unavailable, format!("{what}{why}")).hint(hint);
+    match hops::culprit(hops) {
+        Some(Hop { name, state: State::Wrong { cause, advice } }) => {
+            failure(format!(", and the {name} is not well: {cause}"), advice)
+        }
+        Some(Hop { state: State::Well(text) | State::Absent(text), .. }) => {
+            failure(format!(", and Docker {text}"), "start Docker, then run this again")
+        }
+        None if ended.success() => {
+            let missing = hops::missing(hops).join(" and the ");
+            failure(format!(" without the {missing}"), &format!("look into `{}`", background.log().display()))
+        }
+        None => failure(
+            "; what there is between Open WebUI and the service is well".to_owned(),
+            "what Harbor says above tells why",
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn harbor_gets_no_word_twice_and_flags_last() {
+        let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        let line =
+            |services: &str, flags: &str| command_line(&words(services), &[SPEACHES, OVERLAY], &words(flags)).join(" ");
+        assert_eq!(line("", ""), "up speaches speaches-native");
+        assert_eq!(line("webui", "--open"), "up webui speaches speaches-native --open");
+        assert_eq!(line("speaches webui", ""), "up speaches webui speaches-native");
+        assert_eq!(line("speaches-native speaches", ""), "up speaches-native speaches");
+    }
+}

@@ -1,0 +1,261 @@
+//! What lies between Open WebUI and the service, looked at one by one: the service itself, the address at which containers
+//! look for it, the container that passes everything on to it, and that of Open WebUI.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use super::background::Background;
+use super::bridge::{self, Bridge};
+use super::docker::{self, Container};
+use super::health;
+use super::home::Flavor;
+use super::readiness::Model;
+use crate::instance::Instance;
+use crate::system::System;
+
+const START: &str = "`speaches harbor up` starts it";
+/// What else can be in the way of a proxy, when the service listens where it should.
+const FIREWALL: &str = "if all before it is ok, a firewall may drop what containers send to this machine";
+
+/// One thing on the way, and how it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hop {
+    /// Its name.
+    pub name: &'static str,
+    /// How it is.
+    pub state: State,
+}
+
+/// How something on the way is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It works.
+    Well(String),
+    /// It is not there, or cannot be looked at, which may be meant so.
+    Absent(String),
+    /// It does not work.
+    Wrong {
+        /// What is wrong.
+        cause: String,
+        /// What to do about it.
+        advice: String,
+    },
+}
+
+impl Hop {
+    fn well(name: &'static str, text: impl Into<String>) -> Self {
+        Self { name, state: State::Well(text.into()) }
+    }
+
+    fn absent(name: &'static str, text: impl Into<String>) -> Self {
+        Self { name, state: State::Absent(text.into()) }
+    }
+
+    fn wrong(name: &'static str, cause: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self { name, state: State::Wrong { cause: cause.into(), advice: advice.into() } }
+    }
+
+    /// Whether it does not work.
+    #[must_use]
+    pub const fn is_wrong(&self) -> bool {
+        matches!(self.state, State::Wrong { .. })
+    }
+}
+
+impl fmt::Display for Hop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.state {
+            State::Well(text) => write!(f, "{}: ok, {text}", self.name),
+            State::Absent(text) => write!(f, "{}: {text}", self.name),
+            State::Wrong { cause, advice } => write!(f, "{}: {cause}; {advice}", self.name),
+        }
+    }
+}
+
+/// Looks at all of them, from the service on. It takes a minute at most, whatever does not answer.
+#[must_use]
+pub fn look(background: &Background<'_>) -> Vec<Hop> {
+    let [speaches, webui] = ["speaches", "webui"].map(|name| format!("{}.{name}", background.container_prefix));
+    let containers = docker::containers(&[speaches.clone(), webui.clone()]);
+    let named = |name: &String| containers.as_ref().ok()?.iter().find(|container| container.name == *name);
+    let running = background.running();
+    // A Harbor with a native mode looks after the service itself, and may have been told to take the container.
+    let is_needed = background.home.flavor == Flavor::Stock || named(&speaches).is_some_and(Container::is_proxy);
+    let mut hops = vec![service(background, running.as_ref(), is_needed)];
+    if let Err(why) = &containers {
+        hops.push(Hop::absent("docker", format!("does not answer ({why})")));
+        return hops;
+    }
+    if let Some(instance) = running.filter(|_| System::HERE == System::Linux) {
+        hops.push(way_of_containers(background, &instance));
+    }
+    hops.push(proxy(background, &speaches, named(&speaches)));
+    hops.push(open_webui(&webui, named(&webui), named(&speaches).is_some_and(Container::runs)));
+    hops
+}
+
+/// The service and its proxy, as far as they are not there: `harbor up` is for both.
+#[must_use]
+pub fn missing(hops: &[Hop]) -> Vec<&'static str> {
+    let is_well = |name: &&str| hops.iter().any(|hop| hop.name == *name && matches!(hop.state, State::Well(_)));
+    ["service", "proxy"].into_iter().filter(|name| !is_well(name)).collect()
+}
+
+/// The first one that explains why nothing gets through: one that does not work, or Docker that does not answer.
+#[must_use]
+pub fn culprit(hops: &[Hop]) -> Option<&Hop> {
+    hops.iter().find(|hop| hop.is_wrong()).or_else(|| hops.iter().find(|hop| hop.name == "docker"))
+}
+
+fn service(background: &Background<'_>, running: Option<&Instance>, is_needed: bool) -> Hop {
+    let Some(instance) = running else {
+        let start = match background.home.flavor {
+            Flavor::Stock => format!("`speaches harbor start` starts it on port {}", background.port),
+            Flavor::Native => START.to_owned(),
+        };
+        let cause = match background.last() {
+            Some(last) => format!("{} (pid {})", last.phase(), last.status.pid),
+            None => "does not run".to_owned(),
+        };
+        return if is_needed {
+            Hop::wrong("service", cause, start)
+        } else {
+            Hop::absent("service", format!("{cause}; {start}"))
+        };
+    };
+    let (phase, pid) = (instance.phase(), instance.status.pid);
+    let address = SocketAddr::new(reachable(&instance.addresses()), instance.status.port);
+    if let Err(why) = health::ask(address) {
+        let advice = format!("look into `{}`", background.log().display());
+        return Hop::wrong("service", format!("{phase} (pid {pid}), and http://{address}/health: {why}"), advice);
+    }
+    let models = Model::all(instance);
+    let failed = models.iter().filter(|model| model.has_failed()).map(Model::complaint).collect::<Vec<_>>();
+    let text = std::iter::once(format!("{phase} at http://{address} (pid {pid})")).chain(failed.iter().cloned());
+    let text = text.collect::<Vec<_>>().join("; ");
+    if !failed.is_empty() && failed.len() == models.len() {
+        return Hop::wrong("service", text, format!("look into `{}`", background.log().display()));
+    }
+    Hop::well("service", text)
+}
+
+/// The address of a service at which this machine asks it.
+fn reachable(addresses: &[IpAddr]) -> IpAddr {
+    let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    match addresses.first() {
+        Some(first) if !bridge::reaches(addresses, Ipv4Addr::LOCALHOST) => *first,
+        _ => loopback,
+    }
+}
+
+fn way_of_containers(background: &Background<'_>, instance: &Instance) -> Hop {
+    const HOP: &str = "bridge";
+    let bridge = Bridge::find();
+    let gateway = match bridge {
+        Bridge::Here(gateway) => gateway,
+        Bridge::Elsewhere(gateway) => {
+            let text = format!("{gateway}, where containers look for the service, is no address of this machine");
+            return Hop::absent(HOP, format!("{text}: Docker has a way of its own"));
+        }
+        Bridge::Unknown => return Hop::absent(HOP, "Docker has none"),
+    };
+    if let Some((cause, advice)) = bridge::obstacle(&instance.addresses(), bridge, background) {
+        return Hop::wrong(HOP, cause, advice);
+    }
+    let address = SocketAddr::new(IpAddr::V4(gateway), instance.status.port);
+    match health::ask(address) {
+        Ok(()) => Hop::well(HOP, format!("containers reach the service at {address}")),
+        Err(why) => Hop::wrong(
+            HOP,
+            format!("http://{address}/health, where containers look for the service: {why}"),
+            format!("look into `{}`", background.log().display()),
+        ),
+    }
+}
+
+fn proxy(background: &Background<'_>, name: &str, found: Option<&Container>) -> Hop {
+    const HOP: &str = "proxy";
+    let Some(container) = found else { return Hop::absent(HOP, format!("no container; {START}")) };
+    if !container.runs() {
+        return Hop::wrong(HOP, format!("`{name}` is {}", container.state), START);
+    }
+    if !container.is_proxy() {
+        let cause = format!("`{name}` is the stock container (`{}`), not the proxy", container.image);
+        return match background.home.flavor {
+            Flavor::Stock => {
+                let cause = format!("{cause}: the word `speaches-native` is missing");
+                Hop::wrong(HOP, cause, "`speaches harbor up` adds it")
+            }
+            Flavor::Native => Hop::wrong(
+                HOP,
+                format!("{cause}: native is not Harbor's execution preference"),
+                "`harbor config set speaches.execution_preference native`, then `speaches harbor up`",
+            ),
+        };
+    }
+    if let Some(target) = container.target().filter(|target| *target != background.port) {
+        let cause = format!("`{name}` connects to port {target}, and the service has port {}", background.port);
+        return Hop::wrong(HOP, cause, "`speaches harbor up` makes it anew");
+    }
+    // N.B. BusyBox: it has no long options.
+    let asked =
+        docker::ask(&["exec", name, "wget", "-q", "-T", "5", "-O", "/dev/null", "http://127.0.0.1:8000/health"]);
+    match asked {
+        Ok(_) => Hop::well(HOP, format!("`{name}` passes on what it is asked")),
+        Err(why) => Hop::wrong(HOP, format!("`{name}` does not get through to the service: {why}"), FIREWALL),
+    }
+}
+
+fn open_webui(name: &str, found: Option<&Container>, proxy_runs: bool) -> Hop {
+    const HOP: &str = "webui";
+    let Some(container) = found else { return Hop::absent(HOP, "no container; `speaches harbor up webui` starts it") };
+    if !container.runs() {
+        return Hop::wrong(HOP, format!("`{name}` is {}", container.state), "`speaches harbor up webui` starts it");
+    }
+    if !proxy_runs {
+        return Hop::absent(HOP, format!("`{name}` runs, and has no container of speaches to ask"));
+    }
+    let url = "http://speaches:8000/health";
+    match docker::ask(&["exec", name, "curl", "-fsS", "-m", "5", "-o", "/dev/null", url]) {
+        Ok(_) => Hop::well(HOP, format!("`{name}` reaches http://speaches:8000")),
+        Err(why) => Hop::wrong(
+            HOP,
+            format!("`{name}` does not reach http://speaches:8000: {why}"),
+            "if the proxy is ok, `speaches harbor up webui` joins the two again",
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hop_is_one_line_and_the_first_wrong_one_explains() {
+        let (ok, none) = (Hop::well("service", "ready"), Hop::absent("proxy", "no container"));
+        let wrong = Hop::wrong("webui", "it is gone", "start it");
+        assert_eq!(ok.to_string(), "service: ok, ready");
+        assert_eq!(none.to_string(), "proxy: no container");
+        assert_eq!(wrong.to_string(), "webui: it is gone; start it");
+        assert_eq!(culprit(&[ok.clone(), none.clone(), wrong.clone()]), Some(&wrong));
+        assert_eq!(culprit(&[ok.clone(), none]), None);
+        assert_eq!(missing(std::slice::from_ref(&ok)), ["proxy"]);
+        assert!(missing(&[ok.clone(), Hop::well("proxy", "it runs")]).is_empty());
+        let docker = Hop::absent("docker", "does not answer");
+        assert_eq!(culprit(&[ok, docker.clone()]), Some(&docker));
+    }
+
+    #[test]
+    fn a_service_is_asked_at_loopback_if_it_is_there() {
+        let parsed = |addresses: &[&str]| addresses.iter().map(|it| it.parse().unwrap()).collect::<Vec<IpAddr>>();
+        for (addresses, asked) in [
+            (&["127.0.0.1", "172.17.0.1"][..], "127.0.0.1"),
+            (&["0.0.0.0"], "127.0.0.1"),
+            (&["172.17.0.1"], "172.17.0.1"),
+            (&["::1"], "::1"),
+            (&[], "127.0.0.1"),
+        ] {
+            assert_eq!(reachable(&parsed(addresses)).to_string(), asked);
+        }
+    }
+}
