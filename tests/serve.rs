@@ -34,6 +34,13 @@ fn the_launcher_becomes_the_service_and_stops_with_zero() {
     for line in ["SAMPLE", "listening on http://127.0.0.1:", "serving after", "stopped"] {
         assert!(log.contains(line), "`{line}` is not in:\n{log}");
     }
+    // Before anything heavy is loaded: what was chosen, and where that comes from.
+    let first = log.split("uvicorn").next().unwrap();
+    for line in
+        ["port 0 (command line (--port))", "speech: `", "voice `", "transcription: `", "(default)", " computes with "]
+    {
+        assert!(first.contains(line), "`{line}` is not in:\n{first}");
+    }
 }
 
 #[test]

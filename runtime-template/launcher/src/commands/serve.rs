@@ -36,6 +36,9 @@ fn serve(flags: &Flags, runtime: &OwnRuntime, sources: &Sources<'_>) -> Result<E
     private_directory::make(&config.values.state_dir)?;
     private_directory::make(&config.values.hf_cache)?;
     let mut manager = Manager::prepare(runtime, &config, sources)?;
+    for line in chosen(&config) {
+        manager.note(line);
+    }
     manager.compute(&accelerators)?;
     #[cfg(unix)]
     let listening = {
@@ -48,6 +51,22 @@ fn serve(flags: &Flags, runtime: &OwnRuntime, sources: &Sources<'_>) -> Result<E
     #[cfg(not(unix))]
     let listening = Listening::as_configured(&config);
     Err(become_command(manager.command(&["serve"], &listening)))
+}
+
+/// The settings that people look for first, and where each comes from.
+fn chosen(config: &Config) -> Vec<String> {
+    let (values, origin) = (&config.values, |key| config.origin(key));
+    vec![
+        format!("port {} ({})", values.port, origin("port")),
+        format!(
+            "speech: `{}` ({}), voice `{}` ({})",
+            values.tts_model,
+            origin("tts_model"),
+            values.voice,
+            origin("voice")
+        ),
+        format!("transcription: `{}` ({})", values.stt_model, origin("stt_model")),
+    ]
 }
 
 /// What to say when the whole network may use the service.
