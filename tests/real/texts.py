@@ -125,16 +125,14 @@ class LongText:
 
 
 def _unmarked(script: str, length: int) -> str:
-    """A text of so many characters, the same in every run."""
+    """A text of so many characters, or one less where a word ends there; the same in every run."""
     chosen = random.Random(f"{script} {length}")  # noqa: S311 - the same text in every run, no secret
     if script in _LETTERS:
         return "".join(chosen.choice(_LETTERS[script]) for _ in range(length))
     # In the order of sentences, not shuffled, so that Whisper can follow.
     words = _WORDS[script]
     start = chosen.randrange(len(words))
-    text = " ".join([*words[start:], *(words * (length // 100 + 1))])[:length]
-    # A cut word is a word, and a blank at the end is a character less.
-    return text if not text.endswith(" ") else text[:-1] + "a"
+    return " ".join([*words[start:], *(words * (length // 100 + 1))])[:length].rstrip()
 
 
 # Two of 10 000 characters, one by each family of models; the rest adds up to about as much.
