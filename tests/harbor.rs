@@ -123,7 +123,8 @@ fn a_harbor_without_a_native_mode_gets_one_file_and_its_merge_is_a_proxy() {
         assert_eq!(service["ports"], original["ports"], "what Harbor publishes leads to the proxy");
         assert_eq!(service["container_name"], original["container_name"]);
         let check = &service["healthcheck"];
-        assert_eq!(check["test"], "wget -q -O /dev/null http://127.0.0.1:8000/health", "a list would be appended");
+        let test = check["test"].as_str().expect("a list would be appended");
+        assert!(test.starts_with("wget -q -O /dev/null http://127.0.0.1:8000/health || {"), "{test}");
         // `harbor up` without the service fails within 20 seconds.
         let seconds = |name: &str| check[name].as_str().unwrap().trim_end_matches('s').parse::<u64>().unwrap();
         let retries = check["retries"].as_u64().unwrap();
