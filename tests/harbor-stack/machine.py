@@ -85,7 +85,7 @@ class Engine:
         if not inspected(BASE):
             with subprocess.Popen(["tar", "-C", "/srv/image", "-c", "."], stdout=subprocess.PIPE) as packed:
                 subprocess.run(["docker", "import", "-", BASE], stdin=packed.stdout, check=True, capture_output=True)
-        commit("alpine/socat:latest", {}, 'ENTRYPOINT ["socat"]')
+        commit("alpine/socat:latest", {"/srv/stack/images/wget": "/usr/bin/wget"}, 'ENTRYPOINT ["socat"]')
         stand_in = {"/srv/stack/images/ollama": "/usr/bin/ollama"}
         commit("ollama/ollama:latest", stand_in, 'ENTRYPOINT ["/usr/bin/ollama"]', 'CMD ["serve"]')
         site = {"/srv/webui/.": "/app/site", "/srv/stack/images/start.sh": "/app/backend/start.sh"}
@@ -110,8 +110,9 @@ def commit(name: str, files: dict[str, str], *changes: str) -> None:
     key = made_of.hexdigest()
     if inspected(name, '{{index .Config.Labels "made-of"}}') == key:
         return
-    prepare = "ln -sf python3 /usr/bin/python; mkdir -p /app/backend /app/site; sleep 600"
-    made = command("docker", "run", "--detach", "--network", "none", BASE, "sh", "-c", prepare).strip()
+    made = command("docker", "run", "--detach", "--network", "none", BASE, "sleep", "600").strip()
+    prepare = "rm -f /usr/bin/wget; ln -sf python3 /usr/bin/python; mkdir -p /app/backend /app/site"
+    command("docker", "exec", made, "sh", "-c", prepare)
     for path, target in files.items():
         command("docker", "cp", path, f"{made}:{target}", seconds=900)
     changes = (*changes, f"LABEL made-of={key}")
