@@ -68,7 +68,7 @@ fn write_program(path: &Utf8Path, text: &str) {
     fs_err::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-/// A `docker` that gives prepared answers to what the launcher asks: `ps`, `network`, `proxy` and `webui` for the health
+/// A `docker` that gives prepared answers to what the launcher asks: `ps`, `inspect`, `network`, `proxy` and `webui` for the health
 /// that a container asks for, and `compose`.
 pub struct PlayedDocker {
     directory: Utf8PathBuf,
@@ -78,6 +78,11 @@ pub struct PlayedDocker {
 pub fn proxy_to(port: u16) -> String {
     let command = format!("socat tcp-listen:8000,fork,reuseaddr tcp-connect:host.docker.internal:{port}");
     format!("harbor.speaches\trunning\talpine/socat:latest\t\"{command}\"\n")
+}
+
+/// Who has made a container, as `docker inspect` shows it.
+pub fn made_in(name: &str, directory: &Utf8Path) -> String {
+    format!("/{name}\t{directory}\n")
 }
 
 /// That of Open WebUI.
@@ -98,7 +103,7 @@ impl PlayedDocker {
         docker.answers("ps", "");
         // TEST-NET-1 of RFC 5737: never anybody's address
         docker.answers("network", "192.0.2.1 \n");
-        for topic in ["proxy", "webui", "compose"] {
+        for topic in ["inspect", "proxy", "webui", "compose"] {
             docker.answers(topic, "");
         }
         docker

@@ -29,27 +29,70 @@ impl OverrideEnv {
     /// # Errors
     /// [`Exit::Data`] with the line that is no `NAME=VALUE`, [`Exit::NoInput`] when it cannot be read.
     pub fn read(path: &Path) -> Result<Self, Failure> {
-        let text = fs_err::read_to_string(path)
-            .map_err(|error| Failure::new(Exit::NoInput, format!("Harbor's settings cannot be read: {error}")))?;
+        let text = fs_err::read_to_string(path).map_err(|error| cannot_read(&error))?;
         let mut variables = BTreeMap::new();
         for (index, line) in text.lines().enumerate() {
-            let line = line.trim();
-            let line = line.strip_prefix("export ").unwrap_or(line).trim_start();
-            if line.is_empty() || line.starts_with('#') {
-                continue;
-            }
-            let Some((name, value)) = line.split_once('=').filter(|(name, _)| is_name(name.trim())) else {
-                // N.B. the line may hold a secret, so it is not shown.
-                let said = format!("`{}`, line {}: this is no `NAME=VALUE`", path.display(), index + 1);
-                return Err(Failure::new(Exit::Data, said).hint("Harbor writes this file: `harbor env speaches`"));
-            };
-            let value = unquote(value.trim());
-            if !value.is_empty() {
-                variables.insert(name.trim().to_owned(), value.to_owned());
+            match Line::parse(line) {
+                Line::Empty => {}
+                Line::Assignment(name, value) => insert(&mut variables, name, value),
+                Line::Other => {
+                    // N.B. the line may hold a secret, so it is not shown.
+                    let said = format!("`{}`, line {}: this is no `NAME=VALUE`", path.display(), index + 1);
+                    return Err(Failure::new(Exit::Data, said).hint("Harbor writes this file: `harbor env speaches`"));
+                }
             }
         }
         Ok(Self { path: path.to_owned(), variables })
     }
+}
+
+/// The variables of Harbor's `.env` that are not empty. As for Harbor itself, a line that is something else is none of them.
+///
+/// # Errors
+/// [`Exit::NoInput`] when it cannot be read.
+pub fn read_leniently(path: &Path) -> Result<BTreeMap<String, String>, Failure> {
+    let bytes = fs_err::read(path).map_err(|error| cannot_read(&error))?;
+    let mut variables = BTreeMap::new();
+    for line in String::from_utf8_lossy(&bytes).lines() {
+        if let Line::Assignment(name, value) = Line::parse(line) {
+            insert(&mut variables, name, value);
+        }
+    }
+    Ok(variables)
+}
+
+/// A line of such a file.
+enum Line<'a> {
+    /// Nothing, or a comment.
+    Empty,
+    /// A name and a value.
+    Assignment(&'a str, &'a str),
+    /// Something else.
+    Other,
+}
+
+impl<'a> Line<'a> {
+    fn parse(line: &'a str) -> Self {
+        let line = line.trim();
+        let line = line.strip_prefix("export ").unwrap_or(line).trim_start();
+        if line.is_empty() || line.starts_with('#') {
+            return Self::Empty;
+        }
+        match line.split_once('=') {
+            Some((name, value)) if is_name(name.trim()) => Self::Assignment(name.trim(), unquote(value.trim())),
+            _ => Self::Other,
+        }
+    }
+}
+
+fn insert(variables: &mut BTreeMap<String, String>, name: &str, value: &str) {
+    if !value.is_empty() {
+        variables.insert(name.to_owned(), value.to_owned());
+    }
+}
+
+fn cannot_read(error: &std::io::Error) -> Failure {
+    Failure::new(Exit::NoInput, format!("Harbor's settings cannot be read: {error}"))
 }
 
 fn is_name(text: &str) -> bool {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::home::{Flavor, Home};
 use super::settings::Settings;
-use crate::config::{Config, Flags, Origin, Sources, Values};
+use crate::config::{Config, Flags, Origin, Sources, Values, directories};
 use crate::failure::{Exit, Failure};
 use crate::instance::Instance;
 use crate::own_runtime::OwnRuntime;
@@ -43,6 +43,8 @@ pub struct Background<'a> {
     pub container_prefix: String,
     /// Its state directory.
     state: PathBuf,
+    /// Where services on other ports have theirs.
+    states: PathBuf,
 }
 
 impl<'a> Background<'a> {
@@ -56,7 +58,10 @@ impl<'a> Background<'a> {
         let mut variables =
             PASSED_ON.iter().filter_map(|name| Some(((*name).to_owned(), of_user(name)?))).collect::<BTreeMap<_, _>>();
         variables.insert("HARBOR_HOME".to_owned(), home.path.display().to_string());
-        let port = of_user(PORT_VARIABLE).unwrap_or_else(|| default_port(home.flavor).to_owned());
+        let port = match of_user(PORT_VARIABLE) {
+            Some(text) => port_of(&text, &settings.place(PORT_VARIABLE, sources))?.to_string(),
+            None => default_port(home.flavor).to_owned(),
+        };
         variables.insert("HARBOR_SPEACHES_HOST_PORT".to_owned(), port);
         // What the service itself will decide, so that it is found again.
         let variable = |name: &str| variables.get(name).cloned().or_else(|| (sources.variable)(name));
@@ -70,10 +75,11 @@ impl<'a> Background<'a> {
         let hosts_origin = config.setting("host").map_or(Origin::Default, |setting| setting.origin.clone());
         let container_prefix = settings.container_prefix(sources);
         let Values { port, host: hosts, state_dir: state, .. } = config.values;
-        Ok(Self { home, variables, port, hosts, hosts_origin, container_prefix, state })
+        let states = directories::state_root(&as_started);
+        Ok(Self { home, variables, port, hosts, hosts_origin, container_prefix, state, states })
     }
 
-    /// The service, if it runs.
+    /// The service, if it runs. It may be on another port, from before the settings changed.
     #[must_use]
     pub fn running(&self) -> Option<Instance> {
         self.last().filter(|instance| instance.alive)
@@ -82,7 +88,29 @@ impl<'a> Background<'a> {
     /// The service that runs, or ran last.
     #[must_use]
     pub fn last(&self) -> Option<Instance> {
-        Instance::read(&self.state)
+        let configured = Instance::read(&self.state);
+        if configured.as_ref().is_some_and(|instance| instance.alive) {
+            return configured;
+        }
+        self.on_another_port().or(configured)
+    }
+
+    /// The one that was started here and still runs where its port had it.
+    fn on_another_port(&self) -> Option<Instance> {
+        let pid = fs_err::read_to_string(self.pid_file()).ok()?.trim().parse::<u32>().ok()?;
+        self.all_running().into_iter().find(|instance| instance.status.pid == pid)
+    }
+
+    /// All services of this user that run, whoever started them.
+    #[must_use]
+    pub fn all_running(&self) -> Vec<Instance> {
+        Instance::find_all(&self.states).into_iter().filter(|instance| instance.alive).collect()
+    }
+
+    /// Whether a service runs on another port than the settings have now. A Harbor with a native mode may choose the port.
+    #[must_use]
+    pub fn has_moved(&self, instance: &Instance) -> bool {
+        self.home.flavor == Flavor::Stock && instance.status.port != self.port
     }
 
     /// Where it logs: in a directory like those of Harbor's own host services, or where a Harbor with a native mode puts it.
@@ -109,6 +137,7 @@ impl<'a> Background<'a> {
     pub fn start(&self) -> Result<Instance, Failure> {
         let cannot_write = |error: std::io::Error| {
             Failure::new(Exit::CannotCreate, format!("cannot write the log of the service: {error}"))
+                .hint(format!("make `{}` writable for you", self.directory().display()))
         };
         fs_err::create_dir_all(self.directory()).map_err(cannot_write)?;
         let log = fs_err::OpenOptions::new().create(true).append(true).open(self.log()).map_err(cannot_write)?;
@@ -186,6 +215,15 @@ impl<'a> Background<'a> {
     }
 }
 
+/// The port that a setting names; `place` says where it is.
+fn port_of(text: &str, place: &str) -> Result<u16, Failure> {
+    let port = text.trim().parse::<u16>().ok().filter(|port| *port != 0);
+    port.ok_or_else(|| {
+        Failure::new(Exit::Config, format!("{place} is `{text}`, which is no port"))
+            .hint("set it to a number from 1 to 65535 that nothing else uses, or remove it")
+    })
+}
+
 /// The port that the proxy connects to when nobody says otherwise. Harbor publishes 34331: a Harbor without a native mode
 /// does that with the proxy, so the service has the next one.
 const fn default_port(flavor: Flavor) -> &'static str {
@@ -206,3 +244,18 @@ fn detach(command: &mut Command) {
 
 #[cfg(not(unix))]
 fn detach(_command: &mut Command) {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_is_a_number_that_can_be_listened_on() {
+        assert_eq!(port_of(" 34332 ", "X").unwrap(), 34332);
+        for text in ["0", "65536", "-1", "none"] {
+            let failure = port_of(text, "X in `/h/.env`").unwrap_err();
+            assert_eq!(failure.to_string(), format!("X in `/h/.env` is `{text}`, which is no port"));
+            assert_eq!(failure.exit, Exit::Config);
+        }
+    }
+}

@@ -118,9 +118,9 @@ fn remedy(background: &Background<'_>, gateway: Ipv4Addr) -> String {
         Origin::Environment(name) => {
             format!("the environment variable {name} says so: set it to {addresses}, and run {again}")
         }
-        // N.B. of two variables in that file the other one may be weaker.
-        Origin::OverrideEnv(name, _) => format!("`harbor env speaches {name} {addresses}`, then run {again}"),
-        _ => format!("`harbor env speaches UVICORN_HOST {addresses}`, then run {again}"),
+        // N.B. UVICORN_HOST in that file would reach Harbor's own container as well, which has no such address; this one is
+        // stronger here, and means nothing there.
+        _ => format!("`harbor env speaches HARBOR_SPEACHES_HOST {addresses}`, then run {again}"),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Asking Docker, which may be absent, stopped or stuck: every question has so much time.
 
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
@@ -13,6 +13,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const PATIENCE_FOR_START: Duration = Duration::from_secs(600);
 /// What is asked about a container.
 const COLUMNS: &str = "{{.Names}}\t{{.State}}\t{{.Image}}\t{{.Command}}";
+/// What is asked about the Harbor that has started one. N.B. Podman's `ps` may not know such a column.
+const PROJECT: &str = "{{.Name}}\t{{index .Config.Labels \"com.docker.compose.project.working_dir\"}}";
+/// What there is instead of an answer when there is no Docker.
+const NO_DOCKER: &str = "there is no `docker` on PATH";
 /// What the command of the proxy has before the port that it connects to.
 const TARGET: &str = "tcp-connect:host.docker.internal:";
 
@@ -26,19 +30,37 @@ pub struct Container {
     /// What it was made of.
     pub image: String,
     command: String,
+    /// Where the compose files are that it was made with, if they say so.
+    project: Option<PathBuf>,
 }
 
 impl Container {
     fn parse(line: &str) -> Option<Self> {
         let mut columns = line.split('\t').map(|column| column.trim().to_owned());
         let mut next = || columns.next();
-        Some(Self { name: next()?, state: next()?, image: next()?, command: next()? })
+        Some(Self { name: next()?, state: next()?, image: next()?, command: next()?, project: None })
     }
 
     /// Whether it runs.
     #[must_use]
     pub fn runs(&self) -> bool {
         self.state == "running"
+    }
+
+    /// The home of another Harbor that has started it; None if it is of the Harbor at `home`, or nobody knows.
+    #[must_use]
+    pub fn other_harbor(&self, home: &Path) -> Option<&Path> {
+        let project = self.project.as_deref()?;
+        // One that is gone, or of another machine, cannot have a claim.
+        let there = dunce::canonicalize(project).ok()?;
+        let here = dunce::canonicalize(home).ok()?;
+        (!there.starts_with(here)).then_some(project)
+    }
+
+    /// That another Harbor has started it, as the cause of something.
+    #[must_use]
+    pub fn belongs_to(&self, other: &Path) -> String {
+        format!("`{}` belongs to the Harbor in `{}`", self.name, other.display())
     }
 
     /// Whether it is a proxy to this machine. Its command tells; the image may have lost its name to a newer one.
@@ -66,7 +88,7 @@ pub fn ask(arguments: &[&str]) -> Result<String, String> {
         Ok(Some(output)) if output.status.success() => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
         Ok(Some(output)) => Err(reason(&output)),
         Ok(None) => Err(format!("nothing within {} s", PATIENCE.as_secs())),
-        Err(error) if error.kind() == ErrorKind::NotFound => Err("there is no `docker` on PATH".to_owned()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Err(NO_DOCKER.to_owned()),
         Err(error) => Err(format!("`docker` cannot be started: {error}")),
     }
 }
@@ -81,7 +103,38 @@ pub fn containers(names: &[String]) -> Result<Vec<Container>, String> {
     arguments.extend(filters.iter().flat_map(|filter| ["--filter", filter]));
     let text = ask(&arguments)?;
     // N.B. the filter finds every name that has this one in it.
-    Ok(text.lines().filter_map(Container::parse).filter(|container| names.contains(&container.name)).collect())
+    let mut found = text.lines().filter_map(Container::parse).collect::<Vec<_>>();
+    found.retain(|container| names.contains(&container.name));
+    if !found.is_empty() {
+        let mut arguments = vec!["inspect", "--type", "container", "--format", PROJECT];
+        arguments.extend(found.iter().map(|container| container.name.as_str()));
+        // Without an answer they are taken for those of this Harbor.
+        let text = ask(&arguments).unwrap_or_default();
+        for container in &mut found {
+            container.project = project_of(&container.name, &text);
+        }
+    }
+    Ok(found)
+}
+
+fn project_of(name: &str, text: &str) -> Option<PathBuf> {
+    let (_, directory) = text
+        .lines()
+        .filter_map(|line| line.split_once('\t'))
+        .find(|(named, _)| named.strip_prefix('/').unwrap_or(named) == name)?;
+    Some(PathBuf::from(directory.trim())).filter(|directory| directory.is_absolute())
+}
+
+/// What to do when Docker does not answer.
+#[must_use]
+pub fn remedy(why: &str) -> &'static str {
+    if why.contains(NO_DOCKER) {
+        "install Docker, then run this again"
+    } else if why.to_lowercase().contains("permission denied") {
+        "add yourself to the group `docker` (`sudo usermod -aG docker $USER`) and log in again, then run this again"
+    } else {
+        "start Docker, then run this again"
+    }
 }
 
 /// Starts one service of a compose file of Harbor's, in the user's terminal. `port` is where its proxy connects to.
@@ -124,5 +177,37 @@ mod tests {
         assert!(!stock.runs() && !stock.is_proxy());
         assert_eq!(stock.target(), None);
         assert_eq!(Container::parse("harbor.speaches"), None);
+    }
+
+    #[test]
+    fn a_container_belongs_to_the_harbor_whose_compose_files_it_was_made_with() {
+        let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let other = |directory: &Path| {
+            let mut container = Container::parse("harbor.speaches\trunning\ta\tb").unwrap();
+            container.project = project_of(&container.name, &format!("/harbor.speaches\t{}\n", directory.display()));
+            container.other_harbor(ours.path()).map(Path::to_owned)
+        };
+        assert_eq!(other(theirs.path()).as_deref(), Some(theirs.path()));
+        assert_eq!(other(ours.path()), None);
+        assert_eq!(other(&ours.path().join(".")), None, "it may be written in another way");
+        assert_eq!(other(&theirs.path().join("gone")), None, "it cannot claim anything");
+        assert_eq!(project_of("harbor.speaches", "harbor.speaches\t<no value>\n"), None);
+        assert_eq!(project_of("harbor.speaches", "/harbor.speaches\t\n/harbor.webui\t/x\n"), None);
+        assert_eq!(project_of("harbor.speaches", "harbor.speaches\t/x\n"), Some("/x".into()), "as Podman has it");
+    }
+
+    #[test]
+    fn each_reason_for_silence_has_a_remedy() {
+        let socket =
+            "permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock";
+        for (why, begin) in [
+            (NO_DOCKER, "install Docker"),
+            (socket, "add yourself to the group `docker`"),
+            ("Got permission denied while trying to connect", "add yourself to the group `docker`"),
+            ("Cannot connect to the Docker daemon", "start Docker"),
+            ("nothing within 10 s", "start Docker"),
+        ] {
+            assert!(remedy(why).starts_with(begin), "{why}");
+        }
     }
 }

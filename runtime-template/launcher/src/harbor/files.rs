@@ -142,12 +142,13 @@ impl File {
     pub fn uninstall(&self) -> Result<Done, Failure> {
         remove(&self.beside())?;
         Ok(match self.find()? {
-            Found::Missing => Done::Nothing,
             Found::Theirs => Done::Kept,
-            Found::Same | Found::Older if self.aside().exists() => {
+            // Ours may be gone already.
+            Found::Missing | Found::Same | Found::Older if self.aside().exists() => {
                 fs_err::rename(self.aside(), &self.path).map_err(|error| cannot_change(&error))?;
                 Done::Restored
             }
+            Found::Missing => Done::Nothing,
             Found::Same | Found::Older => {
                 remove(&self.path)?;
                 Done::Removed

@@ -2,9 +2,14 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
+use crate::child;
 use crate::config::Sources;
 use crate::failure::{Exit, Failure};
+
+/// How long `harbor home` may take.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How a Harbor starts services on the host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -41,8 +46,14 @@ impl Home {
     /// # Errors
     /// [`Exit::NoInput`] when there is none, [`Exit::Config`] when the directory is something else.
     pub fn find(named: Option<&Path>, flavor: Option<Flavor>, sources: &Sources<'_>) -> Result<Self, Failure> {
-        let path = match named.map(|path| sources.directory.join(path)).or_else(|| sources.path("HARBOR_HOME")) {
-            Some(path) => path,
+        let of_flag = || Some((sources.directory.join(named?), "`--home`"));
+        let of_environment = || Some((sources.path("HARBOR_HOME")?, "the environment variable HARBOR_HOME"));
+        let path = match of_flag().or_else(of_environment) {
+            Some((path, origin)) if !path.is_dir() => {
+                let said = format!("`{}`, which {origin} names, is not a directory", path.display());
+                return Err(Failure::new(Exit::NoInput, said).hint("`harbor home` prints the right one"));
+            }
+            Some((path, _)) => path,
             None => said_by_harbor().or_else(|| usual_place(sources)).ok_or_else(|| {
                 Failure::new(Exit::NoInput, "there is no Harbor here: no `harbor` on PATH, and none in `~/.harbor`")
                     .hint("name its directory with `--home`")
@@ -77,7 +88,12 @@ impl Home {
 }
 
 fn said_by_harbor() -> Option<PathBuf> {
-    let output = Command::new("harbor").arg("home").stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
+    let mut command = Command::new("harbor");
+    command.arg("home").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let Some(output) = child::run(&mut command, PATIENCE).ok()? else {
+        eprintln!("warning: `harbor home` said nothing within {} s, so `~/.harbor` is tried", PATIENCE.as_secs());
+        return None;
+    };
     let text = String::from_utf8(output.stdout).ok()?;
     let path = PathBuf::from(text.trim());
     (output.status.success() && path.is_dir()).then_some(path)
@@ -132,6 +148,19 @@ mod tests {
         let other = harbor(&["README.md"]);
         assert_eq!(Home::read(other.path(), None).unwrap_err().exit, Exit::Config);
         assert_eq!(Home::read(Path::new("/nowhere"), None).unwrap_err().exit, Exit::NoInput);
+    }
+
+    #[test]
+    fn a_path_that_is_no_directory_is_said_with_who_named_it() {
+        let nowhere = Path::new("/nowhere");
+        let said = find(&[], Some(nowhere)).unwrap_err();
+        assert_eq!(said.to_string(), "`/nowhere`, which `--home` names, is not a directory");
+        let said = find(&[("HARBOR_HOME", nowhere)], None).unwrap_err();
+        assert_eq!(
+            said.to_string(),
+            "`/nowhere`, which the environment variable HARBOR_HOME names, is not a directory"
+        );
+        assert_eq!(said.exit, Exit::NoInput);
     }
 
     #[test]

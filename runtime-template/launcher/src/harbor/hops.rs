@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
 
 use super::background::Background;
 use super::bridge::{self, Bridge};
@@ -14,8 +15,14 @@ use crate::instance::Instance;
 use crate::system::System;
 
 const START: &str = "`speaches harbor up` starts it";
-/// What else can be in the way of a proxy, when the service listens where it should.
-const FIREWALL: &str = "if all before it is ok, a firewall may drop what containers send to this machine";
+/// Why Docker's gateway is none of this machine's addresses.
+const ELSEWHERE: &str = "Docker runs in a virtual machine or without root: Docker Desktop leads to 127.0.0.1 by itself, \
+                         rootless Docker does not";
+/// Docker has no default network.
+const NO_BRIDGE: &str =
+    "Docker has no network `bridge`, and this machine no `docker0`: containers do not reach 127.0.0.1";
+/// What to do when another Harbor has a container of the same name.
+pub const OWN_PREFIX: &str = "`harbor config set container.prefix NAME` gives this one its own";
 
 /// One thing on the way, and how it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,8 +44,8 @@ pub enum State {
     Wrong {
         /// What is wrong.
         cause: String,
-        /// What to do about it.
-        advice: String,
+        /// What to do about it, where that is plain.
+        advice: Option<String>,
     },
 }
 
@@ -52,7 +59,12 @@ impl Hop {
     }
 
     fn wrong(name: &'static str, cause: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { name, state: State::Wrong { cause: cause.into(), advice: advice.into() } }
+        Self { name, state: State::Wrong { cause: cause.into(), advice: Some(advice.into()) } }
+    }
+
+    /// A container that another Harbor has started.
+    fn of_another(name: &'static str, container: &Container, other: &Path) -> Self {
+        Self::wrong(name, container.belongs_to(other), OWN_PREFIX)
     }
 
     /// Whether it does not work.
@@ -67,7 +79,8 @@ impl fmt::Display for Hop {
         match &self.state {
             State::Well(text) => write!(f, "{}: ok, {text}", self.name),
             State::Absent(text) => write!(f, "{}: {text}", self.name),
-            State::Wrong { cause, advice } => write!(f, "{}: {cause}; {advice}", self.name),
+            State::Wrong { cause, advice: None } => write!(f, "{}: {cause}", self.name),
+            State::Wrong { cause, advice: Some(advice) } => write!(f, "{}: {cause}; {advice}", self.name),
         }
     }
 }
@@ -80,17 +93,24 @@ pub fn look(background: &Background<'_>) -> Vec<Hop> {
     let named = |name: &String| containers.as_ref().ok()?.iter().find(|container| container.name == *name);
     let running = background.running();
     // A Harbor with a native mode looks after the service itself, and may have been told to take the container.
-    let is_needed = background.home.flavor == Flavor::Stock || named(&speaches).is_some_and(Container::is_proxy);
+    let is_needed = background.home.flavor == Flavor::Stock
+        || named(&speaches)
+            .is_some_and(|found| found.is_proxy() && found.other_harbor(&background.home.path).is_none());
     let mut hops = vec![service(background, running.as_ref(), is_needed)];
     if let Err(why) = &containers {
         hops.push(Hop::absent("docker", format!("does not answer ({why})")));
         return hops;
     }
-    if let Some(instance) = running.filter(|_| System::HERE == System::Linux) {
-        hops.push(way_of_containers(background, &instance));
+    let mut answers_at = None;
+    if let Some(instance) = running.as_ref().filter(|_| System::HERE == System::Linux) {
+        let is_well = matches!(hops[0].state, State::Well(_));
+        let (hop, address) = way_of_containers(background, instance);
+        answers_at = address.filter(|_| is_well);
+        hops.push(hop);
     }
-    hops.push(proxy(background, &speaches, named(&speaches)));
-    hops.push(open_webui(&webui, named(&webui), named(&speaches).is_some_and(Container::runs)));
+    let port = running.map_or(background.port, |instance| instance.status.port);
+    hops.push(proxy(background, &speaches, named(&speaches), port, answers_at));
+    hops.push(open_webui(background, &webui, named(&webui), named(&speaches).is_some_and(Container::runs)));
     hops
 }
 
@@ -124,7 +144,12 @@ fn service(background: &Background<'_>, running: Option<&Instance>, is_needed: b
         };
     };
     let (phase, pid) = (instance.phase(), instance.status.pid);
-    let address = SocketAddr::new(reachable(&instance.addresses()), instance.status.port);
+    if background.has_moved(instance) {
+        let (port, wanted) = (instance.status.port, background.port);
+        let cause = format!("{phase} (pid {pid}); it runs on port {port}, and the settings say {wanted}");
+        return Hop::wrong("service", cause, "`speaches harbor up` moves it");
+    }
+    let address = address(instance);
     if let Err(why) = health::ask(address) {
         let advice = format!("look into `{}`", background.log().display());
         return Hop::wrong("service", format!("{phase} (pid {pid}), and http://{address}/health: {why}"), advice);
@@ -139,6 +164,12 @@ fn service(background: &Background<'_>, running: Option<&Instance>, is_needed: b
     Hop::well("service", text)
 }
 
+/// Where this machine reaches a service.
+#[must_use]
+pub fn address(instance: &Instance) -> SocketAddr {
+    SocketAddr::new(reachable(&instance.addresses()), instance.status.port)
+}
+
 /// The address of a service at which this machine asks it.
 fn reachable(addresses: &[IpAddr]) -> IpAddr {
     let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -148,34 +179,44 @@ fn reachable(addresses: &[IpAddr]) -> IpAddr {
     }
 }
 
-fn way_of_containers(background: &Background<'_>, instance: &Instance) -> Hop {
+/// How containers find the service; with the address if it answers there.
+fn way_of_containers(background: &Background<'_>, instance: &Instance) -> (Hop, Option<SocketAddr>) {
     const HOP: &str = "bridge";
     let bridge = Bridge::find();
     let gateway = match bridge {
         Bridge::Here(gateway) => gateway,
         Bridge::Elsewhere(gateway) => {
             let text = format!("{gateway}, where containers look for the service, is no address of this machine");
-            return Hop::absent(HOP, format!("{text}: Docker has a way of its own"));
+            return (Hop::absent(HOP, format!("{text}, so {ELSEWHERE}")), None);
         }
-        Bridge::Unknown => return Hop::absent(HOP, "Docker has none"),
+        Bridge::Unknown => return (Hop::absent(HOP, NO_BRIDGE), None),
     };
     if let Some((cause, advice)) = bridge::obstacle(&instance.addresses(), bridge, background) {
-        return Hop::wrong(HOP, cause, advice);
+        return (Hop::wrong(HOP, cause, advice), None);
     }
     let address = SocketAddr::new(IpAddr::V4(gateway), instance.status.port);
     match health::ask(address) {
-        Ok(()) => Hop::well(HOP, format!("containers reach the service at {address}")),
-        Err(why) => Hop::wrong(
-            HOP,
-            format!("http://{address}/health, where containers look for the service: {why}"),
-            format!("look into `{}`", background.log().display()),
-        ),
+        Ok(()) => (Hop::well(HOP, format!("containers reach the service at {address}")), Some(address)),
+        Err(why) => {
+            let cause = format!("http://{address}/health, where containers look for the service: {why}");
+            (Hop::wrong(HOP, cause, format!("look into `{}`", background.log().display())), None)
+        }
     }
 }
 
-fn proxy(background: &Background<'_>, name: &str, found: Option<&Container>) -> Hop {
+/// The container that passes on to the service on a port, which answers at an address of the bridge if there is one.
+fn proxy(
+    background: &Background<'_>,
+    name: &str,
+    found: Option<&Container>,
+    port: u16,
+    answers_at: Option<SocketAddr>,
+) -> Hop {
     const HOP: &str = "proxy";
     let Some(container) = found else { return Hop::absent(HOP, format!("no container; {START}")) };
+    if let Some(other) = container.other_harbor(&background.home.path) {
+        return Hop::of_another(HOP, container, other);
+    }
     if !container.runs() {
         return Hop::wrong(HOP, format!("`{name}` is {}", container.state), START);
     }
@@ -193,8 +234,8 @@ fn proxy(background: &Background<'_>, name: &str, found: Option<&Container>) -> 
             ),
         };
     }
-    if let Some(target) = container.target().filter(|target| *target != background.port) {
-        let cause = format!("`{name}` connects to port {target}, and the service has port {}", background.port);
+    if let Some(target) = container.target().filter(|target| *target != port) {
+        let cause = format!("`{name}` connects to port {target}, and the service has port {port}");
         return Hop::wrong(HOP, cause, "`speaches harbor up` makes it anew");
     }
     // N.B. BusyBox: it has no long options.
@@ -202,13 +243,28 @@ fn proxy(background: &Background<'_>, name: &str, found: Option<&Container>) -> 
         docker::ask(&["exec", name, "wget", "-q", "-T", "5", "-O", "/dev/null", "http://127.0.0.1:8000/health"]);
     match asked {
         Ok(_) => Hop::well(HOP, format!("`{name}` passes on what it is asked")),
-        Err(why) => Hop::wrong(HOP, format!("`{name}` does not get through to the service: {why}"), FIREWALL),
+        Err(why) => {
+            let cause = format!("`{name}` does not get through to the service: {why}");
+            Hop { name: HOP, state: State::Wrong { cause, advice: answers_at.map(firewall) } }
+        }
     }
 }
 
-fn open_webui(name: &str, found: Option<&Container>, proxy_runs: bool) -> Hop {
+/// What is in the way of a proxy when the service answers where it is looked for.
+fn firewall(address: SocketAddr) -> String {
+    format!(
+        "the service answers at {address} from this machine, and not from the container: a firewall drops it; allow port \
+         {} from Docker's networks",
+        address.port()
+    )
+}
+
+fn open_webui(background: &Background<'_>, name: &str, found: Option<&Container>, proxy_runs: bool) -> Hop {
     const HOP: &str = "webui";
     let Some(container) = found else { return Hop::absent(HOP, "no container; `speaches harbor up webui` starts it") };
+    if let Some(other) = container.other_harbor(&background.home.path) {
+        return Hop::absent(HOP, container.belongs_to(other));
+    }
     if !container.runs() {
         return Hop::wrong(HOP, format!("`{name}` is {}", container.state), "`speaches harbor up webui` starts it");
     }
@@ -237,12 +293,23 @@ mod tests {
         assert_eq!(ok.to_string(), "service: ok, ready");
         assert_eq!(none.to_string(), "proxy: no container");
         assert_eq!(wrong.to_string(), "webui: it is gone; start it");
+        let helpless = Hop { name: "proxy", state: State::Wrong { cause: "it is odd".to_owned(), advice: None } };
+        assert_eq!(helpless.to_string(), "proxy: it is odd");
         assert_eq!(culprit(&[ok.clone(), none.clone(), wrong.clone()]), Some(&wrong));
         assert_eq!(culprit(&[ok.clone(), none]), None);
         assert_eq!(missing(std::slice::from_ref(&ok)), ["proxy"]);
         assert!(missing(&[ok.clone(), Hop::well("proxy", "it runs")]).is_empty());
         let docker = Hop::absent("docker", "does not answer");
         assert_eq!(culprit(&[ok, docker.clone()]), Some(&docker));
+    }
+
+    #[test]
+    fn a_firewall_is_blamed_with_the_address_and_the_port() {
+        assert_eq!(
+            firewall("172.17.0.1:34332".parse().unwrap()),
+            "the service answers at 172.17.0.1:34332 from this machine, and not from the container: a firewall drops it; \
+             allow port 34332 from Docker's networks"
+        );
     }
 
     #[test]

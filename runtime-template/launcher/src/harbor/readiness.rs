@@ -47,6 +47,11 @@ impl Model {
         }
     }
 
+    /// Harbor's name of the setting that chooses it.
+    fn setting(&self) -> &'static str {
+        if self.task == "text-to-speech" { "speaches.tts_model" } else { "speaches.stt_model" }
+    }
+
     /// Why it cannot be used.
     #[must_use]
     pub fn complaint(&self) -> String {
@@ -124,6 +129,10 @@ fn judge(instance: Instance, models: &[Model], background: &Background<'_>) -> R
     }
     for model in failed {
         eprintln!("warning: {}", model.complaint());
+        eprintln!(
+            "hint: `speaches models list` shows the models that are here; `harbor config set {} ID` chooses one",
+            model.setting()
+        );
     }
     Ok(instance)
 }

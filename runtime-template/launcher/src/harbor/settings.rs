@@ -1,10 +1,11 @@
 //! Harbor's own settings: those in its `.env`.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use super::home::Home;
 use crate::config::Sources;
-use crate::config::override_env::OverrideEnv;
+use crate::config::override_env;
 use crate::failure::Failure;
 
 /// A Harbor makes its `.env` of the second one when it runs for the first time.
@@ -15,6 +16,8 @@ const PREFERENCES: [&str; 2] = ["HARBOR_SPEACHES_EXECUTION_PREFERENCE", "HARBOR_
 /// The settings of one Harbor.
 #[derive(Default)]
 pub struct Settings {
+    /// Where they are, if they are anywhere.
+    path: Option<PathBuf>,
     said: BTreeMap<String, String>,
 }
 
@@ -25,7 +28,7 @@ impl Settings {
     /// When the file cannot be read.
     pub fn read(home: &Home) -> Result<Self, Failure> {
         match PLACES.iter().map(|place| home.path.join(place)).find(|path| path.is_file()) {
-            Some(path) => Ok(Self { said: OverrideEnv::read(&path)?.variables }),
+            Some(path) => Ok(Self { said: override_env::read_leniently(&path)?, path: Some(path) }),
             None => Ok(Self::default()),
         }
     }
@@ -34,6 +37,15 @@ impl Settings {
     #[must_use]
     pub fn get(&self, name: &str, sources: &Sources<'_>) -> Option<String> {
         sources.variable(name).or_else(|| self.said.get(name).cloned())
+    }
+
+    /// For messages: where a setting is said.
+    #[must_use]
+    pub fn place(&self, name: &str, sources: &Sources<'_>) -> String {
+        match &self.path {
+            Some(path) if sources.variable(name).is_none() => format!("{name} in `{}`", path.display()),
+            _ => format!("the environment variable {name}"),
+        }
     }
 
     /// What the names of Harbor's containers begin with.
@@ -87,6 +99,13 @@ mod tests {
         ] {
             assert_eq!(read(text, ".env").prefers_native(by_default), native, "{text}");
         }
+    }
+
+    #[test]
+    fn a_line_that_is_no_assignment_is_skipped_as_harbor_does() {
+        let settings = read("HARBOR_A=1\n<<<<<<< HEAD\nfoo bar\nb-c=2\nexport HARBOR_SERVICES_DEFAULT=webui\n", ".env");
+        assert_eq!(settings.default_services(), ["webui"]);
+        assert_eq!(settings.said.len(), 2);
     }
 
     #[test]

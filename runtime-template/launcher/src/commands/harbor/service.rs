@@ -6,6 +6,7 @@ use crate::failure::{Exit, Failure};
 use crate::harbor::background::Background;
 use crate::harbor::bridge::{self, Bridge};
 use crate::harbor::home::Home;
+use crate::harbor::hops;
 use crate::instance::Instance;
 use crate::system::System;
 
@@ -14,7 +15,7 @@ pub fn start(home: &Home, background: &Background<'_>) -> Result<Exit, Failure> 
     require_stock(home)?;
     let instance = ensure(background)?;
     describe_listening(&instance, background);
-    println!("http://127.0.0.1:{}", background.port);
+    println!("http://{}", hops::address(&instance));
     Ok(Exit::Success)
 }
 
@@ -25,14 +26,22 @@ pub fn stop(home: &Home, background: &Background<'_>) -> Result<Exit, Failure> {
     Ok(Exit::Success)
 }
 
-/// The service that runs, started if need be; says which of the two it was.
+/// The service that runs where the settings have it, started if need be; says which of the two it was.
 ///
 /// # Errors
-/// When it does not start.
+/// When it does not start, or one on another port does not end.
 pub fn ensure(background: &Background<'_>) -> Result<Instance, Failure> {
-    if let Some(instance) = background.running() {
-        eprintln!("the service runs already, as pid {}", instance.status.pid);
-        return Ok(instance);
+    match background.running() {
+        Some(instance) if background.has_moved(&instance) => {
+            let (old, new) = (instance.status.port, background.port);
+            eprintln!("the service runs on port {old}, and the settings say {new}: it is stopped and started there");
+            end(background)?;
+        }
+        Some(instance) => {
+            eprintln!("the service runs already, as pid {}", instance.status.pid);
+            return Ok(instance);
+        }
+        None => {}
     }
     let instance = background.start()?;
     eprintln!("started the service as pid {}; its log is `{}`", instance.status.pid, background.log().display());
@@ -61,10 +70,25 @@ pub fn end(background: &Background<'_>) -> Result<(), Failure> {
     match background.running() {
         Some(instance) => {
             stop::stop(&instance, false)?;
-            eprintln!("stopped the service (pid {})", instance.status.pid);
+            let port = if background.has_moved(&instance) {
+                format!(" on port {}", instance.status.port)
+            } else {
+                String::new()
+            };
+            eprintln!("stopped the service (pid {}){port}", instance.status.pid);
         }
-        None => eprintln!("no service runs on port {}", background.port),
+        None => eprintln!("no service runs on port {}{}", background.port, others(background)),
     }
     background.forget();
     Ok(())
+}
+
+/// The services that run and are none of Harbor's, as the end of a sentence.
+fn others(background: &Background<'_>) -> String {
+    let ports = background.all_running().iter().map(|instance| instance.status.port.to_string()).collect::<Vec<_>>();
+    match ports.as_slice() {
+        [] => String::new(),
+        [port] => format!("; one runs on port {port}, and `speaches stop --port {port}` stops it"),
+        _ => format!("; others run on the ports {}, and `speaches stop --port PORT` stops one", ports.join(", ")),
+    }
 }

@@ -11,15 +11,15 @@ use crate::own_runtime::OwnRuntime;
 /// Prints a line for each file and each hop.
 pub fn status(home: &Home, background: &Background<'_>, runtime: &OwnRuntime) -> Result<Exit, Failure> {
     println!("Harbor: `{}` ({})", home.path.display(), describe(home.flavor));
-    let mut complete = true;
+    let mut states = Vec::new();
     for file in File::all(home, &runtime.root)? {
         let found = file.find()?;
-        complete &= found == Found::Same;
+        states.push(found);
         let text = match found {
             Found::Same => "as this runtime has it",
             Found::Missing => "not there",
             Found::Older => "of another runtime or version",
-            Found::Theirs => "changed by somebody",
+            Found::Theirs => "changed since it was installed",
         };
         println!("`{}`: {text}", file.path.display());
     }
@@ -27,9 +27,13 @@ pub fn status(home: &Home, background: &Background<'_>, runtime: &OwnRuntime) ->
     for hop in &hops {
         println!("{hop}");
     }
-    if !complete {
-        eprintln!("hint: `speaches harbor install` writes what is missing");
+    if states.iter().any(|found| matches!(found, Found::Missing | Found::Older)) {
+        eprintln!("hint: `speaches harbor install` writes what is missing or of another version");
     }
+    if states.contains(&Found::Theirs) {
+        eprintln!("hint: `speaches harbor install --replace` writes this runtime's file and keeps yours as `.orig`");
+    }
+    let complete = states.iter().all(|found| *found == Found::Same);
     let works = !hops.iter().any(Hop::is_wrong);
     Ok(if complete && works { Exit::Success } else { Exit::Unavailable })
 }

@@ -37,8 +37,25 @@ pub fn up(background: &Background<'_>, words: &Words, runtime: &OwnRuntime) -> R
         return Err(Failure::new(Exit::Config, said)
             .hint("`harbor config set speaches.execution_preference native`, then this command again"));
     }
+    require_docker(background)?;
     install::complete(home, runtime)?;
     if is_native { native(background, words, &settings) } else { stock(background, words) }
+}
+
+/// Docker, without a container of another Harbor in the place of the proxy.
+fn require_docker(background: &Background<'_>) -> Result<(), Failure> {
+    let name = format!("{}.{SPEACHES}", background.container_prefix);
+    let found = docker::containers(std::slice::from_ref(&name)).map_err(|why| {
+        Failure::new(Exit::Unavailable, format!("Docker does not answer ({why}); nothing was started"))
+            .hint(docker::remedy(&why))
+    })?;
+    match found.first().and_then(|it| Some((it, it.other_harbor(&background.home.path)?))) {
+        Some((container, other)) => {
+            let said = format!("{}; nothing was started", container.belongs_to(other));
+            Err(Failure::new(Exit::Config, said).hint(hops::OWN_PREFIX))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Harbor waits for the health of the proxy, so the service has to be there before.
@@ -137,13 +154,18 @@ fn explain(background: &Background<'_>, ended: ExitStatus, hops: &[Hop]) -> Fail
     } else {
         format!("`{} up` failed ({ended})", background.home.path.join("harbor.sh").display())
     };
-    let failure = |why: String, hint: &str| Failure::new(Exit::Unavailable, format!("{what}{why}")).hint(hint);
+    let failed = |why: String| Failure::new(Exit::Unavailable, format!("{what}{why}"));
+    let failure = |why: String, hint: &str| failed(why).hint(hint);
     match hops::culprit(hops) {
         Some(Hop { name, state: State::Wrong { cause, advice } }) => {
-            failure(format!(", and the {name} is not well: {cause}"), advice)
+            let failed = failed(format!(", and the {name} is not well: {cause}"));
+            match advice {
+                Some(advice) => failed.hint(advice),
+                None => failed,
+            }
         }
         Some(Hop { state: State::Well(text) | State::Absent(text), .. }) => {
-            failure(format!(", and Docker {text}"), "start Docker, then run this again")
+            failure(format!(", and Docker {text}"), docker::remedy(text))
         }
         None if ended.success() => {
             let missing = hops::missing(hops).join(" and the ");
