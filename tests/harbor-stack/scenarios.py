@@ -19,9 +19,23 @@ from webui import WebUI, ask, words
 SENTENCE = "The quick brown fox jumps over the lazy dog."
 # Open WebUI keeps what was spoken once, so that each request has a sentence of its own.
 SENTENCES = iter(
-    f"{who} {what}."
-    for what in ("opened the window in the evening", "walked along the river", "bought fresh bread and cheese")
-    for who in ("My sister", "The old teacher", "A young doctor", "Our neighbor", "The little boy", "His best friend")
+    [
+        "Our neighbor bought fresh bread and cheese.",
+        "My sister walked along the river.",
+        "The train leaves the station at noon.",
+        "We spent the whole summer near the mountains.",
+        "The farmer carried water to the horses.",
+        "She wrote a long letter to her mother.",
+        "The market was full of people on Saturday.",
+        "He closed the book and turned off the light.",
+        "The ship crossed the ocean in seven days.",
+        "They planted apple trees behind the house.",
+        "The music stopped when the rain began.",
+        "A cold wind came down from the north.",
+        "The garden looks beautiful in the spring.",
+        "I found the key under a flower pot.",
+        "Two birds were singing in the garden.",
+    ]
 )
 PUBLISHED, NATIVE, WEBUI = 34331, 34332, 33801
 STACK = "ollama webui"
