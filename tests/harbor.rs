@@ -261,6 +261,7 @@ fn beside_a_harbor_that_knows_containers_only_the_service_runs_in_the_background
         let said = run(harbor(&home, &["status"]).env("UVICORN_HOST", "127.0.0.1")).expect(exit).stdout;
         assert!(said.contains(text), "{said}");
     };
+    run(harbor(&home, &["uninstall"]).env("UVICORN_HOST", "127.0.0.1")).expect(0).says("still runs");
     run(&mut harbor(&home, &["install"])).expect(0);
     assert_status(0, &format!("(pid {pid})"));
     run(harbor(&home, &["stop"]).env("UVICORN_HOST", "127.0.0.1"))
@@ -272,6 +273,8 @@ fn beside_a_harbor_that_knows_containers_only_the_service_runs_in_the_background
     let log = fs_err::read_to_string(logs.join("speaches-native.log")).unwrap();
     assert!(log.contains("listening on") && log.trim_end().ends_with("stopped"), "{log}");
     run(harbor(&home, &["stop"]).env("UVICORN_HOST", "127.0.0.1")).expect(0).says("no service runs");
+    run(harbor(&home, &["uninstall"]).env("UVICORN_HOST", "127.0.0.1")).expect(0).says("speaches-native.log`");
+    assert!(!logs.exists(), "Harbor's directory is as it was");
 
     // What the service says when it does not start is passed on, with its exit code.
     let taken = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();

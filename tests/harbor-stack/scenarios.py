@@ -111,6 +111,8 @@ def installed() -> None:
     rows.check("Harbor's directory is as its release", changes(alice) == "", changes(alice))
     choose_models(alice)
     alice.set("services.default", "ollama;webui")
+    # Harbor makes this key at its first `up`, with which the configuration changes.
+    alice.set("openterminal.api_key", "of-the-test")
     stock = merged(alice)
     rows.check("Harbor merges its own files", "ghcr.io/speaches-ai/speaches" in stock, stock)
     rows.says(
@@ -398,11 +400,7 @@ def uninstalled() -> None:
     """The way back; nothing is up afterwards."""
     alice.run("speaches harbor down")
     rows.says("speaches harbor uninstall", alice.run("speaches harbor uninstall"), "removed")
-    rows.check(
-        "Harbor's directory is as its release",
-        changes(alice) in ("", "M services/speaches/override.env"),
-        changes(alice),
-    )
+    rows.check("Harbor's directory is as its release", changes(alice) == "", changes(alice))
     rows.check("Harbor's configuration is what it was, byte for byte", merged(alice) == stock)
 
 

@@ -208,6 +208,25 @@ impl<'a> Background<'a> {
         format!("all of it is in `{}`", log.display())
     }
 
+    /// Removes its log, and the directory of that if nothing else is in it; says whether there was one.
+    ///
+    /// # Errors
+    /// [`Exit::CannotCreate`] when it cannot be removed.
+    pub fn remove_log(&self) -> Result<bool, Failure> {
+        self.forget();
+        match fs_err::remove_file(self.log()) {
+            Ok(()) => {
+                // Somebody else may keep a file there.
+                let _ = fs_err::remove_dir(self.directory());
+                Ok(true)
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+            Err(error) => {
+                Err(Failure::new(Exit::CannotCreate, format!("the log of the service cannot be removed: {error}")))
+            }
+        }
+    }
+
     /// Removes what says that it runs.
     pub fn forget(&self) {
         // It may be gone already, and a pid file that stays is looked at by nobody but people.

@@ -129,7 +129,13 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
             Command::Install { dry_run, replace, .. } => {
                 install::install(&home, &File::all(&home, &runtime.root)?, *dry_run, *replace)
             }
-            Command::Uninstall(_) => install::uninstall(&home, &runtime.root),
+            Command::Uninstall(_) => {
+                let exit = install::uninstall(&home, &runtime.root)?;
+                if home.flavor == Flavor::Stock {
+                    service::remove_log(&background()?)?;
+                }
+                Ok(exit)
+            }
             Command::Up { words, .. } => up::up(&background()?, words, &runtime),
             Command::Down { words, .. } => down::down(&background()?, words),
             Command::Status(_) => status::status(&home, &background()?, &runtime),

@@ -92,3 +92,20 @@ fn others(background: &Background<'_>) -> String {
         _ => format!("; others run on the ports {}, and `speaches stop --port PORT` stops one", ports.join(", ")),
     }
 }
+
+/// Removes the service's log, unless the service runs, so that Harbor's directory is as it was.
+///
+/// # Errors
+/// [`Exit::CannotCreate`] when it cannot be removed.
+pub fn remove_log(background: &Background<'_>) -> Result<(), Failure> {
+    if let Some(instance) = background.running() {
+        let (pid, log) = (instance.status.pid, background.log());
+        eprintln!("the service still runs (pid {pid}), and its log `{}` stays", log.display());
+        eprintln!("hint: `speaches harbor stop`, then `speaches harbor uninstall` once more");
+        return Ok(());
+    }
+    if background.remove_log()? {
+        eprintln!("removed `{}`", background.log().display());
+    }
+    Ok(())
+}
