@@ -363,9 +363,9 @@ def native_mode() -> None:
         return
     alice.run("speaches harbor down")
     carol = User("carol", "harbor-of-carol")
-    clone = "git clone --quiet /srv/harbor $HARBOR_HOME && cd $HARBOR_HOME"
-    checkout = f"git fetch --quiet origin {reference} && git checkout --quiet FETCH_HEAD"
-    rows.says("pull request 177", carol.run(f"{clone} && {checkout} && ./harbor.sh ln && harbor --version"))
+    fetch = f"git fetch --quiet --depth 1 file:///srv/harbor {reference} && git checkout --quiet FETCH_HEAD"
+    line = f"git init --quiet $HARBOR_HOME && cd $HARBOR_HOME && {fetch} && ./harbor.sh ln && harbor --version"
+    rows.says("pull request 177", carol.run(line))
     rows.says("its files stay", carol.run("speaches harbor install"), "native", ".new")
     rows.says("or are put aside", carol.run("speaches harbor install --replace"), ".orig")
     choose_models(carol)
