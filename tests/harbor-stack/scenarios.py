@@ -368,7 +368,10 @@ def native_mode() -> None:
     rows.says("pull request 177", carol.run(line))
     rows.says("its files stay", carol.run("speaches harbor install"), "native", ".new")
     rows.says("or are put aside", carol.run("speaches harbor install --replace"), ".orig")
+    print("stand-in: what it takes from jsr.io and deno.land is in images/std", flush=True)
     choose_models(carol)
+    # Its defaults are other models than those of Harbor's releases.
+    carol.set("speaches.tts_model", "speaches-ai/Kokoro-82M-v1.0-ONNX-int8")
     refused = carol.run(f"speaches harbor up {STACK}")
     rows.says("up asks for the preference", refused, "harbor config set speaches.execution_preference native", code=78)
     forced = carol.run(f"harbor up -n {STACK} speaches", 120)
