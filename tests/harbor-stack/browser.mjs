@@ -112,5 +112,12 @@ const typed = await page.locator("#chat-input").innerText();
 row(`what it heard is in the message: ${typed.trim()}`, words(typed) === words(SENTENCE), typed);
 await picture("microphone-heard");
 
+// A picture of the service's own page; tests/real/clients/page.mjs goes through it.
+await page.goto(service);
+await page.getByRole("tab", { name: "Text-to-Speech" }).click();
+await page.waitForTimeout(3000);
+await page.getByRole("button", { name: "Generate Speech" }).click();
+await page.getByRole("button", { name: "Play", exact: true }).waitFor({ timeout: 60_000 });
+await picture("own-page");
 await browser.close();
 process.exit(failed ? 1 : 0);
