@@ -43,6 +43,9 @@ def is_running(pid: int) -> bool:
             return file.read().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return sys.platform != "linux"
+    except ProcessLookupError:
+        # It ended between the opening and the reading.
+        return False
 
 
 def wait_for_hanging(work: str) -> int:
