@@ -272,6 +272,11 @@ fn beside_a_harbor_that_knows_containers_only_the_service_runs_in_the_background
     assert_status(69, "service: stopped");
     let log = fs_err::read_to_string(logs.join("speaches-native.log")).unwrap();
     assert!(log.contains("listening on") && log.trim_end().ends_with("stopped"), "{log}");
+    assert!(
+        log.starts_with(&format!(
+            "speaches harbor: starts the service on port {port} (HARBOR_SPEACHES_NATIVE_PORT in `"
+        ))
+    );
     run(harbor(&home, &["stop"]).env("UVICORN_HOST", "127.0.0.1")).expect(0).says("no service runs");
     run(harbor(&home, &["uninstall"]).env("UVICORN_HOST", "127.0.0.1")).expect(0).says("speaches-native.log`");
     assert!(!logs.exists(), "Harbor's directory is as it was");

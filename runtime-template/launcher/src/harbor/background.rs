@@ -2,6 +2,7 @@
 //! host services.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -35,6 +36,8 @@ pub struct Background<'a> {
     variables: BTreeMap<String, String>,
     /// The port that it listens on.
     pub port: u16,
+    /// Who decided that, for people.
+    port_origin: String,
     /// The addresses that it listens on when it is started now.
     pub hosts: Vec<IpAddr>,
     /// Who decided that.
@@ -58,9 +61,12 @@ impl<'a> Background<'a> {
         let mut variables =
             PASSED_ON.iter().filter_map(|name| Some(((*name).to_owned(), of_user(name)?))).collect::<BTreeMap<_, _>>();
         variables.insert("HARBOR_HOME".to_owned(), home.path.display().to_string());
-        let port = match of_user(PORT_VARIABLE) {
-            Some(text) => port_of(&text, &settings.place(PORT_VARIABLE, sources))?.to_string(),
-            None => default_port(home.flavor).to_owned(),
+        let (port, port_origin) = match of_user(PORT_VARIABLE) {
+            Some(text) => {
+                let place = settings.place(PORT_VARIABLE, sources);
+                (port_of(&text, &place)?.to_string(), place)
+            }
+            None => (default_port(home.flavor).to_owned(), format!("default; {PORT_VARIABLE} changes it")),
         };
         variables.insert("HARBOR_SPEACHES_HOST_PORT".to_owned(), port);
         // What the service itself will decide, so that it is found again.
@@ -76,7 +82,7 @@ impl<'a> Background<'a> {
         let container_prefix = settings.container_prefix(sources);
         let Values { port, host: hosts, state_dir: state, .. } = config.values;
         let states = directories::state_root(&as_started);
-        Ok(Self { home, variables, port, hosts, hosts_origin, container_prefix, state, states })
+        Ok(Self { home, variables, port, port_origin, hosts, hosts_origin, container_prefix, state, states })
     }
 
     /// The service, if it runs. It may be on another port, from before the settings changed.
@@ -140,7 +146,10 @@ impl<'a> Background<'a> {
                 .hint(format!("make `{}` writable for you", self.directory().display()))
         };
         fs_err::create_dir_all(self.directory()).map_err(cannot_write)?;
-        let log = fs_err::OpenOptions::new().create(true).append(true).open(self.log()).map_err(cannot_write)?;
+        let mut log = fs_err::OpenOptions::new().create(true).append(true).open(self.log()).map_err(cannot_write)?;
+        // The service gets the port in a variable, which says nothing about where it comes from.
+        writeln!(log, "speaches harbor: starts the service on port {} ({})", self.port, self.port_origin)
+            .map_err(cannot_write)?;
         let before = log.metadata().map_err(cannot_write)?.len();
         let (log, _) = log.into_parts();
         let errors = log.try_clone().map_err(cannot_write)?;

@@ -20,7 +20,7 @@ const OVERLAY: &str = "speaches-native";
 /// here no container has one.
 const IS_APPLE_SILICON: bool = cfg!(all(target_os = "macos", target_arch = "aarch64"));
 /// How long it may take after Harbor's start until everything answers.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(90);
 /// Between two looks at it.
 const PAUSE: Duration = Duration::from_millis(500);
 
