@@ -375,16 +375,18 @@ def native_mode() -> None:
     refused = carol.run(f"speaches harbor up {STACK}")
     rows.says("up asks for the preference", refused, "harbor config set speaches.execution_preference native", code=78)
     forced = carol.run(f"harbor up -n {STACK} speaches", 120)
-    rows.check(
-        "its own -n takes the container, as docs/harbor.md says", "speaches-ai/speaches" in forced.output, forced
-    )
+    rows.check("its own -n takes the container, as docs/harbor.md says", "speaches Pulling" in forced.output, forced)
     carol.set("speaches.execution_preference", "native")
     rows.says("speaches harbor up", carol.run(f"speaches harbor up {STACK}", 600))
     rows.says("status", carol.run("speaches harbor status"), "proxy: ok", "webui: ok")
+    # It does not wait for Open WebUI.
+    wait("Open WebUI answers", lambda: ask(f"{webui.url}/health", seconds=5).status == 200, 180)
     told = webui.sign_up()
     rows.check("an account in its Open WebUI", told.status == 200, told)
     spoken_and_heard("native mode")
     rows.says("speaches harbor down", carol.run("speaches harbor down"))
+    # It leaves containers, as docs/harbor.md says.
+    carol.run("docker compose -f $HARBOR_HOME/__harbor.yml down")
     rows.check(
         "nothing is left", running(carol) == "" and ask("http://127.0.0.1:34331/health").status == 0, running(carol)
     )
