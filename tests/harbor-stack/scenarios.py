@@ -383,7 +383,9 @@ def native_mode() -> None:
     wait("Open WebUI answers", lambda: ask(f"{webui.url}/health", seconds=5).status == 200, 180)
     told = webui.sign_up()
     rows.check("an account in its Open WebUI", told.status == 200, told)
-    spoken_and_heard("native mode")
+    # It does not tell Open WebUI about speaches, as docs/harbor.md says.
+    unset = webui.get("/api/v1/audio/config")
+    rows.check("its Open WebUI is not told, as docs/harbor.md says", "http://speaches:8000" not in unset.text, unset)
     rows.says("speaches harbor down", carol.run("speaches harbor down"))
     # It leaves containers, as docs/harbor.md says.
     carol.run("docker compose -f $HARBOR_HOME/__harbor.yml down")
