@@ -99,17 +99,6 @@ pub fn shown(url: &str) -> String {
     parsed.into()
 }
 
-/// The user's token for the hub, when that is where a URL leads.
-pub fn hub_token(url: &str) -> Option<String> {
-    if is_of_hub(url) { crate::model::token::find().map(|token| token.text) } else { None }
-}
-
-/// Whether a URL leads to the hub, or to the user's mirror of it.
-pub fn is_of_hub(url: &str) -> bool {
-    let origin = |url: &str| Url::parse(url).ok().map(|url| url.origin());
-    origin(url).is_some_and(|there| Some(there) == origin(&crate::model::hub::endpoint()))
-}
-
 /// Whether something failed because a server cannot be trusted, or does not speak TLS.
 pub fn is_about_tls(error: &Error) -> bool {
     error.chain().any(|cause| cause.is::<rustls::Error>() || is_tls_inside(cause))

@@ -13,7 +13,7 @@ pub use linker::Linker;
 
 use crate::digest::Sha256;
 use crate::failure::{Exit, Failure};
-use crate::pip::Requirements;
+use crate::requirements::Requirements;
 use crate::store::Store;
 use crate::store::digests::Digests;
 use crate::store::tree::{RelativePath, Tree};

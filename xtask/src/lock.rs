@@ -12,7 +12,7 @@ use serde::Deserialize;
 use crate::digest::Sha256;
 use crate::failure::{Exit, Failure};
 use crate::target::{Accelerator, Target};
-use crate::wheel::name::WheelName;
+use wheel_archive::name::WheelName;
 
 /// The optional parts of speaches, as the locks and `--without` name them.
 pub const GROUPS: [&str; 2] = ["diarization", "ui"];

@@ -4,26 +4,30 @@ mod bundle;
 mod commands;
 mod digest;
 mod failure;
+mod git;
 mod host;
 mod http;
-mod interrupt;
+mod huggingface;
 mod launcher;
 mod lock;
 mod manifest;
 mod model;
-mod pip;
 mod plan;
 mod progress;
 mod provision;
 mod python;
+mod quantity;
+mod requirements;
 mod runtime;
 mod sample;
 mod speaches;
 mod store;
 mod target;
 mod template;
+mod tool;
 mod vendor;
 mod wheel;
+mod work;
 
 use std::process::ExitCode;
 
@@ -71,10 +75,10 @@ fn main() -> ExitCode {
             return if error.use_stderr() { Exit::Usage.into() } else { Exit::Success.into() };
         }
     };
-    match interrupt::install().and_then(|()| run(&cli)) {
+    match work::install().and_then(|()| run(&cli)) {
         Ok(()) => Exit::Success.into(),
         Err(error) => {
-            interrupt::settle();
+            work::settle();
             progress::fail(&failure::describe(&error));
             failure::exit_of(&error).into()
         }

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use crate::digest::Sha256;
 use crate::failure::{Exit, Failure};
-use crate::pip::Requirements;
+use crate::requirements::Requirements;
 use crate::target::TargetsManifest;
 
 /// Everything in `manifests/` but the locks.

@@ -14,10 +14,10 @@ use crate::launcher::LauncherInput;
 use crate::lock::LockedWheel;
 use crate::model::{FileSource, ModelInput};
 use crate::python::PythonInput;
+use crate::quantity::{counted, human_size};
 use crate::speaches::install::Recipe;
 use crate::speaches::source::Source;
 use crate::store::Store;
-use crate::store::fetch::counted;
 use crate::target::{Accelerator, Target};
 use crate::template::Template;
 use crate::vendor::Vendor;
@@ -342,18 +342,6 @@ fn to_fetch(lines: &[Line]) -> (usize, String) {
         unknown => format!("{bytes}, and {unknown} of unknown size"),
     };
     (missing.len(), sizes)
-}
-
-/// `12 B`, `3.4 MB`: decimal, as package indexes and file managers count.
-pub fn human_size(bytes: u64) -> String {
-    const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
-    let mut value = bytes as f64;
-    let mut unit = 0;
-    while value >= 999.5 && unit + 1 < UNITS.len() {
-        value /= 1000.0;
-        unit += 1;
-    }
-    if unit == 0 { format!("{bytes} B") } else { format!("{value:.1} {}", UNITS[unit]) }
 }
 
 /// The name of a runtime's directory.

@@ -9,19 +9,19 @@ use speaches_launcher::layout::{self, Family};
 use speaches_launcher::runtime::{self as description, Head, Input};
 
 use crate::host;
-use crate::interrupt::{self, WorkDirectory};
 use crate::manifest::SpeachesManifest;
 use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::python::PythonInput;
 use crate::python::bytecode::Compiler;
+use crate::quantity::{besides, counted};
 use crate::runtime::stage::{self, Contents};
 use crate::speaches::install;
 use crate::store::Store;
 use crate::store::digests::Digests;
-use crate::store::fetch::{besides, counted};
 use crate::store::tree::{RelativePath, Tree};
 use crate::wheel::{litter, tree};
+use crate::work::{self, WorkDirectory};
 
 /// What carrying out a plan needs beside the plan.
 pub struct Provision<'a> {
@@ -51,8 +51,8 @@ impl Provision<'_> {
             .with_context(|| format!("the runtime cannot be written to `{}`", plan.output))?;
         // Until the end: what is found in the store now must still be there when it is needed.
         let _in_use = self.store.share();
-        interrupt::remove_leftovers(parent, interrupt::Place::OfTheUser);
-        interrupt::remove_leftovers(&self.store.work(), interrupt::Place::Own);
+        work::remove_leftovers(parent, work::Place::OfTheUser);
+        work::remove_leftovers(&self.store.work(), work::Place::Own);
         fs_err::create_dir_all(self.store.root())?;
         self.digests.save(self.store)?;
 

@@ -35,10 +35,10 @@ use zstd::zstd_safe::CParameter;
 
 use crate::digest::Sha256;
 use crate::failure::{Exit, Failure};
-use crate::interrupt::{self, WorkDirectory};
 use crate::progress::Progress;
 use crate::runtime::verify;
 use crate::store::Store;
+use crate::work::{self, WorkDirectory};
 use checksums::{CHECKSUMS, Checksums};
 use licence::Exceptions;
 use seal::Sealing;
@@ -235,7 +235,7 @@ pub fn make(request: &Request<'_>, progress: &dyn Progress, manifests: &Utf8Path
 
     let work =
         WorkDirectory::new_in(&directory).with_context(|| format!("the bundle cannot be written to `{directory}`"))?;
-    interrupt::remove_leftovers(&directory, interrupt::Place::OfTheUser);
+    work::remove_leftovers(&directory, work::Place::OfTheUser);
     runtime.expect_nothing_else()?;
     let mut components = components::components(&runtime)?;
     Exceptions::read(manifests)?.apply(&mut components)?;
@@ -269,7 +269,7 @@ fn publish(work: &WorkDirectory, directory: &Utf8Path, digests: &[(String, Sha25
     }
     fs_err::write(work.path().join(CHECKSUMS), checksums.text())?;
     // All or nothing, as far as that can be with several files.
-    interrupt::undivided(|| {
+    work::undivided(|| {
         let names = digests.iter().map(|(name, _)| name.as_str()).chain([CHECKSUMS]);
         names.into_iter().try_for_each(|name| fs_err::rename(work.path().join(name), directory.join(name)))
     })?;

@@ -6,8 +6,8 @@ use clap::{Args, ValueEnum};
 
 use crate::bundle::{self, Format, Request};
 use crate::failure::{Exit, Failure};
-use crate::plan::human_size;
 use crate::progress;
+use crate::quantity::human_size;
 
 /// Pack a runtime as one archive, and write its checksum, bill of materials and provenance beside it
 ///

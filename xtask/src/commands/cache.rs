@@ -8,8 +8,8 @@ use speaches_launcher::layout::Family;
 use walkdir::WalkDir;
 
 use crate::failure::{Exit, Failure};
-use crate::plan::human_size;
 use crate::progress;
+use crate::quantity::human_size;
 use crate::store::Store;
 use crate::wheel::tree;
 

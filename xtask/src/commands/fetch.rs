@@ -7,8 +7,9 @@ use serde::Deserialize;
 
 use crate::digest::Sha256;
 use crate::progress;
+use crate::quantity::counted;
 use crate::store::Store;
-use crate::store::fetch::{Download, counted};
+use crate::store::fetch::Download;
 
 /// Fetch files into the store and print where they are
 #[derive(Args, Debug)]

@@ -13,20 +13,20 @@ use serde::Deserialize;
 use crate::digest::Sha256;
 use crate::failure::{Exit, Failure};
 use crate::host;
-use crate::interrupt::WorkDirectory;
 use crate::lock::{self, GROUPS, Lock};
 use crate::manifest::{Manifests, ModelsManifest};
 use crate::model::pins::{self, Outcome};
 use crate::progress;
+use crate::quantity::counted;
 use crate::sample;
 use crate::speaches::pyproject;
 use crate::speaches::source::Source;
 use crate::store::Store;
-use crate::store::fetch::counted;
 use crate::target::{Accelerator, Target};
 use crate::wheel::index;
-use crate::wheel::name::{WheelName, normalize};
 use crate::wheel::uv::Uv;
+use crate::work::WorkDirectory;
+use wheel_archive::name::{WheelName, normalize};
 
 /// Pythons that runtimes of speaches can have.
 const MINORS: [&str; 2] = ["3.10", "3.12"];

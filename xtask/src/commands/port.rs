@@ -11,12 +11,12 @@ use similar::TextDiff;
 use walkdir::WalkDir;
 
 use crate::failure::{Exit, Failure};
-use crate::interrupt::WorkDirectory;
 use crate::progress;
+use crate::quantity::counted;
 use crate::speaches::port::{self, PortedFile};
 use crate::speaches::pyproject;
-use crate::store::fetch::counted;
 use crate::target::Accelerator;
+use crate::work::WorkDirectory;
 
 /// Directories that hold no source of the project.
 const PASSED_OVER: [&str; 5] = ["__pycache__", "node_modules", "site-packages", "venv", "build"];

@@ -7,14 +7,14 @@ use clap::Args;
 use crate::host;
 use crate::lock;
 use crate::manifest::Manifests;
+use crate::plan::Plan;
 use crate::plan::choices::{Choices, Planner};
-use crate::plan::{self, Plan};
 use crate::progress;
 use crate::provision::Provision;
+use crate::quantity::{counted, human_size};
 use crate::runtime::{stage, verify};
 use crate::store::Store;
 use crate::store::digests::Digests;
-use crate::store::fetch::counted;
 use crate::target::Target;
 use crate::vendor::Vendor;
 
@@ -144,7 +144,7 @@ pub fn provision(arguments: &Arguments, root: &Utf8Path, manifest_directory: &Ut
     let made = verify::read(&plan.output)?;
     let size = made.files.iter().map(|file| file.size).sum::<u64>();
     let what = if plan.sample { "the SAMPLE runtime" } else { "the runtime" };
-    let contents = format!("{}, {}", counted(made.files.len(), "file"), plan::human_size(size));
+    let contents = format!("{}, {}", counted(made.files.len(), "file"), human_size(size));
     let place = super::nearby(&plan.output);
     progress::status("Finished", &format!("{what} `{place}` ({contents}) in {}", progress::took(started.elapsed())));
     Ok(Provisioned { output: plan.output, target: plan.target, is_new: true })

@@ -96,7 +96,7 @@ fn out_of_reach(wanted: &Choices, manifests: &Manifests) -> Vec<String> {
         urls.push(("GitHub", vec![manifests.speaches.repository.clone()]));
     }
     if wanted.models_from.is_none() && wanted.models.as_deref() != Some("none") {
-        urls.push(("Hugging Face", vec![crate::model::hub::endpoint()]));
+        urls.push(("Hugging Face", vec![crate::huggingface::endpoint()]));
     }
     std::thread::scope(|scope| {
         let probes = urls

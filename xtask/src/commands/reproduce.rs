@@ -10,12 +10,12 @@ use speaches_launcher::runtime::{Description, Head};
 
 use super::provision;
 use crate::failure::{Exit, Failure};
-use crate::interrupt::WorkDirectory;
 use crate::lock;
 use crate::plan::choices::Choices;
 use crate::progress;
 use crate::runtime::verify;
 use crate::store::Store;
+use crate::work::WorkDirectory;
 
 /// How many differences are printed.
 const SHOWN: usize = 20;

@@ -14,11 +14,11 @@ use speaches_launcher::runtime::Head;
 
 use crate::failure::{Exit, Failure};
 use crate::http;
-use crate::interrupt::WorkDirectory;
-use crate::plan::human_size;
 use crate::progress::{self, lines};
+use crate::quantity::counted;
+use crate::quantity::human_size;
 use crate::runtime::verify;
-use crate::store::fetch::counted;
+use crate::work::WorkDirectory;
 
 /// What is spoken.
 pub const SENTENCE: &str = "The quick brown fox jumps over the lazy dog.";

@@ -7,12 +7,12 @@ use clap::Args;
 use super::provision::notes;
 use crate::manifest::Manifests;
 use crate::plan::choices::{Choices, Planner};
-use crate::plan::human_size;
 use crate::progress;
 use crate::provision::Provision;
+use crate::quantity::counted;
+use crate::quantity::human_size;
 use crate::store::Store;
 use crate::store::digests::Digests;
-use crate::store::fetch::counted;
 use crate::vendor::collect;
 
 /// Collect every input of a runtime in a directory, for `provision --vendor DIR --offline` on machines without a network

@@ -8,8 +8,8 @@ use speaches_launcher::runtime::Description;
 use crate::bundle::check;
 use crate::failure::{Exit, Failure};
 use crate::manifest::Manifests;
-use crate::plan::human_size;
 use crate::progress::{self, lines};
+use crate::quantity::human_size;
 use crate::runtime::scan::{self, Accepted, Platform, Report};
 use crate::runtime::verify;
 

@@ -7,10 +7,10 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::Linker;
 use crate::failure::{Exit, Failure};
-use crate::pip::Requirements;
+use crate::requirements::Requirements;
 use crate::store::Store;
 use crate::target::Target;
-use crate::{host, interrupt};
+use crate::{host, work};
 
 const PREBUILT: &str = "or give a prebuilt launcher with `--launcher`";
 
@@ -49,7 +49,7 @@ impl Builder<'_> {
             // What went wrong is in the message; a trace of cargo-zigbuild tells nobody more.
             .env("RUST_BACKTRACE", "0")
             .current_dir(self.root);
-        let output = interrupt::output(&mut command, b"").context("cannot run cargo")?;
+        let output = work::output(&mut command, b"").context("cannot run cargo")?;
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr);
             let text = format!("the launcher cannot be built for {rust_target}:\n{}", said.trim_end());

@@ -12,16 +12,13 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::refusal::{Question, Trouble};
-use super::token;
 use crate::digest::Sha256;
 use crate::failure::{Exit, Failure};
-use crate::host;
+use crate::git;
 use crate::http;
+use crate::huggingface::{HUB, endpoint, file_url, token};
 use crate::progress;
 use crate::store::fetch::{document, mismatch};
-
-/// The hub itself.
-pub const HUB: &str = "https://huggingface.co";
 
 /// What the API says about a repository of a hundred thousand files is smaller, in bytes.
 const LARGEST_ANSWER: u64 = 64 << 20;
@@ -56,39 +53,6 @@ struct Sibling {
 struct Lfs {
     sha256: Sha256,
     size: u64,
-}
-
-/// The hub, or the user's mirror of it, without a slash at the end.
-pub fn endpoint() -> String {
-    host::variable("HF_ENDPOINT").unwrap_or_else(|| HUB.to_owned()).trim_end_matches('/').to_owned()
-}
-
-/// The hub, for people.
-pub fn name() -> String {
-    let endpoint = endpoint();
-    if endpoint == HUB { "the hub".to_owned() } else { format!("the hub at `{}`", http::shown(&endpoint)) }
-}
-
-/// What huggingface_hub takes for a yes.
-pub fn is_true(value: &str) -> bool {
-    ["1", "on", "yes", "true"].contains(&value.to_lowercase().as_str())
-}
-
-/// What forbids to ask the hub, if something does: `--offline`, or the variable that forbids it to everybody.
-pub fn forbidden_by(offline: bool) -> Option<&'static str> {
-    let variable = || host::variable("HF_HUB_OFFLINE").is_some_and(|value| is_true(&value));
-    if offline {
-        Some("--offline")
-    } else if variable() {
-        Some("HF_HUB_OFFLINE")
-    } else {
-        None
-    }
-}
-
-/// Where a file of a repository is.
-pub fn url(id: &str, commit: &str, path: &str) -> String {
-    format!("{}/{id}/resolve/{commit}/{path}", endpoint())
 }
 
 /// Asks the hub for a branch, tag or commit, and tells the user when it calls the repository otherwise now.
@@ -166,7 +130,7 @@ impl Revision {
 
     fn read_sibling(&self, id: &str, sibling: &Sibling) -> Result<Vec<u8>, Trouble> {
         let path = &sibling.rfilename;
-        let url = url(id, &self.sha, path);
+        let url = file_url(id, &self.sha, path);
         let label = format!("`{path}` of the model `{id}`");
         let question = Question { id, revision: &self.sha, file: Some(path) };
         let bytes = document::read(&url, LARGEST_IN_GIT, &label).map_err(|error| question.explain(&error))?;
@@ -180,7 +144,7 @@ impl Revision {
             return Ok(bytes);
         }
         // git's id covers the content as well.
-        let found = crate::speaches::source::git_object("blob", &bytes);
+        let found = git::object("blob", &bytes);
         let found = found.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         let said = sibling.blob_id.as_deref().unwrap_or("nothing");
         if said != found || sibling.size.is_some_and(|size| size != length) {

@@ -8,7 +8,6 @@ pub mod pins;
 pub mod refusal;
 pub mod request;
 pub mod resolve;
-pub mod token;
 
 use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};

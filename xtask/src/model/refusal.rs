@@ -2,10 +2,9 @@
 
 use anyhow::Error;
 
-use super::hub::{self, HUB};
-use super::token;
 use crate::failure::{Exit, Failure};
 use crate::http;
+use crate::huggingface::{self, HUB, token};
 use crate::store::fetch::{Refusal, UNTRUSTED};
 
 /// Why the hub did not tell.
@@ -54,7 +53,7 @@ impl Question<'_> {
                     "check the network; `HF_ENDPOINT` names a mirror, `--models-from` takes models from a cache, \
                      `--models none` leaves them out"
                 };
-                let text = format!("{} cannot be reached for the model `{}`: {error:#}", hub::name(), self.id);
+                let text = format!("{} cannot be reached for the model `{}`: {error:#}", huggingface::name(), self.id);
                 Trouble::OutOfReach(Failure::new(Exit::Unavailable, text).hint(hint))
             }
         }
@@ -67,11 +66,11 @@ impl Question<'_> {
         match (kind(refusal, token.is_some()), token) {
             (Kind::Gated, _) => self.gated(),
             (Kind::Token, Some(token)) => {
-                fail(format!("{} does not accept the token from {}", hub::name(), token.origin)).hint(format!(
+                fail(format!("{} does not accept the token from {}", huggingface::name(), token.origin)).hint(format!(
                     "it may have expired: make one at {HUB}/settings/tokens, or remove it to ask without one"
                 ))
             }
-            (Kind::Disabled, _) => fail(format!("{} has disabled the repository `{id}`", hub::name()))
+            (Kind::Disabled, _) => fail(format!("{} has disabled the repository `{id}`", huggingface::name()))
                 .hint("choose another model with `--models`, or take it from a cache that has it with `--models-from`"),
             (Kind::Revision, _) => fail(format!("the model `{id}` has no branch, tag or commit `{revision}`"))
                 .hint(format!("{HUB}/{id}/commits/main lists what there is")),
@@ -80,18 +79,18 @@ impl Question<'_> {
                     .hint(format!("{HUB}/{id}/tree/{revision} lists its files"))
             }
             (Kind::Token | Kind::Repository, None) => {
-                fail(format!("{} says that `{id}` does not exist, or is private", hub::name()))
+                fail(format!("{} says that `{id}` does not exist, or is private", huggingface::name()))
                     .hint("check the spelling; for a private one set `HF_TOKEN`, or run `hf auth login`")
             }
             (Kind::Repository, Some(token)) => fail(format!(
                 "{} says that `{id}` does not exist, or is private and not for the token from {}",
-                hub::name(),
+                huggingface::name(),
                 token.origin
             ))
             .hint("check the spelling, and which account the token belongs to"),
             (Kind::Other, _) => {
                 let said = refusal.message.as_ref().map_or_else(String::new, |message| format!(": {message}"));
-                fail(format!("{} answers {} for the model `{id}`{said}", hub::name(), refusal.status))
+                fail(format!("{} answers {} for the model `{id}`{said}", huggingface::name(), refusal.status))
                     .hint("try again later, or use a mirror (`HF_ENDPOINT`) or a cache (`--models-from`)")
             }
         }
@@ -115,14 +114,6 @@ impl Question<'_> {
             .hint(format!("accept its terms at {HUB}/{id} with that account; some are granted by hand, which takes a while")),
         }
     }
-}
-
-/// What to do about the hub not giving a file, when that is about permission.
-pub fn advice(refusal: &Refusal) -> Option<&'static str> {
-    matches!(refusal.status.as_u16(), 401 | 403).then_some(
-        "a gated model needs its terms accepted on its page, and a token of that account in `HF_TOKEN` or from \
-         `hf auth login`",
-    )
 }
 
 fn is_down(refusal: &Refusal) -> bool {

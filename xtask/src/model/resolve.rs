@@ -7,7 +7,7 @@ use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::card::Card;
-use super::hub::{self, HUB};
+use super::hub;
 use super::kind::Kind;
 use super::refusal::Trouble;
 use super::request::{MAIN, Request};
@@ -15,6 +15,7 @@ use super::{About, FileInput, FileSource, ModelInput};
 use crate::digest::Sha256;
 use crate::failure::{Exit, Failure};
 use crate::http;
+use crate::huggingface::{self, HUB};
 use crate::manifest::{ModelEntry, ModelFile};
 use crate::store::Store;
 use crate::store::fetch::mismatch;
@@ -50,7 +51,7 @@ impl Resolutions {
     /// Finds out everything about a model that its pins leave open. Nothing is written.
     pub fn resolve(&self, request: &Request<'_>, offline: bool) -> Result<ModelInput> {
         let known = || self.known.get(&key(request.id(), request.revision()));
-        let ask_allowed = || match hub::forbidden_by(offline) {
+        let ask_allowed = || match huggingface::forbidden_by(offline) {
             None => Ok(()),
             Some(by) => Err(Failure::new(
                 Exit::Unavailable,
@@ -95,7 +96,7 @@ impl Resolutions {
         };
         let id = request.id();
         let file = |(path, (size, sha256)): (&String, &(u64, Sha256))| {
-            let mut urls = vec![hub::url(id, &resolution.commit, path)];
+            let mut urls = vec![huggingface::file_url(id, &resolution.commit, path)];
             urls.extend(mirrors(path).unwrap_or_default());
             FileInput { path: path.clone(), size: *size, sha256: *sha256, source: FileSource::Remote(urls) }
         };
@@ -164,7 +165,8 @@ fn goes_with(known: &Resolution, entry: &ModelEntry) -> bool {
 pub fn examine(entry: &ModelEntry) -> Result<Resolution, Trouble> {
     let answer = hub::revision(&entry.id, entry.revision.as_deref().unwrap_or(MAIN))?;
     if let Some(revision) = entry.revision.as_ref().filter(|revision| **revision != answer.sha) {
-        let text = format!("{} says that {revision} of the model `{}` is {}", hub::name(), entry.id, answer.sha);
+        let text =
+            format!("{} says that {revision} of the model `{}` is {}", huggingface::name(), entry.id, answer.sha);
         let hint = "`revision` in `models.toml` has to be a commit, all 40 digits of it";
         return Err(Trouble::Refused(Failure::new(Exit::Data, text).hint(hint)));
     }
@@ -174,7 +176,7 @@ pub fn examine(entry: &ModelEntry) -> Result<Resolution, Trouble> {
             && pin != files[&file.path]
         {
             let label = format!("`{}` of the model `{}`", file.path, entry.id);
-            let url = http::shown(&hub::url(&entry.id, &answer.sha, &file.path));
+            let url = http::shown(&huggingface::file_url(&entry.id, &answer.sha, &file.path));
             return Err(Trouble::Refused(mismatch(&label, &url, (Some(pin.0), pin.1), files[&file.path])));
         }
     }

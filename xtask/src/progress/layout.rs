@@ -5,7 +5,7 @@ use std::time::Duration;
 use console::measure_text_width;
 
 use super::{Unit, lines};
-use crate::plan::human_size;
+use crate::quantity::human_size;
 
 /// How wide a bar is, in cells.
 const BAR: std::ops::RangeInclusive<usize> = 10..=30;

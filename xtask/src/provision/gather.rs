@@ -9,15 +9,18 @@ use super::Provision;
 use crate::digest::Sha256;
 use crate::failure::{Exit, Failure};
 use crate::host;
+use crate::huggingface;
 use crate::launcher::{Builder, LauncherInput};
 use crate::lock::LockedWheel;
+use crate::model::FileSource;
 use crate::model::resolve::Resolutions;
-use crate::model::{FileSource, hub};
-use crate::plan::{Plan, human_size};
+use crate::plan::Plan;
 use crate::progress::Bar;
 use crate::python::PythonInput;
+use crate::quantity::counted;
+use crate::quantity::human_size;
 use crate::speaches::source::Source;
-use crate::store::fetch::{Download, counted};
+use crate::store::fetch::Download;
 use crate::store::tree::Tree;
 use crate::wheel::uv::Uv;
 use crate::wheel::{fill, index};
@@ -135,7 +138,7 @@ impl Provision<'_> {
             })
             .collect::<Vec<_>>();
         let is_missing = |one: &&Download| !plan.has_file(self.store, one.sha256, one.size);
-        if let Some(by) = hub::forbidden_by(self.offline)
+        if let Some(by) = huggingface::forbidden_by(self.offline)
             && let Some(missing) = downloads.iter().find(is_missing)
         {
             bail!(self.forbidden_by(by, plan, &missing.label));

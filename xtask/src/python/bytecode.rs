@@ -14,11 +14,11 @@ use speaches_launcher::system::System;
 
 use crate::digest::Sha256;
 use crate::failure::{Exit, Failure};
-use crate::interrupt::{self, WorkDirectory};
 use crate::manifest::minor_of;
 use crate::python::harvest::Interpreter;
 use crate::store::Store;
 use crate::store::tree::{Entry, RelativePath, Tree};
+use crate::work::{self, WorkDirectory};
 
 const COMPILE: &str = include_str!("bytecode.py");
 const CHECK: &str = "import sys; compile(open(sys.argv[1], 'rb').read(), sys.argv[1], 'exec', dont_inherit=True)";
@@ -84,7 +84,7 @@ impl Compiler {
                 let (directory, stem) = stem.rsplit_once('/').unwrap_or(("", stem));
                 let name = self.bytecode_of(directory, stem)?;
                 let destination = work.path().join(name.as_str());
-                interrupt::create_inside(destination.parent().context("bytecode without a directory")?)?;
+                work::create_inside(destination.parent().context("bytecode without a directory")?)?;
                 jobs.push_str(&format!("{}\t{destination}\t{}\n", tree.content.join(path.as_str()), path.as_str()));
                 made.push((name, destination));
             }
@@ -110,7 +110,7 @@ impl Compiler {
             let mut command = self.command();
             command.args(["-s", "-S", "-B", "-W", "ignore", "-c", CHECK, tree.content.join(path.as_str()).as_str()]);
             let output =
-                interrupt::output(&mut command, b"").with_context(|| format!("cannot run `{}`", self.executable))?;
+                work::output(&mut command, b"").with_context(|| format!("cannot run `{}`", self.executable))?;
             if !output.status.success() {
                 let said = String::from_utf8_lossy(&output.stderr);
                 let said = said.lines().last().unwrap_or_default();
@@ -135,8 +135,8 @@ impl Compiler {
             .args(["-s", "-S", "-B", "-W", "ignore", "-c", COMPILE])
             .env("PYTHONHASHSEED", "0")
             .current_dir(self.executable.parent().context("an interpreter without a directory")?);
-        let output = interrupt::output(&mut command, jobs.as_bytes())
-            .with_context(|| format!("cannot run `{}`", self.executable))?;
+        let output =
+            work::output(&mut command, jobs.as_bytes()).with_context(|| format!("cannot run `{}`", self.executable))?;
         if !output.status.success() {
             bail!(Failure::new(
                 Exit::Unavailable,
@@ -192,7 +192,7 @@ mod tests {
              print(f('a7'), f(None), f(...), f(('b', None)), f('b'))",
             one.content.join(format!("__pycache__/m7.{}.pyc", compiler.cache_tag)).as_str()
         ));
-        let output = interrupt::output(&mut command, b"").unwrap();
+        let output = work::output(&mut command, b"").unwrap();
         assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "True True True True False", "{output:?}");
     }
 }

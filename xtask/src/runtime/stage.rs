@@ -13,10 +13,10 @@ use speaches_launcher::system::System;
 
 use crate::digest::Sha256;
 use crate::failure::{Exit, Failure};
-use crate::interrupt::{self, WorkDirectory};
 use crate::progress::Bar;
 use crate::runtime::names;
 use crate::store::tree::{Entry, RelativePath, Tree};
+use crate::work::{self, WorkDirectory};
 
 /// What a runtime will contain, by path.
 #[derive(Default)]
@@ -89,7 +89,7 @@ impl Contents {
             .collect::<Vec<_>>();
         parents.dedup();
         for parent in parents {
-            interrupt::create_inside(&directory.join(parent))?;
+            work::create_inside(&directory.join(parent))?;
         }
         let sharing = Sharing::default();
         self.files.par_iter().try_for_each(|(path, placed)| -> Result<()> {
@@ -192,7 +192,7 @@ pub fn replace(stage: &Utf8Path, output: &Utf8Path, work: &WorkDirectory) -> Res
         return Ok(());
     }
     let old = work.path().join("old");
-    interrupt::undivided(|| {
+    work::undivided(|| {
         fs_err::rename(output, &old)?;
         fs_err::rename(stage, output).inspect_err(|_| drop(fs_err::rename(&old, output)))
     })?;

@@ -15,7 +15,7 @@ use crate::manifest::SpeachesManifest;
 use crate::store::Store;
 use crate::store::tree::{RelativePath, Tree, TreeWriter};
 use crate::target::Accelerator;
-use crate::wheel::record;
+use wheel_archive::record;
 
 /// Raised whenever the same source gives another tree, since trees in the store depend on it.
 const VERSION: u32 = 1;

@@ -7,11 +7,11 @@ use anyhow::{Context as _, Result, bail};
 use camino::Utf8Path;
 use flate2::read::MultiGzDecoder;
 use fs_err::File;
-use sha1::Digest as _;
 use walkdir::WalkDir;
 
 use crate::digest::Sha256;
 use crate::failure::{Exit, Failure};
+use crate::git;
 use crate::http;
 use crate::manifest::{PinnedFile, SpeachesManifest};
 use crate::progress;
@@ -254,7 +254,7 @@ pub fn list(files: &BTreeMap<String, Vec<u8>>) -> Vec<PinnedFile> {
 pub fn git_tree(files: &BTreeMap<String, Vec<u8>>, listed: &[PinnedFile]) -> String {
     let blobs = listed
         .iter()
-        .filter_map(|file| Some((file.path.as_str(), file.mode.as_str(), git_object("blob", files.get(&file.path)?))))
+        .filter_map(|file| Some((file.path.as_str(), file.mode.as_str(), git::object("blob", files.get(&file.path)?))))
         .collect::<Vec<_>>();
     let id = git_subtree(&blobs);
     id.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -280,15 +280,7 @@ fn git_subtree(blobs: &[Blob<'_>]) -> [u8; 20] {
         content.extend_from_slice(format!("{} {name}\0", mode.trim_start_matches('0')).as_bytes());
         content.extend_from_slice(id);
     }
-    git_object("tree", &content)
-}
-
-/// git's id of an object.
-pub fn git_object(kind: &str, content: &[u8]) -> [u8; 20] {
-    let mut hasher = sha1::Sha1::new();
-    hasher.update(format!("{kind} {}\0", content.len()).as_bytes());
-    hasher.update(content);
-    hasher.finalize().into()
+    git::object("tree", &content)
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use super::Store;
 use super::care::entries;
 use super::tree::{NOTED_EVERY, unused_for};
 use crate::digest::Sha256;
-use crate::interrupt::{self, Place, WorkDirectory, bytes_given_back};
+use crate::work::{self, Place, WorkDirectory, bytes_given_back};
 
 /// What was removed from a store.
 #[derive(Debug, Default)]
@@ -45,7 +45,7 @@ impl Store {
     /// While somebody uses the store, downloads stay, and so does every tree that may be one of theirs.
     pub fn prune(&self, unused: Duration, is_unpacked: impl Fn(Sha256) -> bool) -> Result<Pruned> {
         let mut pruned = Pruned::default();
-        match interrupt::remove_leftovers(&self.work(), Place::Own) {
+        match work::remove_leftovers(&self.work(), Place::Own) {
             0 => {}
             bytes => pruned.add("what killed runs left", bytes),
         }

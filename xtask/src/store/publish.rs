@@ -12,8 +12,8 @@ use fs_err::{File, OpenOptions};
 
 use super::Store;
 use crate::digest::Sha256;
-use crate::interrupt::WorkDirectory;
 use crate::progress;
+use crate::work::WorkDirectory;
 
 /// Whoever watches wants to know why nothing happens for so long.
 const WORTH_MENTIONING: Duration = Duration::from_secs(2);

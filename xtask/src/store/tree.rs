@@ -13,7 +13,7 @@ pub use wheel_archive::path::RelativePath;
 
 use super::Store;
 use crate::digest::{Hasher, Sha256};
-use crate::interrupt;
+use crate::work;
 
 /// The kind of those that [`Store::make_tool`] makes.
 pub const TOOL: &str = "tool";
@@ -119,7 +119,7 @@ impl TreeWriter {
         if let Some(parent) = target.parent()
             && !self.directories.contains(parent)
         {
-            interrupt::create_inside(parent)?;
+            work::create_inside(parent)?;
             self.directories.insert(parent.to_owned());
         }
         Ok(target)
@@ -150,7 +150,7 @@ impl Store {
             is_new = true;
             let made = work.join("tree");
             let mut writer = TreeWriter::new(made.join(CONTENT));
-            interrupt::create_inside(&writer.content)?;
+            work::create_inside(&writer.content)?;
             fill(&mut writer)?;
             fs_err::write(made.join(LIST), serde_json::to_vec(&writer.entries)?)?;
             Ok(made)

@@ -12,7 +12,6 @@ use fs_err::File as Opened;
 use super::{Built, CHECKSUMS, Chosen, DOCUMENT, Document, File, Kind, Launcher, MODELS, Model, Python, SCHEMA};
 use crate::digest::{Hasher, Sha256};
 use crate::failure::{Exit, Failure};
-use crate::interrupt::{self, WorkDirectory};
 use crate::launcher::LauncherInput;
 use crate::manifest::SpeachesManifest;
 use crate::plan::Plan;
@@ -22,6 +21,7 @@ use crate::python::PythonInput;
 use crate::runtime::stage::{self, Sharing};
 use crate::speaches::source::Source;
 use crate::store::tree::{Entry, RelativePath, Tree};
+use crate::work::{self, WorkDirectory};
 
 /// Refuses a place that holds something else than a vendor directory.
 pub fn check_output(output: &Utf8Path) -> Result<()> {
@@ -96,14 +96,14 @@ struct Collection {
 
 impl Collection {
     fn new(root: Utf8PathBuf) -> Result<Self> {
-        interrupt::create_inside(&root)?;
+        work::create_inside(&root)?;
         Ok(Self { root, files: BTreeMap::new(), sharing: Sharing::default() })
     }
 
     fn prepare(&self, path: &Utf8Path) -> Result<Utf8PathBuf> {
         let target = self.root.join(path);
         if let Some(parent) = target.parent() {
-            interrupt::create_inside(parent)?;
+            work::create_inside(parent)?;
         }
         Ok(target)
     }

@@ -9,10 +9,11 @@ use anyhow::Result;
 
 use crate::digest::Sha256;
 use crate::lock::LockedWheel;
-use crate::plan::human_size;
 use crate::progress::Progress;
+use crate::quantity::human_size;
+use crate::quantity::{besides, counted};
 use crate::store::Store;
-use crate::store::fetch::{CONNECTIONS, Download, besides, counted};
+use crate::store::fetch::{CONNECTIONS, Download};
 use crate::store::tree::Tree;
 use crate::target::Target;
 

@@ -6,14 +6,14 @@ use anyhow::{Context as _, Result, bail};
 use camino::Utf8Path;
 use serde::Deserialize;
 
-use super::name::WheelName;
 use super::uv::Uv;
 use crate::digest::Sha256;
 use crate::failure::{Exit, Failure};
-use crate::interrupt::WorkDirectory;
 use crate::lock::LockedWheel;
 use crate::store::Store;
 use crate::target::Target;
+use crate::work::WorkDirectory;
+use wheel_archive::name::WheelName;
 
 #[derive(Deserialize)]
 struct Answer {

@@ -7,5 +7,3 @@ pub mod litter;
 pub mod texts;
 pub mod tree;
 pub mod uv;
-
-pub use wheel_archive::{name, record};

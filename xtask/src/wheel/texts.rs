@@ -8,6 +8,7 @@ use anyhow::Result;
 use fs_err::File;
 use speaches_launcher::layout::Family;
 use wheel_archive::path::RelativePath;
+use wheel_archive::place;
 use wheel_archive::unpack::{self, Sink};
 
 use super::tree;
@@ -55,7 +56,7 @@ impl Texts {
 }
 
 fn is_metadata(path: &RelativePath) -> bool {
-    let rest = path.as_str().strip_prefix(unpack::SITE_PACKAGES).and_then(|rest| rest.strip_prefix('/'));
+    let rest = path.as_str().strip_prefix(place::SITE_PACKAGES).and_then(|rest| rest.strip_prefix('/'));
     rest.and_then(|rest| rest.strip_suffix(".dist-info/METADATA")).is_some_and(|stem| !stem.contains('/'))
 }
 

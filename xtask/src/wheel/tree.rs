@@ -9,8 +9,8 @@ use anyhow::Result;
 use fs_err::File;
 use speaches_launcher::layout::Family;
 use wheel_archive::path::RelativePath;
+pub use wheel_archive::place::{DATA, SITE_PACKAGES};
 use wheel_archive::unpack::{self, Error, Sink};
-pub use wheel_archive::unpack::{DATA, SITE_PACKAGES};
 
 use crate::digest::Sha256;
 use crate::failure::{Exit, Failure};

@@ -6,9 +6,9 @@ use anyhow::{Context as _, Result, bail};
 use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::failure::{Exit, Failure};
-use crate::pip::Requirements;
+use crate::requirements::Requirements;
 use crate::store::Store;
-use crate::{host, interrupt};
+use crate::{host, work};
 
 /// What uv gained the output format with that this tool reads.
 const OLDEST: (u32, u32) = (0, 7);
@@ -74,7 +74,7 @@ impl Uv {
 
     /// Runs a command and returns nothing but its failure.
     pub fn run(&self, command: &mut Command, what: &str) -> Result<()> {
-        let output = interrupt::output(command, b"").with_context(|| format!("cannot run `{}`", self.executable))?;
+        let output = work::output(command, b"").with_context(|| format!("cannot run `{}`", self.executable))?;
         if output.status.success() {
             return Ok(());
         }

@@ -11,7 +11,7 @@ mod member;
 mod metadata;
 pub mod name;
 pub mod path;
-mod place;
+pub mod place;
 pub mod record;
 pub mod unpack;
 

@@ -2,7 +2,11 @@
 
 use crate::name::WheelName;
 use crate::path::{RelativePath, fold};
-use crate::unpack::{DATA, SITE_PACKAGES};
+
+/// Packages.
+pub const SITE_PACKAGES: &str = "site-packages";
+/// Files for the prefix of the installation.
+pub const DATA: &str = "data";
 
 /// What is done with a member.
 #[derive(Debug, PartialEq, Eq)]

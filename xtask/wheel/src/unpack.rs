@@ -17,15 +17,11 @@ use crate::errata;
 use crate::metadata::{self, LARGEST_METADATA, LARGEST_WHEEL};
 use crate::name::WheelName;
 use crate::path::RelativePath;
-use crate::place::{Place, place};
+use crate::place::{Place, SITE_PACKAGES, place};
 use crate::record::{self, Hash, Row};
 
 /// Raised whenever the same wheel gives another tree, since what was unpacked before depends on it.
 pub const VERSION: u32 = 3;
-/// Packages.
-pub const SITE_PACKAGES: &str = "site-packages";
-/// Files for the prefix of the installation.
-pub const DATA: &str = "data";
 
 /// Largest `RECORD` in bytes. That of torch, with 12,000 files, has 1.5 MB.
 const LARGEST_RECORD: u64 = 64 << 20;

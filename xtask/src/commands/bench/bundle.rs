@@ -15,10 +15,10 @@ use super::programs;
 use super::report::Report;
 use crate::bundle::{self, Format, Request};
 use crate::failure::{Exit, Failure};
-use crate::interrupt::WorkDirectory;
-use crate::plan::human_size;
 use crate::progress::Silent;
+use crate::quantity::human_size;
 use crate::store::Store;
+use crate::work::WorkDirectory;
 
 /// What packs beside this tool.
 const PEERS: [&str; 2] = ["tar", "zstd"];

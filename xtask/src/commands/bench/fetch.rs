@@ -20,12 +20,13 @@ use super::places::Places;
 use super::programs;
 use super::report::Report;
 use super::server::Server;
-use crate::plan::human_size;
 use crate::progress::Silent;
+use crate::quantity::counted;
+use crate::quantity::human_size;
 use crate::store::Store;
-use crate::store::fetch::{CONNECTIONS, counted};
+use crate::store::fetch::CONNECTIONS;
 use crate::wheel::uv::Uv;
-use crate::{commands, host, interrupt};
+use crate::{commands, host, work};
 
 /// How many small files there are.
 const SMALL: u32 = 200;
@@ -293,5 +294,5 @@ impl<'a> Course<'a> {
 
 /// Runs a command in a directory, with no proxy between it and the server.
 fn run_in(place: &Utf8Path, command: &mut Command) -> Result<Output> {
-    Ok(interrupt::output(command.current_dir(place).env("NO_PROXY", "127.0.0.1").env("no_proxy", "127.0.0.1"), b"")?)
+    Ok(work::output(command.current_dir(place).env("NO_PROXY", "127.0.0.1").env("no_proxy", "127.0.0.1"), b"")?)
 }

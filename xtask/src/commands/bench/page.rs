@@ -7,8 +7,8 @@ use super::catalog::Benchmark;
 use super::report::{Comparison, Peer, show_ratio};
 use super::results::{Outcome, Results, picture};
 use super::table::{self, escaped};
-use crate::plan::human_size;
-use crate::store::fetch::counted;
+use crate::quantity::counted;
+use crate::quantity::human_size;
 
 /// Writes it, as Markdown.
 pub fn write(results: &Results) -> String {

@@ -18,8 +18,8 @@ use super::texts::{MORE, PARAGRAPH};
 use crate::commands::smoke;
 use crate::failure::{Exit, Failure};
 use crate::http;
-use crate::interrupt::WorkDirectory;
 use crate::runtime::verify;
+use crate::work::WorkDirectory;
 
 /// Compiles what upstream consists of, as its image does (`uv sync --compile-bytecode`).
 const COMPILE: &str = "import compileall, sys, sysconfig

@@ -7,8 +7,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 use fs_err::OpenOptions;
 use walkdir::WalkDir;
 
-use crate::interrupt::WorkDirectory;
 use crate::store::Store;
+use crate::work::WorkDirectory;
 
 /// A directory in which nothing is deleted before the end: ext4 looks for files that were not deleted a moment ago
 /// whenever it makes one, which would slow down whoever comes next. Only the bytes are given back.

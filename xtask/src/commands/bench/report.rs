@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::plan::human_size;
+use crate::quantity::human_size;
 
 /// What one benchmark found out.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -12,7 +12,7 @@ use super::machine::Machine;
 use super::report::Report;
 use super::{checkout, page, plot};
 use crate::failure::{Exit, Failure};
-use crate::interrupt::{self, WorkDirectory};
+use crate::work::{self, WorkDirectory};
 
 /// The name of the file.
 const RESULTS: &str = "results.json";
@@ -148,7 +148,7 @@ impl Results {
         for (name, content) in &files {
             fs_err::write(work.path().join(name), content)?;
         }
-        interrupt::undivided(|| {
+        work::undivided(|| {
             for (name, _) in &files {
                 fs_err::rename(work.path().join(name), directory.join(name))?;
             }

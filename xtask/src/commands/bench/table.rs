@@ -1,7 +1,7 @@
 //! The table of a report: one row for each peer in each comparison, for a terminal and as Markdown.
 
 use super::report::{Report, show_ratio};
-use crate::store::fetch::counted;
+use crate::quantity::counted;
 
 /// How many columns there are.
 const COLUMNS: usize = 7;

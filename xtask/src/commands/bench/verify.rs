@@ -20,11 +20,11 @@ use super::programs;
 use super::report::Report;
 use crate::failure::{Exit, Failure};
 use crate::host;
-use crate::interrupt::{self, WorkDirectory};
-use crate::plan::human_size;
+use crate::quantity::counted;
+use crate::quantity::human_size;
 use crate::runtime::verify;
 use crate::store::Store;
-use crate::store::fetch::counted;
+use crate::work::{self, WorkDirectory};
 
 /// What hashes beside this tool, and what starts as many of it as there are processors.
 const PEERS: [&str; 2] = ["sha256sum", "xargs"];
@@ -70,7 +70,7 @@ pub fn measure(arguments: &Arguments) -> Result<Report> {
     let launcher = runtime.join(Family::of(&description.head.target).launcher());
     let threads = thread::available_parallelism()?.get().to_string();
     let mut contestants = vec![Contestant::new(&report.ours, || {
-        timed(|| child::check("speaches verify", &interrupt::output(Command::new(&launcher).arg("verify"), b"")?))
+        timed(|| child::check("speaches verify", &work::output(Command::new(&launcher).arg("verify"), b"")?))
     })];
     let peer = format!("sha256sum -c, {threads} at once");
     match programs::note_versions(&PEERS, &mut report) {
@@ -79,7 +79,7 @@ pub fn measure(arguments: &Arguments) -> Result<Report> {
                 timed(|| {
                     let mut command = Command::new("xargs");
                     command.args(["-P", &threads, "-n", "1", "sha256sum", "--check", "--quiet"]).current_dir(&runtime);
-                    child::check("sha256sum", &interrupt::output(&mut command, lists.join("\n").as_bytes())?)
+                    child::check("sha256sum", &work::output(&mut command, lists.join("\n").as_bytes())?)
                 })
             };
             contestants.push(Contestant::new(peer, hash).limit(LIMIT));

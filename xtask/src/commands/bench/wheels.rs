@@ -20,18 +20,18 @@ use super::report::Report;
 use super::{fetch, programs};
 use crate::digest::Sha256;
 use crate::failure::{Exit, Failure};
-use crate::interrupt;
 use crate::lock::{self, Lock, LockedWheel};
 use crate::manifest::Manifests;
-use crate::plan::human_size;
 use crate::progress::{self, Silent};
 use crate::python::harvest::Interpreter;
+use crate::quantity::counted;
+use crate::quantity::human_size;
 use crate::runtime::stage::Contents;
 use crate::store::Store;
-use crate::store::fetch::counted;
 use crate::target::Target;
 use crate::wheel::uv::Uv;
 use crate::wheel::{fill, index, tree};
+use crate::work;
 use crate::{host, manifest};
 
 /// Fill site-packages from a lock, beside uv and pip
@@ -212,7 +212,7 @@ impl Arena {
         let mut command = Command::new(std::env::current_exe()?);
         command.args(["bench", "fill-wheels", self.pylock.as_str(), site.as_str()]).env("SPEACHES_STORE", cache);
         let started = std::time::Instant::now();
-        let output = interrupt::output(&mut command, b"")?;
+        let output = work::output(&mut command, b"")?;
         let time = started.elapsed();
         child::check("this tool", &output)?;
         let peak = String::from_utf8_lossy(&output.stdout).trim().parse().unwrap_or_default();
@@ -227,7 +227,7 @@ impl Arena {
             .args(["pip", "sync", "--quiet", "--link-mode", "hardlink", "--cache-dir", cache.as_str()])
             .args(["--python", self.python.as_str(), "--target", site.as_str(), self.requirements.as_str()])
             .current_dir(self.places.path());
-        contest::timed(|| child::check("uv", &interrupt::output(&mut command, b"")?))
+        contest::timed(|| child::check("uv", &work::output(&mut command, b"")?))
     }
 
     fn pip(&self, cold: bool) -> Result<Duration> {
@@ -238,6 +238,6 @@ impl Arena {
             .args(["--disable-pip-version-check", "--no-warn-script-location", "--cache-dir", cache.as_str()])
             .args(["--target", site.as_str(), "--requirement", self.requirements.as_str()])
             .current_dir(self.places.path());
-        contest::timed(|| child::check("pip", &interrupt::output(&mut command, b"")?))
+        contest::timed(|| child::check("pip", &work::output(&mut command, b"")?))
     }
 }

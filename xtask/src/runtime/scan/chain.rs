@@ -9,9 +9,9 @@ use serde::Deserialize;
 use speaches_launcher::runtime::Head;
 
 use super::Contents;
-use super::accepted::fits;
 use super::finding::{Finding, Kind};
 use super::library::{Libraries, name};
+use super::pattern::fits;
 
 /// One chain of `manifests/binaries.toml`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

@@ -11,6 +11,7 @@ mod finding;
 mod image;
 mod library;
 mod macho;
+mod pattern;
 mod pe;
 mod platform;
 mod signature;

@@ -9,38 +9,14 @@ use reqwest::blocking::{RequestBuilder, Response};
 use reqwest::header::{ACCEPT_ENCODING, IF_RANGE, RANGE};
 
 use super::answer::{self, Arrival, Refusal, TELLING};
+use super::download::Download;
+use super::mismatch::differing;
 use super::partial::{self, About, Partial};
 use super::retry::{self, Patience, Wait};
-use super::{Download, differing, space};
-use crate::failure::Failure;
-use crate::http;
+use super::setback::{Setback, passing};
+use super::space;
 use crate::progress::Bar;
-
-/// Why the file is not there.
-pub enum Setback {
-    /// The next attempt may bring it.
-    Passing { error: Error, wait: Wait },
-    /// This source will not bring it.
-    Source(Error),
-    /// This source brings something else.
-    Wrong(Failure),
-    /// No source can help: it is this machine.
-    Here(Error),
-}
-
-fn passing(error: Error) -> Setback {
-    Setback::Passing { error, wait: Wait::Backoff }
-}
-
-impl Setback {
-    /// What to tell about it.
-    pub fn into_error(self) -> Error {
-        match self {
-            Self::Passing { error, .. } | Self::Source(error) | Self::Here(error) => error,
-            Self::Wrong(failure) => failure.into(),
-        }
-    }
-}
+use crate::{http, huggingface};
 
 /// Asks for the rest of a file and appends what comes. Afterwards it is as long as it should be, or there is an error.
 pub fn once(
@@ -124,7 +100,7 @@ pub fn request(url: &str, patience: Patience) -> Result<RequestBuilder, Setback>
     let client = http::downloads(patience.stall()).map_err(Setback::Here)?;
     // Compressed on the way, the bytes would not be those that were hashed.
     let request = client.get(url).header(ACCEPT_ENCODING, "identity");
-    Ok(match http::hub_token(url) {
+    Ok(match huggingface::token_for(url) {
         Some(token) => request.bearer_auth(token),
         None => request,
     })

@@ -7,15 +7,16 @@ use std::io::Read as _;
 use anyhow::{Result, anyhow};
 use reqwest::StatusCode;
 
-use super::attempt::{self, Setback};
+use super::answer;
+use super::attempt;
 use super::retry::{Patience, Retries};
-use super::{answer, wait};
-use crate::plan::human_size;
+use super::setback::{Setback, wait};
+use crate::quantity::human_size;
 
 /// Reads what is at a URL, at most `limit` bytes of it. `label` says what it is, for people who wait for long.
 ///
 /// # Errors
-/// When the server's last word is that it does not give it, the error is a [`super::Refusal`]. It names no URL.
+/// When the server's last word is that it does not give it, the error is a [`answer::Refusal`]. It names no URL.
 pub fn read(url: &str, limit: u64, label: &str) -> Result<Vec<u8>> {
     let patience = Patience::of_this_process();
     let mut retries = Retries::new(patience, 0);

@@ -6,10 +6,14 @@
 mod answer;
 mod attempt;
 pub mod document;
+mod download;
 mod hashing;
 mod local;
+mod mismatch;
 mod partial;
+mod place;
 mod retry;
+mod setback;
 mod space;
 
 use anyhow::{Result, bail};
@@ -19,13 +23,15 @@ use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use super::Store;
 use crate::digest::Sha256;
 use crate::failure::{Exit, Failure};
-use crate::http;
-use crate::plan::human_size;
 use crate::progress::{self, Bar, Progress};
+use crate::quantity::{besides, counted, human_size};
+use crate::{http, huggingface};
 pub use answer::Refusal;
-use attempt::Setback;
+pub use download::Download;
+pub use mismatch::mismatch;
 use partial::Partial;
 use retry::{Patience, Retries};
+use setback::{Setback, wait};
 
 /// What to do when a server's certificate is not trusted.
 pub const UNTRUSTED: &str = "a network with a certificate authority of its own needs it among the certificates of this \
@@ -33,26 +39,6 @@ pub const UNTRUSTED: &str = "a network with a certificate authority of its own n
 
 /// How many connections are open at once.
 pub const CONNECTIONS: usize = 8;
-
-/// Something to fetch.
-#[derive(Clone, Debug)]
-pub struct Download {
-    /// What it is, for people.
-    pub label: String,
-    /// Where it is, tried in order: `http:`, `https:` and `file:` URLs, and paths.
-    pub urls: Vec<String>,
-    /// In bytes, when it is known.
-    pub size: Option<u64>,
-    /// What it must hash to.
-    pub sha256: Sha256,
-}
-
-impl Download {
-    /// Whether all of its sources are on this machine.
-    pub fn is_local(&self) -> bool {
-        self.urls.iter().all(|url| local::path(url).is_some())
-    }
-}
 
 impl Store {
     /// Fetches what is not there yet, several at a time. `name` says what so many of them are, for people.
@@ -171,9 +157,7 @@ fn from_any(download: &Download, partial: &mut Partial, bar: &dyn Bar) -> Result
             Err(Setback::Wrong(failure)) => failures.push(format!("{}: {failure}", http::shown(url))),
             Err(Setback::Passing { error, .. } | Setback::Source(error)) => {
                 untrusted |= http::is_about_tls(&error);
-                if http::is_of_hub(url) {
-                    advice = advice.or_else(|| crate::model::refusal::advice(error.downcast_ref()?));
-                }
+                advice = advice.or_else(|| huggingface::advice(url, error.downcast_ref::<Refusal>()?.status));
                 failures.push(format!("{}: {error:#}", http::shown(url)));
             }
         }
@@ -201,7 +185,7 @@ fn from_one(url: &str, download: &Download, partial: &mut Partial, bar: &dyn Bar
     let patience = Patience::of_this_process();
     let mut retries = Retries::new(patience, partial.length());
     loop {
-        let arrived = match local::path(url) {
+        let arrived = match place::on_this_machine(url) {
             Some(path) => local::copy(&path, download, partial, bar),
             None => attempt::once(url, download, partial, bar, patience),
         };
@@ -215,50 +199,4 @@ fn from_one(url: &str, download: &Download, partial: &mut Partial, bar: &dyn Bar
         }
         wait(&mut retries, error, partial.length(), &download.label)?;
     }
-}
-
-/// Waits for the next attempt after one that failed when so many bytes were there, unless there should be none.
-fn wait(retries: &mut Retries, setback: Setback, length: u64, label: &str) -> Result<(), Setback> {
-    let Setback::Passing { error, wait } = setback else { return Err(setback) };
-    let Some(pause) = retries.after(length, wait) else {
-        return Err(Setback::Source(error.context(format!("given up after {} attempts", retries.made()))));
-    };
-    let pause = pause.map_err(Setback::Source)?;
-    if pause >= retry::WORTH_MENTIONING {
-        progress::say(&format!("{label}: {error:#}; trying again in {} s", pause.as_secs()));
-    }
-    std::thread::sleep(pause);
-    Ok(())
-}
-
-/// What to say about bytes that are not those of a pin.
-pub fn mismatch(label: &str, origin: &str, wanted: (Option<u64>, Sha256), found: (u64, Sha256)) -> Failure {
-    differing(label, origin, wanted, &format!("found:  {} bytes, sha256 {}", found.0, found.1))
-}
-
-/// What to say about something that is not what a pin says; `found` says what it is.
-fn differing(label: &str, origin: &str, wanted: (Option<u64>, Sha256), found: &str) -> Failure {
-    let size = wanted.0.map_or(String::new(), |size| format!("{size} bytes, "));
-    Failure::new(
-        Exit::Data,
-        format!("{label} from `{origin}` is not what its pin says\n    pinned: {size}sha256 {}\n    {found}", wanted.1),
-    )
-    .hint(
-        "nothing of it was used; a proxy that changes what it passes on, a network that wants you to log in first, or a \
-         wrong file does this",
-    )
-}
-
-/// How many more there were in the store: nothing, or `; 12 more were in the store`.
-pub fn besides(there: usize) -> String {
-    match there {
-        0 => String::new(),
-        1 => "; 1 more was in the store".to_owned(),
-        _ => format!("; {there} more were in the store"),
-    }
-}
-
-/// `1 file`, `2 files`.
-pub fn counted(count: usize, noun: &str) -> String {
-    if count == 1 { format!("{count} {noun}") } else { format!("{count} {noun}s") }
 }

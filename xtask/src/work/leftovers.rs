@@ -1,38 +1,17 @@
-//! Work directories, where things are half made, and what is left of them when a process is killed.
-//!
-//! ```text
-//! .work-<random>/.lock   locked by the process whose directory this is, for as long as both live
-//! .work-<random>/…       what is being made
-//! ```
-//! Whoever gets the lock of a directory knows that nobody works in it any more. The system gives up the lock of a
-//! process that is killed.
+//! What is left of work directories when a process is killed.
 
 use std::fs::TryLockError;
 use std::io;
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context as _, Result};
-use camino::{Utf8Path, Utf8PathBuf};
-use fs_err::{File, OpenOptions};
+use camino::Utf8Path;
+use fs_err::OpenOptions;
 use walkdir::WalkDir;
 
-use super::open;
+use super::held::{GONE, Held, LOCK, PREFIX, RANDOM};
 
-/// Names of work directories begin so.
-const PREFIX: &str = ".work-";
-/// How many random characters follow.
-const RANDOM: usize = 6;
-/// What is added to the name of a directory that Ctrl-C removes.
-pub(super) const GONE: &str = ".gone";
-const LOCK: &str = ".lock";
 /// No run takes so long: where locks tell nothing, older directories are left over.
 const OLD: Duration = Duration::from_secs(24 * 3600);
-
-/// A directory for something half made. It is removed when dropped, and when the user presses Ctrl-C.
-#[derive(Debug)]
-pub struct WorkDirectory {
-    path: Utf8PathBuf,
-}
 
 /// Whether all that is named as a work directory in some place must be one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,102 +20,6 @@ pub enum Place {
     Own,
     /// It is the user's, who may have directories with any name. Only those with a lock in them are touched.
     OfTheUser,
-}
-
-/// A work directory as Ctrl-C has to know it.
-#[derive(Debug)]
-pub(super) struct Held {
-    pub(super) path: Utf8PathBuf,
-    /// Nothing once it was given up.
-    lock: Option<File>,
-}
-
-impl WorkDirectory {
-    /// Makes a new directory inside `parent`, which is made too when it is not there.
-    pub fn new_in(parent: &Utf8Path) -> Result<Self> {
-        fs_err::create_dir_all(parent)?;
-        let mut open = open();
-        let held = loop {
-            let made = Held::make(parent).with_context(|| format!("cannot make a work directory in `{parent}`"))?;
-            if let Some(held) = made {
-                break held;
-            }
-        };
-        let path = held.path.clone();
-        open.directories.push(held);
-        Ok(Self { path })
-    }
-
-    /// Where it is.
-    pub fn path(&self) -> &Utf8Path {
-        &self.path
-    }
-}
-
-impl Drop for WorkDirectory {
-    fn drop(&mut self) {
-        let mut open = open();
-        if let Some(index) = open.directories.iter().position(|held| held.path == self.path) {
-            let _ = open.directories.swap_remove(index).remove();
-        }
-    }
-}
-
-impl Held {
-    /// Makes a directory and locks it. Nothing comes back when another process took it for a leftover in the moment
-    /// between the two.
-    fn make(parent: &Utf8Path) -> Result<Option<Self>> {
-        let directory = tempfile::Builder::new().prefix(PREFIX).rand_bytes(RANDOM).tempdir_in(parent)?;
-        let path = Utf8PathBuf::from_path_buf(directory.keep())
-            .map_err(|path| anyhow::anyhow!("`{}` is not valid UTF-8", path.display()))?;
-        let place = path.join(LOCK);
-        let lock = match OpenOptions::new().write(true).create_new(true).open(&place) {
-            Ok(lock) => lock,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => {
-                let _ = fs_err::remove_dir(&path);
-                return Err(error.into());
-            }
-        };
-        match lock.file().try_lock() {
-            Err(TryLockError::WouldBlock) => Ok(None),
-            // The lock of a file that was deleted keeps nobody away.
-            Ok(()) if !place.exists() => Ok(None),
-            // Where there are no locks, others judge by age.
-            Ok(()) | Err(TryLockError::Error(_)) => Ok(Some(Self { path, lock: Some(lock) })),
-        }
-    }
-
-    /// Deletes it: the lock last, so that what is left after a kill in between is known to be left over.
-    pub(super) fn remove(&mut self) -> io::Result<()> {
-        for entry in self.path.read_dir_utf8()? {
-            let entry = entry?;
-            if entry.file_name() == LOCK {
-                continue;
-            }
-            if entry.file_type()?.is_dir() {
-                fs_err::remove_dir_all(entry.path())?;
-            } else {
-                fs_err::remove_file(entry.path())?;
-            }
-        }
-        // Elsewhere it is held until it is deleted, for whoever has just made this directory and is about to lock it.
-        if cfg!(windows) {
-            self.give_up();
-        }
-        match fs_err::remove_file(self.path.join(LOCK)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        // On NFS the file is there, under another name, until it is closed.
-        self.give_up();
-        fs_err::remove_dir(&self.path)
-    }
-
-    /// Closes the lock. Windows neither moves nor deletes a directory with an open file in it.
-    pub(super) fn give_up(&mut self) {
-        self.lock = None;
-    }
 }
 
 /// Removes what killed runs left in a directory, and returns how many bytes that were. What cannot be removed stays.
@@ -207,6 +90,7 @@ fn left_over(path: &Utf8Path, whose: Place) -> Option<Held> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::work::WorkDirectory;
 
     #[test]
     fn only_names_of_work_directories_are_taken_for_some() {

@@ -1,37 +1,17 @@
-//! Programs that pip installs into the store, each from a file of requirements in `manifests/` with all hashes.
+//! Programs that pip installs into the store.
 
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8PathBuf;
 
-use crate::digest::Sha256;
 use crate::failure::{Exit, Failure};
-use crate::interrupt;
+use crate::requirements::Requirements;
 use crate::store::Store;
 use crate::store::tree::TOOL;
-
-/// What a file of requirements names.
-#[derive(Clone, Debug)]
-pub struct Requirements(String);
+use crate::work;
 
 impl Requirements {
-    /// Reads a file.
-    pub fn read(path: &Utf8Path) -> Result<Self> {
-        Ok(Self(fs_err::read_to_string(path)?))
-    }
-
-    /// What is installed, for people: `cargo-zigbuild 0.24.1 and ziglang 0.17.1`.
-    pub fn name(&self) -> String {
-        let packages = self.0.lines().filter_map(|line| line.split_whitespace().next()?.split_once("=="));
-        packages.map(|(name, version)| format!("{name} {version}")).collect::<Vec<_>>().join(" and ")
-    }
-
-    /// What identifies the installed programs.
-    pub fn key(&self) -> Sha256 {
-        Sha256::of(self.0.as_bytes())
-    }
-
     /// Whether the store has them.
     pub fn are_installed(&self, store: &Store) -> bool {
         store.has_tree(TOOL, self.key())
@@ -65,7 +45,7 @@ impl Requirements {
                     "--requirement",
                     list.as_str(),
                 ]);
-                let output = interrupt::output(&mut pip, b"").with_context(|| format!("cannot run `{python}`"))?;
+                let output = work::output(&mut pip, b"").with_context(|| format!("cannot run `{python}`"))?;
                 if output.status.success() {
                     return Ok(made);
                 }
@@ -89,14 +69,9 @@ impl Requirements {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use camino::Utf8Path;
 
-    #[test]
-    fn packages_are_named_with_their_versions() {
-        let requirements =
-            Requirements("# Why\none==1.2 \\\n    --hash=sha256:00\ntwo-b==3 \\\n    --hash=sha256:01\n".to_owned());
-        assert_eq!(requirements.name(), "one 1.2 and two-b 3");
-    }
+    use super::*;
 
     #[test]
     fn without_a_python_the_failure_says_so() {

@@ -1,0 +1,24 @@
+//! What is asked of the downloader.
+
+use super::place;
+use crate::digest::Sha256;
+
+/// Something to fetch.
+#[derive(Clone, Debug)]
+pub struct Download {
+    /// What it is, for people.
+    pub label: String,
+    /// Where it is, tried in order: `http:`, `https:` and `file:` URLs, and paths.
+    pub urls: Vec<String>,
+    /// In bytes, when it is known.
+    pub size: Option<u64>,
+    /// What it must hash to.
+    pub sha256: Sha256,
+}
+
+impl Download {
+    /// Whether all of its sources are on this machine.
+    pub fn is_local(&self) -> bool {
+        self.urls.iter().all(|url| place::on_this_machine(url).is_some())
+    }
+}

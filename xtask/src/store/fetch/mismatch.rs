@@ -1,0 +1,22 @@
+//! What to say about bytes that are not those of a pin.
+
+use crate::digest::Sha256;
+use crate::failure::{Exit, Failure};
+
+/// What to say about bytes that are not those of a pin.
+pub fn mismatch(label: &str, origin: &str, wanted: (Option<u64>, Sha256), found: (u64, Sha256)) -> Failure {
+    differing(label, origin, wanted, &format!("found:  {} bytes, sha256 {}", found.0, found.1))
+}
+
+/// What to say about something that is not what a pin says; `found` says what it is.
+pub fn differing(label: &str, origin: &str, wanted: (Option<u64>, Sha256), found: &str) -> Failure {
+    let size = wanted.0.map_or(String::new(), |size| format!("{size} bytes, "));
+    Failure::new(
+        Exit::Data,
+        format!("{label} from `{origin}` is not what its pin says\n    pinned: {size}sha256 {}\n    {found}", wanted.1),
+    )
+    .hint(
+        "nothing of it was used; a proxy that changes what it passes on, a network that wants you to log in first, or a \
+         wrong file does this",
+    )
+}

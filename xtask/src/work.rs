@@ -1,0 +1,14 @@
+//! What must not outlive the work: work directories and child processes, on success, on failure and on Ctrl-C.
+
+mod child;
+mod directory;
+mod held;
+mod interrupt;
+mod leftovers;
+mod open;
+
+pub use child::output;
+pub use directory::WorkDirectory;
+pub use interrupt::{install, settle};
+pub use leftovers::{Place, bytes_given_back, remove_leftovers};
+pub use open::{create_inside, undivided};

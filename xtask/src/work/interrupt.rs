@@ -1,0 +1,59 @@
+//! Ctrl-C: what is half made is removed, then the program ends.
+
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use speaches_launcher::exit::Exit;
+
+use super::child::kill;
+use super::held::GONE;
+use super::open::{CREATING, open};
+use crate::progress;
+
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// Makes Ctrl-C end the children and remove the work directories before the program ends.
+///
+/// # Errors
+/// When the system refuses a signal handler.
+pub fn install() -> Result<()> {
+    ctrlc::set_handler(|| {
+        INTERRUPTED.store(true, Ordering::SeqCst);
+        progress::end();
+        // Neither is given back: nobody may begin something new now.
+        let _creating = CREATING.write().unwrap_or_else(PoisonError::into_inner);
+        let mut open = open();
+        for child in &open.children {
+            kill(*child);
+        }
+        for held in &mut open.directories {
+            if cfg!(windows) {
+                held.give_up();
+            }
+            // Other threads may still be writing into it. Under its new name they cannot find it any more; only
+            // what they were just about to do can still land in it.
+            let gone = held.path.with_file_name(format!("{}{}", held.path.file_name().unwrap_or_default(), GONE));
+            if fs_err::rename(&held.path, &gone).is_ok() {
+                held.path = gone;
+            }
+            for _ in 0..50 {
+                if held.remove().is_ok() || !held.path.exists() {
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        }
+        progress::fail("interrupted: nothing half made is left, and what was fetched is kept for the next time");
+        std::process::exit(Exit::Interrupted.code().into());
+    })
+    .context("cannot handle Ctrl-C")
+}
+
+/// Waits for the end when Ctrl-C was pressed, so that errors that it caused are not reported as failures.
+pub fn settle() {
+    if INTERRUPTED.load(Ordering::SeqCst) {
+        std::thread::sleep(Duration::from_secs(60));
+    }
+}
