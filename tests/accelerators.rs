@@ -14,7 +14,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use service::*;
-use speaches_launcher::runtime::{Description, Input};
+use speaches_launcher::input::{Input, Kind, Origin};
+use speaches_launcher::runtime::Description;
 use support::*;
 
 /// A driver, as C defines what matters of it.
@@ -99,9 +100,11 @@ fn cuda_runtime() -> &'static Utf8Path {
         let mut description: Description = serde_json::from_slice(&fs_err::read(&file).unwrap()).unwrap();
         description.head.accelerator = "cuda".into();
         description.head.inputs.push(Input {
-            kind: "wheel".into(),
-            name: "nvidia_cuda_runtime_cu12-12.8.90-py3-none-manylinux2014_x86_64.whl".into(),
-            origin: "a test".into(),
+            kind: Kind::Wheel,
+            name: "nvidia-cuda-runtime-cu12".into(),
+            version: Some("12.8.90".into()),
+            file: None,
+            origin: Origin::PackageIndex,
             sha256: String::new(),
             pinned: false,
         });

@@ -140,7 +140,7 @@ impl World {
             .map(|file| fs_err::read_to_string(runtime.join(file)).unwrap())
             .collect::<Vec<_>>();
         for input in description["inputs"].as_array().unwrap().iter().filter(|input| input["kind"] == "wheel") {
-            let (file, sha256) = (input["name"].as_str().unwrap(), input["sha256"].as_str().unwrap());
+            let (file, sha256) = (input["file"].as_str().unwrap(), input["sha256"].as_str().unwrap());
             let bytes = fs_err::read(shared_store().join("files").join(sha256)).unwrap();
             let project = file.split('-').next().unwrap().to_lowercase().replace(['_', '.'], "-");
             let own = metadata.iter().find(|text| {

@@ -3,6 +3,7 @@
 use anyhow::{Context as _, Result, bail};
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err::File;
+use speaches_launcher::input::Origin;
 use walkdir::WalkDir;
 
 mod build;
@@ -34,9 +35,6 @@ pub enum LauncherInput {
     /// To be built with cargo, and this machine has no way to.
     Impossible { key: Sha256, reason: String, hint: String },
 }
-
-/// Where a launcher is from that was linked by [`Linker::Host`] on Linux.
-pub const NEEDS_THIS_SYSTEM: &str = "built from the workspace, for systems as new as that of the building machine";
 
 impl LauncherInput {
     /// Decides from `--launcher`. `tools` are what is installed where nothing links for the target.
@@ -96,16 +94,22 @@ impl LauncherInput {
         }
     }
 
-    /// Where it is from, for people.
-    pub fn origin(&self, target: &Target) -> &'static str {
+    /// Where it is from.
+    pub fn origin(&self, target: &Target) -> Origin {
         match self {
-            Self::Given { .. } => "given",
-            Self::Built { linker: Linker::Host, .. } | Self::Prebuilt { linker: Linker::Host, .. }
-                if target.glibc_floor().is_some() =>
-            {
-                NEEDS_THIS_SYSTEM
+            Self::Given { .. } => Origin::Given,
+            Self::Built { linker, .. } | Self::Prebuilt { linker, .. } => {
+                Origin::Built { needs_this_system: *linker == Linker::Host && target.glibc_floor().is_some() }
             }
-            _ => "built from the workspace",
+            Self::Impossible { .. } => Origin::Built { needs_this_system: false },
+        }
+    }
+
+    /// What has to be installed before it can be linked.
+    pub fn tools(&self) -> Option<&Requirements> {
+        match self {
+            Self::Built { tools, .. } => tools.as_ref(),
+            Self::Given { .. } | Self::Prebuilt { .. } | Self::Impossible { .. } => None,
         }
     }
 

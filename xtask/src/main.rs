@@ -1,6 +1,7 @@
 //! Provisions relocatable speaches runtimes. `ARCHITECTURE.md` says which room is for what.
 
 mod bundle;
+mod choices;
 mod commands;
 mod digest;
 mod failure;
@@ -8,6 +9,7 @@ mod git;
 mod host;
 mod http;
 mod huggingface;
+mod inputs;
 mod launcher;
 mod lock;
 mod manifest;

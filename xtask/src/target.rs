@@ -9,6 +9,7 @@ use serde::Deserialize;
 use speaches_launcher::layout::Family;
 
 use crate::failure::{Exit, Failure};
+use crate::host;
 
 /// `manifests/targets.toml`
 #[derive(Debug, Deserialize)]
@@ -68,6 +69,11 @@ impl Target {
     /// Where files lie on this target.
     pub fn family(&self) -> Family {
         Family::of(&self.triple)
+    }
+
+    /// Whether this machine runs what is made for it.
+    pub fn is_host(&self) -> bool {
+        self.triple == host::triple()
     }
 
     /// The oldest macOS that runs a runtime with this Python: the newest that a wheel of it may ask for.

@@ -17,14 +17,15 @@ use std::collections::BTreeMap;
 use anyhow::{Result, bail};
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
+use speaches_launcher::input::Origin;
 
+use crate::choices::Choices;
 use crate::digest::Sha256;
 use crate::failure::{Exit, Failure};
 use crate::launcher::{LauncherInput, Linker};
 use crate::manifest::minor_of;
 use crate::model::request::Request;
 use crate::model::{self, ModelInput};
-use crate::plan::choices::Choices;
 use crate::python::PythonInput;
 use crate::store::digests::Digests;
 
@@ -35,7 +36,7 @@ pub const CHECKSUMS: &str = "SHA256SUMS";
 /// The Hugging Face cache in it.
 const MODELS: &str = "models";
 /// Raised whenever older tools would misread a document.
-const SCHEMA: u32 = 1;
+const SCHEMA: u32 = 2;
 
 /// An opened vendor directory.
 #[derive(Clone, Debug)]
@@ -112,7 +113,7 @@ struct Model {
     wanted: String,
     /// What that was.
     revision: String,
-    origin: String,
+    origin: Origin,
     content: Sha256,
 }
 

@@ -106,7 +106,7 @@ fn probe_key(runtime: &OwnRuntime, users: &Path, speaks: &str, machine: &Machine
     add(&machine.system);
     add(&machine.processor);
     let is_measured = |name: &&str| MEASURED_WHEELS.iter().any(|beginning| name.starts_with(beginning));
-    let wheels = head.inputs.iter().filter(|input| input.kind == "wheel").map(|input| input.name.as_str());
+    let wheels = head.inputs.iter().filter_map(|input| input.file.as_deref());
     wheels.filter(is_measured).for_each(&mut add);
     for (id, bundled) in models {
         // A revision that the user has got is used before ours.
@@ -121,16 +121,18 @@ fn probe_key(runtime: &OwnRuntime, users: &Path, speaks: &str, machine: &Machine
 mod tests {
     use super::*;
     use crate::config::tests::head;
-    use crate::runtime::Input;
+    use crate::input::{Input, Kind, Origin};
 
     #[test]
     fn what_was_measured_is_valid_for_the_same_models_libraries_system_and_processor() {
         let hub = tempfile::tempdir().unwrap();
         let mut runtime = OwnRuntime { root: "/runtime".into(), head: head() };
         let wheel = |name: &str| Input {
-            kind: "wheel".into(),
-            name: name.into(),
-            origin: String::new(),
+            kind: Kind::Wheel,
+            name: name.split('-').next().unwrap().into(),
+            version: None,
+            file: Some(name.into()),
+            origin: Origin::PackageIndex,
             sha256: String::new(),
             pinned: true,
         };

@@ -16,6 +16,7 @@ pub mod exit;
 pub mod failure;
 pub mod harbor;
 pub mod hub;
+pub mod input;
 pub mod instance;
 #[cfg(windows)]
 mod job;

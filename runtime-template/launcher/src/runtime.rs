@@ -3,10 +3,11 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::input::Input;
 use crate::verification::hexadecimal;
 
 /// The version of the format; readers refuse another.
-pub const SCHEMA: u32 = 2;
+pub const SCHEMA: u32 = 3;
 /// What stands between the description and its own sha256, which is the last thing in the file.
 const SEAL: &str = ",\n  \"sha256\": \"";
 
@@ -129,21 +130,6 @@ impl Head {
     pub fn served_for(&self, task: &str) -> Option<&Model> {
         self.served().find(|model| model.task == task)
     }
-}
-
-/// One thing that went into a runtime.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Input {
-    /// `python`, `speaches`, `wheel`, `model`, `launcher` or `template`.
-    pub kind: String,
-    /// Name, with a version where it has one.
-    pub name: String,
-    /// Where it is from, without anything about the machine that fetched it.
-    pub origin: String,
-    /// sha256 of its bytes, or of its sorted list of files for a directory.
-    pub sha256: String,
-    /// Whether the committed manifests and locks pin these bytes.
-    pub pinned: bool,
 }
 
 /// One file of a runtime.

@@ -4,6 +4,7 @@ mod inside;
 
 use anyhow::Result;
 use serde_json::{Value, json};
+use speaches_launcher::input::{Kind, Origin};
 use speaches_launcher::layout::Family;
 
 use super::components::Component;
@@ -21,7 +22,7 @@ pub fn document(runtime: &Runtime<'_>, name: &str, packed: Packed, components: &
         let inside = inside::inside(runtime, component)?;
         dependencies.push(json!({ "ref": reference, "dependsOn": references(&inside) }));
         entries.push(entry(runtime, component, &reference, &inside));
-        if matches!(component.input.kind.as_str(), "python" | "wheel" | "launcher") {
+        if matches!(component.input.kind, Kind::Python | Kind::Wheel | Kind::Launcher) {
             incomplete.push(reference);
         }
     }
@@ -69,13 +70,13 @@ fn reference(component: &Component<'_>) -> String {
 
 fn entry(runtime: &Runtime<'_>, component: &Component<'_>, reference: &str, inside: &[Value]) -> Value {
     let input = component.input;
-    let kind = match input.kind.as_str() {
-        "wheel" => "library",
-        "model" => "machine-learning-model",
+    let kind = match input.kind {
+        Kind::Wheel => "library",
+        Kind::Model => "machine-learning-model",
         _ => "application",
     };
     let mut properties = vec![
-        property("origin", &input.origin),
+        property("origin", &input.origin.to_string()),
         property("pinned", if input.pinned { "true" } else { "false" }),
         property("license-file", if component.has_text { "in licenses/" } else { "none, see manifests/licenses.toml" }),
     ];
@@ -86,11 +87,11 @@ fn entry(runtime: &Runtime<'_>, component: &Component<'_>, reference: &str, insi
         "version": component.version,
     });
     // A wheel and an archive are one file; what else there is, is known by the digest of its list of files.
-    match input.kind.as_str() {
-        "wheel" => entry["hashes"] = hashes(&input.sha256),
-        "python" if input.origin.starts_with("http") => entry["hashes"] = hashes(&input.sha256),
-        "launcher" => {
-            if input.origin == "given" {
+    match input.kind {
+        Kind::Wheel => entry["hashes"] = hashes(&input.sha256),
+        Kind::Python if input.origin.url().is_some() => entry["hashes"] = hashes(&input.sha256),
+        Kind::Launcher => {
+            if matches!(input.origin, Origin::Given) {
                 properties.push(property("crates", "unknown: a prebuilt launcher was given"));
             }
             let launcher = Family::of(&runtime.description.head.target).launcher();
@@ -99,7 +100,7 @@ fn entry(runtime: &Runtime<'_>, component: &Component<'_>, reference: &str, insi
             }
         }
         kind => {
-            if kind == "python" && runtime.description.head.python.harvested {
+            if kind == Kind::Python && runtime.description.head.python.harvested {
                 properties
                     .push(property("links", "libraries of the machine that it was copied from, which are unknown"));
             }

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result};
+use speaches_launcher::input::{Input, Kind, Origin};
 use speaches_launcher::layout::{self, Family};
-use speaches_launcher::runtime::Input;
-use wheel_archive::name::{WheelName, normalize};
+use wheel_archive::name::normalize;
 
 use super::Runtime;
-use super::licence;
+use super::metadata;
 
 /// Where the licences of what this repository brings are, below `licenses/`.
 const OWN: &str = "speaches-native";
@@ -39,8 +39,8 @@ pub fn components<'a>(runtime: &Runtime<'a>) -> Result<Vec<Component<'a>>> {
     };
     let mut components = Vec::new();
     for input in &head.inputs {
-        let part = match input.kind.as_str() {
-            "python" => Component {
+        let part = match input.kind {
+            Kind::Python => Component {
                 name: "CPython".to_owned(),
                 version: head.python.version.clone(),
                 purl: Some(format!("pkg:generic/cpython@{}", head.python.version)),
@@ -48,32 +48,38 @@ pub fn components<'a>(runtime: &Runtime<'a>) -> Result<Vec<Component<'a>>> {
                 has_text: has_text("CPython"),
                 input,
             },
-            "speaches" => {
+            Kind::Speaches => {
                 let distribution = distributions.get("speaches", None);
-                let repository = input.origin.strip_prefix("https://github.com/");
+                let github = match &input.origin {
+                    Origin::Git { repository, commit } => repository
+                        .strip_prefix("https://github.com/")
+                        .map(|repository| format!("{repository}@{commit}")),
+                    _ => None,
+                };
                 Component {
                     name: "speaches".to_owned(),
                     version: head.version.clone(),
-                    purl: repository.map(|repository| format!("pkg:github/{repository}")),
-                    license: distribution.and_then(|distribution| licence::of_metadata(&distribution.metadata)),
+                    purl: github.map(|place| format!("pkg:github/{place}")),
+                    license: distribution.and_then(|distribution| metadata::of_metadata(&distribution.metadata)),
                     has_text: distribution.is_some_and(|distribution| has_text(&distribution.stem)),
                     input,
                 }
             }
-            "wheel" => {
-                let name = WheelName::parse(&input.name)?;
-                let distribution = distributions.get(&name.distribution, Some(&name.version));
+            Kind::Wheel => {
+                let version = input.version.clone().context("a wheel has a version")?;
+                let distribution = distributions.get(&input.name, Some(&version));
                 Component {
-                    purl: Some(format!("pkg:pypi/{}@{}", name.distribution, name.version.replace('+', "%2B"))),
-                    license: distribution.and_then(|distribution| licence::of_metadata(&distribution.metadata)),
+                    purl: Some(format!("pkg:pypi/{}@{}", input.name, version.replace('+', "%2B"))),
+                    license: distribution.and_then(|distribution| metadata::of_metadata(&distribution.metadata)),
                     has_text: distribution.is_some_and(|distribution| has_text(&distribution.stem)),
-                    name: name.distribution,
-                    version: name.version,
+                    name: input.name.clone(),
+                    version,
                     input,
                 }
             }
-            "model" => {
-                let (id, revision) = input.name.rsplit_once('@').context("a model has a revision")?;
+            Kind::Model => {
+                let id = input.name.as_str();
+                let revision = input.version.as_deref().context("a model has a revision")?;
                 let model = head.models.iter().find(|model| model.id == id);
                 Component {
                     name: id.to_owned(),
@@ -84,8 +90,8 @@ pub fn components<'a>(runtime: &Runtime<'a>) -> Result<Vec<Component<'a>>> {
                     input,
                 }
             }
-            kind => Component {
-                name: if kind == "launcher" { "launcher".to_owned() } else { input.name.clone() },
+            Kind::Launcher | Kind::Template | Kind::Compiler | Kind::Linker => Component {
+                name: if input.kind == Kind::Launcher { "launcher".to_owned() } else { input.name.clone() },
                 version: head.tool.clone(),
                 purl: None,
                 license: Some("MIT OR Apache-2.0".to_owned()),
@@ -118,8 +124,8 @@ impl Distributions {
             let Some(stem) = stem.filter(|stem| !stem.contains('/')) else { continue };
             let bytes = fs_err::read(runtime.root.join(&file.path))?;
             let metadata = String::from_utf8_lossy(&bytes).into_owned();
-            let version = licence::header(&metadata, "Version").unwrap_or_default().to_owned();
-            let name = normalize(licence::header(&metadata, "Name").unwrap_or_default());
+            let version = metadata::header(&metadata, "Version").unwrap_or_default().to_owned();
+            let name = normalize(metadata::header(&metadata, "Name").unwrap_or_default());
             distributions.entry(name).or_default().push(Distribution { stem: stem.to_owned(), version, metadata });
         }
         Ok(Self(distributions))

@@ -13,6 +13,7 @@ mod gzip;
 mod image;
 pub mod licence;
 mod linked;
+pub mod metadata;
 mod provenance;
 mod seal;
 mod source;

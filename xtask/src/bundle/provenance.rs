@@ -4,6 +4,7 @@
 
 use anyhow::Result;
 use serde_json::{Value, json};
+use speaches_launcher::input::Origin;
 
 use super::components::Component;
 use super::{Packed, Runtime};
@@ -52,13 +53,11 @@ fn dependency(component: &Component<'_>) -> Value {
     let mut dependency = json!({
         "name": input.name,
         "digest": { "sha256": input.sha256 },
-        "annotations": { "kind": input.kind, "pinned": input.pinned, "origin": input.origin },
+        "annotations": { "kind": input.kind, "pinned": input.pinned, "origin": input.origin.to_string() },
     });
-    let uri = match input.kind.as_str() {
-        _ if input.origin.starts_with("https://github.com/") && input.kind == "speaches" => {
-            Some(format!("git+{}", input.origin))
-        }
-        _ if input.origin.starts_with("http") => Some(input.origin.clone()),
+    let uri = match &input.origin {
+        Origin::Git { repository, commit } => Some(format!("git+{repository}@{commit}")),
+        Origin::Url { url } => Some(url.clone()),
         _ => component.purl.clone(),
     };
     if let Some(uri) = uri {

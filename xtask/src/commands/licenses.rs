@@ -8,6 +8,7 @@ use clap::Args;
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
 use crate::bundle::licence::{self, Exceptions};
+use crate::bundle::metadata;
 use crate::digest::Sha256;
 use crate::failure::{Exit, Failure};
 use crate::host;
@@ -84,7 +85,7 @@ pub fn run(arguments: &Arguments, manifests: &Utf8Path) -> Result<()> {
                 "NONE"
             }
         };
-        let stated = licence::of_metadata(&texts.metadata).or(exception.map(|exception| exception.license.clone()));
+        let stated = metadata::of_metadata(&texts.metadata).or(exception.map(|exception| exception.license.clone()));
         lines.insert(format!("{name} {version}: {}, text {text}", stated.as_deref().unwrap_or("by its text only")));
     }
     super::print(&lines.into_iter().collect::<Vec<_>>().join("\n"))?;

@@ -4,11 +4,10 @@ use anyhow::Result;
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 
-use crate::host;
+use crate::choices::Choices;
 use crate::lock;
 use crate::manifest::Manifests;
-use crate::plan::Plan;
-use crate::plan::choices::{Choices, Planner};
+use crate::plan::{Plan, Planner};
 use crate::progress;
 use crate::provision::Provision;
 use crate::quantity::{counted, human_size};
@@ -45,7 +44,8 @@ pub fn run(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Resu
     if arguments.dry_run {
         let store = Store::locate()?;
         let Prepared { plan, .. } = prepare(arguments, root, manifests, &store, &Digests::load(&store))?;
-        let text = if arguments.json { plan.json(&store)? } else { plan.text(&store) };
+        let shown = plan.shown(&store);
+        let text = if arguments.json { shown.json()? } else { shown.text() };
         super::print(&text)?;
         return Ok(());
     }
@@ -68,7 +68,7 @@ impl Provisioned {
     fn advise(&self) {
         let output = super::nearby(&self.output);
         let launcher = self.target.family().launcher();
-        let runs_here = self.target.triple == host::triple();
+        let runs_here = self.target.is_host();
         if runs_here {
             progress::command("Start", &self.start());
         } else {
@@ -122,14 +122,14 @@ pub fn provision(arguments: &Arguments, root: &Utf8Path, manifest_directory: &Ut
     let step = progress.step("Planning", "the runtime");
     let Prepared { choices, manifests, plan } = prepare(arguments, root, manifest_directory, &store, &digests)?;
     step.finish();
-    let notes = notes(&plan, &store, &choices);
+    let notes = notes(&plan, &choices);
     if verify::read(&plan.output).is_ok_and(|there| there.head.plan == plan.identity().to_string()) {
         notes.iter().for_each(|note| progress::say(note));
         let text = format!("`{}`: nothing to do, it was made by the same plan", super::nearby(&plan.output));
         progress::status("Fresh", &text);
         return Ok(Provisioned { output: plan.output, target: plan.target, is_new: false });
     }
-    progress::status("Provisioning", &plan.summary(&store));
+    progress::status("Provisioning", &plan.shown(&store).summary());
     notes.iter().for_each(|note| progress::say(note));
     Provision {
         root,
@@ -151,7 +151,7 @@ pub fn provision(arguments: &Arguments, root: &Utf8Path, manifest_directory: &Ut
 }
 
 /// What a user should know before it starts.
-pub fn notes(plan: &Plan, store: &Store, choices: &Choices) -> Vec<String> {
+pub fn notes(plan: &Plan, choices: &Choices) -> Vec<String> {
     let without = choices.without.as_deref().unwrap_or_default();
     let mut notes = Vec::new();
     for (part, reason) in &plan.target.entry.unavailable {
@@ -164,10 +164,10 @@ pub fn notes(plan: &Plan, store: &Store, choices: &Choices) -> Vec<String> {
             "note: this is the SAMPLE: it shows how provisioning works, and understands nothing but its own tones"
                 .to_owned(),
         );
-    } else if plan.python.minor() == "3.10" {
+    } else if plan.minor() == "3.10" {
         notes.push("note: CPython 3.10 has been past its end of life since October 2026; `--python 3.12` makes a runtime with a maintained one".to_owned());
     }
-    let unpinned = plan.unpinned(store);
+    let unpinned = plan.unpinned();
     if !unpinned.is_empty() {
         notes.push(format!("note: not pinned, but recorded in runtime.json: {}", unpinned.join(", ")));
     }

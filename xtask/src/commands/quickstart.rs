@@ -8,9 +8,9 @@ use clap::Args;
 
 use super::provision;
 use super::smoke;
+use crate::choices::Choices;
 use crate::http;
 use crate::manifest::Manifests;
-use crate::plan::choices::Choices;
 use crate::progress::{self, lines};
 use crate::runtime::verify;
 

@@ -9,9 +9,9 @@ use speaches_launcher::layout::{self, Family};
 use speaches_launcher::runtime::{Description, Head};
 
 use super::provision;
+use crate::choices::Choices;
 use crate::failure::{Exit, Failure};
 use crate::lock;
-use crate::plan::choices::Choices;
 use crate::progress;
 use crate::runtime::verify;
 use crate::store::Store;

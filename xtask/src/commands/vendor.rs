@@ -5,8 +5,9 @@ use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 
 use super::provision::notes;
+use crate::choices::Choices;
 use crate::manifest::Manifests;
-use crate::plan::choices::{Choices, Planner};
+use crate::plan::Planner;
 use crate::progress;
 use crate::provision::Provision;
 use crate::quantity::counted;
@@ -43,8 +44,8 @@ pub fn run(arguments: &Arguments, root: &Utf8Path, manifest_directory: &Utf8Path
     let step = progress.step("Planning", "what is needed");
     let plan = planner.plan(choices, None)?;
     step.finish();
-    progress::status("Vendoring", &plan.summary(&store));
-    notes(&plan, &store, choices).iter().for_each(|note| progress::say(note));
+    progress::status("Vendoring", &plan.shown(&store).summary());
+    notes(&plan, choices).iter().for_each(|note| progress::say(note));
     let provision = Provision {
         root,
         manifests: manifest_directory,

@@ -2,7 +2,6 @@
 
 use std::process::Command;
 
-use crate::host;
 use crate::target::Target;
 
 /// What links a launcher.
@@ -17,7 +16,7 @@ pub enum Linker {
 impl Linker {
     /// rustc alone has no linker for another system, and that of a Linux machine links to the glibc it finds there.
     pub(super) fn choose(target: &Target) -> Self {
-        let foreign = target.triple != host::triple();
+        let foreign = !target.is_host();
         if foreign || (target.glibc_floor().is_some() && has_zig()) { Self::Zig } else { Self::Host }
     }
 

@@ -8,6 +8,7 @@
 use anyhow::{Context as _, Result, bail};
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err::File;
+use speaches_launcher::input::Origin;
 use walkdir::WalkDir;
 
 use super::card::Card;
@@ -68,7 +69,7 @@ pub fn find(cache: &Utf8Path, request: &Request<'_>, digests: &Digests) -> Resul
         about,
         revision: snapshot.commit,
         pinned,
-        origin: "a Hugging Face cache".to_owned(),
+        origin: Origin::ModelCache,
         files,
     })
 }

@@ -11,6 +11,7 @@ pub mod resolve;
 
 use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
+use speaches_launcher::input::Origin;
 
 use crate::digest::Sha256;
 
@@ -27,8 +28,8 @@ pub struct ModelInput {
     pub revision: String,
     /// Whether the manifest pins all of it.
     pub pinned: bool,
-    /// Where it comes from, for people.
-    pub origin: String,
+    /// Where it comes from.
+    pub origin: Origin,
     /// Its files.
     pub files: Vec<FileInput>,
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, Result};
 use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
+use speaches_launcher::input::Origin;
 
 use super::card::Card;
 use super::hub;
@@ -112,13 +113,13 @@ impl Resolutions {
             about,
             revision: resolution.commit,
             pinned,
-            origin: format!("{HUB}/{id}"),
+            origin: Origin::Url { url: format!("{HUB}/{id}") },
             files,
         })
     }
 
     /// Keeps what these models were resolved to.
-    pub fn remember(mut self, store: &Store, models: &[ModelInput]) -> Result<()> {
+    pub fn remember(mut self, store: &Store, models: &[&ModelInput]) -> Result<()> {
         let mut changed = false;
         for model in models.iter().filter(|model| !model.pinned && model.is_remote()) {
             let resolution = Resolution {

@@ -19,8 +19,9 @@ use crate::progress::Bar;
 use crate::python::PythonInput;
 use crate::quantity::counted;
 use crate::quantity::human_size;
+use crate::speaches::SpeachesInput;
 use crate::speaches::source::Source;
-use crate::store::fetch::Download;
+use crate::store::fetch::{Download, is_local};
 use crate::store::tree::Tree;
 use crate::wheel::uv::Uv;
 use crate::wheel::{fill, index};
@@ -49,14 +50,15 @@ impl Provision<'_> {
 
     /// All wheels, unpacked.
     pub fn wheels(&self, plan: &Plan) -> Result<Vec<Tree>> {
-        let urls = self.urls(plan, fill::missing(self.store, &plan.wheels, &plan.target))?;
-        fill::trees(self.store, &plan.wheels, &urls, &plan.target, self.progress)
+        let wheels = plan.inputs.wheels.iter().map(|wheel| wheel.source.clone()).collect::<Vec<_>>();
+        let urls = self.urls(plan, fill::missing(self.store, &wheels, &plan.target))?;
+        fill::trees(self.store, &wheels, &urls, &plan.target, self.progress)
     }
 
     /// All wheels as they are on the index.
     pub fn wheel_files(&self, plan: &Plan) -> Result<()> {
-        let missing =
-            plan.wheels.iter().filter(|wheel| !self.store.has_file(wheel.sha256, wheel.size)).collect::<Vec<_>>();
+        let wheels = plan.inputs.wheels.iter().map(|wheel| &wheel.source);
+        let missing = wheels.filter(|wheel| !self.store.has_file(wheel.sha256, wheel.size)).collect::<Vec<_>>();
         let urls = self.urls(plan, missing.clone())?;
         let downloads = missing.into_iter().map(|wheel| fill::download(wheel, &urls)).collect::<Vec<_>>();
         self.store.fetch_all(&downloads, |count| counted(count, "wheel"), self.progress)
@@ -67,19 +69,18 @@ impl Provision<'_> {
         let mut urls = BTreeMap::new();
         let mut unknown = Vec::new();
         for wheel in missing {
-            if let Some(path) = plan.vendored(wheel.sha256) {
-                urls.insert(wheel.sha256, path);
-            } else if self.offline {
-                bail!(self.forbidden(plan, &wheel.name.file));
-            } else if wheel.url.is_none() {
-                unknown.push(wheel);
+            match &wheel.url {
+                Some(url) if is_local(url) => {}
+                _ if self.offline => bail!(self.forbidden(plan, &wheel.name.file)),
+                Some(_) => {}
+                None => unknown.push(wheel),
             }
         }
         if !unknown.is_empty() {
             let wheels = counted(unknown.len(), "wheel");
             let step = self.progress.step("Asking", &format!("the package index for {wheels}"));
             let uv = self.uv(plan)?;
-            urls.append(&mut index::locate(&uv, self.store, &unknown, plan.python.minor(), &plan.target)?);
+            urls = index::locate(&uv, self.store, &unknown, plan.minor(), &plan.target)?;
             step.done("Located", &format!("{wheels} on the package index"));
         }
         Ok(urls)
@@ -88,10 +89,10 @@ impl Provision<'_> {
     /// uv with an interpreter for it to ask: one of this machine, or the one that was fetched if it runs here.
     fn uv(&self, plan: &Plan) -> Result<Uv> {
         let mut pythons = host::pythons(&[]);
-        if plan.target.triple == host::triple()
-            && let Some(whole) = plan.python.whole_tree(self.store)?
+        if plan.target.is_host()
+            && let Some(whole) = plan.inputs.python.source.whole_tree(self.store)?
         {
-            pythons.push(whole.content.join(plan.target.family().interpreter(plan.python.minor())));
+            pythons.push(whole.content.join(plan.target.family().interpreter(plan.minor())));
         }
         Uv::locate(self.store, self.manifests, &pythons)
     }
@@ -100,14 +101,15 @@ impl Provision<'_> {
     pub fn speaches(&self, plan: &Plan) -> Result<Tree> {
         let name = format!("speaches {}", plan.version);
         let step = self.progress.step("Installing", &name);
-        let tree = plan.recipe.install(self.store, plan.source_sha256, || self.source(plan), self.speaches)?;
-        report(step.as_ref(), "Installed", &format!("{name} for Python {}", plan.recipe.minor), [&tree]);
+        let SpeachesInput { recipe, sha256, .. } = &plan.inputs.speaches.source;
+        let tree = recipe.install(self.store, *sha256, || self.source(plan), self.speaches)?;
+        report(step.as_ref(), "Installed", &format!("{name} for Python {}", recipe.minor), [&tree]);
         Ok(tree)
     }
 
     /// The source of speaches.
     pub fn source(&self, plan: &Plan) -> Result<Source> {
-        if let Some(source) = &plan.source {
+        if let Some(source) = &plan.inputs.speaches.source.source {
             return Ok(source.clone());
         }
         if self.offline {
@@ -122,8 +124,8 @@ impl Provision<'_> {
 
     /// All models, laid out as a cache.
     pub fn models(&self, plan: &Plan) -> Result<Vec<(String, Tree)>> {
-        let downloads = plan
-            .models
+        let models = plan.inputs.models.iter().map(|model| &model.source).collect::<Vec<_>>();
+        let downloads = models
             .iter()
             .filter(|model| !self.store.has_tree("model", model.sha256()))
             .flat_map(|model| model.files.iter().map(move |file| (model, file)))
@@ -137,21 +139,18 @@ impl Provision<'_> {
                 FileSource::Local(_) => None,
             })
             .collect::<Vec<_>>();
-        let is_missing = |one: &&Download| !plan.has_file(self.store, one.sha256, one.size);
+        let is_missing = |one: &&Download| !one.is_local() && !self.store.has_file(one.sha256, one.size);
         if let Some(by) = huggingface::forbidden_by(self.offline)
             && let Some(missing) = downloads.iter().find(is_missing)
         {
             bail!(self.forbidden_by(by, plan, &missing.label));
         }
-        let models = counted(plan.models.len(), "model");
-        self.fetch(plan, downloads, |count| format!("{} of {models}", counted(count, "file")))?;
-        Resolutions::load(self.store).remember(self.store, &plan.models)?;
-        let step = self.progress.step("Laying out", &models);
-        let trees = plan
-            .models
-            .iter()
-            .map(|model| Ok((model.id.clone(), model.tree(self.store)?)))
-            .collect::<Result<Vec<_>>>()?;
+        let count = counted(models.len(), "model");
+        self.fetch(plan, downloads, |files| format!("{} of {count}", counted(files, "file")))?;
+        Resolutions::load(self.store).remember(self.store, &models)?;
+        let step = self.progress.step("Laying out", &count);
+        let trees =
+            models.iter().map(|model| Ok((model.id.clone(), model.tree(self.store)?))).collect::<Result<Vec<_>>>()?;
         let new = trees.iter().map(|(_, tree)| tree).filter(|tree| tree.is_new).collect::<Vec<_>>();
         report(step.as_ref(), "Laid out", &counted(new.len(), "model"), new);
         Ok(trees)
@@ -161,9 +160,10 @@ impl Provision<'_> {
     pub fn launcher(&self, plan: &Plan) -> Result<Tree> {
         let step = self.progress.step("Building", "the launcher");
         let builder = Builder { root: self.root, offline: self.offline };
-        let tree = plan.launcher.tree(self.store, &plan.target, &builder)?;
+        let launcher = &plan.inputs.launcher.source;
+        let tree = launcher.tree(self.store, &plan.target, &builder)?;
         // One that was built before is only copied.
-        if tree.is_new && matches!(plan.launcher, LauncherInput::Built { .. }) {
+        if tree.is_new && matches!(launcher, LauncherInput::Built { .. }) {
             step.done("Built", &format!("the launcher ({})", human_size(tree.size())));
         } else {
             step.finish();
@@ -171,12 +171,10 @@ impl Provision<'_> {
         Ok(tree)
     }
 
-    /// Fetches files. Those that are vendored come from nowhere else.
-    fn fetch(&self, plan: &Plan, mut downloads: Vec<Download>, name: impl Fn(usize) -> String) -> Result<()> {
-        for download in &mut downloads {
-            if let Some(path) = plan.vendored(download.sha256) {
-                download.urls = vec![path];
-            } else if self.offline && !self.store.has_file(download.sha256, download.size) && !download.is_local() {
+    /// Fetches files, unless that is forbidden.
+    fn fetch(&self, plan: &Plan, downloads: Vec<Download>, name: impl Fn(usize) -> String) -> Result<()> {
+        for download in &downloads {
+            if self.offline && !self.store.has_file(download.sha256, download.size) && !download.is_local() {
                 bail!(self.forbidden(plan, &download.label));
             }
         }
@@ -191,7 +189,7 @@ impl Provision<'_> {
         let store = self.store.root();
         let (places, hint) = match &plan.vendor {
             Some(vendor) => (
-                format!("neither in the vendor directory `{}` nor in the store `{store}`", vendor.root()),
+                format!("neither in the vendor directory `{vendor}` nor in the store `{store}`"),
                 "vendor it with the same flags, or leave out the flags that ask for something else".to_owned(),
             ),
             None => (format!("not in the store `{store}`"), format!("run the same command once without `{by}`")),

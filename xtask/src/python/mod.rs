@@ -60,7 +60,7 @@ impl PythonInput {
         };
         expect_something(from)?;
         if !archive::is_archive(from)? {
-            if target.triple != host::triple() {
+            if !target.is_host() {
                 bail!(
                     Failure::new(
                         Exit::Config,

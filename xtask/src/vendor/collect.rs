@@ -10,12 +10,13 @@ use flate2::write::GzEncoder;
 use fs_err::File as Opened;
 
 use super::{Built, CHECKSUMS, Chosen, DOCUMENT, Document, File, Kind, Launcher, MODELS, Model, Python, SCHEMA};
+use crate::choices::Choices;
 use crate::digest::{Hasher, Sha256};
 use crate::failure::{Exit, Failure};
+use crate::inputs::Inputs;
 use crate::launcher::LauncherInput;
 use crate::manifest::SpeachesManifest;
 use crate::plan::Plan;
-use crate::plan::choices::Choices;
 use crate::provision::Provision;
 use crate::python::PythonInput;
 use crate::runtime::stage::{self, Sharing};
@@ -39,20 +40,22 @@ pub struct Collected {
 /// Fetches every input of a plan and puts it into a directory. One that was there before is replaced in the end.
 pub fn collect(provision: &Provision<'_>, plan: &Plan, choices: &Choices, output: &Utf8Path) -> Result<Collected> {
     check_output(output)?;
-    plan.launcher.check()?;
+    plan.inputs.launcher.source.check()?;
     let parent = output.parent().context("a vendor directory has a parent directory")?;
     let work = WorkDirectory::new_in(parent).with_context(|| format!("cannot write to `{output}`"))?;
     // Until the end: what is found in the store now must still be there when it is needed.
     let _in_use = provision.store.share();
     let mut collection = Collection::new(work.path().join("vendor"))?;
 
+    let Inputs { python, compiler, speaches: _, wheels, models, linker: _, launcher: _, template: _ } = &plan.inputs;
     provision.wheel_files(plan)?;
-    for wheel in &plan.wheels {
+    for wheel in wheels.iter().map(|wheel| &wheel.source) {
         let path = Utf8Path::new("wheels").join(&wheel.name.file);
         collection.share(path, &provision.store.file(wheel.sha256), wheel.sha256)?;
     }
-    let python = collection.python(provision, plan, &plan.python)?;
-    let compiler = plan.compiler.as_ref().map(|compiler| collection.python(provision, plan, compiler)).transpose()?;
+    let python = collection.python(provision, plan, &python.source)?;
+    let compiler =
+        compiler.as_ref().map(|compiler| collection.python(provision, plan, &compiler.source)).transpose()?;
     let source = provision.source(plan)?;
     let speaches = Utf8PathBuf::from(format!("speaches/speaches-{}.tar.gz", plan.version));
     collection.write(speaches.clone(), |writer| pack_source(&source, provision.speaches, writer))?;
@@ -73,7 +76,7 @@ pub fn collect(provision: &Provision<'_>, plan: &Plan, choices: &Choices, output
         python,
         compiler,
         speaches,
-        models: plan.models.iter().map(Model::of).collect(),
+        models: models.iter().map(|model| Model::of(&model.source)).collect(),
         launcher,
         files: collection.files.clone(),
     };
@@ -188,7 +191,7 @@ impl Collection {
         // A copy, so that nobody's chmod reaches the store.
         fs_err::copy(tree.content.join(place), self.prepare(&file)?)?;
         self.files.insert(file.clone(), File { size: *size, sha256: *sha256 });
-        let built = match &plan.launcher {
+        let built = match &plan.inputs.launcher.source {
             LauncherInput::Given { .. } | LauncherInput::Impossible { .. } => None,
             LauncherInput::Prebuilt { key, linker, .. } | LauncherInput::Built { key, linker, .. } => {
                 Some(Built { key: *key, linker: *linker, sources: LauncherInput::sources(provision.root)? })

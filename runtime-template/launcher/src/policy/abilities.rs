@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::input::Kind;
 use crate::machine::{Machine, Nvidia, nvidia};
 use crate::runtime::Head;
 use crate::system::System;
@@ -28,15 +29,15 @@ impl Wheels {
     /// Those of a runtime.
     #[must_use]
     pub fn of(head: &Head) -> Self {
-        let names = || head.inputs.iter().filter(|input| input.kind == "wheel").map(|input| input.name.as_str());
+        let wheels = || head.inputs.iter().filter(|input| input.kind == Kind::Wheel);
         Self {
             target: head.target.clone(),
             accelerator: head.accelerator.clone(),
-            whispercpp: names().any(|name| name.starts_with("pywhispercpp-")),
-            // Until CUDA 12 as `nvidia_cuda_runtime_cu12-12.8.90-…`, since 13 without the number in the name.
-            cuda: names()
-                .filter_map(|name| name.strip_prefix("nvidia_cuda_runtime"))
-                .find_map(|rest| rest.split_once('-')?.1.split('.').next()?.parse().ok())
+            whispercpp: wheels().any(|wheel| wheel.name == "pywhispercpp"),
+            // Until CUDA 12 it is `nvidia-cuda-runtime-cu12`, since 13 there is no number in the name.
+            cuda: wheels()
+                .filter(|wheel| wheel.name.starts_with("nvidia-cuda-runtime"))
+                .find_map(|wheel| wheel.version.as_deref()?.split('.').next()?.parse().ok())
                 .filter(|_| head.accelerator == "cuda"),
         }
     }
@@ -144,7 +145,7 @@ fn cuda(wheels: &Wheels, machine: &Machine) -> Ability {
 mod tests {
     use super::*;
     use crate::config::tests::head;
-    use crate::runtime::Input;
+    use crate::input::{Input, Origin};
 
     #[test]
     fn wheels_are_known_by_their_names() {
@@ -152,28 +153,23 @@ mod tests {
         head.accelerator = "cuda".into();
         let wheels = |head: &Head| Wheels::of(head);
         assert_eq!((wheels(&head).cuda, wheels(&head).whispercpp), (None, false));
-        let mut add = |kind: &str, name: &str| {
-            let name = name.to_owned();
-            head.inputs.push(Input {
-                kind: kind.into(),
-                name,
-                origin: String::new(),
-                sha256: String::new(),
-                pinned: true,
-            });
-            wheels(&head)
-        };
-        assert!(!add("model", "pywhispercpp-1.5.1").whispercpp, "what is no wheel");
-        assert!(add("wheel", "pywhispercpp-1.5.1-cp312-cp312-macosx_11_0_arm64.whl").whispercpp);
-        assert_eq!(add("wheel", "nvidia_cuda_runtime_cu12-12.9.79-py3-none-manylinux2014_x86_64.whl").cuda, Some(12));
-        head.inputs.clear();
-        head.inputs.push(Input {
-            kind: "wheel".into(),
-            name: "nvidia_cuda_runtime-13.1.80-py3-none-manylinux2014_x86_64.whl".into(),
-            origin: String::new(),
+        let input = |kind: Kind, name: &str, version: &str| Input {
+            kind,
+            name: name.to_owned(),
+            version: Some(version.to_owned()),
+            file: None,
+            origin: Origin::PackageIndex,
             sha256: String::new(),
             pinned: true,
-        });
+        };
+        let mut add = |kind: Kind, name: &str, version: &str| {
+            head.inputs.push(input(kind, name, version));
+            wheels(&head)
+        };
+        assert!(!add(Kind::Model, "pywhispercpp", "1.5.1").whispercpp, "what is no wheel");
+        assert!(add(Kind::Wheel, "pywhispercpp", "1.5.1").whispercpp);
+        assert_eq!(add(Kind::Wheel, "nvidia-cuda-runtime-cu12", "12.9.79").cuda, Some(12));
+        head.inputs = vec![input(Kind::Wheel, "nvidia-cuda-runtime", "13.1.80")];
         assert_eq!(wheels(&head).cuda, Some(13));
     }
 }

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use serde_json::{Value, json};
+use speaches_launcher::input::{Kind, Origin};
 use speaches_launcher::layout::{self, Family};
 
 use super::super::components::Component;
@@ -10,12 +11,12 @@ use super::{hashes, property};
 
 /// What is inside a component.
 pub fn inside(runtime: &Runtime<'_>, component: &Component<'_>) -> Result<Vec<Value>> {
-    match component.input.kind.as_str() {
-        "python" => Ok(linked::of_python(runtime)?
+    match component.input.kind {
+        Kind::Python => Ok(linked::of_python(runtime)?
             .into_iter()
             .map(|(library, version)| linked_entry(library, version))
             .collect()),
-        "launcher" => launcher(runtime, component),
+        Kind::Launcher => launcher(runtime, component),
         _ => Ok(Vec::new()),
     }
 }
@@ -45,7 +46,7 @@ fn linked_entry(library: &linked::Library, version: Option<String>) -> Value {
 fn launcher(runtime: &Runtime<'_>, component: &Component<'_>) -> Result<Vec<Value>> {
     let mut inside = Vec::new();
     // Crates that were linked into a prebuilt launcher are known to whoever built it.
-    let given = component.input.origin == "given";
+    let given = matches!(component.input.origin, Origin::Given);
     let crates = if given { None } else { crates::crates(runtime)? };
     for one in crates.into_iter().flatten() {
         let purl = format!("pkg:cargo/{}@{}", one.name, one.version);

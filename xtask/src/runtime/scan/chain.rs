@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use serde::Deserialize;
+use speaches_launcher::input;
 use speaches_launcher::runtime::Head;
 
 use super::Contents;
@@ -37,8 +38,7 @@ pub fn check(
     binaries: &[(&str, Contents)],
     libraries: &Libraries<'_>,
 ) -> Vec<Finding> {
-    let wheel = format!("{}-", chain.wheel);
-    let has_wheel = head.inputs.iter().any(|input| input.kind == "wheel" && input.name.starts_with(&wheel));
+    let has_wheel = head.inputs.iter().any(|input| input.kind == input::Kind::Wheel && input.name == chain.wheel);
     if head.target != chain.target || !has_wheel {
         return Vec::new();
     }

@@ -23,6 +23,7 @@ use std::collections::BTreeSet;
 use anyhow::Result;
 use camino::Utf8Path;
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
+use speaches_launcher::input::{self, Origin};
 use speaches_launcher::layout::{self, Family};
 use speaches_launcher::runtime::{Description, Head};
 
@@ -154,18 +155,19 @@ fn check(contents: &Contents, path: &str, platform: &Platform, libraries: &Libra
 fn is_given(path: &str, head: &Head) -> bool {
     let family = Family::of(&head.target);
     if path == family.launcher() {
-        let built_here = head.inputs.iter().any(|input| input.origin == crate::launcher::NEEDS_THIS_SYSTEM);
-        return is_unpinned("launcher", head) || built_here;
+        let needs_this_system = Origin::Built { needs_this_system: true };
+        return is_unpinned(input::Kind::Launcher, head)
+            || head.inputs.iter().any(|input| input.origin == needs_this_system);
     }
     let of_python = path.starts_with(&format!("{}/", layout::PYTHON)) && !path.starts_with(&site_packages(head));
     of_python && python_is_given(head)
 }
 
 fn python_is_given(head: &Head) -> bool {
-    is_unpinned("python", head) || head.python.harvested
+    is_unpinned(input::Kind::Python, head) || head.python.harvested
 }
 
-fn is_unpinned(kind: &str, head: &Head) -> bool {
+fn is_unpinned(kind: input::Kind, head: &Head) -> bool {
     head.inputs.iter().any(|input| input.kind == kind && !input.pinned)
 }
 

@@ -4,7 +4,8 @@ mod images;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use images::{ARM64, Elf, MachO, X86_64, pe, universal};
-use speaches_launcher::runtime::{File, Input, Python, SCHEMA};
+use speaches_launcher::input::Input;
+use speaches_launcher::runtime::{File, Python, SCHEMA};
 
 use super::accepted::Acceptance;
 use super::*;
@@ -249,13 +250,12 @@ fn what_the_user_gave_is_noted_and_what_is_pinned_fails() {
 
     // A launcher from the workspace that this machine could link for systems like it only has its excuse, too.
     for (kind, origin, pinned, noted) in [
-        ("launcher", "given", false, "bin/speaches"),
-        ("launcher", crate::launcher::NEEDS_THIS_SYSTEM, true, "bin/speaches"),
-        ("python", "an archive of the user", false, "python/lib/libpython.so"),
+        (input::Kind::Launcher, Origin::Given, false, "bin/speaches"),
+        (input::Kind::Launcher, Origin::Built { needs_this_system: true }, true, "bin/speaches"),
+        (input::Kind::Python, Origin::UserArchive, false, "python/lib/libpython.so"),
     ] {
         let mut given = head(LINUX);
-        let (name, origin, sha256) = (String::new(), origin.to_owned(), String::new());
-        given.inputs.push(Input { kind: kind.to_owned(), name, origin, sha256, pinned });
+        given.inputs.push(Input { kind, origin, pinned, ..wheel("any") });
         let report = scan_files(given, &files, &Accepted::default());
         assert_eq!(paths(&report.notes), [noted]);
         assert_eq!(report.findings.len(), 2);
@@ -305,13 +305,6 @@ fn the_libraries_of_a_chain_have_to_be_loaded_and_not_only_to_be_there() {
         reason: "the GPU".to_owned(),
     };
     let accepted = Accepted { accepted: Vec::new(), chain: vec![chain] };
-    let wheel = |name: &str| Input {
-        kind: "wheel".to_owned(),
-        name: name.to_owned(),
-        origin: String::new(),
-        sha256: String::new(),
-        pinned: true,
-    };
     let scanned = |name: &str, files: &[(&str, Vec<u8>)]| {
         let report = scan_files(Head { inputs: vec![wheel(name)], ..head(MAC) }, files, &accepted);
         report.findings.into_iter().map(|finding| finding.what).collect::<Vec<_>>()
@@ -321,9 +314,21 @@ fn the_libraries_of_a_chain_have_to_be_loaded_and_not_only_to_be_there() {
         (BASE, library(&["@loader_path/libmetal.1.dylib", "/usr/lib/libSystem.B.dylib"])),
         (METAL, library(&["@loader_path/libbase.1.dylib"])),
     ];
-    assert_eq!(scanned("gpu-1-cp312-cp312-macosx_11_0_arm64.whl", &good), [""; 0]);
+    assert_eq!(scanned("gpu", &good), [""; 0]);
     let without = [good[0].clone(), (BASE, library(&[])), good[2].clone()];
-    assert_eq!(scanned("gpu-1-x.whl", &without), ["it does not load `libmetal.…`, which is for the GPU"]);
-    assert_eq!(scanned("gpu-1-x.whl", &good[1..]), ["it is missing, and is for the GPU"]);
-    assert_eq!(scanned("gpux-1-x.whl", &without), [""; 0], "a runtime without the wheel");
+    assert_eq!(scanned("gpu", &without), ["it does not load `libmetal.…`, which is for the GPU"]);
+    assert_eq!(scanned("gpu", &good[1..]), ["it is missing, and is for the GPU"]);
+    assert_eq!(scanned("gpux", &without), [""; 0], "a runtime without the wheel");
+}
+
+fn wheel(name: &str) -> Input {
+    Input {
+        kind: input::Kind::Wheel,
+        name: name.to_owned(),
+        version: None,
+        file: None,
+        origin: Origin::PackageIndex,
+        sha256: String::new(),
+        pinned: true,
+    }
 }

@@ -19,6 +19,6 @@ pub struct Download {
 impl Download {
     /// Whether all of its sources are on this machine.
     pub fn is_local(&self) -> bool {
-        self.urls.iter().all(|url| place::on_this_machine(url).is_some())
+        self.urls.iter().all(|url| place::is_local(url))
     }
 }

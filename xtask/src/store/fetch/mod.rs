@@ -30,6 +30,7 @@ pub use answer::Refusal;
 pub use download::Download;
 pub use mismatch::mismatch;
 use partial::Partial;
+pub use place::is_local;
 use retry::{Patience, Retries};
 use setback::{Setback, wait};
 

@@ -3,6 +3,11 @@
 use camino::Utf8PathBuf;
 use reqwest::Url;
 
+/// Whether a source is on this machine.
+pub fn is_local(source: &str) -> bool {
+    on_this_machine(source).is_some()
+}
+
 /// The path that a source is, unless it is to be fetched from a server.
 pub fn on_this_machine(source: &str) -> Option<Utf8PathBuf> {
     match Url::parse(source) {

@@ -1,19 +1,21 @@
-//! What a user chose, and how that becomes a plan: flags, manifests and lock in, [`Plan`] out. Nothing is written.
+//! How flags, manifests and lock become a plan. Nothing is written.
 
 use anyhow::{Result, bail};
 use camino::{Utf8Path, Utf8PathBuf};
-use clap::Args;
 
 use super::{Plan, directory_name};
+use crate::choices::Choices;
 use crate::failure::{Exit, Failure};
 use crate::host;
+use crate::inputs::{Input, Inputs};
 use crate::launcher::LauncherInput;
 use crate::lock::{self, Lock};
 use crate::manifest::{Manifests, minor_of};
 use crate::model::resolve::Resolutions;
-use crate::model::{self, ModelInput, request};
+use crate::model::{self, FileSource, ModelInput, request};
 use crate::python::harvest::Interpreter;
 use crate::python::{self, PythonInput};
+use crate::speaches::SpeachesInput;
 use crate::speaches::install::Recipe;
 use crate::speaches::source::Source;
 use crate::store::Store;
@@ -21,51 +23,6 @@ use crate::store::digests::Digests;
 use crate::target::{Accelerator, Target};
 use crate::template::Template;
 use crate::vendor::Vendor;
-
-/// Which runtime, and where its inputs come from.
-#[derive(Args, Clone, Debug, Default)]
-#[group(skip)]
-pub struct Choices {
-    /// Target triple of the machines the runtime is for [default: this machine]
-    #[arg(long, value_name = "TRIPLE")]
-    pub target: Option<String>,
-    /// Which wheels: cpu, coreml or cuda [default: the target's own]
-    #[arg(long, value_name = "ACCELERATOR")]
-    pub accelerator: Option<String>,
-    /// Python of the runtime: a minor version such as 3.12, or a full one [default: see manifests/python.toml]
-    #[arg(long, value_name = "VERSION")]
-    pub python: Option<String>,
-    /// Leave out optional parts: diarization, ui
-    #[arg(long, value_name = "PART,…", value_delimiter = ',')]
-    pub without: Option<Vec<String>>,
-    /// Models to bundle: default, none, or repositories of the hub, as ID or ID@REVISION [default: default]
-    #[arg(long, value_name = "default|none|ID,…")]
-    pub models: Option<String>,
-    /// Take CPython from an archive of python-build-standalone, or copy this interpreter
-    #[arg(long, value_name = "PATH")]
-    pub python_from: Option<Utf8PathBuf>,
-    /// Take speaches from a checkout or a source archive
-    #[arg(long, value_name = "PATH")]
-    pub speaches_from: Option<Utf8PathBuf>,
-    /// Take models from a Hugging Face cache
-    #[arg(long, value_name = "HF_CACHE")]
-    pub models_from: Option<Utf8PathBuf>,
-    /// Use this launcher instead of building one
-    #[arg(long, value_name = "PATH")]
-    pub launcher: Option<Utf8PathBuf>,
-    /// Never use the network
-    #[arg(long)]
-    pub offline: bool,
-    /// Refuse inputs that the manifests and locks do not pin
-    #[arg(long, conflicts_with = "allow_unpinned")]
-    pub locked: bool,
-    /// Take a speaches tree or a CPython archive that is not the pinned one, and record it
-    #[arg(long)]
-    pub allow_unpinned: bool,
-    /// Make a runtime of the sample in this repository, which shows the way but recognises no speech
-    #[arg(long)]
-    pub sample: bool,
-}
 
 /// What is at hand for making a plan.
 pub struct Planner<'a> {
@@ -84,7 +41,7 @@ pub struct Planner<'a> {
 impl Planner<'_> {
     /// The plan of what a user chose. The runtime goes to `out`, or to a place of its own in `dist/`.
     pub fn plan(&self, choices: &Choices, out: Option<&Utf8Path>) -> Result<Plan> {
-        let Self { root, manifests, store, vendor, .. } = *self;
+        let Self { root, manifests, vendor, .. } = *self;
         let target = manifests.targets.target(choices.target.as_deref().unwrap_or(host::triple()))?;
         let accelerator = target.accelerator(choices.accelerator.as_deref())?;
         let groups = groups(choices.without.as_deref().unwrap_or_default(), manifests.sample)?;
@@ -130,31 +87,26 @@ impl Planner<'_> {
         let served = models.iter().filter(|model| model.about.serves.is_empty());
         let bundled = served.map(|model| (model.id.clone(), model.about.task.clone())).collect();
         let distributions = wheels.iter().map(|wheel| wheel.name.distribution.clone()).collect();
-        let plan = Plan {
-            recipe: Recipe { minor: python.minor().to_owned(), accelerator, distributions, bundled },
-            source_sha256: source.as_ref().map_or(speaches.files_sha256, |source| source.sha256),
-            source_origin: match &source {
-                Some(source) if !source.pinned => format!("a tree of the user (git tree {})", source.tree),
-                _ if speaches.commit.is_empty() => format!("this repository (git tree {})", speaches.tree),
-                _ => format!("{}@{}", speaches.repository, speaches.commit),
-            },
-            launcher: self.launcher(choices, &target)?,
-            template: Template::load(root)?,
-            sample: manifests.sample,
-            target,
-            accelerator,
-            groups,
-            version,
-            python,
-            compiler,
-            source,
-            wheels,
-            models,
-            vendor: vendor.cloned(),
-            output,
+        let recipe = Recipe { minor: python.minor().to_owned(), accelerator, distributions, bundled };
+        let sha256 = source.as_ref().map_or(speaches.files_sha256, |source| source.sha256);
+        let launcher = self.launcher(choices, &target)?;
+        let mut inputs = Inputs {
+            python: Input::python(python),
+            compiler: compiler.map(Input::compiler),
+            speaches: Input::speaches(SpeachesInput { source, sha256, recipe }, speaches, &version),
+            wheels: wheels.into_iter().map(Input::wheel).collect(),
+            models: models.into_iter().map(Input::model).collect(),
+            linker: launcher.tools().cloned().map(Input::linker),
+            launcher: Input::launcher(launcher, &target),
+            template: Input::template(Template::load(root)?),
         };
+        if let Some(vendor) = vendor {
+            prefer_vendored(&mut inputs, vendor);
+        }
+        let vendor = vendor.map(|vendor| vendor.root().to_owned());
+        let plan = Plan { sample: manifests.sample, target, accelerator, groups, version, inputs, vendor, output };
         if choices.locked {
-            let unpinned = plan.unpinned(store);
+            let unpinned = plan.unpinned();
             if !unpinned.is_empty() {
                 bail!(
                     Failure::new(
@@ -194,7 +146,7 @@ impl Planner<'_> {
     }
 
     fn compiler(&self, python: &PythonInput, target: &Target) -> Result<Option<PythonInput>> {
-        if target.triple == host::triple() {
+        if target.is_host() {
             return Ok(None);
         }
         if let Some(vendor) = self.vendor
@@ -273,6 +225,28 @@ impl Planner<'_> {
                 (None, None, None) => resolutions.resolve(request, choices.offline),
             })
             .collect()
+    }
+}
+
+/// What a vendor directory has is taken from there, and from nowhere else.
+fn prefer_vendored(inputs: &mut Inputs, vendor: &Vendor) {
+    let path = |sha256| vendor.file(sha256).map(ToString::to_string);
+    let interpreters = std::iter::once(&mut inputs.python).chain(&mut inputs.compiler);
+    for python in interpreters {
+        if let PythonInput::Pinned { archive, urls, .. } = &mut python.source
+            && let Some(path) = path(archive.sha256)
+        {
+            *urls = vec![path];
+        }
+    }
+    for wheel in &mut inputs.wheels {
+        let vendored = path(wheel.source.sha256);
+        wheel.source.url = vendored.or(wheel.source.url.take());
+    }
+    for file in inputs.models.iter_mut().flat_map(|model| &mut model.source.files) {
+        if let (FileSource::Remote(urls), Some(path)) = (&mut file.source, path(file.sha256)) {
+            *urls = vec![path];
+        }
     }
 }
 

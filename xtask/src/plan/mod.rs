@@ -1,0 +1,76 @@
+//! The plan: everything that a provision will fetch and do, complete before anything is written.
+
+mod at_hand;
+mod planner;
+mod show;
+
+pub use planner::Planner;
+
+use camino::Utf8PathBuf;
+
+use crate::digest::Sha256;
+use crate::inputs::{Facts, Inputs};
+use crate::target::{Accelerator, Target};
+
+/// Raised whenever the same inputs give another runtime.
+const VERSION: u32 = 5;
+
+/// What a provision is going to do.
+pub struct Plan {
+    /// For which machines.
+    pub target: Target,
+    /// Which wheels.
+    pub accelerator: Accelerator,
+    /// Optional parts that are in.
+    pub groups: Vec<String>,
+    /// Whether these are the inputs of the sample.
+    pub sample: bool,
+    /// Version of speaches.
+    pub version: String,
+    /// What it is made of.
+    pub inputs: Inputs,
+    /// The directory that inputs are taken from before all else, for people.
+    pub vendor: Option<Utf8PathBuf>,
+    /// Where the runtime goes.
+    pub output: Utf8PathBuf,
+}
+
+impl Plan {
+    /// What identifies the runtime that this plan makes. The place where it is made is no part of it.
+    pub fn identity(&self) -> Sha256 {
+        let Inputs { python, speaches, wheels, models, launcher, template, .. } = &self.inputs;
+        let wheels = wheels.iter().map(|wheel| (&wheel.source.name.file, wheel.source.sha256)).collect::<Vec<_>>();
+        let models = models.iter().map(|model| model.facts.sha256).collect::<Vec<_>>();
+        Sha256::of_json(&(
+            VERSION,
+            (&self.target.triple, self.accelerator, &self.groups, self.sample, &self.version),
+            (python.source.version(), python.source.key(), self.compiles()),
+            speaches.source.key(),
+            wheels,
+            models,
+            (launcher.source.key(), template.source.sha256()),
+        ))
+    }
+
+    /// Minor version of the runtime's Python, such as `3.12`.
+    pub fn minor(&self) -> &str {
+        self.inputs.python.source.minor()
+    }
+
+    /// Whether the runtime gets bytecode.
+    pub fn compiles(&self) -> bool {
+        self.target.is_host() || self.inputs.compiler.is_some()
+    }
+
+    /// Inputs that nothing committed pins.
+    pub fn unpinned(&self) -> Vec<String> {
+        let unpinned = self.inputs.facts().filter(|facts| !facts.pinned);
+        unpinned.map(|facts: &Facts| format!("{} ({})", facts.title, facts.place)).collect()
+    }
+}
+
+/// The name of a runtime's directory.
+pub fn directory_name(version: &str, minor: &str, target: &str, accelerator: Accelerator, sample: bool) -> String {
+    let name = if sample { "speaches-sample" } else { "speaches" };
+    format!("{name}-{version}-py{minor}-{target}-{accelerator}")
+}

@@ -1,0 +1,90 @@
+//! Where the trees of the inputs lie in a runtime.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use speaches_launcher::input::Kind;
+use speaches_launcher::layout;
+
+use super::stage::Contents;
+use crate::plan::Plan;
+use crate::speaches::install;
+use crate::store::tree::{RelativePath, Tree};
+use crate::wheel::{litter, tree};
+
+/// The tree of an input, or its bytecode.
+pub struct Placed {
+    /// Which kind of input it is of.
+    pub kind: Kind,
+    /// The input, for people.
+    pub owner: String,
+    /// Its files.
+    pub tree: Tree,
+}
+
+impl Placed {
+    /// The tree of an input.
+    pub fn new(kind: Kind, owner: &str, tree: Tree) -> Self {
+        Self { kind, owner: owner.to_owned(), tree }
+    }
+}
+
+/// What a runtime contains.
+pub fn contents(plan: &Plan, trees: &[Placed]) -> Result<Contents> {
+    let family = plan.target.family();
+    let site_packages = format!("{}/{}", layout::PYTHON, family.site_packages(plan.minor()));
+    let mut contents = Contents::default();
+    for Placed { kind, owner, tree } in trees {
+        contents.add(owner, tree, |path| {
+            Some(match kind {
+                Kind::Launcher | Kind::Template => path.clone(),
+                Kind::Python => path.below(layout::PYTHON),
+                Kind::Model => path.below(layout::MODELS_HUB),
+                Kind::Wheel if litter::is_litter(owner, path) => return None,
+                Kind::Wheel | Kind::Speaches => installed(path, &site_packages)?,
+                Kind::Compiler | Kind::Linker => return None,
+            })
+        })?;
+    }
+    for Placed { kind, owner, tree } in trees {
+        let licences = match kind {
+            Kind::Wheel | Kind::Speaches => {
+                tree::licences(tree.entries.iter()).map(|(path, to)| (path.clone(), to)).collect()
+            }
+            Kind::Model => licences_of_model(owner, tree),
+            Kind::Python => licence_of_python(tree, &family.standard_library(plan.minor())),
+            Kind::Launcher | Kind::Template | Kind::Compiler | Kind::Linker => BTreeMap::new(),
+        };
+        contents
+            .add(owner, tree, |path| RelativePath::new(format!("{}/{}", layout::LICENSES, licences.get(path)?)).ok())?;
+    }
+    Ok(contents)
+}
+
+/// `site-packages/` and `data/` (wheels), `app/` (speaches).
+fn installed(path: &RelativePath, site_packages: &str) -> Option<RelativePath> {
+    let inside = |root: &str| path.as_str().strip_prefix(root)?.strip_prefix('/');
+    let place = match (inside(tree::SITE_PACKAGES), inside(tree::DATA), inside(install::APP)) {
+        (Some(rest), _, _) => format!("{site_packages}/{rest}"),
+        (_, Some(rest), _) => format!("{}/{rest}", layout::PYTHON),
+        _ => path.as_str().to_owned(),
+    };
+    RelativePath::new(place).ok()
+}
+
+/// What a model's licence is, is in its card.
+fn licences_of_model(id: &str, tree: &Tree) -> BTreeMap<RelativePath, String> {
+    let place = |path: &RelativePath| {
+        let file = path.as_str().rsplit('/').next()?;
+        let holds_licence = file == "README.md" || file.to_ascii_uppercase().starts_with("LICENSE");
+        holds_licence.then(|| format!("models/{}/{file}", id.replace('/', "--")))
+    };
+    tree.entries.keys().filter_map(|path| Some((path.clone(), place(path)?))).collect()
+}
+
+/// CPython's own licence lies in its standard library, on Windows beside it.
+fn licence_of_python(tree: &Tree, standard_library: &str) -> BTreeMap<RelativePath, String> {
+    let places = [format!("{standard_library}/LICENSE.txt"), "LICENSE.txt".to_owned()];
+    let found = places.iter().find_map(|place| tree.entries.keys().find(|path| path.as_str() == place.as_str()));
+    found.map(|path| (path.clone(), "CPython/LICENSE.txt".to_owned())).into_iter().collect()
+}
