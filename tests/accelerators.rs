@@ -14,7 +14,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use service::*;
-use speaches_launcher::runtime::{Description, Input};
+use speaches_format::description::{Description, Input};
 use support::*;
 
 /// A driver, as C defines what matters of it.

@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "each test binary uses a part of this")]
 
 use camino::{Utf8Path, Utf8PathBuf};
-use speaches_launcher::runtime::{Description, File, Head, Input, Python, SCHEMA};
+use speaches_format::description::{Description, File, Head, Input, Python, SCHEMA};
 
 use sha2::Digest as _;
 

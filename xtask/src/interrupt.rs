@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use camino::Utf8Path;
-use speaches_launcher::exit::Exit;
+use speaches_format::exit::Exit;
 
 use crate::progress;
 use work::Held;

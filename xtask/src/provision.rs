@@ -5,8 +5,8 @@ mod gather;
 use anyhow::{Context as _, Result};
 use camino::Utf8Path;
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
-use speaches_launcher::layout::{self, Family};
-use speaches_launcher::runtime::{self as description, Head, Input};
+use speaches_format::description::{self, Head, Input};
+use speaches_format::layout::{self, Family};
 
 use crate::host;
 use crate::interrupt::{self, WorkDirectory};

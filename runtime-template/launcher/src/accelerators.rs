@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
+use speaches_format::failure::{Exit, Failure};
+use speaches_format::hex;
 
 use crate::config::options::TEXT_TO_SPEECH;
 use crate::config::{Config, Sources, directories};
-use crate::failure::{Exit, Failure};
 use crate::hub;
 use crate::machine::findings::Findings;
 use crate::machine::{Machine, Nvidia};
@@ -106,22 +107,21 @@ fn probe_key(runtime: &OwnRuntime, users: &Path, speaks: &str, machine: &Machine
     add(&machine.system);
     add(&machine.processor);
     let is_measured = |name: &&str| MEASURED_WHEELS.iter().any(|beginning| name.starts_with(beginning));
-    let wheels = head.inputs.iter().filter(|input| input.kind == "wheel").map(|input| input.name.as_str());
-    wheels.filter(is_measured).for_each(&mut add);
+    head.wheels().filter(is_measured).for_each(&mut add);
     for (id, bundled) in models {
         // A revision that the user has got is used before ours.
         let users = hub::main_revision(&users.join(hub::directory_of(id)));
         add(id);
         add(users.as_deref().or(bundled)?);
     }
-    Some(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Some(hex::encode(&digest.finalize()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::config::tests::head;
-    use crate::runtime::Input;
+    use speaches_format::description::Input;
 
     #[test]
     fn what_was_measured_is_valid_for_the_same_models_libraries_system_and_processor() {

@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use speaches_format::description::Head;
+use speaches_format::layout::{self, Family};
+use speaches_format::system::System;
+
 use crate::config::{Config, Sources};
-use crate::layout::{self, Family};
 use crate::policy::{Decision, Device};
-use crate::runtime::Head;
-use crate::system::System;
 
 /// Telemetry is off, as in upstream's own container.
 const QUIET: [(&str, &str); 5] = [
@@ -42,7 +43,7 @@ pub fn changes(
     prepared: &Prepared<'_>,
     sources: &Sources<'_>,
 ) -> Vec<Change> {
-    let values = &config.values;
+    let (values, system) = (&config.values, head.system());
     let mut changes: Vec<Change> = Vec::new();
     let mut set = |name: &str, value: Option<String>| changes.push((name.to_owned(), value));
     // The real environment is stronger than what only the files say.
@@ -70,14 +71,11 @@ pub fn changes(
     set("HF_HUB_CACHE", Some(prepared.hub.display().to_string()));
     set("HF_TOKEN", values.hf_token.clone());
     set("HF_HUB_OFFLINE", values.offline.then(|| "1".to_owned()));
-    if head.target.ends_with("-linux-gnu")
-        && sources.variable(ARENAS).is_none()
-        && !config.environment.contains_key(ARENAS)
-    {
+    if system == System::Linux && sources.variable(ARENAS).is_none() && !config.environment.contains_key(ARENAS) {
         // glibc gives each of the forty threads for requests a heap of its own, which keeps what its largest request took.
         set(ARENAS, Some("2".to_owned()));
     }
-    if Family::of(&head.target) == Family::Unix && sources.variable("PATH").is_none() {
+    if system != System::Windows && sources.variable("PATH").is_none() {
         // Started with no environment at all, say by a service manager. gradio does not start without one.
         set("PATH", Some("/usr/local/bin:/usr/bin:/bin".to_owned()));
     }
@@ -105,19 +103,19 @@ fn no_proxy_for_itself(sources: &Sources<'_>) -> Vec<Change> {
 /// Where the loader finds libraries: the variable is read when a program starts, so Python cannot set it for itself.
 #[must_use]
 pub fn library_path(runtime: &Path, head: &Head, sources: &Sources<'_>, uses_cuda: bool) -> Option<Change> {
-    let family = Family::of(&head.target);
+    let system = head.system();
     let mut directories = Vec::new();
     if head.python.harvested {
         // A copied interpreter has the path of the building machine's libpython in it; the loader looks here first.
         directories.push(runtime.join(layout::PYTHON).join("lib"));
     }
     if uses_cuda {
-        directories.extend(cuda_libraries(runtime, head, family));
+        directories.extend(cuda_libraries(runtime, head, Family::of_system(system)));
     }
     if directories.is_empty() {
         return None;
     }
-    let (name, separator) = match System::of(&head.target) {
+    let (name, separator) = match system {
         System::Linux => ("LD_LIBRARY_PATH", ":"),
         System::MacOs => ("DYLD_LIBRARY_PATH", ":"),
         System::Windows => ("PATH", ";"),

@@ -1,8 +1,5 @@
-//! What the launcher of a runtime and the tool that makes runtimes agree on, and the launcher itself.
-//!
-//! The binary `speaches` decides (configuration, checks, sockets, environment) and then becomes the Python service
-//! manager. The provisioning tool links this library for the layout of a runtime, for `runtime.json`, for comparing
-//! the two, and for the exit codes, so that each is written down once.
+//! The launcher of a runtime: `speaches` decides (configuration, checks, sockets, environment) and then becomes the Python
+//! service manager.
 
 pub mod accelerators;
 pub mod addresses;
@@ -12,14 +9,11 @@ pub mod config;
 #[cfg(windows)]
 mod console;
 pub mod environment;
-pub mod exit;
-pub mod failure;
 pub mod harbor;
 pub mod hub;
 pub mod instance;
 #[cfg(windows)]
 mod job;
-pub mod layout;
 #[cfg(unix)]
 pub mod listeners;
 pub mod machine;
@@ -33,7 +27,3 @@ pub mod policy;
 pub mod port_holder;
 pub mod private_directory;
 pub mod process;
-pub mod runtime;
-pub mod system;
-pub mod tree;
-pub mod verification;

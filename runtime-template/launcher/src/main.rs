@@ -3,11 +3,11 @@
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
+use speaches_format::failure::Exit;
 use speaches_launcher::commands::{
     completions, config, doctor, harbor, models, nvidia_driver, serve, status, stop, tune, verify, version,
 };
 use speaches_launcher::config::Flags;
-use speaches_launcher::failure::Exit;
 use speaches_launcher::machine::nvidia;
 
 /// The OpenAI-compatible speech server speaches, running natively

@@ -5,14 +5,15 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use serde_json::{Value, json};
+use speaches_format::failure::{Exit, Failure};
+use speaches_format::layout;
 
 use crate::accelerators::Accelerators;
 use crate::config::{Config, Sources, directories};
 use crate::environment::{self, Prepared};
-use crate::failure::{Exit, Failure};
+use crate::models;
 use crate::own_runtime::{DAMAGED, OwnRuntime};
 use crate::policy::Decision;
-use crate::{layout, models};
 
 /// The variable in which the service manager finds what was decided.
 const SETTINGS: &str = "SPEACHES_SERVICE_SETTINGS";

@@ -7,7 +7,7 @@ mod system;
 #[path = "process/windows.rs"]
 mod system;
 
-use crate::failure::{Exit, Failure};
+use speaches_format::failure::{Exit, Failure};
 
 /// How a process is asked to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ mod inside;
 
 use anyhow::Result;
 use serde_json::{Value, json};
-use speaches_launcher::layout::Family;
+use speaches_format::layout::Family;
 
 use super::components::Component;
 use super::{Packed, Runtime};

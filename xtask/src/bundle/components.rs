@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result};
-use speaches_launcher::layout::{self, Family};
-use speaches_launcher::runtime::Input;
+use speaches_format::description::Input;
+use speaches_format::layout::{self, Family};
 use wheel_archive::name::{WheelName, normalize};
 
 use super::Runtime;

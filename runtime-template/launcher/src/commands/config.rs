@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
+use speaches_format::failure::{Exit, Failure};
 
 use crate::accelerators::{Accelerators, Driver};
 use crate::config::{Config, Flags, Setting};
-use crate::failure::{Exit, Failure};
 use crate::own_runtime::OwnRuntime;
 
 /// Shows the settings that `serve` would start with

@@ -1,9 +1,9 @@
 //! `speaches models`: the bundled ones and those in the user's cache.
 
 use serde_json::json;
+use speaches_format::failure::{Exit, Failure};
 
 use crate::config::{Config, Flags};
-use crate::failure::{Exit, Failure};
 use crate::hub::{self, Repository};
 use crate::manager::{Listening, Manager, become_command};
 use crate::own_runtime::OwnRuntime;

@@ -1,8 +1,9 @@
 //! `speaches serve`: decide, prepare, become the service.
 
+use speaches_format::failure::{Exit, Failure};
+
 use crate::accelerators::{Accelerators, Driver};
 use crate::config::{Config, Flags, Sources, directories};
-use crate::failure::{Exit, Failure};
 use crate::instance::Instance;
 use crate::manager::{Listening, Manager, become_command};
 use crate::own_runtime::OwnRuntime;

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
+use speaches_format::failure::{Exit, Failure};
 
 use crate::config::{Config, Flags, directories};
-use crate::failure::{Exit, Failure};
 use crate::instance::Instance;
 use crate::own_runtime;
 

@@ -2,9 +2,10 @@
 
 use std::io::ErrorKind;
 
+use speaches_format::failure::{Exit, Failure};
+
 use crate::accelerators::{Accelerators, Driver};
 use crate::config::{Config, Flags, Sources, directories};
-use crate::failure::{Exit, Failure};
 use crate::machine::findings::CRASH_FILE;
 use crate::manager::{Listening, Manager, become_command};
 use crate::own_runtime::OwnRuntime;

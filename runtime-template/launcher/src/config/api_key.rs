@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use serde_json::json;
+use speaches_format::failure::{Exit, Failure};
 
 use super::origin::{Origin, Setting};
-use crate::failure::{Exit, Failure};
 
 /// Reads the file of the key if the layer that names it is stronger than the one that has the key itself. In one and
 /// the same layer the key itself counts.

@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use speaches_format::system::System;
+
 use super::{Config, Sources};
-use crate::system::System;
 
 /// The directory in which huggingface_hub keeps models, found as it finds it.
 #[must_use]

@@ -20,10 +20,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
+use speaches_format::description::Head;
+use speaches_format::failure::{Exit, Failure};
+use speaches_format::system::System;
 
-use crate::failure::{Exit, Failure};
-use crate::runtime::Head;
-use crate::system::System;
 use file::SettingsFile;
 pub use flags::Flags;
 use kind::Place;
@@ -122,7 +122,7 @@ impl Config {
     /// Whether nobody said anything about a setting.
     #[must_use]
     pub fn is_default(&self, key: &str) -> bool {
-        self.setting(key).is_none_or(|setting| setting.origin == Origin::Default)
+        self.setting(key).is_none_or(|setting| matches!(setting.origin, Origin::Default))
     }
 
     /// For messages: who said what a setting is.

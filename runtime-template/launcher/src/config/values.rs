@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use speaches_format::failure::{Exit, Failure};
 
 use super::origin::Setting;
-use crate::failure::{Exit, Failure};
 
 /// One field per setting of the table, named by its key.
 #[derive(Clone, Debug, Deserialize)]

@@ -8,10 +8,11 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use speaches_format::failure::{Exit, Failure};
+
 use super::home::{Flavor, Home};
 use super::settings::Settings;
 use crate::config::{Config, Flags, Origin, Sources, Values, directories};
-use crate::failure::{Exit, Failure};
 use crate::instance::Instance;
 use crate::own_runtime::OwnRuntime;
 

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use speaches_format::failure::{Exit, Failure};
+
 use crate::child;
 use crate::config::Sources;
-use crate::failure::{Exit, Failure};
 
 /// How long `harbor home` may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -107,7 +108,7 @@ fn usual_place(sources: &Sources<'_>) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::system::System;
+    use speaches_format::system::System;
 
     fn harbor(files: &[&str]) -> tempfile::TempDir {
         let directory = tempfile::tempdir().unwrap();

@@ -5,9 +5,9 @@ use std::fmt;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use speaches_format::failure::{Exit, Failure};
 
 use crate::config::Config;
-use crate::failure::{Exit, Failure};
 
 /// The coarse choice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

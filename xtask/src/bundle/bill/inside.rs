@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use serde_json::{Value, json};
-use speaches_launcher::layout::{self, Family};
+use speaches_format::layout::{self, Family};
 
 use super::super::components::Component;
 use super::super::{Runtime, crates, linked};

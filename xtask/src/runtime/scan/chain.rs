@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use serde::Deserialize;
-use speaches_launcher::runtime::Head;
+use speaches_format::description::Head;
 
 use super::Contents;
 use super::accepted::fits;

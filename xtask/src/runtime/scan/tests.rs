@@ -4,7 +4,7 @@ mod images;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use images::{ARM64, Elf, MachO, X86_64, pe, universal};
-use speaches_launcher::runtime::{File, Input, Python, SCHEMA};
+use speaches_format::description::{File, Input, Python, SCHEMA};
 
 use super::accepted::Acceptance;
 use super::*;

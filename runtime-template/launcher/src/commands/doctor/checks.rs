@@ -4,21 +4,23 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use speaches_format::description::{Description, File};
+#[cfg(not(unix))]
+use speaches_format::failure::Exit;
+use speaches_format::failure::Failure;
+use speaches_format::layout;
+use speaches_format::system::System;
+use speaches_format::verification::{self, Depth};
+
 use super::{Check, Patient, Verdict};
 use crate::accelerators::Accelerators;
 use crate::config::{Config, directories};
-#[cfg(not(unix))]
-use crate::failure::Exit;
-use crate::failure::Failure;
 use crate::instance::Instance;
 #[cfg(unix)]
 use crate::listeners::Listeners;
 use crate::own_runtime::{DAMAGED, OwnRuntime};
 use crate::policy::Decision;
-use crate::runtime::{Description, File};
-use crate::system::System;
-use crate::verification::{self, Depth};
-use crate::{child, environment, hub, layout, machine};
+use crate::{child, environment, hub, machine};
 
 /// How long the interpreter may take to start, on a machine that does something else.
 const INTERPRETER_PATIENCE: Duration = Duration::from_secs(20);
@@ -257,7 +259,7 @@ fn space(_directory: &Path) -> Option<Check> {
 
 /// macOS marks what a browser has fetched, and refuses to start it.
 fn quarantine(runtime: &OwnRuntime) -> Option<Check> {
-    if System::of(&runtime.head.target) != System::MacOs {
+    if runtime.head.system() != System::MacOs {
         return None;
     }
     let attribute = "com.apple.quarantine";

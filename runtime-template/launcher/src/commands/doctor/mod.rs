@@ -8,10 +8,10 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 use serde_json::json;
+use speaches_format::failure::{Exit, Failure};
 
 use crate::accelerators::{Accelerators, Driver};
 use crate::config::{Config, Flags, Sources};
-use crate::failure::{Exit, Failure};
 use crate::own_runtime::OwnRuntime;
 
 /// Check the runtime and this machine, and say what to do

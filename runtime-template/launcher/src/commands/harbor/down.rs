@@ -1,7 +1,8 @@
 //! `speaches harbor down`: Harbor, then the service that it used.
 
+use speaches_format::failure::{Exit, Failure};
+
 use super::{Words, service};
-use crate::failure::{Exit, Failure};
 use crate::harbor::background::Background;
 use crate::harbor::home::Flavor;
 use crate::harbor::script;

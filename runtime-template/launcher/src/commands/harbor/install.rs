@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
+use speaches_format::failure::{Exit, Failure};
+
 use super::describe;
-use crate::failure::{Exit, Failure};
 use crate::harbor::files::{Done, File, Found};
 use crate::harbor::home::{Flavor, Home};
 use crate::own_runtime::OwnRuntime;

@@ -9,14 +9,14 @@ mod up;
 use std::path::PathBuf;
 
 use clap::{Subcommand, ValueEnum};
+use speaches_format::failure::{Exit, Failure};
+use speaches_format::system::System;
 
 use crate::config::Sources;
-use crate::failure::{Exit, Failure};
 use crate::harbor::background::Background;
 use crate::harbor::files::File;
 use crate::harbor::home::{Flavor, Home};
 use crate::own_runtime::OwnRuntime;
-use crate::system::System;
 
 /// Let Harbor (av/harbor) use this runtime beside its containers
 #[derive(clap::Args)]

@@ -1,14 +1,15 @@
 //! `speaches harbor start` and `stop`: the service beside a Harbor that knows containers only.
 
+use speaches_format::failure::{Exit, Failure};
+use speaches_format::system::System;
+
 use super::require_stock;
 use crate::commands::stop;
-use crate::failure::{Exit, Failure};
 use crate::harbor::background::Background;
 use crate::harbor::bridge::{self, Bridge};
 use crate::harbor::home::Home;
 use crate::harbor::hops;
 use crate::instance::Instance;
-use crate::system::System;
 
 /// Starts it, unless it runs.
 pub fn start(home: &Home, background: &Background<'_>) -> Result<Exit, Failure> {

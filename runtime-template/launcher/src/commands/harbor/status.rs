@@ -1,7 +1,8 @@
 //! `speaches harbor status`: whether Harbor uses this runtime, and every hop between Open WebUI and the service.
 
+use speaches_format::failure::{Exit, Failure};
+
 use super::describe;
-use crate::failure::{Exit, Failure};
 use crate::harbor::background::Background;
 use crate::harbor::files::{File, Found};
 use crate::harbor::home::Home;

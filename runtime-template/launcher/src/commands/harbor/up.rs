@@ -3,8 +3,9 @@
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
+use speaches_format::failure::{Exit, Failure};
+
 use super::{Words, install, service};
-use crate::failure::{Exit, Failure};
 use crate::harbor::background::Background;
 use crate::harbor::home::Flavor;
 use crate::harbor::hops::{self, Hop, State};

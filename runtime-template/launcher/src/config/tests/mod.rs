@@ -6,10 +6,10 @@ mod refusals;
 use std::collections::BTreeMap;
 
 use serde_json::json;
+use speaches_format::description::{Model, Python, SCHEMA};
 
 use super::options::Flag;
 use super::*;
-use crate::runtime::{Model, Python, SCHEMA};
 
 /// A runtime with one bundled model that speaks.
 pub fn head() -> Head {
