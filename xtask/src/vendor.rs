@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Sha256;
 use crate::failure::{Exit, Failure};
-use crate::launcher::{LauncherInput, Linker};
+use crate::launcher::{LauncherInput, Linker, sources};
 use crate::manifest::minor_of;
 use crate::model::request::Request;
 use crate::model::{self, ModelInput};
@@ -271,7 +271,7 @@ impl Vendor {
         let (sha256, path) = self.checked(file, digests)?;
         Ok(match built {
             None => Some(LauncherInput::Given { path, sha256 }),
-            Some(built) if LauncherInput::sources(root)? == built.sources => {
+            Some(built) if sources::digest(root)? == built.sources => {
                 Some(LauncherInput::Prebuilt { path, key: built.key, linker: built.linker })
             }
             Some(_) => None,

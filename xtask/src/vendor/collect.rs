@@ -13,7 +13,7 @@ use super::{Built, CHECKSUMS, Chosen, DOCUMENT, Document, File, Kind, Launcher, 
 use crate::digest::{Hasher, Sha256};
 use crate::failure::{Exit, Failure};
 use crate::interrupt::{self, WorkDirectory};
-use crate::launcher::LauncherInput;
+use crate::launcher::{LauncherInput, sources};
 use crate::manifest::SpeachesManifest;
 use crate::plan::Plan;
 use crate::plan::choices::Choices;
@@ -191,7 +191,7 @@ impl Collection {
         let built = match &plan.launcher {
             LauncherInput::Given { .. } | LauncherInput::Impossible { .. } => None,
             LauncherInput::Prebuilt { key, linker, .. } | LauncherInput::Built { key, linker, .. } => {
-                Some(Built { key: *key, linker: *linker, sources: LauncherInput::sources(provision.root)? })
+                Some(Built { key: *key, linker: *linker, sources: sources::digest(provision.root)? })
             }
         };
         Ok(Launcher { file, built })
