@@ -45,17 +45,15 @@ pub struct Accelerators {
 
 impl Accelerators {
     /// Looks at everything and decides.
-    ///
-    /// # Errors
-    /// When the settings do not fit this program, which is a mistake in it.
-    pub fn find(runtime: &OwnRuntime, config: &Config, sources: &Sources<'_>, driver: Driver) -> Result<Self, Failure> {
-        let requests = Requests::of(config)?;
+    #[must_use]
+    pub fn find(runtime: &OwnRuntime, config: &Config, sources: &Sources<'_>, driver: Driver) -> Self {
+        let requests = Requests::of(config);
         let wheels = Wheels::of(&runtime.head);
         let mut machine = Machine::here();
         if wheels.may_use_cuda() && (driver == Driver::Ask || requests.concern_cuda()) {
             machine.nvidia = Some(Nvidia::ask());
         }
-        let key = probe_key(runtime, &config.values.hf_cache, &config.values.tts_model, &machine);
+        let key = probe_key(runtime, &config.values.hf_cache, &config.values.service.tts_model, &machine);
         let directory = directories::machine(config, sources);
         let findings = Findings::read(&directory, &runtime.head.plan, &machine.system, key.as_deref());
         let decision = policy::decide(&Question {
@@ -63,10 +61,10 @@ impl Accelerators {
             machine: &machine,
             requests: &requests,
             crash: findings.crash.as_ref(),
-            probe: findings.probe.as_ref().and_then(|probe| probe.models.get(&config.values.tts_model)),
+            probe: findings.probe.as_ref().and_then(|probe| probe.models.get(&config.values.service.tts_model)),
         });
         let compares = decision.as_ref().is_ok_and(|decision| !decision.synthesis.candidates.is_empty());
-        Ok(Self { machine, wheels, findings, probe_key: key.filter(|_| compares), decision })
+        Self { machine, wheels, findings, probe_key: key.filter(|_| compares), decision }
     }
 
     /// What they can do beside the CPU.

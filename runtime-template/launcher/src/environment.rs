@@ -6,8 +6,9 @@ use speaches_format::description::Head;
 use speaches_format::layout::{self, Family};
 use speaches_format::system::System;
 
+use crate::config::words::Device;
 use crate::config::{Config, Sources};
-use crate::policy::{Decision, Device};
+use crate::policy::Decision;
 
 /// Telemetry is off, as in upstream's own container.
 const QUIET: [(&str, &str); 5] = [
@@ -60,8 +61,8 @@ pub fn changes(
     // Upstream reads these to say where its page is and to reach itself.
     set("UVICORN_HOST", values.host.first().map(ToString::to_string));
     set("UVICORN_PORT", Some(prepared.port.to_string()));
-    set("LOG_LEVEL", Some(values.log_level.clone()));
-    set("ENABLE_UI", Some(values.ui.to_string()));
+    set("LOG_LEVEL", Some(values.service.log_level.to_string()));
+    set("ENABLE_UI", Some(values.service.ui.to_string()));
     set("API_KEY", values.api_key.clone());
     set("STT_MODEL_TTL", Some(values.stt_idle.to_string()));
     set("TTS_MODEL_TTL", Some(values.tts_idle.to_string()));
@@ -70,7 +71,7 @@ pub fn changes(
     set("WHISPER__INFERENCE_DEVICE", Some(if on_cuda { "cuda" } else { "cpu" }.to_owned()));
     set("HF_HUB_CACHE", Some(prepared.hub.display().to_string()));
     set("HF_TOKEN", values.hf_token.clone());
-    set("HF_HUB_OFFLINE", values.offline.then(|| "1".to_owned()));
+    set("HF_HUB_OFFLINE", values.service.offline.then(|| "1".to_owned()));
     if system == System::Linux && sources.variable(ARENAS).is_none() && !config.environment.contains_key(ARENAS) {
         // glibc gives each of the forty threads for requests a heap of its own, which keeps what its largest request took.
         set(ARENAS, Some("2".to_owned()));
@@ -143,7 +144,8 @@ mod tests {
     use super::*;
     use crate::config::Flags;
     use crate::config::tests::{World, head};
-    use crate::policy::{Backend, Precision, Provider, Synthesis, Transcription};
+    use crate::config::words::{Backend, Precision, Provider};
+    use crate::policy::{Synthesis, Transcription};
 
     /// The last change of a variable: `None` if it stays, `Some(None)` if it is removed.
     fn changed(harvested: bool, environment: &[(&str, &str)], yaml: &str, name: &str) -> Option<Option<String>> {

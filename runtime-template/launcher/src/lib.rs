@@ -16,6 +16,7 @@ pub mod instance;
 mod job;
 #[cfg(unix)]
 pub mod listeners;
+pub mod listening;
 pub mod machine;
 pub mod manager;
 pub mod models;
@@ -27,3 +28,4 @@ pub mod policy;
 pub mod port_holder;
 pub mod private_directory;
 pub mod process;
+pub mod service_settings;

@@ -38,7 +38,7 @@ def main(arguments: Sequence[str]) -> NoReturn:
         if list(arguments) != ["serve"]:
             run_once(arguments, settings)
             raise SystemExit(int(ExitCode.STOPPED))
-        listeners = adopt(settings.listeners) if settings.listeners else listen(settings.addresses, settings.port)
+        listeners = adopt(settings.listeners) if settings.listeners else listen(settings.host, settings.port)
     except ServiceFailure as failure:
         report(failure)
         raise SystemExit(int(failure.exit_code)) from None

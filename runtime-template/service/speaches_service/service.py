@@ -77,7 +77,7 @@ class Service:
             announce(note)
         if self._settings.sample:
             announce("this is the SAMPLE, a miniature for trying out the pipeline, not the real speaches")
-        announce(f"listening on {', '.join(url_of(address, self._port) for address in self._settings.addresses)}")
+        announce(f"listening on {', '.join(url_of(address, self._port) for address in self._settings.host)}")
         self._announce_choices()
 
         with garbage_collection_paused():

@@ -27,7 +27,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let runtime = OwnRuntime::find()?;
     let (mut config, accelerators) = super::with_sources(&runtime.root, |sources| {
         let config = Config::resolve(&arguments.flags, sources, &runtime.head)?;
-        let accelerators = Accelerators::find(&runtime, &config, sources, Driver::AskIfNeeded)?;
+        let accelerators = Accelerators::find(&runtime, &config, sources, Driver::AskIfNeeded);
         Ok((config, accelerators))
     })?;
     config.warnings.extend(super::serve::exposure(&config));

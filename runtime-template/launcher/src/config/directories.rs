@@ -38,7 +38,7 @@ pub fn state_root(sources: &Sources<'_>) -> PathBuf {
 /// What to say when the home cannot be written, so that another directory takes its place.
 #[must_use]
 pub fn warning(config: &Config, sources: &Sources<'_>) -> Option<String> {
-    let (home, state) = (sources.home()?, &config.values.state_dir);
+    let (home, state) = (sources.home()?, &config.values.service.state_dir);
     (config.is_default("state_dir") && state.starts_with(temporary()))
         .then(|| format!("`{}` cannot be written, so the state is in `{}`", home.display(), state.display()))
 }
@@ -47,7 +47,7 @@ pub fn warning(config: &Config, sources: &Sources<'_>) -> Option<String> {
 /// that somebody chose for this service.
 #[must_use]
 pub fn shared(config: &Config, sources: &Sources<'_>) -> PathBuf {
-    if config.is_default("state_dir") { state_root(sources) } else { config.values.state_dir.clone() }
+    if config.is_default("state_dir") { state_root(sources) } else { config.values.service.state_dir.clone() }
 }
 
 /// The directory for what services found out about this machine.
@@ -61,7 +61,7 @@ pub fn machine(config: &Config, sources: &Sources<'_>) -> PathBuf {
 #[must_use]
 pub fn cache(config: &Config, sources: &Sources<'_>) -> PathBuf {
     if !config.is_default("state_dir") {
-        return config.values.state_dir.join("cache");
+        return config.values.service.state_dir.join("cache");
     }
     cache_root(sources)
 }

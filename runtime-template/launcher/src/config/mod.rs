@@ -12,9 +12,11 @@ pub mod kind;
 pub mod options;
 mod origin;
 pub mod override_env;
+mod service_options;
 #[cfg(test)]
 pub(crate) mod tests;
 mod values;
+pub mod words;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -30,6 +32,7 @@ use kind::Place;
 use options::{Definition, Flag, OPTIONS};
 pub use origin::{Origin, Setting};
 use override_env::OverrideEnv;
+pub use service_options::ServiceOptions;
 pub use values::Values;
 
 /// Everything that starting the service needs to know.

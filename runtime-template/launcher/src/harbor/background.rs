@@ -81,7 +81,8 @@ impl<'a> Background<'a> {
         let config = Config::resolve(&Flags::default(), &as_started, &runtime.head)?;
         let hosts_origin = config.setting("host").map_or(Origin::Default, |setting| setting.origin.clone());
         let container_prefix = settings.container_prefix(sources);
-        let Values { port, host: hosts, state_dir: state, .. } = config.values;
+        let Values { port, host: hosts, service, .. } = config.values;
+        let state = service.state_dir;
         let states = directories::state_root(&as_started);
         Ok(Self { home, variables, port, port_origin, hosts, hosts_origin, container_prefix, state, states })
     }

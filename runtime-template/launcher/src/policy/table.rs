@@ -4,6 +4,7 @@ use std::path::Path;
 
 use speaches_format::system::{Architecture, System};
 
+use super::requests::Request;
 use super::*;
 use crate::machine::Nvidia;
 use crate::machine::findings::Candidate;

@@ -49,7 +49,7 @@ pub fn all(patient: &Patient<'_>) -> Vec<Check> {
             checks.extend(port(config, patient));
             checks.extend(exposure(config));
             checks.push(writable("cache", "the Hugging Face cache", &config.values.hf_cache, Verdict::Warn));
-            checks.push(writable("state", "the state directory", &config.values.state_dir, Verdict::Fail));
+            checks.push(writable("state", "the state directory", &config.values.service.state_dir, Verdict::Fail));
             checks.extend(space(&config.values.hf_cache));
         }
         Some(Err(failure)) => checks.push(Check::failed("settings", failure)),
@@ -165,7 +165,7 @@ fn port(config: &Config, patient: &Patient<'_>) -> Vec<Check> {
     let values = &config.values;
     let own = Instance::find_all(&directories::state_root(patient.sources))
         .into_iter()
-        .chain(Instance::read(&values.state_dir))
+        .chain(Instance::read(&values.service.state_dir))
         .find(|instance| instance.alive && instance.status.port == values.port);
     if let Some(own) = own {
         let said = format!("{} is served already, by pid {}", values.port, own.status.pid);

@@ -87,7 +87,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         let runtime = OwnRuntime::find();
         let config = runtime.as_ref().ok().map(|runtime| Config::resolve(&arguments.flags, sources, &runtime.head));
         let accelerators = match (&runtime, &config) {
-            (Ok(runtime), Some(Ok(config))) => Some(Accelerators::find(runtime, config, sources, Driver::Ask)?),
+            (Ok(runtime), Some(Ok(config))) => Some(Accelerators::find(runtime, config, sources, Driver::Ask)),
             _ => None,
         };
         let patient = Patient {

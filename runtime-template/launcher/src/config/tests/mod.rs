@@ -178,11 +178,11 @@ fn defaults_are_those_of_the_bundled_models_and_of_the_contract() {
         World::new(&[("HOME", home.path().to_str().unwrap())], include_str!("../../../../../speaches_native.yml"));
     world.with(&Flags::default(), &head(), |config, _| {
         let values = &config.values;
-        assert_eq!((values.tts_model.as_str(), values.voice.as_str()), ("org/voice-model", "bella"));
-        assert_eq!(values.stt_model, "Systran/faster-distil-whisper-small.en");
+        assert_eq!((values.service.tts_model.as_str(), values.service.voice.as_str()), ("org/voice-model", "bella"));
+        assert_eq!(values.service.stt_model, "Systran/faster-distil-whisper-small.en");
         assert_eq!(values.hf_cache, home.path().join(".cache/huggingface/hub"));
-        assert_eq!((values.port, values.preload, values.stt_idle), (34331, true, 300));
-        assert!(values.state_dir.ends_with("speaches/34331"), "{}", values.state_dir.display());
+        assert_eq!((values.port, values.service.preload, values.stt_idle), (34331, true, 300));
+        assert!(values.service.state_dir.ends_with("speaches/34331"), "{}", values.service.state_dir.display());
         assert!(config.warnings.is_empty());
     });
     let native = World::new(&[], "services: {speaches: {x-harbor-native: {port: 4}}}");
@@ -264,7 +264,7 @@ fn override_env_may_have_comments_quotes_and_export() {
                 WHISPER__COMPUTE_TYPE=int8\n";
     World::new(&[], "").with_override(text).with(&Flags::default(), &head(), |config, _| {
         let values = &config.values;
-        assert_eq!((values.port, values.voice.as_str(), values.log_level.as_str()), (7, "v w", "error"));
+        assert_eq!((values.port, values.service.voice.as_str(), values.service.log_level.word()), (7, "v w", "error"));
         assert_eq!(config.environment["WHISPER__COMPUTE_TYPE"], "int8", "what is upstream's is passed on");
     });
     let failure = World::new(&[], "").with_override("A=1\nno variable\n").failure(&Flags::default());
