@@ -21,17 +21,6 @@ pub enum Flavor {
     Stock,
 }
 
-impl Flavor {
-    /// What messages call it.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Native => "native",
-            Self::Stock => "stock",
-        }
-    }
-}
-
 /// A Harbor on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Home {
