@@ -7,7 +7,7 @@ use speaches_format::failure::{Exit, Failure};
 use speaches_format::hex;
 
 use crate::config::options::TEXT_TO_SPEECH;
-use crate::config::{Config, Sources, directories};
+use crate::config::{Config, Sources, service_directories};
 use crate::hub;
 use crate::machine::findings::Findings;
 use crate::machine::{Machine, Nvidia};
@@ -54,7 +54,7 @@ impl Accelerators {
             machine.nvidia = Some(Nvidia::ask());
         }
         let key = probe_key(runtime, &config.values.hf_cache, &config.values.service.tts_model, &machine);
-        let directory = directories::machine(config, sources);
+        let directory = service_directories::machine(config, sources);
         let findings = Findings::read(&directory, &runtime.head.plan, &machine.system, key.as_deref());
         let decision = policy::decide(&Question {
             wheels: &wheels,

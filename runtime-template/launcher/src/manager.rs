@@ -8,7 +8,7 @@ use speaches_format::failure::{Exit, Failure};
 use speaches_format::layout;
 
 use crate::accelerators::Accelerators;
-use crate::config::{Config, Sources, directories};
+use crate::config::{Config, Sources, service_directories};
 use crate::environment::{self, Prepared};
 use crate::listening::Listening;
 use crate::models;
@@ -105,7 +105,7 @@ impl<'a> Manager<'a> {
         }
         let mut prefix = OsString::from("pycache_prefix=");
         prefix.push(
-            directories::shared(self.config, self.sources)
+            service_directories::shared(self.config, self.sources)
                 .join("bytecode")
                 .join(head.plan.get(..16).unwrap_or("runtime")),
         );

@@ -8,7 +8,7 @@ use speaches_format::description::Model;
 
 use crate::accelerators::Accelerators;
 use crate::config::words::{Precision, Provider};
-use crate::config::{Config, ServiceOptions, Sources, directories};
+use crate::config::{Config, ServiceOptions, Sources, service_directories};
 use crate::listening::Listening;
 use crate::own_runtime::OwnRuntime;
 use crate::policy::{self, Transcription};
@@ -107,8 +107,8 @@ impl ServiceSettings {
                 probe_key: accelerators.and_then(|accelerators| accelerators.probe_key.clone()),
             },
             system: accelerators.map(|accelerators| accelerators.machine.system.clone()),
-            machine_directory: directories::machine(config, sources),
-            cache_directory: directories::cache(config, sources),
+            machine_directory: service_directories::machine(config, sources),
+            cache_directory: service_directories::cache(config, sources),
             notes,
         }
     }

@@ -3,7 +3,7 @@
 use speaches_format::failure::{Exit, Failure};
 
 use crate::accelerators::{Accelerators, Driver};
-use crate::config::{Config, Flags, Sources, directories};
+use crate::config::{Config, Flags, Sources, directories, service_directories};
 use crate::instance::Instance;
 use crate::listening::Listening;
 use crate::manager::{Manager, become_command};
@@ -24,7 +24,7 @@ fn serve(flags: &Flags, runtime: &OwnRuntime, sources: &Sources<'_>) -> Result<E
     if let Some(warning) = exposure(&config) {
         config.warnings.push(warning);
     }
-    config.warnings.extend(directories::warning(&config, sources));
+    config.warnings.extend(service_directories::warning(&config, sources));
     // Before the models, which take longer.
     #[cfg(unix)]
     let listeners =

@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use speaches_format::failure::{Exit, Failure};
 
 use crate::accelerators::{Accelerators, Driver};
-use crate::config::{Config, Flags, Sources, directories};
+use crate::config::{Config, Flags, Sources, service_directories};
 use crate::listening::Listening;
 use crate::machine::findings::CRASH_FILE;
 use crate::manager::{Manager, become_command};
@@ -45,7 +45,7 @@ fn tune(arguments: &Arguments, runtime: &OwnRuntime, sources: &Sources<'_>) -> R
 }
 
 fn forget_crash(config: &Config, sources: &Sources<'_>) -> Result<(), Failure> {
-    let path = directories::machine(config, sources).join(CRASH_FILE);
+    let path = service_directories::machine(config, sources).join(CRASH_FILE);
     match fs_err::remove_file(&path) {
         Err(error) if error.kind() != ErrorKind::NotFound => {
             Err(Failure::new(Exit::InputOutput, format!("the GPU stays off: {error}"))

@@ -5,8 +5,9 @@
 use serde_json::{Value, json};
 use speaches_format::description::Head;
 
+use super::directories;
 use super::kind::Kind;
-use super::{Sources, directories};
+use super::sources::Sources;
 use crate::addresses;
 
 /// How a setting is given on the command line.

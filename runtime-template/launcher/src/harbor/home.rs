@@ -21,6 +21,17 @@ pub enum Flavor {
     Stock,
 }
 
+impl Flavor {
+    /// For people.
+    #[must_use]
+    pub const fn describe(self) -> &'static str {
+        match self {
+            Self::Native => "native: it starts services on this machine itself",
+            Self::Stock => "stock: it knows containers only",
+        }
+    }
+}
+
 /// A Harbor on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Home {

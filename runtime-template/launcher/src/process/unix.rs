@@ -5,7 +5,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use speaches_format::layout;
 
-use super::Request;
+use super::request::Request;
 
 /// The command line has the name of the script, which nothing else has.
 pub fn is_service(pid: u32) -> bool {

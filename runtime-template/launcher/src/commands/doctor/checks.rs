@@ -12,7 +12,7 @@ use speaches_format::layout;
 use speaches_format::system::System;
 use speaches_format::verification::{self, Depth};
 
-use super::{Check, Patient, Verdict};
+use super::check::{Check, Patient, Verdict};
 use crate::accelerators::Accelerators;
 use crate::config::{Config, directories};
 use crate::instance::Instance;

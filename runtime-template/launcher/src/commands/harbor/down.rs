@@ -2,7 +2,8 @@
 
 use speaches_format::failure::{Exit, Failure};
 
-use super::{Words, service};
+use super::service;
+use super::words::Words;
 use crate::harbor::background::Background;
 use crate::harbor::home::Flavor;
 use crate::harbor::script;

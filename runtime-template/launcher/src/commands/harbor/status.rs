@@ -2,7 +2,6 @@
 
 use speaches_format::failure::{Exit, Failure};
 
-use super::describe;
 use crate::harbor::background::Background;
 use crate::harbor::files::{File, Found};
 use crate::harbor::home::Home;
@@ -11,7 +10,7 @@ use crate::own_runtime::OwnRuntime;
 
 /// Prints a line for each file and each hop.
 pub fn status(home: &Home, background: &Background<'_>, runtime: &OwnRuntime) -> Result<Exit, Failure> {
-    println!("Harbor: `{}` ({})", home.path.display(), describe(home.flavor));
+    println!("Harbor: `{}` ({})", home.path.display(), home.flavor.describe());
     let mut states = Vec::new();
     for file in File::all(home, &runtime.root)? {
         let found = file.find()?;

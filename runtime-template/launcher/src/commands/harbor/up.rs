@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use speaches_format::failure::{Exit, Failure};
 
-use super::{Words, install, service};
+use super::words::Words;
+use super::{install, service};
 use crate::harbor::background::Background;
 use crate::harbor::home::Flavor;
 use crate::harbor::hops::{self, Hop, State};

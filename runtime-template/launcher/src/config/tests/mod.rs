@@ -4,11 +4,15 @@ mod documentation;
 mod refusals;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
-use serde_json::json;
-use speaches_format::description::{Model, Python, SCHEMA};
+use serde_json::{Value, json};
+use speaches_format::description::{Head, Model, Python, SCHEMA};
+use speaches_format::failure::{Exit, Failure};
+use speaches_format::system::System;
 
-use super::options::Flag;
+use super::kind::Place;
+use super::options::{Definition, Flag, OPTIONS};
 use super::*;
 
 /// A runtime with one bundled model that speaks.
@@ -211,9 +215,9 @@ fn a_home_that_cannot_be_written_leaves_state_and_caches_to_the_directory_for_te
     assert_eq!(world.get(&Flags::default(), "state_dir").0, json!(own.join("34331")));
     assert_eq!(world.get(&Flags::default(), "hf_cache").0, json!(own.join("cache/huggingface/hub")));
     world.with(&Flags::default(), &head(), |config, sources| {
-        assert_eq!(directories::cache(config, sources), own.join("cache"));
-        assert_eq!(directories::machine(config, sources), own.join("machine"));
-        assert!(directories::warning(config, sources).unwrap().contains("cannot be written"));
+        assert_eq!(service_directories::cache(config, sources), own.join("cache"));
+        assert_eq!(service_directories::machine(config, sources), own.join("machine"));
+        assert!(service_directories::warning(config, sources).unwrap().contains("cannot be written"));
     });
 }
 
