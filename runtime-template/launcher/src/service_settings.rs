@@ -123,17 +123,12 @@ impl BundledModel {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use serde_json::{Value, json};
 
     use super::*;
     use crate::config::options::OPTIONS;
     use crate::config::tests::head;
     use crate::config::{Flags, Values};
-
-    /// What Python's tests read, as the launcher writes it.
-    const EXAMPLE: &str = "../service/tests/settings.json";
 
     /// The settings of a machine that has nothing, with an answer for whatever could be null, if something computes.
     fn settings(computes: bool) -> Value {
@@ -172,11 +167,11 @@ mod tests {
         json!(ServiceSettings::of(&runtime, &config, &sources, accelerators, &listening, notes))
     }
 
-    // Paths have other separators on Windows.
+    /// What Python's tests read. Paths have other separators on Windows.
     #[cfg(unix)]
     #[test]
     fn the_example_for_python_is_what_the_launcher_writes() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(EXAMPLE);
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../service/tests/settings.json");
         let right = serde_json::to_string_pretty(&settings(true)).unwrap() + "\n";
         if std::env::var_os("UPDATE_SETTINGS").is_some() {
             fs_err::write(&path, &right).unwrap();
