@@ -14,8 +14,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use service::*;
-use speaches_launcher::input::{Input, Kind, Origin};
-use speaches_launcher::runtime::Description;
+use speaches_format::description::Description;
+use speaches_format::input::{Input, Kind, Origin};
 use support::*;
 
 /// A driver, as C defines what matters of it.

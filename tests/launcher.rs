@@ -284,7 +284,7 @@ fn verify_finds_a_changed_description_as_it_finds_any_changed_file() {
     let runtime = provision_sample(&scratch.path.join("runtime"), &[]);
     let description = runtime.join("runtime.json");
     let whole = fs_err::read_to_string(&description).unwrap();
-    let schema = format!("\"schema\": {}", speaches_launcher::runtime::SCHEMA);
+    let schema = format!("\"schema\": {}", speaches_format::description::SCHEMA);
     let some_sha256 = whole.rfind("\"sha256\": \"").unwrap() - 200;
     let flipped = format!("{}{}{}", &whole[..some_sha256], "~", &whole[some_sha256 + 1..]);
     for changed in [flipped, whole.replace(&schema, "\"schema\": 9"), whole[..5000].to_owned(), String::new()] {

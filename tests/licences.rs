@@ -38,7 +38,7 @@ fn linked() -> BTreeMap<(String, String), Vec<String>> {
         for line in tree.lines().collect::<BTreeSet<_>>() {
             let mut words = line.split(' ');
             let (name, version) = (words.next().unwrap(), words.next().unwrap().trim_start_matches('v'));
-            if name != "speaches-launcher" {
+            if !["speaches-launcher", "speaches-format"].contains(&name) {
                 linked.entry((name.to_owned(), version.to_owned())).or_default().push(target.clone());
             }
         }

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use camino::Utf8PathBuf;
 #[cfg(unix)]
 use commands::*;
-use speaches_launcher::exit::Exit;
+use speaches_format::exit::Exit;
 use support::*;
 
 #[test]

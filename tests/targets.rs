@@ -7,7 +7,7 @@ mod support;
 use std::process::Command;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use speaches_launcher::runtime::Description;
+use speaches_format::description::Description;
 use support::*;
 
 /// Every target of the table.

@@ -3,7 +3,8 @@
 #![allow(dead_code, reason = "each test binary uses a part of this")]
 
 use camino::{Utf8Path, Utf8PathBuf};
-use speaches_launcher::runtime::{Description, File, Head, Input, Python, SCHEMA};
+use speaches_format::description::{Description, File, Head, Python, SCHEMA};
+use speaches_format::input::{Input, Kind, Origin};
 
 use sha2::Digest as _;
 
@@ -19,18 +20,21 @@ pub struct Tiny {
 impl Tiny {
     /// A runtime for a target in a directory.
     pub fn make(path: &Utf8Path, target: &str) -> Self {
-        let input = |kind: &str, name: &str, origin: &str| Input {
-            kind: kind.to_owned(),
+        let input = |kind, name: &str, version: Option<&str>, origin| Input {
+            kind,
             name: name.to_owned(),
-            origin: origin.to_owned(),
+            version: version.map(str::to_owned),
+            file: (kind == Kind::Wheel).then(|| format!("{WHEEL}-py3-none-any.whl")),
+            origin,
             sha256: sha256(name.as_bytes()),
             pinned: true,
         };
+        let archive = Origin::Url { url: "https://example.org/cpython.tar.gz".to_owned() };
+        let (name, version) = WHEEL.split_once('-').unwrap();
         let inputs = vec![
-            input("python", "CPython 3.12.1", "https://example.org/cpython.tar.gz"),
-            input("wheel", &format!("{WHEEL}-py3-none-any.whl"), "the package index"),
-            input("launcher", "speaches", "built from the workspace"),
-            input("template", "service", "the workspace"),
+            input(Kind::Python, "CPython", Some("3.12.1"), archive),
+            input(Kind::Wheel, name, Some(version), Origin::PackageIndex),
+            input(Kind::Template, "service", None, Origin::Workspace),
         ];
         let head = Head {
             schema: SCHEMA,

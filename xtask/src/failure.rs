@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::io;
 
-pub use speaches_launcher::failure::{Exit, Failure};
+pub use speaches_format::failure::{Exit, Failure};
 
 /// The exit code of an error: that of the first [`Failure`] in its chain, else what its I/O error says.
 pub fn exit_of(error: &anyhow::Error) -> Exit {

@@ -2,7 +2,7 @@
 //! vendor directory, manifests and lock were resolved into values. Plan, `runtime.json`, bill of materials and vendor
 //! directory read these descriptions.
 
-use speaches_launcher::input::{Input as Recorded, Kind, Origin};
+use speaches_format::input::{Input as Recorded, Kind, Origin};
 
 use crate::digest::Sha256;
 use crate::launcher::LauncherInput;

@@ -1,13 +1,13 @@
 //! The launcher of a runtime: built from this workspace, or given.
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err::File;
-use speaches_launcher::input::Origin;
-use walkdir::WalkDir;
+use speaches_format::input::Origin;
 
 mod build;
 mod linker;
+pub mod sources;
 
 pub use build::Builder;
 pub use linker::Linker;
@@ -19,9 +19,6 @@ use crate::store::Store;
 use crate::store::digests::Digests;
 use crate::store::tree::{RelativePath, Tree};
 use crate::target::Target;
-
-/// Where the sources of the launcher are, and what else decides its bytes.
-const SOURCES: [&str; 3] = ["runtime-template/launcher", "Cargo.toml", "Cargo.lock"];
 
 /// The launcher that a runtime gets.
 #[derive(Clone, Debug)]
@@ -51,7 +48,7 @@ impl LauncherInput {
             }
             return Ok(Self::Given { path: path.to_owned(), sha256: digests.of(path)? });
         }
-        let sources = Self::sources(root)?;
+        let sources = sources::digest(root)?;
         let linker = Linker::choose(target);
         match build::compiler(&linker.rust_target(target)) {
             Ok(compiler) => Ok(Self::Built {
@@ -67,21 +64,6 @@ impl LauncherInput {
             }),
             Err(build::Lacks { reason, hint }) => Ok(Self::Impossible { key: sources, reason, hint }),
         }
-    }
-
-    /// The digest of all that a launcher is built from.
-    pub fn sources(root: &Utf8Path) -> Result<Sha256> {
-        let mut sources = Vec::new();
-        for source in SOURCES {
-            for entry in WalkDir::new(root.join(source)).sort_by_file_name() {
-                let entry = entry?;
-                if entry.file_type().is_file() {
-                    let path = Utf8Path::from_path(entry.path()).context("a path that is not UTF-8")?;
-                    sources.push((path.strip_prefix(root)?.to_owned(), Sha256::of_file(path)?));
-                }
-            }
-        }
-        Ok(Sha256::of_json(&sources))
     }
 
     /// Fails when it can be neither built nor copied, before anything is fetched for the rest.

@@ -5,8 +5,8 @@ mod gather;
 use anyhow::{Context as _, Result};
 use camino::Utf8Path;
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
-use speaches_launcher::input::Kind;
-use speaches_launcher::layout::Family;
+use speaches_format::input::Kind;
+use speaches_format::layout::Family;
 
 use crate::host;
 use crate::manifest::SpeachesManifest;

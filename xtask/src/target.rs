@@ -6,7 +6,7 @@ use std::fmt;
 
 use anyhow::{Result, bail};
 use serde::Deserialize;
-use speaches_launcher::layout::Family;
+use speaches_format::layout::Family;
 
 use crate::failure::{Exit, Failure};
 use crate::host;

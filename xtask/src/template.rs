@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result};
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::Serialize;
-use speaches_launcher::layout;
+use speaches_format::layout;
 use walkdir::WalkDir;
 
 use crate::digest::Sha256;

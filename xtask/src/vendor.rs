@@ -17,12 +17,12 @@ use std::collections::BTreeMap;
 use anyhow::{Result, bail};
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
-use speaches_launcher::input::Origin;
+use speaches_format::input::Origin;
 
 use crate::choices::Choices;
 use crate::digest::Sha256;
 use crate::failure::{Exit, Failure};
-use crate::launcher::{LauncherInput, Linker};
+use crate::launcher::{LauncherInput, Linker, sources};
 use crate::manifest::minor_of;
 use crate::model::request::Request;
 use crate::model::{self, ModelInput};
@@ -272,7 +272,7 @@ impl Vendor {
         let (sha256, path) = self.checked(file, digests)?;
         Ok(match built {
             None => Some(LauncherInput::Given { path, sha256 }),
-            Some(built) if LauncherInput::sources(root)? == built.sources => {
+            Some(built) if sources::digest(root)? == built.sources => {
                 Some(LauncherInput::Prebuilt { path, key: built.key, linker: built.linker })
             }
             Some(_) => None,

@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
+use speaches_format::failure::{Exit, Failure};
+use speaches_format::hex;
 
 use crate::config::options::TEXT_TO_SPEECH;
-use crate::config::{Config, Sources, directories};
-use crate::failure::{Exit, Failure};
+use crate::config::{Config, Sources, service_directories};
 use crate::hub;
 use crate::machine::findings::Findings;
 use crate::machine::{Machine, Nvidia};
@@ -44,28 +45,26 @@ pub struct Accelerators {
 
 impl Accelerators {
     /// Looks at everything and decides.
-    ///
-    /// # Errors
-    /// When the settings do not fit this program, which is a mistake in it.
-    pub fn find(runtime: &OwnRuntime, config: &Config, sources: &Sources<'_>, driver: Driver) -> Result<Self, Failure> {
-        let requests = Requests::of(config)?;
+    #[must_use]
+    pub fn find(runtime: &OwnRuntime, config: &Config, sources: &Sources<'_>, driver: Driver) -> Self {
+        let requests = Requests::of(config);
         let wheels = Wheels::of(&runtime.head);
         let mut machine = Machine::here();
         if wheels.may_use_cuda() && (driver == Driver::Ask || requests.concern_cuda()) {
             machine.nvidia = Some(Nvidia::ask());
         }
-        let key = probe_key(runtime, &config.values.hf_cache, &config.values.tts_model, &machine);
-        let directory = directories::machine(config, sources);
+        let key = probe_key(runtime, &config.values.hf_cache, &config.values.service.tts_model, &machine);
+        let directory = service_directories::machine(config, sources);
         let findings = Findings::read(&directory, &runtime.head.plan, &machine.system, key.as_deref());
         let decision = policy::decide(&Question {
             wheels: &wheels,
             machine: &machine,
             requests: &requests,
             crash: findings.crash.as_ref(),
-            probe: findings.probe.as_ref().and_then(|probe| probe.models.get(&config.values.tts_model)),
+            probe: findings.probe.as_ref().and_then(|probe| probe.models.get(&config.values.service.tts_model)),
         });
         let compares = decision.as_ref().is_ok_and(|decision| !decision.synthesis.candidates.is_empty());
-        Ok(Self { machine, wheels, findings, probe_key: key.filter(|_| compares), decision })
+        Self { machine, wheels, findings, probe_key: key.filter(|_| compares), decision }
     }
 
     /// What they can do beside the CPU.
@@ -106,7 +105,7 @@ fn probe_key(runtime: &OwnRuntime, users: &Path, speaks: &str, machine: &Machine
     add(&machine.system);
     add(&machine.processor);
     let is_measured = |name: &&str| MEASURED_WHEELS.iter().any(|beginning| name.starts_with(beginning));
-    let wheels = head.inputs.iter().filter_map(|input| input.file.as_deref());
+    let wheels = head.wheels().filter_map(|wheel| wheel.file.as_deref());
     wheels.filter(is_measured).for_each(&mut add);
     for (id, bundled) in models {
         // A revision that the user has got is used before ours.
@@ -114,14 +113,14 @@ fn probe_key(runtime: &OwnRuntime, users: &Path, speaks: &str, machine: &Machine
         add(id);
         add(users.as_deref().or(bundled)?);
     }
-    Some(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Some(hex::encode(&digest.finalize()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::config::tests::head;
-    use crate::input::{Input, Kind, Origin};
+    use speaches_format::input::{Input, Kind, Origin};
 
     #[test]
     fn what_was_measured_is_valid_for_the_same_models_libraries_system_and_processor() {

@@ -2,11 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use speaches_format::description::Head;
+use speaches_format::layout::{self, Family};
+use speaches_format::system::System;
+
+use crate::config::words::Device;
 use crate::config::{Config, Sources};
-use crate::layout::{self, Family};
-use crate::policy::{Decision, Device};
-use crate::runtime::Head;
-use crate::system::System;
+use crate::policy::Decision;
 
 /// Telemetry is off, as in upstream's own container.
 const QUIET: [(&str, &str); 5] = [
@@ -42,7 +44,7 @@ pub fn changes(
     prepared: &Prepared<'_>,
     sources: &Sources<'_>,
 ) -> Vec<Change> {
-    let values = &config.values;
+    let (values, system) = (&config.values, head.system());
     let mut changes: Vec<Change> = Vec::new();
     let mut set = |name: &str, value: Option<String>| changes.push((name.to_owned(), value));
     // The real environment is stronger than what only the files say.
@@ -59,8 +61,8 @@ pub fn changes(
     // Upstream reads these to say where its page is and to reach itself.
     set("UVICORN_HOST", values.host.first().map(ToString::to_string));
     set("UVICORN_PORT", Some(prepared.port.to_string()));
-    set("LOG_LEVEL", Some(values.log_level.clone()));
-    set("ENABLE_UI", Some(values.ui.to_string()));
+    set("LOG_LEVEL", Some(values.service.log_level.to_string()));
+    set("ENABLE_UI", Some(values.service.ui.to_string()));
     set("API_KEY", values.api_key.clone());
     set("STT_MODEL_TTL", Some(values.stt_idle.to_string()));
     set("TTS_MODEL_TTL", Some(values.tts_idle.to_string()));
@@ -69,15 +71,12 @@ pub fn changes(
     set("WHISPER__INFERENCE_DEVICE", Some(if on_cuda { "cuda" } else { "cpu" }.to_owned()));
     set("HF_HUB_CACHE", Some(prepared.hub.display().to_string()));
     set("HF_TOKEN", values.hf_token.clone());
-    set("HF_HUB_OFFLINE", values.offline.then(|| "1".to_owned()));
-    if head.target.ends_with("-linux-gnu")
-        && sources.variable(ARENAS).is_none()
-        && !config.environment.contains_key(ARENAS)
-    {
+    set("HF_HUB_OFFLINE", values.service.offline.then(|| "1".to_owned()));
+    if system == System::Linux && sources.variable(ARENAS).is_none() && !config.environment.contains_key(ARENAS) {
         // glibc gives each of the forty threads for requests a heap of its own, which keeps what its largest request took.
         set(ARENAS, Some("2".to_owned()));
     }
-    if Family::of(&head.target) == Family::Unix && sources.variable("PATH").is_none() {
+    if system != System::Windows && sources.variable("PATH").is_none() {
         // Started with no environment at all, say by a service manager. gradio does not start without one.
         set("PATH", Some("/usr/local/bin:/usr/bin:/bin".to_owned()));
     }
@@ -105,19 +104,19 @@ fn no_proxy_for_itself(sources: &Sources<'_>) -> Vec<Change> {
 /// Where the loader finds libraries: the variable is read when a program starts, so Python cannot set it for itself.
 #[must_use]
 pub fn library_path(runtime: &Path, head: &Head, sources: &Sources<'_>, uses_cuda: bool) -> Option<Change> {
-    let family = Family::of(&head.target);
+    let system = head.system();
     let mut directories = Vec::new();
     if head.python.harvested {
         // A copied interpreter has the path of the building machine's libpython in it; the loader looks here first.
         directories.push(runtime.join(layout::PYTHON).join("lib"));
     }
     if uses_cuda {
-        directories.extend(cuda_libraries(runtime, head, family));
+        directories.extend(cuda_libraries(runtime, head, Family::of_system(system)));
     }
     if directories.is_empty() {
         return None;
     }
-    let (name, separator) = match System::of(&head.target) {
+    let (name, separator) = match system {
         System::Linux => ("LD_LIBRARY_PATH", ":"),
         System::MacOs => ("DYLD_LIBRARY_PATH", ":"),
         System::Windows => ("PATH", ";"),
@@ -145,7 +144,8 @@ mod tests {
     use super::*;
     use crate::config::Flags;
     use crate::config::tests::{World, head};
-    use crate::policy::{Backend, Precision, Provider, Synthesis, Transcription};
+    use crate::config::words::{Backend, Precision, Provider};
+    use crate::policy::{Synthesis, Transcription};
 
     /// The last change of a variable: `None` if it stays, `Some(None)` if it is removed.
     fn changed(harvested: bool, environment: &[(&str, &str)], yaml: &str, name: &str) -> Option<Option<String>> {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::tree;
+use speaches_format::tree;
 
 /// A repository in a cache.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,10 +9,10 @@ use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::socket::{self, AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage, sockopt};
+use speaches_format::failure::{Exit, Failure};
+use speaches_format::system::System;
 
-use crate::failure::{Exit, Failure};
 use crate::port_holder;
-use crate::system::System;
 
 /// Connections that may wait to be accepted; uvicorn's own default. A system may have a lower limit.
 const BACKLOG: i32 = 2048;

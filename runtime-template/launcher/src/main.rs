@@ -1,14 +1,41 @@
-//! `speaches`: starts the speech server of the runtime that it lies in.
+//! `speaches`: starts the speech server of the runtime that it lies in. It decides (configuration, checks, sockets,
+//! environment) and then becomes the Python service manager.
+
+mod accelerators;
+mod addresses;
+mod child;
+mod commands;
+mod config;
+#[cfg(windows)]
+mod console;
+mod environment;
+mod harbor;
+mod hub;
+mod instance;
+#[cfg(windows)]
+mod job;
+#[cfg(unix)]
+mod listeners;
+mod listening;
+mod machine;
+mod manager;
+mod models;
+#[cfg(unix)]
+mod open_files;
+mod own_runtime;
+mod policy;
+#[cfg(unix)]
+mod port_holder;
+mod private_directory;
+mod process;
+mod service_settings;
 
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
-use speaches_launcher::commands::{
-    completions, config, doctor, harbor, models, nvidia_driver, serve, status, stop, tune, verify, version,
-};
-use speaches_launcher::config::Flags;
-use speaches_launcher::failure::Exit;
-use speaches_launcher::machine::nvidia;
+use config::Flags;
+use machine::nvidia;
+use speaches_format::failure::Exit;
 
 /// The OpenAI-compatible speech server speaches, running natively
 #[derive(Parser)]
@@ -22,16 +49,16 @@ struct Cli {
 enum Command {
     /// Run the server in the foreground until it is told to stop
     Serve(Flags),
-    Status(status::Arguments),
-    Stop(stop::Arguments),
-    Config(config::Arguments),
-    Models(models::Arguments),
-    Doctor(doctor::Arguments),
-    Tune(tune::Arguments),
-    Verify(verify::Arguments),
-    Version(version::Arguments),
-    Harbor(harbor::Arguments),
-    Completions(completions::Arguments),
+    Status(commands::status::Arguments),
+    Stop(commands::stop::Arguments),
+    Config(commands::config::Arguments),
+    Models(commands::models::Arguments),
+    Doctor(commands::doctor::Arguments),
+    Tune(commands::tune::Arguments),
+    Verify(commands::verify::Arguments),
+    Version(commands::version::Arguments),
+    Harbor(commands::harbor::Arguments),
+    Completions(commands::completions::Arguments),
     /// Asks the NVIDIA driver in this process, for another one that may not die of it
     #[command(name = nvidia::SUBCOMMAND, hide = true)]
     NvidiaDriver,
@@ -46,18 +73,18 @@ fn main() -> ExitCode {
         }
     };
     let result = match &cli.command {
-        Command::Serve(flags) => serve::run(flags),
-        Command::Status(arguments) => status::run(arguments),
-        Command::Stop(arguments) => stop::run(arguments),
-        Command::Config(arguments) => config::run(arguments),
-        Command::Models(arguments) => models::run(arguments),
-        Command::Doctor(arguments) => doctor::run(arguments),
-        Command::Tune(arguments) => tune::run(arguments),
-        Command::Verify(arguments) => verify::run(arguments),
-        Command::Version(arguments) => version::run(arguments),
-        Command::Harbor(arguments) => harbor::run(arguments),
-        Command::Completions(arguments) => completions::run(arguments, Cli::command()),
-        Command::NvidiaDriver => nvidia_driver::run(),
+        Command::Serve(flags) => commands::serve::run(flags),
+        Command::Status(arguments) => commands::status::run(arguments),
+        Command::Stop(arguments) => commands::stop::run(arguments),
+        Command::Config(arguments) => commands::config::run(arguments),
+        Command::Models(arguments) => commands::models::run(arguments),
+        Command::Doctor(arguments) => commands::doctor::run(arguments),
+        Command::Tune(arguments) => commands::tune::run(arguments),
+        Command::Verify(arguments) => commands::verify::run(arguments),
+        Command::Version(arguments) => commands::version::run(arguments),
+        Command::Harbor(arguments) => commands::harbor::run(arguments),
+        Command::Completions(arguments) => commands::completions::run(arguments, Cli::command()),
+        Command::NvidiaDriver => commands::nvidia_driver::run(),
     };
     match result {
         Ok(exit) => exit.into(),

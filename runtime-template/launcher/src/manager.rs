@@ -4,15 +4,17 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Command;
 
-use serde_json::{Value, json};
+use speaches_format::failure::{Exit, Failure};
+use speaches_format::layout;
 
 use crate::accelerators::Accelerators;
-use crate::config::{Config, Sources, directories};
+use crate::config::{Config, Sources, service_directories};
 use crate::environment::{self, Prepared};
-use crate::failure::{Exit, Failure};
+use crate::listening::Listening;
+use crate::models;
 use crate::own_runtime::{DAMAGED, OwnRuntime};
 use crate::policy::Decision;
-use crate::{layout, models};
+use crate::service_settings::ServiceSettings;
 
 /// The variable in which the service manager finds what was decided.
 const SETTINGS: &str = "SPEACHES_SERVICE_SETTINGS";
@@ -64,10 +66,16 @@ impl<'a> Manager<'a> {
         self.accelerators.and_then(|accelerators| accelerators.decision.as_ref().ok())
     }
 
-    /// The command with `arguments`. `addresses` and `port` are what the service listens on, with the numbers of the
-    /// sockets if they are open already.
-    #[must_use]
-    pub fn command(&self, arguments: &[&str], listening: &Listening) -> Command {
+    /// The command with `arguments`.
+    ///
+    /// # Errors
+    /// [`Exit::Config`] when a path of the settings has no JSON form, because it is not UTF-8.
+    pub fn command(&self, arguments: &[&str], listening: &Listening) -> Result<Command, Failure> {
+        let (accelerators, notes) = (self.accelerators, self.notes.clone());
+        let settings = ServiceSettings::of(self.runtime, self.config, self.sources, accelerators, listening, notes);
+        let settings = serde_json::to_string(&settings).map_err(|error| {
+            Failure::new(Exit::Config, format!("the settings cannot be handed to the service: {error}"))
+        })?;
         let mut command = Command::new(self.runtime.python());
         command
             // Isolated: what the user has set up for their own Python has no business here.
@@ -76,7 +84,7 @@ impl<'a> Manager<'a> {
             .arg(self.runtime.manager())
             .args(arguments)
             .current_dir(self.runtime.app())
-            .env(SETTINGS, self.settings(listening).to_string());
+            .env(SETTINGS, settings);
         let prepared = Prepared { port: listening.port, hub: &self.hub, decision: self.decision() };
         let OwnRuntime { root, head } = self.runtime;
         for (name, value) in environment::changes(root, head, self.config, &prepared, self.sources) {
@@ -85,7 +93,7 @@ impl<'a> Manager<'a> {
                 None => command.env_remove(name),
             };
         }
-        command
+        Ok(command)
     }
 
     /// Nothing is ever written into a runtime. One without bytecode has it compiled beside the state of the services,
@@ -97,75 +105,11 @@ impl<'a> Manager<'a> {
         }
         let mut prefix = OsString::from("pycache_prefix=");
         prefix.push(
-            directories::shared(self.config, self.sources)
+            service_directories::shared(self.config, self.sources)
                 .join("bytecode")
                 .join(head.plan.get(..16).unwrap_or("runtime")),
         );
         vec!["-X".into(), prefix]
-    }
-
-    fn settings(&self, listening: &Listening) -> Value {
-        let values = &self.config.values;
-        let head = &self.runtime.head;
-        let bundled = head
-            .models
-            .iter()
-            .map(|model| {
-                json!({
-                    "id": model.id, "task": model.task, "voice": model.voice, "serves": model.serves, "file": model.file,
-                })
-            })
-            .collect::<Vec<_>>();
-        let mut settings = json!({
-            "runtime": self.runtime.root,
-            "addresses": listening.addresses,
-            "port": listening.port,
-            "state_directory": values.state_dir,
-            "log_level": values.log_level,
-            "log_format": values.log_format,
-            "log_file": values.log_file,
-            "user_interface": values.ui,
-            "bundled_models": bundled,
-            "speech_model": values.tts_model,
-            "transcription_model": values.stt_model,
-            "voice": values.voice,
-            "normalize": values.normalize,
-            "preload": values.preload,
-            "upload_limit": u64::from(values.upload_limit) << 20,
-            "sample": head.sample,
-            "machine_directory": directories::machine(self.config, self.sources),
-            "cache_directory": directories::cache(self.config, self.sources),
-            "offline": values.offline,
-            "notes": self.notes,
-        });
-        if let Some(descriptors) = &listening.descriptors {
-            settings["listeners"] = json!(descriptors);
-        }
-        if let (Some(accelerators), Some(decision)) = (self.accelerators, self.decision()) {
-            settings["system"] = json!(accelerators.machine.system);
-            settings["transcription"] = json!(decision.transcription);
-            settings["synthesis"] = json!(decision.synthesis);
-            settings["synthesis"]["probe_key"] = json!(accelerators.probe_key);
-        }
-        settings
-    }
-}
-
-/// What the service listens on.
-pub struct Listening {
-    /// IP addresses.
-    pub addresses: Vec<std::net::IpAddr>,
-    /// TCP port; 0 if the service picks one.
-    pub port: u16,
-    /// Numbers of the open sockets, parallel to the addresses; none where they cannot be inherited.
-    pub descriptors: Option<Vec<i32>>,
-}
-
-impl Listening {
-    /// What the settings say, with nothing open.
-    #[must_use]
-    pub fn as_configured(config: &Config) -> Self {
-        Self { addresses: config.values.host.clone(), port: config.values.port, descriptors: None }
     }
 }
 

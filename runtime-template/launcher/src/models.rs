@@ -8,10 +8,11 @@ use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use speaches_format::description::Model;
+use speaches_format::layout;
+use speaches_format::tree;
+
 use crate::hub;
-use crate::layout;
-use crate::runtime::Model;
-use crate::tree;
 
 /// What became of a cache.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -3,9 +3,9 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use crate::failure::{Exit, Failure};
-use crate::layout::{self, Family};
-use crate::runtime::{Description, Head, SCHEMA};
+use speaches_format::description::{Description, Head, SCHEMA};
+use speaches_format::failure::{Exit, Failure};
+use speaches_format::layout::{self, Family};
 
 /// What can be done about a runtime that is not whole.
 pub const DAMAGED: &str =
@@ -49,7 +49,7 @@ impl OwnRuntime {
     /// The interpreter.
     #[must_use]
     pub fn python(&self) -> PathBuf {
-        self.root.join(layout::PYTHON).join(Family::of(&self.head.target).interpreter(&self.head.python.minor))
+        self.root.join(layout::PYTHON).join(Family::of_system(self.head.system()).interpreter(&self.head.python.minor))
     }
 
     /// The script that this program turns into.
@@ -138,7 +138,7 @@ fn damaged(root: &Path, what: &str) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runtime::File;
+    use speaches_format::description::File;
 
     #[test]
     fn the_head_is_read_without_the_files_in_any_layout_of_the_text() {

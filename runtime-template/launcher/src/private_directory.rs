@@ -3,8 +3,8 @@
 use std::path::Path;
 
 #[cfg(unix)]
-use crate::failure::Exit;
-use crate::failure::Failure;
+use speaches_format::failure::Exit;
+use speaches_format::failure::Failure;
 
 /// Makes the state directory if it lies in a directory for temporary files, where somebody else may have put one of
 /// this name: it has to belong to this user alone. Elsewhere the service makes it.

@@ -1,5 +1,6 @@
 //! Processes of this machine: what they are, and ending them.
 
+mod request;
 #[cfg(unix)]
 #[path = "process/unix.rs"]
 mod system;
@@ -7,16 +8,8 @@ mod system;
 #[path = "process/windows.rs"]
 mod system;
 
-use crate::failure::{Exit, Failure};
-
-/// How a process is asked to end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Request {
-    /// It may finish what it does.
-    Stop,
-    /// At once.
-    Kill,
-}
+pub use request::Request;
+use speaches_format::failure::{Exit, Failure};
 
 /// Whether a process is a service of this project: a pid may belong to another program by now.
 #[must_use]

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from speaches_service import event_log
-from speaches_service.event_log import announce
 from speaches_service.exit_codes import ExitCode, ServiceFailure, unusable_part
 from speaches_service.settings import Settings, take_settings
 from speaches_service.sockets import adopt, listen
@@ -38,9 +37,9 @@ def main(arguments: Sequence[str]) -> NoReturn:
         if list(arguments) != ["serve"]:
             run_once(arguments, settings)
             raise SystemExit(int(ExitCode.STOPPED))
-        listeners = adopt(settings.listeners) if settings.listeners else listen(settings.addresses, settings.port)
+        listeners = adopt(settings.listeners) if settings.listeners else listen(settings.host, settings.port)
     except ServiceFailure as failure:
-        report(failure)
+        event_log.report(failure)
         raise SystemExit(int(failure.exit_code)) from None
 
     from speaches_service.service import Service
@@ -100,10 +99,3 @@ def configure_log(settings: Settings) -> None:
             f"cannot write the log `{settings.log_file}`: {error.strerror or error}",
             "choose another file with `--log-file`, or leave it out to log to standard error",
         ) from error
-
-
-def report(failure: ServiceFailure) -> None:
-    """Tell the user why the process ends."""
-    announce(failure.message, "error")
-    if failure.hint is not None:
-        announce(f"hint: {failure.hint}")

@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable
 from types import FrameType
 
+from speaches_service.exit_codes import ServiceFailure
+
 _STANDARD_ERROR = 2
 _OWN = "speaches"
 
@@ -70,6 +72,13 @@ def announce(message: str, level: str = "info", **details: object) -> None:
     """
     if _LEVELS[level] >= _Format.least or level == "info":
         write_line(_OWN, level, message, time.time(), **details)
+
+
+def report(failure: ServiceFailure) -> None:
+    """Tell the user why the process ends."""
+    announce(failure.message, "error")
+    if failure.hint is not None:
+        announce(f"hint: {failure.hint}")
 
 
 def write_line(logger: str, level: str, message: str, at: float, **details: object) -> None:

@@ -29,8 +29,8 @@ def rebind(settings: Settings) -> None:
         AttributeError: upstream has none, so this is not the version that this was written for.
     """
     configured = {
-        **dict.fromkeys(_SPEECH, settings.speech_model),
-        **dict.fromkeys(_TRANSCRIPTION, settings.transcription_model),
+        **dict.fromkeys(_SPEECH, settings.tts_model),
+        **dict.fromkeys(_TRANSCRIPTION, settings.stt_model),
     }
 
     def load() -> dict[str, str]:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
-from speaches_service import command, event_log, stop_event
+from speaches_service import event_log, stop_event
 from speaches_service.deferred_imports import garbage_collection_paused
 from speaches_service.event_log import announce
 from speaches_service.exit_codes import ExitCode, ServiceFailure, unusable_part
@@ -56,7 +56,7 @@ class Service:
         try:
             self._serve()
         except ServiceFailure as failure:
-            command.report(failure)
+            event_log.report(failure)
             if self._settings.log_level == "debug" and failure.__cause__ is not None:
                 traceback.print_exception(failure.__cause__)
             self._end(failure.exit_code, failure.message)
@@ -77,7 +77,7 @@ class Service:
             announce(note)
         if self._settings.sample:
             announce("this is the SAMPLE, a miniature for trying out the pipeline, not the real speaches")
-        announce(f"listening on {', '.join(url_of(address, self._port) for address in self._settings.addresses)}")
+        announce(f"listening on {', '.join(url_of(address, self._port) for address in self._settings.host)}")
         self._announce_choices()
 
         with garbage_collection_paused():

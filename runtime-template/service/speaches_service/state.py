@@ -39,20 +39,20 @@ class State:
 
     def __init__(self, settings: Settings, port: int, started_at: float) -> None:
         """Take what is known before upstream is imported; `started_at` is in seconds since the epoch."""
-        self._directory = settings.state_directory
+        self._directory = settings.state_dir
         self._lock = threading.RLock()
         self._models: dict[str, ModelState] = {
             task: ModelState(model, "waiting", backend, provider)
             for task, model, backend, provider in (
-                (TASKS[0], settings.speech_model, "onnxruntime", settings.synthesis.provider),
-                (TASKS[1], settings.transcription_model, settings.transcription.backend, settings.transcription.device),
+                (TASKS[0], settings.tts_model, "onnxruntime", settings.synthesis.provider),
+                (TASKS[1], settings.stt_model, settings.transcription.backend, settings.transcription.device),
             )
             if model is not None
         }
         self._phase: Phase = "starting"
         self._record: dict[str, object] = {
             "pid": os.getpid(),
-            "addresses": list(settings.addresses),
+            "addresses": list(settings.host),
             "port": port,
             "phase": self._phase,
             "started_at": datetime.fromtimestamp(started_at, timezone.utc).isoformat(timespec="milliseconds"),

@@ -67,7 +67,7 @@ def build_application(settings: Settings, port: int, state: State) -> FastAPI:
         # Where speaches calls itself. Without it, realtime sessions call a router outside of the application, which
         # fails (`fastapi_middleware_astack not found`), and the page calls the address that the browser sees, which
         # need not exist on this machine.
-        configuration.loopback_host_url = url_of(reachable(settings.addresses[0]), port)
+        configuration.loopback_host_url = url_of(reachable(settings.host[0]), port)
     configuration.enable_ui = False  # importing gradio now would double the time to start
     _make_model_cache()
     try:
@@ -80,10 +80,10 @@ def build_application(settings: Settings, port: int, state: State) -> FastAPI:
     invalid_requests.install(application)
     openapi_document.install(application)
     language_model.install(application, getattr(configuration, "chat_completion_base_url", None))
-    if settings.user_interface:
+    if settings.ui:
         user_interface.mount(application, configuration, settings)
     whispercpp.watch_clients(application, settings)
-    application.add_middleware(upload_limit.UploadLimit, most=settings.upload_limit)
+    application.add_middleware(upload_limit.UploadLimit, most=settings.upload_limit << 20)
     return application
 
 
@@ -114,7 +114,7 @@ def _rebind(settings: Settings, state: State) -> None:
     events.rebind()
     subtitles.rebind()
     realtime_routers.rebind(settings)
-    espeak_data.rebind(settings.state_directory)
+    espeak_data.rebind(settings.state_dir)
     kokoro_stream.rebind()
     kokoro_voices.rebind()
     piper_stream.rebind()

@@ -26,7 +26,7 @@ def apply(settings: Settings) -> None:
     Raises:
         AttributeError: upstream has none of this, so it is not the version that this was written for.
     """
-    chosen = (settings.transcription_model, settings.speech_model, settings.voice)
+    chosen = (settings.stt_model, settings.tts_model, settings.voice)
     gradio = _Gradio(importlib.import_module("gradio"), [name for name in chosen if name is not None])
     for module in _MODULES:
         rebind(module, "gr", gradio)

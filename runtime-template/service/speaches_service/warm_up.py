@@ -145,7 +145,7 @@ class WarmUp:
         headers: Mapping[str, str] | None = None,
     ) -> tuple[int, bytes]:
         """Status and body of an answer of this very service."""
-        connection = http.client.HTTPConnection(reachable(self._settings.addresses[0]), self._port, timeout=timeout)
+        connection = http.client.HTTPConnection(reachable(self._settings.host[0]), self._port, timeout=timeout)
         try:
             key = os.environ.get("API_KEY")
             sent = {**(headers or {}), **({"Authorization": f"Bearer {key}"} if key else {})}

@@ -11,8 +11,10 @@ import unittest
 
 from speaches_service.exit_codes import unusable_part
 
+from . import example
+
 ENTRY = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "speaches_service_manager.py")
-SETTINGS = {"runtime": os.path.abspath(os.sep), "addresses": ["127.0.0.1"], "port": 0}
+SETTINGS = example.raw_settings(runtime=os.path.abspath(os.sep), host=["127.0.0.1"], port=0)
 
 
 def run(
@@ -60,7 +62,7 @@ class ExitCodesTest(unittest.TestCase):
         self.assertIn("`prot`", result.stderr)
 
     def test_an_address_of_another_machine_is_78(self) -> None:
-        self.assertEqual(run({**SETTINGS, "addresses": ["192.0.2.1"]}).returncode, 78)
+        self.assertEqual(run({**SETTINGS, "host": ["192.0.2.1"]}).returncode, 78)
 
     def test_a_taken_port_is_75(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as server:
@@ -70,12 +72,12 @@ class ExitCodesTest(unittest.TestCase):
         self.assertIn(f"port {port} on 127.0.0.1 is taken", result.stderr)
 
     def test_a_state_directory_that_cannot_be_made_is_73(self) -> None:
-        result = run({**SETTINGS, "state_directory": os.path.join(ENTRY, "state")})
+        result = run({**SETTINGS, "state_dir": os.path.join(ENTRY, "state")})
         self.assertEqual(result.returncode, 73, result.stderr)
 
     def test_a_missing_part_is_69_in_one_line_and_in_the_state(self) -> None:
         with tempfile.TemporaryDirectory() as directory:
-            result = run({**SETTINGS, "state_directory": directory, "sample": True})
+            result = run({**SETTINGS, "state_dir": directory, "sample": True})
             with open(os.path.join(directory, "status.json"), encoding="utf-8") as file:
                 status = json.load(file)
         self.assertEqual(result.returncode, 69, result.stderr)

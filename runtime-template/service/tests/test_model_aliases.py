@@ -5,22 +5,15 @@ from typing import Any
 from unittest import mock
 
 from speaches_service import model_aliases
-from speaches_service.settings import Settings, Synthesis, Transcription
+
+from . import example
 
 
 class ModelAliasesTest(unittest.TestCase):
     def load(self) -> Any:
         module: Any = ModuleType("speaches.model_aliases")
         module.load_model_id_aliases = lambda: {"tts-1": "bundled", "own": "other"}
-        settings = Settings(
-            "/runtime",
-            ("127.0.0.1",),
-            0,
-            synthesis=Synthesis("cpu", False, "x", "auto", (), None),
-            transcription=Transcription("faster-whisper", "cpu", False, "x"),
-            speech_model="configured",
-            transcription_model=None,
-        )
+        settings = example.settings(tts_model="configured")
         with mock.patch.dict(sys.modules, {"speaches.model_aliases": module}):
             model_aliases.rebind(settings)
         return module.load_model_id_aliases()

@@ -10,9 +10,11 @@ from unittest import mock
 from speaches_service import fallback, providers
 from speaches_service.precision import derived
 from speaches_service.providers import COREML, CPU, CUDA, Providers, list_of, model_of, with_options_of_user
-from speaches_service.settings import Settings, Synthesis, Transcription
+from speaches_service.settings import Synthesis
 from speaches_service.synthesis_probe import candidates, switch
 from speaches_service.synthesis_probe.decisions import Decision, Decisions, Verdict
+
+from . import example
 
 PATH = "/cache/hub/models--org--voice/snapshots/abc/model.onnx"
 
@@ -102,12 +104,9 @@ class ProvidersTest(unittest.TestCase):
         precision: str = "auto",
         **settings: Any,
     ) -> None:
-        chosen = Settings(
-            "/runtime",
-            ("127.0.0.1",),
-            0,
+        chosen = example.settings(
             synthesis=Synthesis(provider, forced, "x", precision, ("original", "float32", "coreml"), key),
-            transcription=Transcription("faster-whisper", device, forced, "x"),
+            transcription=example.transcription(device=device, forced=forced),
             **settings,
         )
         Providers(chosen, lambda *use: self.used.append(use)).rebind()

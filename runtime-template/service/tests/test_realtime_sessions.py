@@ -7,7 +7,7 @@ try:
     from pydantic import BaseModel, Field, ValidationError
 
     from speaches_service.realtime import sessions
-    from speaches_service.settings import Settings, Synthesis, Transcription
+    from tests import example
 except ImportError as error:
     print(f"skipping test_realtime_sessions, which needs pydantic and numpy: {error}", file=sys.stderr)
     raise unittest.SkipTest(f"needs pydantic and numpy: {error}") from error
@@ -142,16 +142,7 @@ class SessionsTest(unittest.TestCase):
             heard = Heard(model=transcription_model or ("distil" if intent == "conversation" else model))
             return Session(input_audio_transcription=heard)
 
-        settings = Settings(
-            "/runtime",
-            ("127.0.0.1",),
-            0,
-            synthesis=Synthesis("cpu", False, "x", "auto", (), None),
-            transcription=Transcription("faster-whisper", "cpu", False, "x"),
-            speech_model="kokoro",
-            transcription_model="base",
-            voice="af_bella",
-        )
+        settings = example.settings(tts_model="kokoro", stt_model="base", voice="af_bella")
         make = sessions.with_defaults(maker, settings)
         for session, heard in (
             (make("gpt"), "base"),
@@ -160,7 +151,7 @@ class SessionsTest(unittest.TestCase):
         ):
             self.assertEqual(session.input_audio_transcription.model, heard)
             self.assertEqual((session.speech_model, session.voice), ("kokoro", "af_bella"))
-        nothing = settings._replace(speech_model=None, transcription_model=None, voice=None)
+        nothing = settings._replace(tts_model=None, stt_model=None, voice=None)
         session = sessions.with_defaults(maker, nothing)("gpt")
         self.assertEqual((session.input_audio_transcription.model, session.voice), ("distil", "af_heart"))
 

@@ -6,8 +6,9 @@ import unittest
 from datetime import datetime
 
 from speaches_service.exit_codes import ExitCode, ServiceFailure
-from speaches_service.settings import Settings, Synthesis, Transcription
 from speaches_service.state import STATUS_FILE, State
+
+from . import example
 
 
 class StateTest(unittest.TestCase):
@@ -17,7 +18,7 @@ class StateTest(unittest.TestCase):
         self.directory = os.path.join(scratch.name, "deep", "state")
 
     def make(self, directory: str | None, sample: bool = False) -> State:
-        settings = Settings("/runtime", ("127.0.0.1", "::1"), 0, state_directory=directory, sample=sample)
+        settings = example.settings(state_dir=directory, sample=sample)
         return State(settings, 8000, started_at=1_700_000_000.5)
 
     def read(self) -> dict[str, object]:
@@ -47,15 +48,12 @@ class StateTest(unittest.TestCase):
         self.assertEqual(os.listdir(self.directory), [STATUS_FILE])
 
     def test_a_model_has_what_was_decided_and_then_what_was_found(self) -> None:
-        settings = Settings(
-            "/runtime",
-            ("::1",),
-            0,
-            state_directory=self.directory,
-            speech_model="a/speaks",
-            transcription_model="b/listens",
-            transcription=Transcription("whispercpp", "metal", False, "it is the fastest"),
-            synthesis=Synthesis("cuda", False, "there is one"),
+        settings = example.settings(
+            state_dir=self.directory,
+            tts_model="a/speaks",
+            stt_model="b/listens",
+            transcription=example.transcription("whispercpp", "metal"),
+            synthesis=example.synthesis(provider="cuda"),
         )
         state = State(settings, 8000, 0)
         state.open()

@@ -8,11 +8,11 @@ import unittest
 from unittest import mock
 
 try:
-    from speaches_service.settings import Settings, Synthesis
     from speaches_service.synthesis_probe import measuring
     from speaches_service.synthesis_probe.background import BackgroundProbe
     from speaches_service.synthesis_probe.candidates import COREML, Candidate
     from speaches_service.synthesis_probe.decisions import FILE, Decision, Decisions
+    from tests import example
     from tests.test_synthesis_measuring import CHILD, ends, make_voices, stub, wait_for_hanging
 except ImportError as error:
     print(f"skipping test_synthesis_background, which needs numpy: {error}", file=sys.stderr)
@@ -53,12 +53,9 @@ class BackgroundTest(unittest.TestCase):
         forced: bool = False,
         names: tuple[str, ...] = ("original", "float32", COREML),
     ) -> BackgroundProbe:
-        settings = Settings(
-            "/runtime",
-            ("127.0.0.1",),
-            0,
+        settings = example.settings(
             machine_directory=self.machine if machine == "" else machine,
-            synthesis=Synthesis(probe_key=key, forced=forced, candidates=names),
+            synthesis=example.synthesis(probe_key=key, forced=forced, candidates=names),
         )
         return BackgroundProbe(settings, lambda: self.cache, lambda *_: tuple(self.offered), CHILD)
 

@@ -13,6 +13,8 @@ import unittest
 
 from speaches_service.synthesis_probe.decisions import FILE
 
+from . import example
+
 SERVICE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 HUB = os.path.join(SERVICE, "..", "..", "tests", "sample", "hub")
 APP = os.path.join(os.path.dirname(sys.prefix), "app")
@@ -51,18 +53,18 @@ class ServiceTest(unittest.TestCase):
         hub = os.path.join(scratch, "hub")
         if not os.path.exists(hub):
             shutil.copytree(HUB, hub)
-        settings = {
-            "runtime": os.path.dirname(sys.prefix),
-            "addresses": ["127.0.0.1"],
-            "port": 0,
-            "user_interface": False,
-            "speech_model": "sample/tone-speech",
-            "transcription_model": "sample/tone-transcription",
-            "voice": "tone_plain",
-            "offline": True,
-            "sample": True,
-            "machine_directory": os.path.join(scratch, "machine"),
-            "synthesis": {
+        settings = example.raw_settings(
+            runtime=os.path.dirname(sys.prefix),
+            host=["127.0.0.1"],
+            port=0,
+            ui=False,
+            tts_model="sample/tone-speech",
+            stt_model="sample/tone-transcription",
+            voice="tone_plain",
+            offline=True,
+            sample=True,
+            machine_directory=os.path.join(scratch, "machine"),
+            synthesis={
                 "provider": "cpu",
                 "forced": False,
                 "why": "a test",
@@ -70,7 +72,7 @@ class ServiceTest(unittest.TestCase):
                 "candidates": ["original", "float32", "coreml"],
                 "probe_key": key,
             },
-        }
+        )
         path = os.path.join(scratch, "log")
         with open(path, "wb") as log:
             service = subprocess.Popen(

@@ -6,11 +6,12 @@ import unittest
 from collections.abc import Sequence
 from unittest import mock
 
-from speaches_service.settings import Settings, Synthesis
 from speaches_service.synthesis_probe import switch
 from speaches_service.synthesis_probe.candidates import FLOAT32, ORIGINAL, Candidate
 from speaches_service.synthesis_probe.decisions import Decision, Decisions, Verdict
 from speaches_service.synthesis_probe.switch import Switch
+
+from . import example
 
 FAST = Candidate("fast", "FastExecutionProvider", {"Cache": "here"}, "float32")
 OTHERS = (Verdict("original", "right", 1.0, 1.0), Verdict("float32", "right", 2.0, 0.99))
@@ -33,8 +34,8 @@ class SwitchTest(unittest.TestCase):
         self.addCleanup(announced.stop)
 
     def make(self, key: str | None = "k", forced: bool = False) -> Switch:
-        synthesis = Synthesis(probe_key=key, forced=forced, candidates=NAMES)
-        settings = Settings("/runtime", ("127.0.0.1",), 0, machine_directory=self.directory, synthesis=synthesis)
+        synthesis = example.synthesis(probe_key=key, forced=forced, candidates=NAMES)
+        settings = example.settings(machine_directory=self.directory, synthesis=synthesis)
         return Switch(settings, offered)
 
     def decide(self, decision: Decision, model: str = "a/b") -> None:
@@ -106,11 +107,11 @@ class SwitchTest(unittest.TestCase):
         source = (
             "import os, sys\n"
             f"sys.path.insert(0, {os.path.dirname(os.path.dirname(os.path.abspath(__file__)))!r})\n"
-            "from speaches_service.settings import Settings, Synthesis\n"
+            "from tests import example\n"
             "from speaches_service.synthesis_probe import switch\n"
             "from speaches_service.synthesis_probe.candidates import Candidate\n"
-            "synthesis = Synthesis(probe_key='k', candidates=('fast',))\n"
-            f"settings = Settings('/', ('127.0.0.1',), 0, synthesis=synthesis, machine_directory={self.directory!r})\n"
+            "synthesis = example.synthesis(probe_key='k', candidates=('fast',))\n"
+            f"settings = example.settings(synthesis=synthesis, machine_directory={self.directory!r})\n"
             f"fast = Candidate({FAST.name!r}, {FAST.provider!r}, {{}}, 'float32')\n"
             "def create():\n"
             f"    {end}\n"

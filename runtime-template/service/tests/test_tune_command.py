@@ -11,10 +11,10 @@ from unittest import mock
 
 try:
     from speaches_service.exit_codes import ExitCode, ServiceFailure
-    from speaches_service.settings import Settings, Synthesis
     from speaches_service.synthesis_probe import measuring
     from speaches_service.synthesis_probe.decisions import FILE, Decision, Decisions, Verdict
     from speaches_service.tune_command import tune
+    from tests import example
     from tests.test_synthesis_measuring import CHILD, make_voices, stub
 except ImportError as error:
     print(f"skipping test_tune_command, which needs numpy: {error}", file=sys.stderr)
@@ -47,9 +47,9 @@ class TuneTest(unittest.TestCase):
             pass
 
     def tune(self, key: str | None = "k", as_json: bool = False, command: list[str] = CHILD) -> str:
-        synthesis = Synthesis(probe_key=key, why="this is no Mac")
+        synthesis = example.synthesis(probe_key=key, why="this is no Mac")
         offered = (FAST, DYING) if key is not None else ()
-        settings = Settings("/runtime", ("127.0.0.1",), 0, machine_directory=self.machine, synthesis=synthesis)
+        settings = example.settings(machine_directory=self.machine, synthesis=synthesis)
         output = io.StringIO()
         with contextlib.redirect_stdout(output):
             tune(settings, as_json, lambda *_: offered, command)

@@ -5,9 +5,10 @@ import unittest
 from collections.abc import Callable
 from unittest import mock
 
-from speaches_service.settings import Settings
 from speaches_service.state import State
 from speaches_service.warm_up import WarmUp
+
+from . import example
 
 Answer = Callable[[str, str, bytes], tuple[int, bytes]]
 
@@ -48,8 +49,8 @@ class WarmUpTest(unittest.TestCase):
     def warm(self, answer: Answer, **settings: object) -> tuple[State, Upstream]:
         upstream = Upstream(answer)
         self.addCleanup(upstream.close)
-        fields = {"speech_model": "a/speaks", "transcription_model": "b/listens", "voice": "v", **settings}
-        chosen = Settings("/runtime", ("0.0.0.0",), 0, **fields)  # type: ignore[arg-type] # as the test says
+        fields = {"tts_model": "a/speaks", "stt_model": "b/listens", "voice": "v", **settings}
+        chosen = example.settings(host=("0.0.0.0",), **fields)
         port = upstream.server.server_address[1]
         state = State(chosen, port, 0)
         state.enter("serving")
@@ -104,11 +105,11 @@ class WarmUpTest(unittest.TestCase):
     def test_nothing_is_asked_when_nothing_is_to_be_warmed(self) -> None:
         state, upstream = self.warm(lambda *_: (500, b""), preload=False)
         self.assertEqual((state.phase, upstream.asked), ("ready", []))
-        state, upstream = self.warm(lambda *_: (500, b""), speech_model=None, transcription_model=None)
+        state, upstream = self.warm(lambda *_: (500, b""), tts_model=None, stt_model=None)
         self.assertEqual((state.phase, upstream.asked), ("ready", []))
 
     def test_what_comes_after_comes_when_the_service_is_ready(self) -> None:
-        chosen = Settings("/runtime", ("127.0.0.1",), 0, preload=False)
+        chosen = example.settings(preload=False)
         state = State(chosen, 1, 0)
         phases: list[str] = []
         with mock.patch("speaches_service.warm_up.announce"):
@@ -116,7 +117,7 @@ class WarmUpTest(unittest.TestCase):
         self.assertEqual(phases, ["ready"])
 
     def test_a_service_that_is_stopping_does_not_become_ready(self) -> None:
-        chosen = Settings("/runtime", ("127.0.0.1",), 0, preload=False)
+        chosen = example.settings(preload=False)
         state = State(chosen, 1, 0)
         state.enter("draining")
         then = mock.Mock()

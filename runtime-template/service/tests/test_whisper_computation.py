@@ -5,7 +5,8 @@ from typing import Any
 from unittest import mock
 
 from speaches_service import fallback, whisper_computation
-from speaches_service.settings import Settings, Transcription
+
+from . import example
 
 MODULE = "speaches.executors.whisper"
 
@@ -45,17 +46,17 @@ class WhisperComputationTest(unittest.TestCase):
 
     def transcribe(self, device: str = "cuda", *, forced: bool = False, **environment: str) -> Any:
         """As upstream's executor loads a model."""
-        transcription = Transcription("faster-whisper", device, forced, "x")
-        settings = Settings("/runtime", ("::1",), 0, transcription=transcription)
+        transcription = example.transcription(device=device, forced=forced)
+        settings = example.settings(transcription=transcription)
         whisper_computation.rebind(settings, lambda *use: self.used.append(use), environment)
         return vars(self.module)["WhisperModel"]("a/b", device=device, compute_type="float16", device_index=1)
 
     def test_a_runtime_without_faster_whisper_is_left_alone(self) -> None:
         self.has_faster_whisper = False
-        whisper_computation.rebind(Settings("/runtime", ("::1",), 0), mock.Mock(), {})
+        whisper_computation.rebind(example.settings(), mock.Mock(), {})
         self.assertEqual(vars(self.module)["WhisperModel"], self.load)
         del vars(self.module)["WhisperModel"]
-        whisper_computation.rebind(Settings("/runtime", ("::1",), 0), mock.Mock(), {})
+        whisper_computation.rebind(example.settings(), mock.Mock(), {})
 
     def test_another_upstream_is_an_error(self) -> None:
         del vars(self.module)["WhisperModel"]

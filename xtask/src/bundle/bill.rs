@@ -4,8 +4,8 @@ mod inside;
 
 use anyhow::Result;
 use serde_json::{Value, json};
-use speaches_launcher::input::{Kind, Origin};
-use speaches_launcher::layout::Family;
+use speaches_format::input::{Kind, Origin};
+use speaches_format::layout::Family;
 
 use super::components::Component;
 use super::{Packed, Runtime};

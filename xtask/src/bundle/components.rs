@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result};
-use speaches_launcher::input::{Input, Kind, Origin};
-use speaches_launcher::layout::{self, Family};
+use speaches_format::input::{Input, Kind, Origin};
+use speaches_format::layout::{self, Family};
 use wheel_archive::name::normalize;
 
 use super::Runtime;

@@ -3,7 +3,7 @@
 
 use anyhow::Result;
 use serde::Deserialize;
-use speaches_launcher::layout;
+use speaches_format::layout;
 
 use super::Runtime;
 use crate::failure::{Exit, Failure};

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use speaches_launcher::layout;
-use speaches_launcher::runtime::{Description, File};
+use speaches_format::description::{Description, File};
+use speaches_format::layout;
 
 /// One entry of an archive; paths are relative to the runtime.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use anyhow::Result;
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
-use speaches_launcher::layout::{self, Family};
+use speaches_format::layout::{self, Family};
 
 use super::Runtime;
 

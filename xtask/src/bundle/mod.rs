@@ -28,10 +28,10 @@ use std::thread;
 use anyhow::{Context as _, Result, bail};
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err::File;
-use speaches_launcher::layout;
-use speaches_launcher::runtime::Description;
-use speaches_launcher::system::System;
-use speaches_launcher::verification;
+use speaches_format::description::Description;
+use speaches_format::layout;
+use speaches_format::system::System;
+use speaches_format::verification;
 use zstd::zstd_safe::CParameter;
 
 use crate::digest::Sha256;

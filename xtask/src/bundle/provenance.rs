@@ -4,7 +4,7 @@
 
 use anyhow::Result;
 use serde_json::{Value, json};
-use speaches_launcher::input::Origin;
+use speaches_format::input::Origin;
 
 use super::components::Component;
 use super::{Packed, Runtime};

@@ -12,8 +12,8 @@ use std::thread;
 use anyhow::{Context as _, Result, bail};
 use camino::{Utf8Path, Utf8PathBuf};
 use flate2::{Compress, Compression, FlushCompress, Status};
-use speaches_launcher::runtime::File;
-use speaches_launcher::verification::mode_is;
+use speaches_format::description::File;
+use speaches_format::verification::mode_is;
 
 use crate::digest::{Hasher, Sha256};
 use crate::failure::{Exit, Failure};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use clap::Subcommand;
-use speaches_launcher::layout::Family;
+use speaches_format::layout::Family;
 use walkdir::WalkDir;
 
 use crate::failure::{Exit, Failure};

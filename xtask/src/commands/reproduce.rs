@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, Result, bail};
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
-use speaches_launcher::layout::{self, Family};
-use speaches_launcher::runtime::{Description, Head};
+use speaches_format::description::{Description, Head};
+use speaches_format::layout::{self, Family};
 
 use super::provision;
 use crate::choices::Choices;

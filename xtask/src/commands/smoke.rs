@@ -9,8 +9,8 @@ use clap::Args;
 use reqwest::blocking::Client;
 use reqwest::blocking::multipart::{Form, Part};
 use serde_json::{Value, json};
-use speaches_launcher::layout::Family;
-use speaches_launcher::runtime::Head;
+use speaches_format::description::Head;
+use speaches_format::layout::Family;
 
 use crate::failure::{Exit, Failure};
 use crate::http;

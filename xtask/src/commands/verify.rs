@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
-use speaches_launcher::runtime::Description;
+use speaches_format::description::Description;
 
 use crate::bundle::check;
 use crate::failure::{Exit, Failure};

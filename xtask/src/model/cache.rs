@@ -8,7 +8,7 @@
 use anyhow::{Context as _, Result, bail};
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err::File;
-use speaches_launcher::input::Origin;
+use speaches_format::input::Origin;
 use walkdir::WalkDir;
 
 use super::card::Card;

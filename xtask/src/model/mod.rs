@@ -11,7 +11,7 @@ pub mod resolve;
 
 use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
-use speaches_launcher::input::Origin;
+use speaches_format::input::Origin;
 
 use crate::digest::Sha256;
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, Result};
 use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
-use speaches_launcher::input::Origin;
+use speaches_format::input::Origin;
 
 use super::card::Card;
 use super::hub;

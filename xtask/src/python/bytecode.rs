@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, bail};
 use camino::Utf8PathBuf;
 use fs_err::File;
 
-use speaches_launcher::system::System;
+use speaches_format::system::System;
 
 use crate::digest::Sha256;
 use crate::failure::{Exit, Failure};

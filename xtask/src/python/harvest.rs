@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, bail};
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err::File;
 use serde::{Deserialize, Serialize};
-use speaches_launcher::layout::Family;
+use speaches_format::layout::Family;
 use walkdir::WalkDir;
 
 use super::trim;

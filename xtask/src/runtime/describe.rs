@@ -1,7 +1,7 @@
 //! The head of `runtime.json`, from a plan.
 
-use speaches_launcher::input::{Input, Origin};
-use speaches_launcher::runtime::{Head, Model, Python, SCHEMA};
+use speaches_format::description::{Head, Model, Python, SCHEMA};
+use speaches_format::input::{Input, Origin};
 
 use crate::model::ModelInput;
 use crate::plan::Plan;

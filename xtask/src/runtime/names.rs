@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Result, bail};
-use speaches_launcher::system::System;
+use speaches_format::system::System;
 use unicode_normalization::UnicodeNormalization as _;
 use wheel_archive::path::fold;
 

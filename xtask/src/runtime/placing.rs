@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use speaches_launcher::input::Kind;
-use speaches_launcher::layout;
+use speaches_format::input::Kind;
+use speaches_format::layout;
 
 use super::stage::Contents;
 use crate::plan::Plan;

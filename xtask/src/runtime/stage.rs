@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Result, bail};
 use camino::{Utf8Path, Utf8PathBuf};
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
-use speaches_launcher::layout;
-use speaches_launcher::runtime::{Description, File, Head};
-use speaches_launcher::system::System;
+use speaches_format::description::{Description, File, Head};
+use speaches_format::layout;
+use speaches_format::system::System;
 
 use crate::digest::Sha256;
 use crate::failure::{Exit, Failure};

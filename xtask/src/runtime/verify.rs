@@ -2,10 +2,10 @@
 
 use anyhow::{Context as _, Result, bail};
 use camino::Utf8Path;
-use speaches_launcher::layout;
-use speaches_launcher::runtime::{Description, SCHEMA};
-pub use speaches_launcher::verification::Differences;
-use speaches_launcher::verification::{self, Depth};
+use speaches_format::description::{Description, SCHEMA};
+use speaches_format::layout;
+pub use speaches_format::verification::Differences;
+use speaches_format::verification::{self, Depth};
 
 use crate::failure::{Exit, Failure};
 

@@ -25,7 +25,7 @@ const PACKAGE: &str = "src/speaches/";
 /// The package, in a tree of speaches.
 pub const SITE_PACKAGES: &str = crate::wheel::tree::SITE_PACKAGES;
 /// Data files, in a tree of speaches.
-pub const APP: &str = speaches_launcher::layout::APP;
+pub const APP: &str = speaches_format::layout::APP;
 
 /// Everything that decides what the installed speaches is.
 #[derive(Clone, Debug, Serialize)]

@@ -14,7 +14,7 @@ use crate::choices::Choices;
 use crate::digest::{Hasher, Sha256};
 use crate::failure::{Exit, Failure};
 use crate::inputs::Inputs;
-use crate::launcher::LauncherInput;
+use crate::launcher::{LauncherInput, sources};
 use crate::manifest::SpeachesManifest;
 use crate::plan::Plan;
 use crate::provision::Provision;
@@ -194,7 +194,7 @@ impl Collection {
         let built = match &plan.inputs.launcher.source {
             LauncherInput::Given { .. } | LauncherInput::Impossible { .. } => None,
             LauncherInput::Prebuilt { key, linker, .. } | LauncherInput::Built { key, linker, .. } => {
-                Some(Built { key: *key, linker: *linker, sources: LauncherInput::sources(provision.root)? })
+                Some(Built { key: *key, linker: *linker, sources: sources::digest(provision.root)? })
             }
         };
         Ok(Launcher { file, built })

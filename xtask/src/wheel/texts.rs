@@ -6,7 +6,7 @@ use std::io::{self, BufReader, Read};
 
 use anyhow::Result;
 use fs_err::File;
-use speaches_launcher::layout::Family;
+use speaches_format::layout::Family;
 use wheel_archive::path::RelativePath;
 use wheel_archive::place;
 use wheel_archive::unpack::{self, Sink};

@@ -7,7 +7,7 @@ use std::io::{BufReader, Read};
 
 use anyhow::Result;
 use fs_err::File;
-use speaches_launcher::layout::Family;
+use speaches_format::layout::Family;
 use wheel_archive::path::RelativePath;
 pub use wheel_archive::place::{DATA, SITE_PACKAGES};
 use wheel_archive::unpack::{self, Error, Sink};

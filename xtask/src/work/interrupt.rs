@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use speaches_launcher::exit::Exit;
+use speaches_format::exit::Exit;
 
 use super::child::kill;
 use super::held::GONE;

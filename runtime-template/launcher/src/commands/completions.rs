@@ -2,7 +2,7 @@
 
 use clap_complete::Shell;
 
-use crate::failure::{Exit, Failure};
+use speaches_format::failure::{Exit, Failure};
 
 /// Print a script that completes this program's commands and flags
 #[derive(clap::Args)]

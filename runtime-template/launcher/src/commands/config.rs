@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
+use speaches_format::failure::{Exit, Failure};
 
 use crate::accelerators::{Accelerators, Driver};
 use crate::config::{Config, Flags, Setting};
-use crate::failure::{Exit, Failure};
 use crate::own_runtime::OwnRuntime;
 
 /// Shows the settings that `serve` would start with
@@ -27,7 +27,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let runtime = OwnRuntime::find()?;
     let (mut config, accelerators) = super::with_sources(&runtime.root, |sources| {
         let config = Config::resolve(&arguments.flags, sources, &runtime.head)?;
-        let accelerators = Accelerators::find(&runtime, &config, sources, Driver::AskIfNeeded)?;
+        let accelerators = Accelerators::find(&runtime, &config, sources, Driver::AskIfNeeded);
         Ok((config, accelerators))
     })?;
     config.warnings.extend(super::serve::exposure(&config));

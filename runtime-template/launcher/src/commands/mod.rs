@@ -15,10 +15,11 @@ pub mod version;
 
 use std::path::Path;
 
+use speaches_format::failure::{Exit, Failure};
+use speaches_format::layout;
+use speaches_format::system::System;
+
 use crate::config::Sources;
-use crate::failure::{Exit, Failure};
-use crate::layout;
-use crate::system::System;
 
 /// The environment, the working directory and the contract of a runtime, as a command finds them.
 ///

@@ -1,11 +1,12 @@
 //! `speaches models`: the bundled ones and those in the user's cache.
 
 use serde_json::json;
+use speaches_format::failure::{Exit, Failure};
 
 use crate::config::{Config, Flags};
-use crate::failure::{Exit, Failure};
 use crate::hub::{self, Repository};
-use crate::manager::{Listening, Manager, become_command};
+use crate::listening::Listening;
+use crate::manager::{Manager, become_command};
 use crate::own_runtime::OwnRuntime;
 use crate::private_directory;
 
@@ -61,7 +62,7 @@ fn manage(runtime: &OwnRuntime, flags: &Flags, arguments: &[&str]) -> Result<Exi
         let config = Config::resolve(flags, sources, &runtime.head)?;
         private_directory::make(&config.values.hf_cache)?;
         let manager = Manager::prepare(runtime, &config, sources)?;
-        Err(become_command(manager.command(arguments, &Listening::as_configured(&config))))
+        Err(become_command(manager.command(arguments, &Listening::as_configured(&config))?))
     })
 }
 

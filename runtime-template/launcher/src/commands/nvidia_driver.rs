@@ -1,6 +1,7 @@
 //! The hidden subcommand that asks the NVIDIA driver, for a launcher that must not die of it.
 
-use crate::failure::{Exit, Failure};
+use speaches_format::failure::{Exit, Failure};
+
 use crate::machine::Nvidia;
 
 /// Prints the answer as one line of JSON.

@@ -1,10 +1,12 @@
 //! `speaches serve`: decide, prepare, become the service.
 
+use speaches_format::failure::{Exit, Failure};
+
 use crate::accelerators::{Accelerators, Driver};
-use crate::config::{Config, Flags, Sources, directories};
-use crate::failure::{Exit, Failure};
+use crate::config::{Config, Flags, Sources, directories, service_directories};
 use crate::instance::Instance;
-use crate::manager::{Listening, Manager, become_command};
+use crate::listening::Listening;
+use crate::manager::{Manager, become_command};
 use crate::own_runtime::OwnRuntime;
 use crate::private_directory;
 
@@ -22,18 +24,18 @@ fn serve(flags: &Flags, runtime: &OwnRuntime, sources: &Sources<'_>) -> Result<E
     if let Some(warning) = exposure(&config) {
         config.warnings.push(warning);
     }
-    config.warnings.extend(directories::warning(&config, sources));
+    config.warnings.extend(service_directories::warning(&config, sources));
     // Before the models, which take longer.
     #[cfg(unix)]
     let listeners =
         crate::listeners::Listeners::open(&config.values.host, config.values.port, !config.is_default("host"))?;
     // Before anything is written, and while clients can wait at the port: a driver may take its time.
-    let accelerators = Accelerators::find(runtime, &config, sources, Driver::AskIfNeeded)?;
+    let accelerators = Accelerators::find(runtime, &config, sources, Driver::AskIfNeeded);
     accelerators.decided()?;
     if config.values.port == 0 && config.is_default("state_dir") {
         Instance::forget_ended(&directories::state_root(sources));
     }
-    private_directory::make(&config.values.state_dir)?;
+    private_directory::make(&config.values.service.state_dir)?;
     private_directory::make(&config.values.hf_cache)?;
     let mut manager = Manager::prepare(runtime, &config, sources)?;
     for line in chosen(&config) {
@@ -45,12 +47,12 @@ fn serve(flags: &Flags, runtime: &OwnRuntime, sources: &Sources<'_>) -> Result<E
         for warning in &listeners.warnings {
             manager.note(format!("warning: {warning}"));
         }
-        let descriptors = Some(listeners.inherit()?);
+        let descriptors = listeners.inherit()?;
         Listening { addresses: listeners.addresses.clone(), port: listeners.port, descriptors }
     };
     #[cfg(not(unix))]
     let listening = Listening::as_configured(&config);
-    Err(become_command(manager.command(&["serve"], &listening)))
+    Err(become_command(manager.command(&["serve"], &listening)?))
 }
 
 /// The settings that people look for first, and where each comes from.
@@ -60,12 +62,12 @@ fn chosen(config: &Config) -> Vec<String> {
         format!("port {} ({})", values.port, origin("port")),
         format!(
             "speech: `{}` ({}), voice `{}` ({})",
-            values.tts_model,
+            values.service.tts_model,
             origin("tts_model"),
-            values.voice,
+            values.service.voice,
             origin("voice")
         ),
-        format!("transcription: `{}` ({})", values.stt_model, origin("stt_model")),
+        format!("transcription: `{}` ({})", values.service.stt_model, origin("stt_model")),
     ]
 }
 

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
+use speaches_format::failure::{Exit, Failure};
 
 use crate::config::{Config, Flags, directories};
-use crate::failure::{Exit, Failure};
 use crate::instance::Instance;
 use crate::own_runtime;
 
@@ -52,7 +52,7 @@ impl Selection {
             let config = own_runtime::OwnRuntime::find()
                 .and_then(|runtime| Config::resolve(&Flags::default(), sources, &runtime.head));
             if let Ok(config) = config
-                && let Some(instance) = Instance::read(&config.values.state_dir)
+                && let Some(instance) = Instance::read(&config.values.service.state_dir)
                 && found.iter().all(|known| known.directory != instance.directory)
             {
                 found.push(instance);

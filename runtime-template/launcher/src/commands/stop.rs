@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use speaches_format::failure::{Exit, Failure};
+
 use super::status::Selection;
-use crate::failure::{Exit, Failure};
 use crate::instance::Instance;
 use crate::process::{self, Request};
 

@@ -2,11 +2,13 @@
 
 use std::io::ErrorKind;
 
+use speaches_format::failure::{Exit, Failure};
+
 use crate::accelerators::{Accelerators, Driver};
-use crate::config::{Config, Flags, Sources, directories};
-use crate::failure::{Exit, Failure};
+use crate::config::{Config, Flags, Sources, service_directories};
+use crate::listening::Listening;
 use crate::machine::findings::CRASH_FILE;
-use crate::manager::{Listening, Manager, become_command};
+use crate::manager::{Manager, become_command};
 use crate::own_runtime::OwnRuntime;
 use crate::private_directory;
 
@@ -32,18 +34,18 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 fn tune(arguments: &Arguments, runtime: &OwnRuntime, sources: &Sources<'_>) -> Result<Exit, Failure> {
     let config = Config::resolve(&arguments.flags, sources, &runtime.head)?;
     forget_crash(&config, sources)?;
-    let accelerators = Accelerators::find(runtime, &config, sources, Driver::AskIfNeeded)?;
+    let accelerators = Accelerators::find(runtime, &config, sources, Driver::AskIfNeeded);
     accelerators.decided()?;
-    private_directory::make(&config.values.state_dir)?;
+    private_directory::make(&config.values.service.state_dir)?;
     private_directory::make(&config.values.hf_cache)?;
     let mut manager = Manager::prepare(runtime, &config, sources)?;
     manager.compute(&accelerators)?;
     let command = if arguments.json { &["tune", "--json"][..] } else { &["tune"] };
-    Err(become_command(manager.command(command, &Listening::as_configured(&config))))
+    Err(become_command(manager.command(command, &Listening::as_configured(&config))?))
 }
 
 fn forget_crash(config: &Config, sources: &Sources<'_>) -> Result<(), Failure> {
-    let path = directories::machine(config, sources).join(CRASH_FILE);
+    let path = service_directories::machine(config, sources).join(CRASH_FILE);
     match fs_err::remove_file(&path) {
         Err(error) if error.kind() != ErrorKind::NotFound => {
             Err(Failure::new(Exit::InputOutput, format!("the GPU stays off: {error}"))

@@ -1,12 +1,12 @@
 //! `speaches verify`: is every file of the runtime what it was made to be?
 
 use serde_json::json;
+use speaches_format::description::Description;
+use speaches_format::failure::{Exit, Failure};
+use speaches_format::layout;
+use speaches_format::verification::{self, Depth, Differences};
 
-use crate::failure::{Exit, Failure};
-use crate::layout;
 use crate::own_runtime;
-use crate::runtime::Description;
-use crate::verification::{self, Depth, Differences};
 
 /// How many differences are printed for people.
 const SHOWN: usize = 20;

@@ -1,8 +1,8 @@
 //! `speaches version`: what this runtime is.
 
 use serde_json::json;
+use speaches_format::failure::{Exit, Failure};
 
-use crate::failure::{Exit, Failure};
 use crate::own_runtime::OwnRuntime;
 
 /// Say what this runtime contains

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use serde_json::json;
+use speaches_format::failure::{Exit, Failure};
 
-use super::origin::{Origin, Setting};
-use crate::failure::{Exit, Failure};
+use super::origin::{Origin, Setting, find};
 
 /// Reads the file of the key if the layer that names it is stronger than the one that has the key itself. In one and
 /// the same layer the key itself counts.
@@ -13,7 +13,7 @@ use crate::failure::{Exit, Failure};
 /// # Errors
 /// [`Exit::NoInput`] when the file cannot be read, [`Exit::Config`] when no key is in it.
 pub fn read(settings: &mut [Setting], warnings: &mut Vec<String>) -> Result<(), Failure> {
-    let Some((path, origin)) = super::find(settings, "api_key_file")
+    let Some((path, origin)) = find(settings, "api_key_file")
         .and_then(|setting| Some((setting.value.as_str()?.to_owned(), setting.origin.clone())))
     else {
         return Ok(());

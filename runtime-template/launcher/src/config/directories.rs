@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Config, Sources};
-use crate::system::System;
+use speaches_format::system::System;
+
+use super::sources::Sources;
 
 /// The directory in which huggingface_hub keeps models, found as it finds it.
 #[must_use]
@@ -34,38 +35,8 @@ pub fn state_root(sources: &Sources<'_>) -> PathBuf {
     in_home(sources, below).unwrap_or_else(temporary)
 }
 
-/// What to say when the home cannot be written, so that another directory takes its place.
-#[must_use]
-pub fn warning(config: &Config, sources: &Sources<'_>) -> Option<String> {
-    let (home, state) = (sources.home()?, &config.values.state_dir);
-    (config.is_default("state_dir") && state.starts_with(temporary()))
-        .then(|| format!("`{}` cannot be written, so the state is in `{}`", home.display(), state.display()))
-}
-
-/// The directory for what several services of this machine share: the one above those of the single services, or the one
-/// that somebody chose for this service.
-#[must_use]
-pub fn shared(config: &Config, sources: &Sources<'_>) -> PathBuf {
-    if config.is_default("state_dir") { state_root(sources) } else { config.values.state_dir.clone() }
-}
-
-/// The directory for what services found out about this machine.
-#[must_use]
-pub fn machine(config: &Config, sources: &Sources<'_>) -> PathBuf {
-    shared(config, sources).join("machine")
-}
-
-/// The directory for large files that a service can make again: in the user's cache, or below the state that somebody chose
-/// for this service.
-#[must_use]
-pub fn cache(config: &Config, sources: &Sources<'_>) -> PathBuf {
-    if !config.is_default("state_dir") {
-        return config.values.state_dir.join("cache");
-    }
-    cache_root(sources)
-}
-
-fn cache_root(sources: &Sources<'_>) -> PathBuf {
+/// The directory of the user for large files that a service can make again.
+pub(super) fn cache_root(sources: &Sources<'_>) -> PathBuf {
     if let Some(cache) = sources.path("XDG_CACHE_HOME") {
         return cache.join("speaches");
     }
@@ -110,7 +81,7 @@ fn may_be_written(existing: &Path) -> bool {
 /// home that can only be read.
 ///
 /// N.B. everybody can make a directory there, so `private_directory` looks at it before anything is written.
-fn temporary() -> PathBuf {
+pub(super) fn temporary() -> PathBuf {
     #[cfg(unix)]
     let name = format!("speaches-{}", nix::unistd::Uid::effective());
     #[cfg(not(unix))]

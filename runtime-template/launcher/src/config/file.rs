@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
+use speaches_format::failure::{Exit, Failure};
 
 use super::document::{Content, Entry, Node};
 use super::kind::Place;
 use super::options::{self, Definition, OPTIONS};
-use crate::failure::{Exit, Failure};
 
 /// The block of our own.
 const BLOCK: &str = "x-speaches";

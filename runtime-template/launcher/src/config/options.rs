@@ -3,11 +3,12 @@
 //! Parsing, the command line, `speaches config` and `docs/configuration.md` are all made from it.
 
 use serde_json::{Value, json};
+use speaches_format::description::Head;
 
+use super::directories;
 use super::kind::Kind;
-use super::{Sources, directories};
+use super::sources::Sources;
 use crate::addresses;
-use crate::runtime::Head;
 
 /// How a setting is given on the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -17,6 +17,12 @@ pub struct Setting {
     pub origin: Origin,
 }
 
+/// The setting of this name, if it is there.
+#[must_use]
+pub fn find<'a>(settings: &'a [Setting], key: &str) -> Option<&'a Setting> {
+    settings.iter().find(|setting| setting.definition.key == key)
+}
+
 /// A layer of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {

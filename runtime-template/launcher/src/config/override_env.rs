@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::failure::{Exit, Failure};
+use speaches_format::failure::{Exit, Failure};
 
 /// What the file says.
 #[derive(Debug, Default)]

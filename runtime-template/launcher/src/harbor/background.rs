@@ -8,10 +8,11 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use speaches_format::failure::{Exit, Failure};
+
 use super::home::{Flavor, Home};
 use super::settings::Settings;
 use crate::config::{Config, Flags, Origin, Sources, Values, directories};
-use crate::failure::{Exit, Failure};
 use crate::instance::Instance;
 use crate::own_runtime::OwnRuntime;
 
@@ -80,7 +81,8 @@ impl<'a> Background<'a> {
         let config = Config::resolve(&Flags::default(), &as_started, &runtime.head)?;
         let hosts_origin = config.setting("host").map_or(Origin::Default, |setting| setting.origin.clone());
         let container_prefix = settings.container_prefix(sources);
-        let Values { port, host: hosts, state_dir: state, .. } = config.values;
+        let Values { port, host: hosts, service, .. } = config.values;
+        let state = service.state_dir;
         let states = directories::state_root(&as_started);
         Ok(Self { home, variables, port, port_origin, hosts, hosts_origin, container_prefix, state, states })
     }

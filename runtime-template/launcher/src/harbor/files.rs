@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use speaches_format::failure::{Exit, Failure};
+use speaches_format::layout;
+
 use super::home::{Flavor, Home};
 use super::marked::{Marked, mark, state_of};
-use crate::failure::{Exit, Failure};
-use crate::layout;
 
 const CONTRACT: &str = "speaches_native.yml";
 const SCRIPT: &str = "speaches_native.sh";

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use speaches_format::failure::{Exit, Failure};
+
 use crate::child;
 use crate::config::Sources;
-use crate::failure::{Exit, Failure};
 
 /// How long `harbor home` may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -21,12 +22,12 @@ pub enum Flavor {
 }
 
 impl Flavor {
-    /// What messages call it.
+    /// For people.
     #[must_use]
-    pub const fn name(self) -> &'static str {
+    pub const fn describe(self) -> &'static str {
         match self {
-            Self::Native => "native",
-            Self::Stock => "stock",
+            Self::Native => "native: it starts services on this machine itself",
+            Self::Stock => "stock: it knows containers only",
         }
     }
 }
@@ -107,7 +108,7 @@ fn usual_place(sources: &Sources<'_>) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::system::System;
+    use speaches_format::system::System;
 
     fn harbor(files: &[&str]) -> tempfile::TempDir {
         let directory = tempfile::tempdir().unwrap();

@@ -5,6 +5,8 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 
+use speaches_format::system::System;
+
 use super::background::Background;
 use super::bridge::{self, Bridge};
 use super::docker::{self, Container};
@@ -12,7 +14,6 @@ use super::health;
 use super::home::Flavor;
 use super::readiness::Model;
 use crate::instance::Instance;
-use crate::system::System;
 
 const START: &str = "`speaches harbor up` starts it";
 /// Why Docker's gateway is none of this machine's addresses.

@@ -3,6 +3,7 @@
 //! So no record is needed that could be lost, or say something else than the files do after half an installation.
 
 use sha2::{Digest as _, Sha256};
+use speaches_format::hex;
 
 const MARK: &str = "# speaches-native ";
 const WHAT: &str = " made by `speaches harbor install`; a file that was changed is left alone";
@@ -38,7 +39,7 @@ pub fn state_of(text: &str) -> Marked {
 }
 
 fn digest(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(&Sha256::digest(text.as_bytes()))
 }
 
 #[cfg(test)]

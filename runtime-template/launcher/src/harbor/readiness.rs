@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
+use speaches_format::failure::{Exit, Failure};
 
 use super::background::Background;
-use crate::failure::{Exit, Failure};
 use crate::instance::Instance;
 
 /// How long nothing may change while models are loaded. The service gives up on one after 300 s.

@@ -2,8 +2,9 @@
 
 use std::process::{Command, ExitStatus};
 
+use speaches_format::failure::{Exit, Failure};
+
 use super::home::Home;
-use crate::failure::{Exit, Failure};
 
 /// Runs it to its end, in the user's directory and terminal.
 ///

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use speaches_format::failure::Failure;
+
 use super::home::Home;
 use crate::config::Sources;
 use crate::config::override_env;
-use crate::failure::Failure;
 
 /// A Harbor makes its `.env` of the second one when it runs for the first time.
 const PLACES: [&str; 2] = [".env", "profiles/default.env"];

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 pub use nvidia::Nvidia;
 
-use crate::system::System;
+use speaches_format::system::System;
 
 /// The machine that this program runs on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -1,11 +1,10 @@
 //! What a runtime can do on a machine, and why not.
 
 use serde::Serialize;
+use speaches_format::description::Head;
+use speaches_format::system::{Architecture, System};
 
-use crate::input::Kind;
 use crate::machine::{Machine, Nvidia, nvidia};
-use crate::runtime::Head;
-use crate::system::System;
 
 /// The oldest macOS whose Accelerate has what whisper.cpp's wheel links against (`cblas_sgemm$NEWLAPACK`).
 const MACOS_OF_WHISPERCPP: (u32, u32) = (13, 3);
@@ -23,13 +22,16 @@ pub struct Wheels {
     pub whispercpp: bool,
     /// The major version of the CUDA libraries, where there are some.
     pub cuda: Option<u32>,
+    /// The system and the processor of the target.
+    #[serde(skip)]
+    pub platform: (System, Architecture),
 }
 
 impl Wheels {
     /// Those of a runtime.
     #[must_use]
     pub fn of(head: &Head) -> Self {
-        let wheels = || head.inputs.iter().filter(|input| input.kind == Kind::Wheel);
+        let wheels = || head.wheels();
         Self {
             target: head.target.clone(),
             accelerator: head.accelerator.clone(),
@@ -39,6 +41,7 @@ impl Wheels {
                 .filter(|wheel| wheel.name.starts_with("nvidia-cuda-runtime"))
                 .find_map(|wheel| wheel.version.as_deref()?.split('.').next()?.parse().ok())
                 .filter(|_| head.accelerator == "cuda"),
+            platform: (head.system(), Architecture::of(&head.target)),
         }
     }
 
@@ -49,13 +52,13 @@ impl Wheels {
     }
 
     fn is_macos(&self) -> bool {
-        System::of(&self.target) == System::MacOs
+        self.platform.0 == System::MacOs
     }
 
     /// Whether it is for Macs with a GPU that shares the memory of the processor.
     #[must_use]
     pub fn is_apple_silicon(&self) -> bool {
-        self.is_macos() && self.target.starts_with("aarch64-")
+        self.platform == (System::MacOs, Architecture::Arm64)
     }
 }
 
@@ -145,7 +148,7 @@ fn cuda(wheels: &Wheels, machine: &Machine) -> Ability {
 mod tests {
     use super::*;
     use crate::config::tests::head;
-    use crate::input::{Input, Origin};
+    use speaches_format::input::{Input, Kind, Origin};
 
     #[test]
     fn wheels_are_known_by_their_names() {

@@ -13,8 +13,9 @@ mod table;
 use serde::Serialize;
 
 pub use abilities::{Abilities, Ability, Wheels};
-pub use requests::{Accelerator, Backend, Device, Precision, Provider, Request, Requests};
+pub use requests::Requests;
 
+use crate::config::words::{Accelerator, Backend, Device, Precision, Provider};
 use crate::machine::Machine;
 use crate::machine::findings::{Crash, ModelProbe};
 
@@ -38,6 +39,7 @@ pub struct Question<'a> {
 
 /// What Whisper models transcribe with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(serde::Deserialize), serde(deny_unknown_fields))]
 pub struct Transcription {
     /// What runs them.
     pub backend: Backend,
@@ -76,6 +78,24 @@ pub struct Decision {
 }
 
 impl Decision {
+    /// That of a command that computes nothing.
+    #[must_use]
+    pub fn none() -> Self {
+        let why = "nothing was decided".to_owned();
+        let (backend, device) = (Backend::FasterWhisper, Device::Cpu);
+        Self {
+            transcription: Transcription { backend, device, forced: false, why: why.clone() },
+            synthesis: Synthesis {
+                provider: Provider::Cpu,
+                forced: false,
+                precision: Precision::Auto,
+                why,
+                candidates: &[],
+            },
+            notes: Vec::new(),
+        }
+    }
+
     /// Whether the CUDA libraries of the runtime have to be found.
     #[must_use]
     pub fn uses_cuda(&self) -> bool {

@@ -1,74 +1,7 @@
 //! What somebody wants to compute with.
 
-use std::fmt;
-
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
-
 use crate::config::Config;
-use crate::failure::{Exit, Failure};
-
-/// The coarse choice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Accelerator {
-    /// Everything on the CPU.
-    Cpu,
-    /// Transcription on Metal.
-    Metal,
-    /// Speech on CoreML.
-    CoreMl,
-    /// Both on CUDA.
-    Cuda,
-}
-
-/// What runs Whisper.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Backend {
-    /// Upstream's own, over CTranslate2.
-    #[serde(rename = "faster-whisper")]
-    FasterWhisper,
-    /// whisper.cpp, with faster-whisper behind it.
-    #[serde(rename = "whispercpp")]
-    WhisperCpp,
-}
-
-/// What Whisper runs on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Device {
-    /// The processor.
-    Cpu,
-    /// A GPU of NVIDIA's.
-    Cuda,
-    /// A GPU of Apple's.
-    Metal,
-}
-
-/// What onnxruntime runs models that speak on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Provider {
-    /// The processor.
-    Cpu,
-    /// Apple's GPU or neural engine, as CoreML decides.
-    CoreMl,
-    /// A GPU of NVIDIA's.
-    Cuda,
-}
-
-/// The numbers that a quantised model that speaks computes with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Precision {
-    /// As was found to be faster: float32 as long as nothing was.
-    Auto,
-    /// As they are in the model's own file.
-    Original,
-    /// The same weights as float32.
-    Float32,
-}
+use crate::config::words::{Accelerator, Backend, Device, Precision, Provider};
 
 /// One setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,17 +29,19 @@ pub struct Requests {
 
 impl Requests {
     /// The settings as they were resolved.
-    ///
-    /// # Errors
-    /// When the table of settings knows a word that this does not, which is a mistake in this program.
-    pub fn of(config: &Config) -> Result<Self, Failure> {
-        Ok(Self {
-            accelerator: request(config, "accelerator")?,
-            backend: request(config, "stt_backend")?,
-            device: request(config, "stt_device")?,
-            provider: request(config, "tts_provider")?,
-            precision: request(config, "precision")?,
-        })
+    #[must_use]
+    pub fn of(config: &Config) -> Self {
+        fn request<T>(choice: Option<T>, key: &str, config: &Config) -> Request<T> {
+            Request { choice, by: config.origin(key) }
+        }
+        let values = &config.values;
+        Self {
+            accelerator: request(values.accelerator, "accelerator", config),
+            backend: request(values.stt_backend, "stt_backend", config),
+            device: request(values.stt_device, "stt_device", config),
+            provider: request(values.tts_provider, "tts_provider", config),
+            precision: request(values.precision, "precision", config),
+        }
     }
 
     /// Whether the answer of an NVIDIA driver can make a difference: who wants the CPU need not wait for a driver that
@@ -121,43 +56,6 @@ impl Requests {
         };
         transcription || self.provider.choice.map_or(open, |provider| provider == Provider::Cuda)
     }
-}
-
-fn request<T: DeserializeOwned>(config: &Config, key: &str) -> Result<Request<T>, Failure> {
-    let value = config.setting(key).map_or(&Value::Null, |setting| &setting.value);
-    let choice = if value == "auto" {
-        None
-    } else {
-        let choice = serde_json::from_value(value.clone());
-        Some(choice.map_err(|error| Failure::new(Exit::Internal, format!("`{key}` is {value}: {error}")))?)
-    };
-    Ok(Request { choice, by: config.origin(key) })
-}
-
-/// Shows a word as the settings have it.
-macro_rules! shown {
-    ($($kind:ident { $($word:ident $text:literal),+ })+) => {$(
-        impl $kind {
-            /// As the settings have it.
-            #[must_use]
-            pub const fn word(self) -> &'static str {
-                match self { $(Self::$word => $text),+ }
-            }
-        }
-        impl fmt::Display for $kind {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(self.word())
-            }
-        }
-    )+};
-}
-
-shown! {
-    Accelerator { Cpu "cpu", Metal "metal", CoreMl "coreml", Cuda "cuda" }
-    Backend { FasterWhisper "faster-whisper", WhisperCpp "whispercpp" }
-    Device { Cpu "cpu", Cuda "cuda", Metal "metal" }
-    Provider { Cpu "cpu", CoreMl "coreml", Cuda "cuda" }
-    Precision { Auto "auto", Original "original", Float32 "float32" }
 }
 
 #[cfg(test)]
@@ -175,7 +73,7 @@ mod tests {
             for word in words {
                 let mut flags = Flags::default();
                 flags.values.insert(definition.key, (*word).to_owned());
-                let requests = World::new(&[], "").with(&flags, &head(), |config, _| Requests::of(config).unwrap());
+                let requests = World::new(&[], "").with(&flags, &head(), |config, _| Requests::of(config));
                 let shown = match key {
                     "accelerator" => requests.accelerator.choice.map(Accelerator::word),
                     "stt_backend" => requests.backend.choice.map(Backend::word),

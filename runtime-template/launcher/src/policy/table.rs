@@ -2,6 +2,9 @@
 
 use std::path::Path;
 
+use speaches_format::system::{Architecture, System};
+
+use super::requests::Request;
 use super::*;
 use crate::machine::Nvidia;
 use crate::machine::findings::Candidate;
@@ -12,11 +15,17 @@ pub const GOOD_DRIVER: Nvidia = Nvidia::Present { devices: 1, cuda: 12_080 };
 
 pub fn wheels(target: &str, accelerator: &str, whispercpp: bool) -> Wheels {
     let cuda = (accelerator == "cuda").then_some(12);
-    Wheels { target: target.into(), accelerator: accelerator.into(), whispercpp, cuda }
+    Wheels {
+        target: target.into(),
+        accelerator: accelerator.into(),
+        whispercpp,
+        cuda,
+        platform: (System::of(target), Architecture::of(target)),
+    }
 }
 
 pub fn machine(target: &str, nvidia: Option<Nvidia>) -> Machine {
-    let is_macos = target.ends_with("-apple-darwin");
+    let is_macos = System::of(target) == System::MacOs;
     Machine {
         system: if is_macos { "macOS 15.1" } else { "Linux 6.1" }.into(),
         macos: is_macos.then_some((15, 1)),

@@ -3,9 +3,9 @@
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use speaches_format::layout;
 
-use super::Request;
-use crate::layout;
+use super::request::Request;
 
 /// The command line has the name of the script, which nothing else has.
 pub fn is_service(pid: u32) -> bool {

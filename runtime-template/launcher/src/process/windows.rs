@@ -7,7 +7,7 @@ use windows_sys::Win32::System::Threading::{
     EVENT_MODIFY_STATE, OpenEventW, OpenProcess, PROCESS_TERMINATE, SetEvent, TerminateProcess,
 };
 
-use super::Request;
+use super::request::Request;
 
 /// Only a service has such an event.
 pub fn is_service(pid: u32) -> bool {

@@ -40,9 +40,9 @@ def with_defaults(maker: Callable[..., Any], settings: Settings) -> Callable[...
         model: str, intent: str = "conversation", language: str | None = None, transcription_model: str | None = None
     ) -> Any:
         if intent != "transcription":
-            transcription_model = transcription_model or settings.transcription_model
+            transcription_model = transcription_model or settings.stt_model
         session = maker(model, intent, language, transcription_model)
-        session.speech_model = settings.speech_model or session.speech_model
+        session.speech_model = settings.tts_model or session.speech_model
         session.voice = settings.voice or session.voice
         return session
 

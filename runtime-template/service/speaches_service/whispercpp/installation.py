@@ -44,8 +44,8 @@ def install(settings: Settings, on_use: Callable[[str, str, str], None]) -> None
                 "leave out `--stt-backend` and what else asks for it, or see docs/transcription.md",
             )
         announce(f"speech is transcribed by faster-whisper, not by whisper.cpp: {reason}", "warning")
-        if settings.transcription_model is not None:
-            on_use(settings.transcription_model, "faster-whisper", "cpu")
+        if settings.stt_model is not None:
+            on_use(settings.stt_model, "faster-whisper", "cpu")
         return
     # Only now: it is derived from upstream's classes.
     from speaches_service.whispercpp.executor import Choice, ExecutorRegistry, Plan
@@ -75,7 +75,7 @@ def _reason_against(settings: Settings, catalogue: Catalogue) -> str | None:
         if not chosen.forced:
             return f"{died}; `speaches tune` tries it again"
         announce(f"{died}; it is used again, since it was asked for", "warning")
-    model = settings.transcription_model
+    model = settings.stt_model
     if model is None:
         return None
     wanted = catalogue.wanted(model)

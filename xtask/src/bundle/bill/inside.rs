@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 use serde_json::{Value, json};
-use speaches_launcher::input::{Kind, Origin};
-use speaches_launcher::layout::{self, Family};
+use speaches_format::input::{Kind, Origin};
+use speaches_format::layout::{self, Family};
 
 use super::super::components::Component;
 use super::super::{Runtime, crates, linked};

@@ -9,8 +9,8 @@ use anyhow::{Context as _, Result};
 use camino::Utf8Path;
 use fs_err::File;
 use serde_json::Value;
-use speaches_launcher::runtime::Description;
-use speaches_launcher::verification::Differences;
+use speaches_format::description::Description;
+use speaches_format::verification::Differences;
 
 use super::super::{image, tarball as archive};
 use super::walk::Walk;

@@ -10,8 +10,8 @@ use std::io::{self, Read, Seek as _, SeekFrom};
 use anyhow::{Result, bail};
 use camino::Utf8Path;
 use fs_err::File;
-use speaches_launcher::runtime::Description;
-use speaches_launcher::verification::Differences;
+use speaches_format::description::Description;
+use speaches_format::verification::Differences;
 
 use super::checksums::{CHECKSUMS, Checksums};
 use super::image::SUFFIX;

@@ -5,9 +5,9 @@ use std::io::{self, Read};
 
 use anyhow::{Context as _, Result};
 use camino::Utf8Path;
-use speaches_launcher::layout;
-use speaches_launcher::runtime::{Description, File};
-use speaches_launcher::verification::Differences;
+use speaches_format::description::{Description, File};
+use speaches_format::layout;
+use speaches_format::verification::Differences;
 
 use super::super::entries;
 use super::{damaged, reading};

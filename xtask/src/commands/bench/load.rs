@@ -15,7 +15,7 @@ use reqwest::blocking::multipart::{Form, Part};
 use reqwest::blocking::{Client, RequestBuilder};
 use reqwest::header::CONNECTION;
 use serde_json::{Value, json};
-use speaches_launcher::runtime::Head;
+use speaches_format::description::Head;
 
 use super::child::resident;
 use super::peers::PATIENCE;

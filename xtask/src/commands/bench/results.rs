@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use anyhow::{Context as _, Result};
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
-use speaches_launcher::runtime::Description;
+use speaches_format::description::Description;
 
 use super::catalog::Benchmark;
 use super::machine::Machine;
@@ -220,12 +220,12 @@ impl Runtime {
     fn of(description: &Description) -> Self {
         let head = &description.head;
         let size = |id: &str| {
-            let directory = Utf8PathBuf::from(speaches_launcher::layout::MODELS_HUB)
+            let directory = Utf8PathBuf::from(speaches_format::layout::MODELS_HUB)
                 .join(format!("models--{}", id.replace('/', "--")));
             let files = description.files.iter().filter(|file| Utf8Path::new(&file.path).starts_with(&directory));
             files.map(|file| file.size).sum()
         };
-        let model = |model: &speaches_launcher::runtime::Model| Model { id: model.id.clone(), size: size(&model.id) };
+        let model = |model: &speaches_format::description::Model| Model { id: model.id.clone(), size: size(&model.id) };
         Self {
             speaches: head.version.clone(),
             python: head.python.version.clone(),

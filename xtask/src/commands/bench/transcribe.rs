@@ -11,7 +11,7 @@ use clap::Args;
 use reqwest::blocking::Client;
 use reqwest::blocking::multipart::{Form, Part};
 use serde_json::Value;
-use speaches_launcher::runtime::Head;
+use speaches_format::description::Head;
 
 use super::child::processor_time;
 use super::contest::{self, Contestant, timed};

@@ -11,8 +11,8 @@ use std::thread;
 use anyhow::{Context as _, Result, bail};
 use camino::Utf8PathBuf;
 use clap::Args;
-use speaches_launcher::layout::Family;
-use speaches_launcher::runtime::Description;
+use speaches_format::description::Description;
+use speaches_format::layout::Family;
 
 use super::child;
 use super::contest::{self, Contestant, timed};

@@ -6,8 +6,8 @@
 use std::collections::BTreeSet;
 
 use serde::Deserialize;
-use speaches_launcher::input;
-use speaches_launcher::runtime::Head;
+use speaches_format::description::Head;
+use speaches_format::input;
 
 use super::Contents;
 use super::finding::{Finding, Kind};

@@ -23,9 +23,9 @@ use std::collections::BTreeSet;
 use anyhow::Result;
 use camino::Utf8Path;
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
-use speaches_launcher::input::{self, Origin};
-use speaches_launcher::layout::{self, Family};
-use speaches_launcher::runtime::{Description, Head};
+use speaches_format::description::{Description, Head};
+use speaches_format::input::{self, Origin};
+use speaches_format::layout::{self, Family};
 
 pub use accepted::Accepted;
 pub use finding::{Finding, Kind};

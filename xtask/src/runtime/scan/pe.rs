@@ -3,7 +3,7 @@
 
 use object::endian::LittleEndian;
 use object::pe;
-use speaches_launcher::layout;
+use speaches_format::layout;
 
 use super::finding::Kind;
 use super::image::{Damaged, Image};

@@ -4,8 +4,8 @@ mod images;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use images::{ARM64, Elf, MachO, X86_64, pe, universal};
-use speaches_launcher::input::Input;
-use speaches_launcher::runtime::{File, Python, SCHEMA};
+use speaches_format::description::{File, Python, SCHEMA};
+use speaches_format::input::Input;
 
 use super::accepted::Acceptance;
 use super::*;

@@ -4,21 +4,23 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::{Check, Patient, Verdict};
+use speaches_format::description::{Description, File};
+#[cfg(not(unix))]
+use speaches_format::failure::Exit;
+use speaches_format::failure::Failure;
+use speaches_format::layout;
+use speaches_format::system::System;
+use speaches_format::verification::{self, Depth};
+
+use super::check::{Check, Patient, Verdict};
 use crate::accelerators::Accelerators;
 use crate::config::{Config, directories};
-#[cfg(not(unix))]
-use crate::failure::Exit;
-use crate::failure::Failure;
 use crate::instance::Instance;
 #[cfg(unix)]
 use crate::listeners::Listeners;
 use crate::own_runtime::{DAMAGED, OwnRuntime};
 use crate::policy::Decision;
-use crate::runtime::{Description, File};
-use crate::system::System;
-use crate::verification::{self, Depth};
-use crate::{child, environment, hub, layout, machine};
+use crate::{child, environment, hub, machine};
 
 /// How long the interpreter may take to start, on a machine that does something else.
 const INTERPRETER_PATIENCE: Duration = Duration::from_secs(20);
@@ -47,7 +49,7 @@ pub fn all(patient: &Patient<'_>) -> Vec<Check> {
             checks.extend(port(config, patient));
             checks.extend(exposure(config));
             checks.push(writable("cache", "the Hugging Face cache", &config.values.hf_cache, Verdict::Warn));
-            checks.push(writable("state", "the state directory", &config.values.state_dir, Verdict::Fail));
+            checks.push(writable("state", "the state directory", &config.values.service.state_dir, Verdict::Fail));
             checks.extend(space(&config.values.hf_cache));
         }
         Some(Err(failure)) => checks.push(Check::failed("settings", failure)),
@@ -163,7 +165,7 @@ fn port(config: &Config, patient: &Patient<'_>) -> Vec<Check> {
     let values = &config.values;
     let own = Instance::find_all(&directories::state_root(patient.sources))
         .into_iter()
-        .chain(Instance::read(&values.state_dir))
+        .chain(Instance::read(&values.service.state_dir))
         .find(|instance| instance.alive && instance.status.port == values.port);
     if let Some(own) = own {
         let said = format!("{} is served already, by pid {}", values.port, own.status.pid);
@@ -257,7 +259,7 @@ fn space(_directory: &Path) -> Option<Check> {
 
 /// macOS marks what a browser has fetched, and refuses to start it.
 fn quarantine(runtime: &OwnRuntime) -> Option<Check> {
-    if System::of(&runtime.head.target) != System::MacOs {
+    if runtime.head.system() != System::MacOs {
         return None;
     }
     let attribute = "com.apple.quarantine";

@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::{Check, Patient, as_text};
+use super::check::{Check, Patient};
+use super::text::as_text;
 use crate::commands::{config, status, version};
 use crate::config::directories;
 use crate::instance::Instance;

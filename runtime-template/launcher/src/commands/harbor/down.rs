@@ -1,7 +1,9 @@
 //! `speaches harbor down`: Harbor, then the service that it used.
 
-use super::{Words, service};
-use crate::failure::{Exit, Failure};
+use speaches_format::failure::{Exit, Failure};
+
+use super::service;
+use super::words::Words;
 use crate::harbor::background::Background;
 use crate::harbor::home::Flavor;
 use crate::harbor::script;

@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use super::describe;
-use crate::failure::{Exit, Failure};
+use speaches_format::failure::{Exit, Failure};
+
 use crate::harbor::files::{Done, File, Found};
 use crate::harbor::home::{Flavor, Home};
 use crate::own_runtime::OwnRuntime;
 
 pub fn install(home: &Home, files: &[File], dry_run: bool, replace: bool) -> Result<Exit, Failure> {
-    eprintln!("Harbor is in `{}` ({})", home.path.display(), describe(home.flavor));
+    eprintln!("Harbor is in `{}` ({})", home.path.display(), home.flavor.describe());
     let mut kept = false;
     for file in files {
         let path = file.path.display();

@@ -5,18 +5,20 @@ mod install;
 mod service;
 mod status;
 mod up;
+mod words;
 
 use std::path::PathBuf;
 
 use clap::{Subcommand, ValueEnum};
+use speaches_format::failure::{Exit, Failure};
+use speaches_format::system::System;
 
 use crate::config::Sources;
-use crate::failure::{Exit, Failure};
 use crate::harbor::background::Background;
 use crate::harbor::files::File;
 use crate::harbor::home::{Flavor, Home};
 use crate::own_runtime::OwnRuntime;
-use crate::system::System;
+use words::Words;
 
 /// Let Harbor (av/harbor) use this runtime beside its containers
 #[derive(clap::Args)]
@@ -81,17 +83,6 @@ struct Which {
     flavor: Choice,
 }
 
-/// What Harbor is told.
-#[derive(clap::Args)]
-struct Words {
-    /// Harbor's services; without any, `up` starts its default ones and speaches, and `down` stops all
-    #[arg(value_name = "SERVICES")]
-    services: Vec<String>,
-    /// Handed to Harbor as they are, such as `-- --open`
-    #[arg(last = true, value_name = "FLAGS")]
-    flags: Vec<String>,
-}
-
 #[derive(Clone, Copy, Default, ValueEnum)]
 enum Choice {
     /// Look at it.
@@ -143,19 +134,4 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
             Command::Stop(_) => service::stop(&home, &background()?),
         }
     })
-}
-
-fn require_stock(home: &Home) -> Result<(), Failure> {
-    if home.flavor == Flavor::Stock {
-        return Ok(());
-    }
-    Err(Failure::new(Exit::Config, "this Harbor starts and stops native services itself")
-        .hint("use `speaches harbor up` and `speaches harbor down`; or say `--flavor stock` if it should not"))
-}
-
-const fn describe(flavor: Flavor) -> &'static str {
-    match flavor {
-        Flavor::Native => "native: it starts services on this machine itself",
-        Flavor::Stock => "stock: it knows containers only",
-    }
 }

@@ -1,14 +1,14 @@
 //! `speaches harbor start` and `stop`: the service beside a Harbor that knows containers only.
 
-use super::require_stock;
+use speaches_format::failure::{Exit, Failure};
+use speaches_format::system::System;
+
 use crate::commands::stop;
-use crate::failure::{Exit, Failure};
 use crate::harbor::background::Background;
 use crate::harbor::bridge::{self, Bridge};
-use crate::harbor::home::Home;
+use crate::harbor::home::{Flavor, Home};
 use crate::harbor::hops;
 use crate::instance::Instance;
-use crate::system::System;
 
 /// Starts it, unless it runs.
 pub fn start(home: &Home, background: &Background<'_>) -> Result<Exit, Failure> {
@@ -108,4 +108,12 @@ pub fn remove_log(background: &Background<'_>) -> Result<(), Failure> {
         eprintln!("removed `{}`", background.log().display());
     }
     Ok(())
+}
+
+fn require_stock(home: &Home) -> Result<(), Failure> {
+    if home.flavor == Flavor::Stock {
+        return Ok(());
+    }
+    Err(Failure::new(Exit::Config, "this Harbor starts and stops native services itself")
+        .hint("use `speaches harbor up` and `speaches harbor down`; or say `--flavor stock` if it should not"))
 }

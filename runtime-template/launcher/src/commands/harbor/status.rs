@@ -1,7 +1,7 @@
 //! `speaches harbor status`: whether Harbor uses this runtime, and every hop between Open WebUI and the service.
 
-use super::describe;
-use crate::failure::{Exit, Failure};
+use speaches_format::failure::{Exit, Failure};
+
 use crate::harbor::background::Background;
 use crate::harbor::files::{File, Found};
 use crate::harbor::home::Home;
@@ -10,7 +10,7 @@ use crate::own_runtime::OwnRuntime;
 
 /// Prints a line for each file and each hop.
 pub fn status(home: &Home, background: &Background<'_>, runtime: &OwnRuntime) -> Result<Exit, Failure> {
-    println!("Harbor: `{}` ({})", home.path.display(), describe(home.flavor));
+    println!("Harbor: `{}` ({})", home.path.display(), home.flavor.describe());
     let mut states = Vec::new();
     for file in File::all(home, &runtime.root)? {
         let found = file.find()?;

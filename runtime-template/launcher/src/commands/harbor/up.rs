@@ -3,8 +3,10 @@
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
-use super::{Words, install, service};
-use crate::failure::{Exit, Failure};
+use speaches_format::failure::{Exit, Failure};
+
+use super::words::Words;
+use super::{install, service};
 use crate::harbor::background::Background;
 use crate::harbor::home::Flavor;
 use crate::harbor::hops::{self, Hop, State};

@@ -4,12 +4,16 @@ mod documentation;
 mod refusals;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
-use serde_json::json;
+use serde_json::{Value, json};
+use speaches_format::description::{Head, Model, Python, SCHEMA};
+use speaches_format::failure::{Exit, Failure};
+use speaches_format::system::System;
 
-use super::options::Flag;
+use super::kind::Place;
+use super::options::{Definition, Flag, OPTIONS};
 use super::*;
-use crate::runtime::{Model, Python, SCHEMA};
 
 /// A runtime with one bundled model that speaks.
 pub fn head() -> Head {
@@ -178,11 +182,11 @@ fn defaults_are_those_of_the_bundled_models_and_of_the_contract() {
         World::new(&[("HOME", home.path().to_str().unwrap())], include_str!("../../../../../speaches_native.yml"));
     world.with(&Flags::default(), &head(), |config, _| {
         let values = &config.values;
-        assert_eq!((values.tts_model.as_str(), values.voice.as_str()), ("org/voice-model", "bella"));
-        assert_eq!(values.stt_model, "Systran/faster-distil-whisper-small.en");
+        assert_eq!((values.service.tts_model.as_str(), values.service.voice.as_str()), ("org/voice-model", "bella"));
+        assert_eq!(values.service.stt_model, "Systran/faster-distil-whisper-small.en");
         assert_eq!(values.hf_cache, home.path().join(".cache/huggingface/hub"));
-        assert_eq!((values.port, values.preload, values.stt_idle), (34331, true, 300));
-        assert!(values.state_dir.ends_with("speaches/34331"), "{}", values.state_dir.display());
+        assert_eq!((values.port, values.service.preload, values.stt_idle), (34331, true, 300));
+        assert!(values.service.state_dir.ends_with("speaches/34331"), "{}", values.service.state_dir.display());
         assert!(config.warnings.is_empty());
     });
     let native = World::new(&[], "services: {speaches: {x-harbor-native: {port: 4}}}");
@@ -211,9 +215,9 @@ fn a_home_that_cannot_be_written_leaves_state_and_caches_to_the_directory_for_te
     assert_eq!(world.get(&Flags::default(), "state_dir").0, json!(own.join("34331")));
     assert_eq!(world.get(&Flags::default(), "hf_cache").0, json!(own.join("cache/huggingface/hub")));
     world.with(&Flags::default(), &head(), |config, sources| {
-        assert_eq!(directories::cache(config, sources), own.join("cache"));
-        assert_eq!(directories::machine(config, sources), own.join("machine"));
-        assert!(directories::warning(config, sources).unwrap().contains("cannot be written"));
+        assert_eq!(service_directories::cache(config, sources), own.join("cache"));
+        assert_eq!(service_directories::machine(config, sources), own.join("machine"));
+        assert!(service_directories::warning(config, sources).unwrap().contains("cannot be written"));
     });
 }
 
@@ -264,7 +268,7 @@ fn override_env_may_have_comments_quotes_and_export() {
                 WHISPER__COMPUTE_TYPE=int8\n";
     World::new(&[], "").with_override(text).with(&Flags::default(), &head(), |config, _| {
         let values = &config.values;
-        assert_eq!((values.port, values.voice.as_str(), values.log_level.as_str()), (7, "v w", "error"));
+        assert_eq!((values.port, values.service.voice.as_str(), values.service.log_level.word()), (7, "v w", "error"));
         assert_eq!(config.environment["WHISPER__COMPUTE_TYPE"], "int8", "what is upstream's is passed on");
     });
     let failure = World::new(&[], "").with_override("A=1\nno variable\n").failure(&Flags::default());

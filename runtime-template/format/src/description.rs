@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::input::Input;
-use crate::verification::hexadecimal;
+use crate::hex;
+use crate::input::{Input, Kind};
+use crate::system::System;
 
 /// The version of the format; readers refuse another.
 pub const SCHEMA: u32 = 3;
@@ -52,7 +53,7 @@ impl Description {
 }
 
 fn end_of(body: &[u8]) -> String {
-    format!("{SEAL}{}\"\n}}\n", hexadecimal(&Sha256::digest(body)))
+    format!("{SEAL}{}\"\n}}\n", hex::encode(&Sha256::digest(body)))
 }
 
 /// The part of `runtime.json` that starting the service needs, which leaves out thousands of files.
@@ -120,6 +121,17 @@ pub struct Model {
 }
 
 impl Head {
+    /// The operating system that it is for.
+    #[must_use]
+    pub fn system(&self) -> System {
+        System::of(&self.target)
+    }
+
+    /// The wheels that went into it.
+    pub fn wheels(&self) -> impl Iterator<Item = &Input> {
+        self.inputs.iter().filter(|input| input.kind == Kind::Wheel)
+    }
+
     /// The bundled models that clients can ask for.
     pub fn served(&self) -> impl Iterator<Item = &Model> {
         self.models.iter().filter(|model| model.serves.is_empty())

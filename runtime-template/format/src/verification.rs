@@ -9,9 +9,8 @@ use std::thread;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use crate::layout;
-use crate::runtime::File;
-use crate::tree;
+use crate::description::File;
+use crate::{hex, layout, tree};
 
 /// Files that packages write into their own directory when the service runs.
 const WRITTEN_AT_RUN_TIME: [&str; 1] = ["gradio/hash_seed.txt"];
@@ -123,7 +122,7 @@ fn state(path: &Path, file: &File, readers: u32, depth: Depth, buffer: &mut [u8]
     };
     let same = if file.mode == "link" {
         metadata.is_symlink()
-            && hexadecimal(&Sha256::digest(fs_err::read_link(path)?.to_string_lossy().as_bytes())) == file.sha256
+            && hex::encode(&Sha256::digest(fs_err::read_link(path)?.to_string_lossy().as_bytes())) == file.sha256
     } else {
         metadata.is_file()
             && metadata.len() == file.size
@@ -139,21 +138,12 @@ fn sha256_of(path: &Path, buffer: &mut [u8]) -> io::Result<String> {
     let mut hasher = Sha256::new();
     loop {
         match file.read(buffer) {
-            Ok(0) => return Ok(hexadecimal(&hasher.finalize())),
+            Ok(0) => return Ok(hex::encode(&hasher.finalize())),
             Ok(length) => hasher.update(&buffer[..length]),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
     }
-}
-
-/// The text form of a digest.
-pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// Whether a file is executable or not as a description says (`644` or `755`). Write permissions may differ: a runtime that an
@@ -218,7 +208,7 @@ mod tests {
         File {
             path: path.to_owned(),
             size: if mode == "link" { 0 } else { content.len() as u64 },
-            sha256: hexadecimal(&Sha256::digest(content)),
+            sha256: hex::encode(&Sha256::digest(content)),
             mode: mode.to_owned(),
         }
     }

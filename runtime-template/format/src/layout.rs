@@ -34,7 +34,16 @@ impl Family {
     /// The family of a target triple.
     #[must_use]
     pub fn of(target: &str) -> Self {
-        if System::of(target) == System::Windows { Self::Windows } else { Self::Unix }
+        Self::of_system(System::of(target))
+    }
+
+    /// The family of an operating system.
+    #[must_use]
+    pub const fn of_system(system: System) -> Self {
+        match system {
+            System::Linux | System::MacOs => Self::Unix,
+            System::Windows => Self::Windows,
+        }
     }
 
     /// The launcher.

@@ -1,0 +1,12 @@
+//! What the tool that makes runtimes and the launcher of a runtime agree on, so that each is written down once: the layout
+//! of a runtime, `runtime.json`, how the two are compared, exit codes and failures.
+
+pub mod description;
+pub mod exit;
+pub mod failure;
+pub mod hex;
+pub mod input;
+pub mod layout;
+pub mod system;
+pub mod tree;
+pub mod verification;

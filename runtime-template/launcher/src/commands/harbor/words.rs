@@ -1,0 +1,12 @@
+//! The words that Harbor is told.
+
+/// Services and flags.
+#[derive(clap::Args)]
+pub struct Words {
+    /// Harbor's services; without any, `up` starts its default ones and speaches, and `down` stops all
+    #[arg(value_name = "SERVICES")]
+    pub services: Vec<String>,
+    /// Handed to Harbor as they are, such as `-- --open`
+    #[arg(last = true, value_name = "FLAGS")]
+    pub flags: Vec<String>,
+}

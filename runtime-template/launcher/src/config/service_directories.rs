@@ -1,0 +1,38 @@
+//! The directories of one service, which its settings may have put elsewhere.
+
+use std::path::PathBuf;
+
+use super::directories::{cache_root, state_root, temporary};
+use super::settings::Config;
+use super::sources::Sources;
+
+/// What to say when the home cannot be written, so that another directory takes its place.
+#[must_use]
+pub fn warning(config: &Config, sources: &Sources<'_>) -> Option<String> {
+    let (home, state) = (sources.home()?, &config.values.service.state_dir);
+    (config.is_default("state_dir") && state.starts_with(temporary()))
+        .then(|| format!("`{}` cannot be written, so the state is in `{}`", home.display(), state.display()))
+}
+
+/// The directory for what several services of this machine share: the one above those of the single services, or the one
+/// that somebody chose for this service.
+#[must_use]
+pub fn shared(config: &Config, sources: &Sources<'_>) -> PathBuf {
+    if config.is_default("state_dir") { state_root(sources) } else { config.values.service.state_dir.clone() }
+}
+
+/// The directory for what services found out about this machine.
+#[must_use]
+pub fn machine(config: &Config, sources: &Sources<'_>) -> PathBuf {
+    shared(config, sources).join("machine")
+}
+
+/// The directory for large files that a service can make again: in the user's cache, or below the state that somebody chose
+/// for this service.
+#[must_use]
+pub fn cache(config: &Config, sources: &Sources<'_>) -> PathBuf {
+    if !config.is_default("state_dir") {
+        return config.values.service.state_dir.join("cache");
+    }
+    cache_root(sources)
+}

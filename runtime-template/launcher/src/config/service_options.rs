@@ -1,0 +1,36 @@
+//! The settings that the service manager reads.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::words::{LogFormat, LogLevel};
+
+/// One field per setting of the table that the service manager reads, named by its key. They are handed over as they are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceOptions {
+    /// Model that speaks, as named on the hub.
+    pub tts_model: String,
+    /// Model that transcribes, as named on the hub.
+    pub stt_model: String,
+    /// Voice to warm up with.
+    pub voice: String,
+    /// Whether English text is normalised before it is spoken.
+    pub normalize: bool,
+    /// Whether both models are loaded as soon as the port answers.
+    pub preload: bool,
+    /// The largest body of a request, in MiB.
+    pub upload_limit: u32,
+    /// How much is logged.
+    pub log_level: LogLevel,
+    /// What a line of the log is.
+    pub log_format: LogFormat,
+    /// File for the log; none means standard error.
+    pub log_file: Option<PathBuf>,
+    /// Whether the hub is never asked.
+    pub offline: bool,
+    /// Directory for the state of the service.
+    pub state_dir: PathBuf,
+    /// Whether the web page is served, if the runtime has it.
+    pub ui: bool,
+}

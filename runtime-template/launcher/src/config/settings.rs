@@ -1,0 +1,39 @@
+//! All settings, as they were resolved.
+
+use std::collections::BTreeMap;
+
+use super::origin::{self, Origin, Setting};
+use super::values::Values;
+
+/// Everything that starting the service needs to know.
+pub struct Config {
+    /// The values, typed.
+    pub values: Values,
+    /// The same values with who said so, in the order of the table.
+    pub settings: Vec<Setting>,
+    /// Variables for upstream's own settings, from the YAML file and from `override.env`. The real environment is
+    /// stronger than they are.
+    pub environment: BTreeMap<String, String>,
+    /// What the user should know and what does not stop the service.
+    pub warnings: Vec<String>,
+}
+
+impl Config {
+    /// A setting with who said so.
+    #[must_use]
+    pub fn setting(&self, key: &str) -> Option<&Setting> {
+        origin::find(&self.settings, key)
+    }
+
+    /// Whether nobody said anything about a setting.
+    #[must_use]
+    pub fn is_default(&self, key: &str) -> bool {
+        self.setting(key).is_none_or(|setting| matches!(setting.origin, Origin::Default))
+    }
+
+    /// For messages: who said what a setting is.
+    #[must_use]
+    pub fn origin(&self, key: &str) -> String {
+        self.setting(key).map_or_else(String::new, |setting| setting.origin.to_string())
+    }
+}
