@@ -34,6 +34,7 @@ impl Tiny {
         let inputs = vec![
             input(Kind::Python, "CPython", Some("3.12.1"), archive),
             input(Kind::Wheel, name, Some(version), Origin::PackageIndex),
+            input(Kind::Launcher, "speaches", None, Origin::Built { needs_this_system: false }),
             input(Kind::Template, "service", None, Origin::Workspace),
         ];
         let head = Head {
