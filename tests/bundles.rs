@@ -1,4 +1,4 @@
-//! Runtimes packed as bundles: the same bytes whoever packs them, and no bit of them that changes unnoticed.
+//! Runtimes packed as bundles: the same bytes whoever packs them, and no file of them that changes unnoticed.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
 
@@ -58,11 +58,48 @@ fn has_taskset() -> bool {
 /// What is unpacked with a plain reader of the format, below a directory.
 fn unpack(bundle: &Utf8Path, to: &Utf8Path) {
     let file = fs_err::File::open(bundle).unwrap();
-    if bundle.as_str().ends_with(".tar.gz") {
+    if bundle.as_str().ends_with(".zip") {
+        let python = "import sys, zipfile\nwith zipfile.ZipFile(sys.argv[1]) as z:\n    z.extractall(sys.argv[2])";
+        run(Command::new("python3").args(["-c", python, bundle.as_str(), to.as_str()])).expect(0);
+    } else if bundle.as_str().ends_with(".tar.gz") {
         tar::Archive::new(flate2::read::MultiGzDecoder::new(file)).unpack(to).unwrap();
     } else {
         tar::Archive::new(zstd::Decoder::new(file).unwrap()).unpack(to).unwrap();
     }
+}
+
+/// The same names, and the same bytes in each.
+fn assert_same_files(one: &Utf8Path, other: &Utf8Path, what: &str) {
+    assert_eq!(files(one), files(other), "{what}");
+    for file in files(one) {
+        let read = |runtime: &Utf8Path| match runtime.join(&file).read_link_utf8() {
+            Ok(to) => to.into_string().into_bytes(),
+            Err(_) => fs_err::read(runtime.join(&file)).unwrap(),
+        };
+        assert!(read(one) == read(other), "{what}: {file}");
+    }
+}
+
+#[test]
+fn a_bundle_that_ends_with_the_seal_of_older_versions_is_verified() {
+    let scratch = scratch();
+    let frame = [&0x184D_2A50_u32.to_le_bytes()[..], &71_u32.to_le_bytes(), &[b'0'; 71]].concat();
+    let member = [&[0x1f, 0x8b, 8, 4, 0, 0, 0, 0, 0, 255, 36, 0, b'S', b'P', 32, 0][..], &[7; 32], &[3, 0], &[0; 8]];
+    let tiny = Tiny::make(&scratch.path.join("tiny"), LINUX);
+    for (format, seal) in [("tar.zst", frame), ("tar.gz", member.concat())] {
+        let packed = bundle(&tiny.path, &scratch.path.join(format), &["--format", format]);
+        let older = scratch.path.join(format!("older.{format}"));
+        fs_err::write(&older, [fs_err::read(&packed).unwrap(), seal].concat()).unwrap();
+        run(&mut xtask(&["verify", older.as_str()])).expect(0);
+    }
+    let packed = bundle(&Tiny::make(&scratch.path.join("other"), WINDOWS).path, &scratch.path.join("zip"), &[]);
+    let mut bytes = fs_err::read(&packed).unwrap();
+    // The length of the comment is the last field of a zip without one.
+    let length = bytes.len() - 2;
+    bytes[length] = 71;
+    fs_err::write(&packed, [bytes, vec![b'0'; 71]].concat()).unwrap();
+    fs_err::remove_file(packed.with_file_name("SHA256SUMS")).unwrap();
+    run(&mut xtask(&["verify", packed.as_str()])).expect(0);
 }
 
 #[test]
@@ -75,7 +112,7 @@ fn what_is_unpacked_is_the_runtime_that_was_packed() {
         fs_err::create_dir(&to).unwrap();
         unpack(&packed, &to);
         assert_eq!(names(&to), ["tiny"], "one directory at the top");
-        assert_eq!(files(&to.join("tiny")), files(&tiny.path));
+        assert_same_files(&to.join("tiny"), &tiny.path, format);
         run(&mut xtask(&["verify", to.join("tiny").as_str()])).expect(0);
         let metadata = to.join("tiny/bin/speaches").metadata().unwrap();
         assert_eq!(metadata.modified().unwrap().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs(), 315_532_800);
@@ -104,21 +141,21 @@ fn windows_gets_a_zip_that_a_plain_reader_reads() {
 }
 
 #[test]
-fn a_bit_that_flips_anywhere_in_a_bundle_is_found() {
+fn a_bit_that_flips_anywhere_in_a_bundle_is_found_or_changes_nothing_that_is_unpacked() {
     let scratch = scratch();
     for (target, format) in [(LINUX, "tar.zst"), (LINUX, "tar.gz"), (WINDOWS, "zip")] {
         let place = scratch.path.join(format);
         let tiny = Tiny::make(&place.join("tiny"), target);
         let packed = bundle(&tiny.path, &place, &["--format", format, "--level", "3"]);
-        // Without it, so that the bundle has to know by itself.
-        fs_err::remove_file(place.join("SHA256SUMS")).unwrap();
+        let elsewhere = scratch.path.join(format!("alone.{format}"));
+        let unpacked = scratch.path.join(format!("unpacked {format}"));
         let whole = fs_err::read(&packed).unwrap();
         run(&mut xtask(&["verify", packed.as_str()])).expect(0);
         let mut random = fastrand::Rng::with_seed(11);
         // The first and the last bytes have the most different meanings; between them, anywhere.
         let ends = (0..24).chain(whole.len() - 150..whole.len());
         let places = ends.chain(std::iter::repeat_with(|| random.usize(..whole.len())).take(60)).collect::<Vec<_>>();
-        let mut named = 0;
+        let (mut named, mut found) = (0, 0);
         for at in places {
             let mut flipped = whole.clone();
             flipped[at] ^= 1 << random.u32(..8);
@@ -126,17 +163,31 @@ fn a_bit_that_flips_anywhere_in_a_bundle_is_found() {
             let ended = run(&mut xtask(&["verify", packed.as_str()]));
             assert_eq!(ended.code, Some(65), "{format}, byte {at} of {}: {}", whole.len(), ended.stderr);
             assert!(ended.stderr.contains(packed.as_str()), "{}", ended.stderr);
+            // Without `SHA256SUMS` the bundle has to know by itself.
+            fs_err::write(&elsewhere, &flipped).unwrap();
+            let ended = run(&mut xtask(&["verify", elsewhere.as_str()]));
+            if ended.code == Some(0) {
+                unpack(&elsewhere, &unpacked);
+                assert_same_files(&unpacked.join("tiny"), &tiny.path, &format!("{format}, byte {at}"));
+                fs_err::remove_dir_all(&unpacked).unwrap();
+                continue;
+            }
+            assert_eq!(ended.code, Some(65), "{format}, byte {at} of {}: {}", whole.len(), ended.stderr);
+            found += 1;
             named += usize::from(
                 ["changed", "in `"].iter().any(|how| ended.stderr.contains(how)) && ended.stderr.contains("thing/"),
             );
         }
+        assert!(found > 60, "{format}: most bytes are those of files: {found}");
         assert!(named > 20, "{format}: most bytes are those of files, which are named: {named}");
         for end in [0, 1, 200, whole.len() / 2, whole.len() - 1] {
-            fs_err::write(&packed, &whole[..end]).unwrap();
-            run(&mut xtask(&["verify", packed.as_str()])).expect(65);
+            fs_err::write(&elsewhere, &whole[..end]).unwrap();
+            run(&mut xtask(&["verify", elsewhere.as_str()])).expect(65);
         }
-        fs_err::write(&packed, [&whole[..], b"more"].concat()).unwrap();
-        run(&mut xtask(&["verify", packed.as_str()])).expect(65).says("damaged");
+        for more in [&b"more"[..], &[0; 1024], &whole] {
+            fs_err::write(&elsewhere, [&whole[..], more].concat()).unwrap();
+            run(&mut xtask(&["verify", elsewhere.as_str()])).expect(65).says("damaged");
+        }
     }
 }
 

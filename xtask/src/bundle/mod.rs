@@ -14,7 +14,6 @@ mod image;
 pub mod licence;
 mod linked;
 mod provenance;
-mod seal;
 mod source;
 mod tarball;
 mod zip;
@@ -33,7 +32,7 @@ use speaches_launcher::system::System;
 use speaches_launcher::verification;
 use zstd::zstd_safe::CParameter;
 
-use crate::digest::Sha256;
+use crate::digest::{Hasher, Sha256};
 use crate::failure::{Exit, Failure};
 use crate::interrupt::{self, WorkDirectory};
 use crate::progress::Progress;
@@ -41,7 +40,6 @@ use crate::runtime::verify;
 use crate::store::Store;
 use checksums::{CHECKSUMS, Checksums};
 use licence::Exceptions;
-use seal::Sealing;
 
 /// The time of everything in an archive, in seconds since 1970: the first of January 1980, before which zip knows none.
 const MODIFIED: u64 = 315_532_800;
@@ -147,24 +145,14 @@ impl Runtime<'_> {
         }
         let total = self.description.files.iter().map(|file| file.size).sum();
         let bar = progress.bytes("Packing", top, Some(total));
-        let output = Sealing::new(BufWriter::with_capacity(BUFFER, File::create_new(file)?), format);
-        let placeholder = Sealing::<File>::placeholder(format);
-        let output = match format {
-            Format::TarZst => {
-                let encoder = tarball::write(self, top, zstd(output, level)?, bar.as_ref())?;
-                let mut output = encoder.finish()?;
-                output.write_all(&placeholder)?;
-                output
-            }
-            Format::TarGz => {
-                let encoder = tarball::write(self, top, gzip::Gzip::new(output, level)?, bar.as_ref())?;
-                let mut output = encoder.finish()?;
-                output.write_all(&placeholder)?;
-                output
-            }
+        let output = Hasher::new(BufWriter::with_capacity(BUFFER, File::create_new(file)?));
+        let mut output = match format {
+            Format::TarZst => tarball::write(self, top, zstd(output, level)?, bar.as_ref())?.finish()?,
+            Format::TarGz => tarball::write(self, top, gzip::Gzip::new(output, level)?, bar.as_ref())?.finish()?,
             Format::Zip => zip::write(self, top, output, level, bar.as_ref())?,
         };
-        let (_, sha256, size) = output.finish()?;
+        output.flush()?;
+        let (sha256, size) = output.finish();
         bar.finish();
         Ok(Packed { sha256, size })
     }

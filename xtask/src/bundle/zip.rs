@@ -7,9 +7,8 @@ use rawzip::time::UtcDateTime;
 use rawzip::{CompressionMethod, DataDescriptorOutput, ZipArchiveWriter};
 
 use super::entries::{self, Entry};
-use super::seal::Sealing;
 use super::source::{self, Form};
-use super::{Format, MODIFIED, Runtime};
+use super::{MODIFIED, Runtime};
 use crate::failure::{Exit, Failure};
 use crate::progress::Bar;
 
@@ -35,7 +34,6 @@ pub fn write<W: Write>(runtime: &Runtime<'_>, top: &str, output: W, level: u32, 
         );
     }
     let mut archive = ZipArchiveWriter::new(output);
-    archive.set_comment(Sealing::<W>::placeholder(Format::Zip));
     let time = UtcDateTime::from_unix(MODIFIED as i64);
     let mut rest = entries.iter();
     source::read(runtime.root, &files, Form::Deflated(level), |index, pieces| {
