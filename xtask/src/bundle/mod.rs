@@ -1,4 +1,4 @@
-//! Bundles: a runtime as one archive, with its checksum, bill of materials and provenance beside it.
+//! Bundles: a runtime as one archive, with its checksum and bill of materials beside it.
 //!
 //! What the bytes of a bundle are is decided by the runtime and by this code alone: not by the disk, the machine, the user or
 //! the number of processors.
@@ -13,7 +13,6 @@ mod gzip;
 mod image;
 pub mod licence;
 mod linked;
-mod provenance;
 mod source;
 mod tarball;
 mod zip;
@@ -196,7 +195,7 @@ pub struct Made {
     pub copied_python: bool,
 }
 
-/// Packs a runtime, and writes its bill of materials, its provenance and its checksum beside it.
+/// Packs a runtime, and writes its bill of materials and its checksum beside it.
 pub fn make(request: &Request<'_>, progress: &dyn Progress, manifests: &Utf8Path) -> Result<Made> {
     let root = dunce::canonicalize(request.runtime).with_context(|| format!("cannot find `{}`", request.runtime))?;
     let root =
@@ -232,17 +231,11 @@ pub fn make(request: &Request<'_>, progress: &dyn Progress, manifests: &Utf8Path
         Some(base) => image::pack(&runtime, &file, base, work.path(), request.level, progress)?,
         None => runtime.pack(&file, top, format, request.level, progress)?,
     };
-    let mut digests = vec![(name.clone(), packed.sha256)];
-    for (kind, bytes) in [
-        ("cdx.json", bill::document(&runtime, &name, packed, &components)?),
-        ("intoto.json", provenance::document(&runtime, &name, packed, &components)?),
-    ] {
-        // Documents are about one bundle, whose digest they have.
-        let name = format!("{name}.{kind}");
-        fs_err::write(work.path().join(&name), &bytes)?;
-        digests.push((name, Sha256::of(&bytes)));
-    }
-    publish(&work, &directory, &digests)?;
+    // It is about one bundle, whose digest it has.
+    let bill = bill::document(&runtime, &name, packed, &components)?;
+    let bill_name = format!("{name}.cdx.json");
+    fs_err::write(work.path().join(&bill_name), &bill)?;
+    publish(&work, &directory, &[(name.clone(), packed.sha256), (bill_name, Sha256::of(&bill))])?;
     let plain = description.files.iter().map(|file| file.size).sum();
     Ok(Made { path: directory.join(name), packed, plain, copied_python: description.head.python.harvested })
 }
