@@ -20,6 +20,7 @@ mod runtime;
 mod sample;
 mod speaches;
 mod store;
+mod tarball;
 mod target;
 mod template;
 mod vendor;

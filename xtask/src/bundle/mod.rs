@@ -40,8 +40,6 @@ use crate::store::Store;
 use checksums::{CHECKSUMS, Checksums};
 use licence::Exceptions;
 
-/// The time of everything in an archive, in seconds since 1970: the first of January 1980, before which zip knows none.
-const MODIFIED: u64 = 315_532_800;
 /// Bytes that zstd compresses together. Fixed, since the result depends on it; it does not on the number of threads.
 const JOB: u32 = 16 << 20;
 /// Each of them needs about 40 MB.

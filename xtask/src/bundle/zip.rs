@@ -6,11 +6,12 @@ use anyhow::{Result, bail};
 use rawzip::time::UtcDateTime;
 use rawzip::{CompressionMethod, DataDescriptorOutput, ZipArchiveWriter};
 
+use super::Runtime;
 use super::entries::{self, Entry};
 use super::source::{self, Form};
-use super::{MODIFIED, Runtime};
 use crate::failure::{Exit, Failure};
 use crate::progress::Bar;
+use crate::tarball::MODIFIED;
 
 /// "The upper byte […] 3 - UNIX" has the mode of a file in the attributes, with its kind.
 const REGULAR: u32 = 0o100_000;

@@ -22,6 +22,7 @@ use crate::python::PythonInput;
 use crate::runtime::stage::{self, Sharing};
 use crate::speaches::source::Source;
 use crate::store::tree::{Entry, RelativePath, Tree};
+use crate::tarball::{append_file, append_link};
 
 /// Refuses a place that holds something else than a vendor directory.
 pub fn check_output(output: &Utf8Path) -> Result<()> {
@@ -215,19 +216,11 @@ impl<'a> Archive<'a> {
     }
 
     fn file(&mut self, path: &str, executable: bool, size: u64, content: impl io::Read) -> Result<()> {
-        let mut header = tar::Header::new_gnu();
-        header.set_size(size);
-        header.set_mode(if executable { 0o755 } else { 0o644 });
-        header.set_cksum();
-        Ok(self.tar.append_data(&mut header, format!("{}/{path}", self.top), content)?)
+        append_file(&mut self.tar, &format!("{}/{path}", self.top), executable, size, content)
     }
 
     fn link(&mut self, path: &str, to: &str) -> Result<()> {
-        let mut header = tar::Header::new_gnu();
-        header.set_entry_type(tar::EntryType::Symlink);
-        header.set_size(0);
-        header.set_mode(0o777);
-        Ok(self.tar.append_link(&mut header, format!("{}/{path}", self.top), to)?)
+        append_link(&mut self.tar, &format!("{}/{path}", self.top), to)
     }
 
     fn finish(self) -> Result<()> {

@@ -12,11 +12,12 @@ use serde_json::Value;
 use speaches_launcher::runtime::Description;
 use speaches_launcher::verification::Differences;
 
-use super::super::{image, tarball as archive};
+use super::super::image;
 use super::tarball::{self, RECORD};
 use super::walk::Walk;
 use super::{damaged, reading};
 use crate::digest::{Hasher, Sha256};
+use crate::tarball::file_header;
 
 const BUFFER: usize = 1 << 18;
 /// No document of an image is longer, in bytes.
@@ -99,7 +100,7 @@ impl<'a> Image<'a> {
             let parsed = tar::Header::from_byte_slice(&header);
             let name = String::from_utf8_lossy(&parsed.path_bytes()).into_owned();
             let size = parsed.entry_size().ok();
-            let expected = size.and_then(|size| archive::file_header(&name, size).ok());
+            let expected = size.and_then(|size| file_header(&name, size).ok());
             let (Some(size), Some(expected)) = (size, expected) else {
                 return Err(damaged(path, &format!("after `{last}` comes what is no header of a file")));
             };
