@@ -7,8 +7,7 @@ use speaches_launcher::layout::{self, Family};
 use speaches_launcher::runtime::Input;
 use wheel_archive::name::{WheelName, normalize};
 
-use super::Runtime;
-use super::licence;
+use super::{Runtime, crates, licence};
 
 /// Where the licences of what this repository brings are, below `licenses/`.
 const OWN: &str = "speaches-native";
@@ -89,7 +88,8 @@ pub fn components<'a>(runtime: &Runtime<'a>) -> Result<Vec<Component<'a>>> {
                 version: head.tool.clone(),
                 purl: None,
                 license: Some("MIT OR Apache-2.0".to_owned()),
-                has_text: has_text(OWN),
+                has_text: has_text(OWN)
+                    && (kind != "launcher" || input.origin == "given" || crates::have_texts(runtime)),
                 input,
             },
         };

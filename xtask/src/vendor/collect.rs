@@ -9,11 +9,13 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use fs_err::File as Opened;
 
-use super::{Built, CHECKSUMS, Chosen, DOCUMENT, Document, File, Kind, Launcher, MODELS, Model, Python, SCHEMA};
+use super::{
+    Built, CHECKSUMS, Chosen, DOCUMENT, Document, File, Kind, LAUNCHER, Launcher, MODELS, Model, Python, SCHEMA,
+};
 use crate::digest::{Hasher, Sha256};
 use crate::failure::{Exit, Failure};
 use crate::interrupt::{self, WorkDirectory};
-use crate::launcher::LauncherInput;
+use crate::launcher::{LauncherInput, licences};
 use crate::manifest::SpeachesManifest;
 use crate::plan::Plan;
 use crate::plan::choices::Choices;
@@ -182,13 +184,20 @@ impl Collection {
         let tree = provision.launcher(plan)?;
         let place = plan.target.family().launcher();
         let name = place.rsplit('/').next().unwrap_or(place);
-        let file = Utf8Path::new("launcher").join(name);
+        let file = Utf8Path::new(LAUNCHER).join(name);
         let Some(Entry::File { sha256, size, .. }) = tree.entries.get(&RelativePath::new(place)?) else {
             bail!("there is no `{place}` in the tree of the launcher");
         };
         // A copy, so that nobody's chmod reaches the store.
         fs_err::copy(tree.content.join(place), self.prepare(&file)?)?;
         self.files.insert(file.clone(), File { size: *size, sha256: *sha256 });
+        let licences = tree.entries.iter().filter(|(path, _)| path.as_str() != place);
+        for (path, entry) in licences {
+            let (Entry::File { sha256, .. }, Some(name)) = (entry, path.as_str().rsplit('/').next()) else { continue };
+            if licences::is_known(name) {
+                self.share(Utf8Path::new(LAUNCHER).join(name), &tree.content.join(path.as_str()), *sha256)?;
+            }
+        }
         let built = match &plan.launcher {
             LauncherInput::Given { .. } | LauncherInput::Impossible { .. } => None,
             LauncherInput::Prebuilt { key, linker, .. } | LauncherInput::Built { key, linker, .. } => {
