@@ -4,149 +4,79 @@
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::process::Command;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use sha2::Digest as _;
 use support::*;
 
-/// Set to write the record of the crates instead of comparing it.
-const UPDATE: &str = "UPDATE_LICENCES";
-const RECORD: &str = "runtime-template/licenses/launcher/crates.toml";
-const HEAD: &str = "\
-# The crates that are linked into the launcher, bin/speaches, each with its licence, the targets for which it is linked,
-# and the texts that lie in it; below, each text once. Made from Cargo.lock and the crates themselves:
-# `UPDATE_LICENCES=1 cargo test -p xtask --test licences` writes this file.
-";
-/// How the files of a crate begin that hold a licence or say who has a right, in lower case.
-const STARTS: [&str; 6] = ["license", "licence", "unlicense", "copying", "copyright", "notice"];
-
-fn cargo(arguments: &[&str]) -> String {
-    let mut command = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()));
-    run(command.args(arguments).arg("--locked").current_dir(root())).expect(0).stdout
-}
-
-/// The targets for which each crate is linked into the launcher: what `cargo build --package speaches-launcher` takes, but
+/// The crates that cargo links into the launcher for this machine: what `cargo build --package speaches-launcher` takes, but
 /// for build scripts and macros, of which nothing is left in the program.
-fn linked() -> BTreeMap<(String, String), Vec<String>> {
-    let table: toml::Table = fs_err::read_to_string(root().join("manifests/targets.toml")).unwrap().parse().unwrap();
-    let mut linked = BTreeMap::<_, Vec<_>>::new();
-    for target in table["target"].as_table().unwrap().keys() {
-        let edges = ["--edges", "normal,no-proc-macro", "--target", target, "--prefix", "none", "--no-dedupe"];
-        let tree = cargo(&[&["tree", "--package", "speaches-launcher", "--format", "{p}"][..], &edges].concat());
-        for line in tree.lines().collect::<BTreeSet<_>>() {
-            let mut words = line.split(' ');
-            let (name, version) = (words.next().unwrap(), words.next().unwrap().trim_start_matches('v'));
-            if !["speaches-launcher", "speaches-format"].contains(&name) {
-                linked.entry((name.to_owned(), version.to_owned())).or_default().push(target.clone());
-            }
-        }
-    }
-    linked
-}
-
-/// The texts in the directory of a crate, by the names of their files, with the line ends of Unix.
-fn texts(directory: &Utf8Path) -> BTreeMap<String, String> {
-    let mut texts = BTreeMap::new();
-    for entry in directory.read_dir_utf8().unwrap().map(Result::unwrap) {
-        let name = entry.file_name().to_ascii_lowercase();
-        if entry.file_type().unwrap().is_file() && STARTS.iter().any(|start| name.starts_with(start)) {
-            let text = fs_err::read_to_string(entry.path()).unwrap();
-            let lines = text.trim_start_matches('\u{feff}').lines().map(str::trim_end).collect::<Vec<_>>();
-            texts.insert(entry.file_name().to_owned(), lines.join("\n").trim_matches('\n').to_owned() + "\n");
-        }
-    }
-    texts
-}
-
-/// The record as it has to be.
-fn record() -> String {
-    let metadata: serde_json::Value = serde_json::from_str(&cargo(&["metadata", "--format-version", "1"])).unwrap();
-    let packages = metadata["packages"].as_array().unwrap();
-    let lock: toml::Table = fs_err::read_to_string(root().join("Cargo.lock")).unwrap().parse().unwrap();
-    let of = |key: &str, package: &serde_json::Value| package[key].as_str().unwrap().to_owned();
-    let mut record = HEAD.to_owned();
-    let mut all = BTreeMap::new();
-    for ((name, version), targets) in linked() {
-        let is_it =
-            |package: &&serde_json::Value| package["name"] == name.as_str() && package["version"] == version.as_str();
-        let package = packages.iter().find(is_it).unwrap();
-        let locked = lock["package"].as_array().unwrap().iter();
-        let locked =
-            locked.filter(|one| one["name"].as_str() == Some(&name) && one["version"].as_str() == Some(&version));
-        let sha256 = locked.map(|one| one["checksum"].as_str().unwrap()).next().unwrap();
-        // "a slash […] deprecated": MIT/Apache-2.0 is one or the other.
-        let license = of("license", package).replace('/', " OR ");
-        let license = spdx::Expression::parse(&license).unwrap().to_string();
-        let directory = Utf8PathBuf::from(of("manifest_path", package));
-        let mut files = String::new();
-        let found = texts(directory.parent().unwrap());
-        assert!(!found.is_empty(), "{name} {version} brings no licence text: find one, or do without the crate");
-        for (file, text) in found {
-            let digest = sha2::Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-            writeln!(files, "texts.\"{file}\" = \"{}\"", &digest[..16]).unwrap();
-            all.insert(digest[..16].to_owned(), text);
-        }
-        write!(
-            record,
-            "\n[[crate]]\nname = \"{name}\"\nversion = \"{version}\"\nsha256 = \"{sha256}\"\nlicense = \"{license}\"\n\
-             targets = {targets:?}\n{files}"
-        )
-        .unwrap();
-    }
-    for (digest, text) in all {
-        assert!(!text.contains("'''"));
-        write!(record, "\n[[text]]\nid = \"{digest}\"\ntext = '''\n{text}'''\n").unwrap();
-    }
-    record
+fn linked(target: &str) -> BTreeSet<(String, String)> {
+    let edges = ["--edges", "normal,no-proc-macro", "--target", target, "--prefix", "none", "--no-dedupe"];
+    let mut cargo = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()));
+    cargo.args(["tree", "--locked", "--package", "speaches-launcher", "--format", "{p}"]).args(edges);
+    let tree = run(cargo.current_dir(root())).expect(0).stdout;
+    let crates = tree.lines().map(|line| {
+        let mut words = line.split(' ');
+        (words.next().unwrap().to_owned(), words.next().unwrap().trim_start_matches('v').to_owned())
+    });
+    crates.filter(|(name, _)| !["speaches-launcher", "speaches-format"].contains(&name.as_str())).collect()
 }
 
 #[test]
-fn the_record_of_the_launchers_crates_is_what_cargo_links_and_what_lies_in_the_crates() {
-    let record = record();
-    record.parse::<toml::Table>().unwrap();
-    let path = root().join(RECORD);
-    if std::env::var_os(UPDATE).is_some() {
-        fs_err::write(&path, &record).unwrap();
-        return;
+fn the_record_of_the_launchers_crates_is_what_cargo_links_with_the_texts_that_lie_in_the_crates() {
+    let description = json(&sample_runtime().join("runtime.json"));
+    let target = description["target"].as_str().unwrap();
+    let record = fs_err::read_to_string(sample_runtime().join("licenses/launcher/crates.toml")).unwrap();
+    let record = record.parse::<toml::Table>().unwrap();
+    let lock = fs_err::read_to_string(root().join("Cargo.lock")).unwrap().parse::<toml::Table>().unwrap();
+    let of = |table: &toml::Value, key: &str| table[key].as_str().unwrap().to_owned();
+    let texts = record["text"].as_array().unwrap();
+    let texts = texts.iter().map(|text| (of(text, "id"), of(text, "text"))).collect::<BTreeMap<_, _>>();
+    let mut recorded = BTreeSet::new();
+    for one in record["crate"].as_array().unwrap() {
+        let (name, version) = (of(one, "name"), of(one, "version"));
+        assert_eq!(one["targets"].as_array().unwrap(), &[toml::Value::from(target)], "{name}");
+        let is_it = |locked: &&toml::Value| of(locked, "name") == name && of(locked, "version") == version;
+        let locked = lock["package"].as_array().unwrap().iter().find(is_it).unwrap();
+        assert_eq!(locked["checksum"], one["sha256"], "{name}");
+        spdx::Expression::parse(&of(one, "license")).unwrap();
+        let files = one["texts"].as_table().unwrap();
+        assert!(!files.is_empty(), "{name} {version}");
+        for id in files.values() {
+            assert!(!texts[id.as_str().unwrap()].trim().is_empty(), "{name} {version}: {files}");
+        }
+        recorded.insert((name, version));
     }
-    let committed = fs_err::read_to_string(&path).unwrap().replace("\r\n", "\n");
-    let difference = committed.lines().zip(record.lines()).find(|(one, other)| one != other);
-    assert!(committed == record, "`{UPDATE}=1 cargo test -p xtask --test licences` writes `{RECORD}`: {difference:?}");
+    assert_eq!(recorded, linked(target));
+    // MIT demands it: "this permission notice shall be included in all copies".
+    let anstream = record["crate"].as_array().unwrap().iter().find(|one| one["name"].as_str() == Some("anstream"));
+    let text = &texts[anstream.unwrap()["texts"]["LICENSE-MIT"].as_str().unwrap()];
+    assert!(text.contains("Permission is hereby granted, free of charge"), "{text}");
 }
 
 #[test]
-fn the_notices_of_the_standard_library_are_those_of_the_rust_that_releases_are_built_with() {
-    let rustc = |arguments: &[&str]| run(Command::new("rustc").args(arguments).current_dir(root())).expect(0).stdout;
-    let cargo: toml::Table = fs_err::read_to_string(root().join("Cargo.toml")).unwrap().parse().unwrap();
-    let oldest = cargo["workspace"]["package"]["rust-version"].as_str().unwrap().to_owned();
-    let release = rustc(&["-vV"]);
-    let release = release.lines().find_map(|line| line.strip_prefix("release: ")).unwrap();
-    let sysroot = rustc(&["--print", "sysroot"]);
-    let original = Utf8Path::new(sysroot.trim()).join("share/doc/rust/COPYRIGHT-library.html");
-    if !release.starts_with(&format!("{oldest}.")) || !original.is_file() {
-        not_run(
-            "the notices of Rust's standard library",
-            &format!("this Rust is {release}, with `{original}` or without"),
-        );
-        return;
-    }
-    let committed = root().join("runtime-template/licenses/launcher/rust-standard-library.html");
-    // Where the crates can be fetched from is no notice, and is for whoever builds to decide.
-    let notices = |path: &Utf8Path| {
-        let text = fs_err::read_to_string(path).unwrap();
-        text.lines()
-            .filter(|line| !line.contains("<p><b>URL:</b>"))
-            .fold(String::new(), |text, line| text + line + "\n")
+fn a_launcher_that_is_given_brings_the_licences_of_its_runtime_or_none_and_says_so() {
+    let scratch = scratch();
+    let alone = scratch.path.join("speaches");
+    fs_err::copy(sample_runtime().join("bin/speaches"), &alone).unwrap();
+    let unknown = provision_sample(&scratch.path.join("unknown"), &["--launcher", alone.as_str()]);
+    assert_eq!(files(&unknown.join("licenses/launcher")), ["UNKNOWN.txt"]);
+    let packed = run(&mut xtask(&["bundle", unknown.as_str(), "--level", "1"])).expect(0).stdout;
+    let bill = json(&Utf8PathBuf::from(format!("{}.cdx.json", packed.trim_end())));
+    let launcher = bill["components"].as_array().unwrap().iter().find(|one| one["name"] == "launcher").unwrap();
+    assert!(launcher["properties"].to_string().contains("unknown: a prebuilt launcher was given"), "{launcher}");
+
+    let of_a_runtime = sample_runtime().join("bin/speaches");
+    let known = provision_sample(&scratch.path.join("known"), &["--launcher", of_a_runtime.as_str()]);
+    let texts = |runtime: &Utf8Path| {
+        let directory = runtime.join("licenses/launcher");
+        files(&directory).into_iter().map(|file| fs_err::read(directory.join(file)).unwrap()).collect::<Vec<_>>()
     };
-    let notices_of_this_rust = notices(&original);
-    if std::env::var_os(UPDATE).is_some() {
-        fs_err::write(&committed, &notices_of_this_rust).unwrap();
-        return;
-    }
-    let same = fs_err::read_to_string(&committed).unwrap().lines().eq(notices_of_this_rust.lines());
-    assert!(same, "`{UPDATE}=1 cargo test -p xtask --test licences` writes `{committed}`");
+    assert_eq!(texts(&known).len(), 2);
+    assert!(texts(&known) == texts(sample_runtime()));
+    let plan = |runtime: &Utf8Path| json(&runtime.join("runtime.json"))["plan"].clone();
+    assert_ne!(plan(&known), plan(&unknown), "what differs has another identity");
 }
 
 /// The normalised names of all wheels in the locks of a directory.

@@ -128,15 +128,19 @@ impl Left {
         self.chunks.iter().map(show).collect()
     }
 
-    /// The lines that the terminal had to break, at any time.
+    /// The lines that the terminal had to break, at any time. Lines of bars are filled up to the edge, so that the terminal
+    /// begins the next one, which has a verb or nothing in its first columns.
     pub fn broken_lines(&self) -> Vec<String> {
+        let is_bar = |row: &String| {
+            row.split_at_checked(12).is_some_and(|(verb, rest)| rest.starts_with(' ') && !verb.trim().contains(' '))
+        };
         let mut broken = Vec::new();
         for screen in self.screens() {
             let rows = screen.rows(0, self.columns).collect::<Vec<_>>();
             let mut line = String::new();
             for (row, number) in rows.iter().zip(0..) {
                 line.push_str(row);
-                if screen.row_wrapped(number) {
+                if screen.row_wrapped(number) && !rows.get(usize::from(number) + 1).is_some_and(is_bar) {
                     continue;
                 }
                 if line.chars().count() > usize::from(self.columns) && !broken.contains(&line) {

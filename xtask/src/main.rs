@@ -24,6 +24,7 @@ mod runtime;
 mod sample;
 mod speaches;
 mod store;
+mod tarball;
 mod target;
 mod template;
 mod tool;

@@ -62,16 +62,6 @@ impl Template {
         for licence in ["LICENSE-MIT", "LICENSE-APACHE"] {
             add(&root.join(licence), format!("{}/speaches-native/{licence}", layout::LICENSES))?;
         }
-        // Of what is linked into the launcher, for all targets.
-        let licenses = root.join("runtime-template/licenses");
-        for entry in WalkDir::new(&licenses).sort_by_file_name() {
-            let entry = entry?;
-            let path = Utf8Path::from_path(entry.path()).context("a path that is not UTF-8")?;
-            if entry.file_type().is_file() {
-                let below = path.strip_prefix(&licenses)?.as_str().replace('\\', "/");
-                add(path, format!("{}/{below}", layout::LICENSES))?;
-            }
-        }
         Ok(Self { files })
     }
 

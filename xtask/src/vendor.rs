@@ -6,7 +6,7 @@
 //! python/, speaches/   archives
 //! wheels/              as the package index has them
 //! models/              a Hugging Face cache of plain files
-//! launcher/            the launcher, ready built
+//! launcher/            the launcher, ready built, and the licences of what is linked into it
 //! ```
 //! Nothing in it is believed: pinned inputs are held to their pins, all others to what `vendor.json` says of them.
 
@@ -22,6 +22,7 @@ use speaches_format::input::Origin;
 use crate::choices::Choices;
 use crate::digest::Sha256;
 use crate::failure::{Exit, Failure};
+use crate::launcher::licences::Licence;
 use crate::launcher::{LauncherInput, Linker, sources};
 use crate::manifest::minor_of;
 use crate::model::request::Request;
@@ -35,6 +36,8 @@ pub const DOCUMENT: &str = "vendor.json";
 pub const CHECKSUMS: &str = "SHA256SUMS";
 /// The Hugging Face cache in it.
 const MODELS: &str = "models";
+/// The launcher, and the licences of what is linked into it.
+const LAUNCHER: &str = "launcher";
 /// Raised whenever older tools would misread a document.
 const SCHEMA: u32 = 2;
 
@@ -270,10 +273,16 @@ impl Vendor {
             return Ok(None);
         }
         let (sha256, path) = self.checked(file, digests)?;
+        let licences = self.document.files.keys().filter(|name| name.starts_with(LAUNCHER) && *name != file);
+        let licences = licences.map(|name| {
+            let (sha256, path) = self.checked(name, digests)?;
+            Licence::new(path, sha256)
+        });
+        let licences = licences.collect::<Result<_>>()?;
         Ok(match built {
-            None => Some(LauncherInput::Given { path, sha256 }),
+            None => Some(LauncherInput::given(path, sha256, licences)?),
             Some(built) if sources::digest(root)? == built.sources => {
-                Some(LauncherInput::Prebuilt { path, key: built.key, linker: built.linker })
+                Some(LauncherInput::Prebuilt { path, key: built.key, linker: built.linker, licences })
             }
             Some(_) => None,
         })

@@ -7,8 +7,7 @@ use speaches_format::input::{Input, Kind, Origin};
 use speaches_format::layout::{self, Family};
 use wheel_archive::name::normalize;
 
-use super::Runtime;
-use super::metadata;
+use super::{Runtime, crates, metadata};
 
 /// Where the licences of what this repository brings are, below `licenses/`.
 const OWN: &str = "speaches-native";
@@ -95,7 +94,10 @@ pub fn components<'a>(runtime: &Runtime<'a>) -> Result<Vec<Component<'a>>> {
                 version: head.tool.clone(),
                 purl: None,
                 license: Some("MIT OR Apache-2.0".to_owned()),
-                has_text: has_text(OWN),
+                has_text: has_text(OWN)
+                    && (input.kind != Kind::Launcher
+                        || matches!(input.origin, Origin::Given)
+                        || crates::have_texts(runtime)),
                 input,
             },
         };

@@ -1,47 +1,29 @@
-//! The crates that are linked into the launcher of a runtime, as the record among its licences has them. `tests/licences.rs`
-//! makes the record from `Cargo.lock`, for all targets.
+//! The crates that are linked into the launcher of a runtime, as the record among its licences has them.
 
 use anyhow::Result;
-use serde::Deserialize;
 use speaches_format::layout;
 
 use super::Runtime;
 use crate::failure::{Exit, Failure};
+use crate::launcher::licences::{Crate, RECORD, Record, STANDARD_LIBRARY};
 
-/// The record, below `licenses/`.
-pub const RECORD: &str = "launcher/crates.toml";
-/// The notices of the standard library, below `licenses/`.
-pub const STANDARD_LIBRARY: &str = "launcher/rust-standard-library.html";
-
-#[derive(Deserialize)]
-struct Record {
-    #[serde(rename = "crate")]
-    crates: Vec<Crate>,
-}
-
-/// A crate.
-#[derive(Debug, Deserialize)]
-pub struct Crate {
-    pub name: String,
-    pub version: String,
-    /// Of its archive.
-    pub sha256: String,
-    /// An SPDX expression.
-    pub license: String,
-    /// Those for which it is linked.
-    targets: Vec<String>,
-}
-
-/// Those of the target, sorted; nothing if the runtime has no record, as those of older tools.
+/// Those of the target, sorted; nothing if the runtime has no record.
 pub fn crates(runtime: &Runtime<'_>) -> Result<Option<Vec<Crate>>> {
-    let place = format!("{}/{RECORD}", layout::LICENSES);
-    if !runtime.has(&place) {
-        return Ok(None);
-    }
+    let Some(place) = text(runtime, &[RECORD]) else { return Ok(None) };
     let path = runtime.root.join(place);
     let record: Record = toml::from_str(&fs_err::read_to_string(&path)?)
         .map_err(|error| Failure::new(Exit::Data, format!("`{path}` is malformed: {error}")))?;
     let mut crates = record.crates;
     crates.retain(|one| one.targets.contains(&runtime.description.head.target));
     Ok(Some(crates))
+}
+
+/// Whether the texts of all that is linked into the launcher are there.
+pub fn have_texts(runtime: &Runtime<'_>) -> bool {
+    text(runtime, &[RECORD]).is_some() && text(runtime, &STANDARD_LIBRARY).is_some()
+}
+
+/// The first of these files, which belong below `licenses/`, that is in the runtime.
+pub fn text(runtime: &Runtime<'_>, files: &[&str]) -> Option<String> {
+    files.iter().map(|file| format!("{}/{file}", layout::LICENSES)).find(|place| runtime.has(place))
 }

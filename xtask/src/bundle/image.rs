@@ -21,6 +21,7 @@ use super::{Packed, Runtime, gzip, tarball};
 use crate::digest::{Hasher, Sha256};
 use crate::failure::{Exit, Failure};
 use crate::progress::Progress;
+use crate::tarball::append_directory;
 use base::Base;
 
 /// How the name of an image ends.
@@ -141,9 +142,9 @@ fn layer(runtime: &Runtime<'_>, file: &Utf8Path, level: u32, progress: &dyn Prog
     let bar = progress.bytes("Packing", "the layer of the image", Some(total));
     let output = Hasher::new(BufWriter::with_capacity(super::BUFFER, File::create_new(file)?));
     let plain = Hasher::new(gzip::Gzip::new(output, level)?);
-    let mut archive = tarball::builder(plain);
+    let mut archive = tar::Builder::new(plain);
     tarball::write_into(&mut archive, runtime, ROOT, bar.as_ref())?;
-    tarball::append_directory(&mut archive, HOME, USER)?;
+    append_directory(&mut archive, &format!("{HOME}/"), USER)?;
     let (plain, gzip) = archive.into_inner()?.into_parts();
     let mut output = gzip.finish()?;
     output.flush()?;

@@ -1,4 +1,4 @@
-//! Bundles: a runtime as one archive, with its checksum, bill of materials and provenance beside it.
+//! Bundles: a runtime as one archive, with its checksum and bill of materials beside it.
 //!
 //! What the bytes of a bundle are is decided by the runtime and by this code alone: not by the disk, the machine, the user or
 //! the number of processors.
@@ -14,8 +14,6 @@ mod image;
 pub mod licence;
 mod linked;
 pub mod metadata;
-mod provenance;
-mod seal;
 mod source;
 mod tarball;
 mod zip;
@@ -34,7 +32,7 @@ use speaches_format::system::System;
 use speaches_format::verification;
 use zstd::zstd_safe::CParameter;
 
-use crate::digest::Sha256;
+use crate::digest::{Hasher, Sha256};
 use crate::failure::{Exit, Failure};
 use crate::progress::Progress;
 use crate::runtime::verify;
@@ -42,10 +40,7 @@ use crate::store::Store;
 use crate::work::{self, WorkDirectory};
 use checksums::{CHECKSUMS, Checksums};
 use licence::Exceptions;
-use seal::Sealing;
 
-/// The time of everything in an archive, in seconds since 1970: the first of January 1980, before which zip knows none.
-const MODIFIED: u64 = 315_532_800;
 /// Bytes that zstd compresses together. Fixed, since the result depends on it; it does not on the number of threads.
 const JOB: u32 = 16 << 20;
 /// Each of them needs about 40 MB.
@@ -148,24 +143,14 @@ impl Runtime<'_> {
         }
         let total = self.description.files.iter().map(|file| file.size).sum();
         let bar = progress.bytes("Packing", top, Some(total));
-        let output = Sealing::new(BufWriter::with_capacity(BUFFER, File::create_new(file)?), format);
-        let placeholder = Sealing::<File>::placeholder(format);
-        let output = match format {
-            Format::TarZst => {
-                let encoder = tarball::write(self, top, zstd(output, level)?, bar.as_ref())?;
-                let mut output = encoder.finish()?;
-                output.write_all(&placeholder)?;
-                output
-            }
-            Format::TarGz => {
-                let encoder = tarball::write(self, top, gzip::Gzip::new(output, level)?, bar.as_ref())?;
-                let mut output = encoder.finish()?;
-                output.write_all(&placeholder)?;
-                output
-            }
+        let output = Hasher::new(BufWriter::with_capacity(BUFFER, File::create_new(file)?));
+        let mut output = match format {
+            Format::TarZst => tarball::write(self, top, zstd(output, level)?, bar.as_ref())?.finish()?,
+            Format::TarGz => tarball::write(self, top, gzip::Gzip::new(output, level)?, bar.as_ref())?.finish()?,
             Format::Zip => zip::write(self, top, output, level, bar.as_ref())?,
         };
-        let (_, sha256, size) = output.finish()?;
+        output.flush()?;
+        let (sha256, size) = output.finish();
         bar.finish();
         Ok(Packed { sha256, size })
     }
@@ -209,7 +194,7 @@ pub struct Made {
     pub copied_python: bool,
 }
 
-/// Packs a runtime, and writes its bill of materials, its provenance and its checksum beside it.
+/// Packs a runtime, and writes its bill of materials and its checksum beside it.
 pub fn make(request: &Request<'_>, progress: &dyn Progress, manifests: &Utf8Path) -> Result<Made> {
     let root = dunce::canonicalize(request.runtime).with_context(|| format!("cannot find `{}`", request.runtime))?;
     let root =
@@ -245,17 +230,11 @@ pub fn make(request: &Request<'_>, progress: &dyn Progress, manifests: &Utf8Path
         Some(base) => image::pack(&runtime, &file, base, work.path(), request.level, progress)?,
         None => runtime.pack(&file, top, format, request.level, progress)?,
     };
-    let mut digests = vec![(name.clone(), packed.sha256)];
-    for (kind, bytes) in [
-        ("cdx.json", bill::document(&runtime, &name, packed, &components)?),
-        ("intoto.json", provenance::document(&runtime, &name, packed, &components)?),
-    ] {
-        // Documents are about one bundle, whose digest they have.
-        let name = format!("{name}.{kind}");
-        fs_err::write(work.path().join(&name), &bytes)?;
-        digests.push((name, Sha256::of(&bytes)));
-    }
-    publish(&work, &directory, &digests)?;
+    // It is about one bundle, whose digest it has.
+    let bill = bill::document(&runtime, &name, packed, &components)?;
+    let bill_name = format!("{name}.cdx.json");
+    fs_err::write(work.path().join(&bill_name), &bill)?;
+    publish(&work, &directory, &[(name.clone(), packed.sha256), (bill_name, Sha256::of(&bill))])?;
     let plain = description.files.iter().map(|file| file.size).sum();
     Ok(Made { path: directory.join(name), packed, plain, copied_python: description.head.python.harvested })
 }

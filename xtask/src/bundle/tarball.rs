@@ -1,63 +1,37 @@
-//! Writing tar archives. Nothing but this module makes a header.
+//! A runtime as a tar archive.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 
 use anyhow::Result;
-use camino::{Utf8Path, Utf8PathBuf};
-use tar::{EntryType, Header};
+use camino::Utf8PathBuf;
+use tar::Builder;
 
+use super::Runtime;
 use super::entries::{self, Entry};
 use super::source::{self, Form, Pieces};
-use super::{MODIFIED, Runtime};
 use crate::progress::Bar;
+use crate::tarball::{append_directory, append_file, append_link};
 
 /// Writes the files of a runtime below `top`, comparing each with its description.
 pub fn write<W: Write>(runtime: &Runtime<'_>, top: &str, output: W, bar: &dyn Bar) -> Result<W> {
-    let mut archive = builder(output);
+    let mut archive = Builder::new(output);
     write_into(&mut archive, runtime, top, bar)?;
     Ok(archive.into_inner()?)
 }
 
-/// An archive to write into.
-pub fn builder<W: Write>(output: W) -> tar::Builder<W> {
-    tar::Builder::new(output)
-}
-
-/// The header of a file, with its name, which is no longer than a header can hold.
-pub fn file_header(name: &str, size: u64) -> Result<Header> {
-    let mut header = header(EntryType::Regular, size, "644");
-    header.set_path(name)?;
-    header.set_cksum();
-    Ok(header)
-}
-
 /// An archive of these files, each by its name.
 pub fn write_files<W: Write>(files: &BTreeMap<String, Utf8PathBuf>, output: W) -> Result<W> {
-    let mut archive = builder(output);
+    let mut archive = Builder::new(output);
     for (name, path) in files {
         let file = fs_err::File::open(path)?;
-        append(&mut archive, EntryType::Regular, name, file.metadata()?.len(), "644", file)?;
+        append_file(&mut archive, name, false, file.metadata()?.len(), file)?;
     }
     Ok(archive.into_inner()?)
 }
 
-/// An empty directory that belongs to somebody.
-pub fn append_directory<W: Write>(archive: &mut tar::Builder<W>, name: &str, owner: u64) -> Result<()> {
-    let mut header = header(EntryType::Directory, 0, "755");
-    header.set_uid(owner);
-    header.set_gid(owner);
-    archive.append_data(&mut header, format!("{name}/"), io::empty())?;
-    Ok(())
-}
-
 /// Writes the files of a runtime below `top` into an archive.
-pub fn write_into<W: Write>(
-    archive: &mut tar::Builder<W>,
-    runtime: &Runtime<'_>,
-    top: &str,
-    bar: &dyn Bar,
-) -> Result<()> {
+pub fn write_into<W: Write>(archive: &mut Builder<W>, runtime: &Runtime<'_>, top: &str, bar: &dyn Bar) -> Result<()> {
     let entries = entries::entries(runtime.description);
     let files = entries.iter().filter_map(|entry| match entry {
         Entry::Described(file) => Some(*file),
@@ -70,19 +44,19 @@ pub fn write_into<W: Write>(
         for entry in rest.by_ref() {
             let name = entries::name(top, entry);
             match entry {
-                Entry::Directory(_) => append(archive, EntryType::Directory, &name, 0, "755", io::empty())?,
+                Entry::Directory(_) => append_directory(archive, &name, 0)?,
                 Entry::Description => {
                     let text = runtime.text;
-                    append(archive, EntryType::Regular, &name, text.len() as u64, "644", text)?;
+                    append_file(archive, &name, false, text.len() as u64, text)?;
                 }
                 Entry::Described(_) => {
                     if file.mode == "link" {
                         let to = source::link_text(runtime.root, file)?;
                         pieces.next()?;
-                        append_link(archive, &name, &to)?;
+                        append_link(archive, &name, to.as_str())?;
                     } else {
                         let mut reader = Reader::new(pieces);
-                        let result = append(archive, EntryType::Regular, &name, file.size, &file.mode, &mut reader);
+                        let result = append_file(archive, &name, file.mode == "755", file.size, &mut reader);
                         // What is wrong with the file says more than that it could not be packed.
                         reader.finish()?;
                         result?;
@@ -94,34 +68,6 @@ pub fn write_into<W: Write>(
         }
         Ok(())
     })
-}
-
-fn header(kind: EntryType, size: u64, mode: &str) -> Header {
-    let mut header = Header::new_gnu();
-    header.set_entry_type(kind);
-    header.set_size(size);
-    header.set_mode(if mode == "755" { 0o755 } else { 0o644 });
-    header.set_uid(0);
-    header.set_gid(0);
-    header.set_mtime(MODIFIED);
-    header
-}
-
-fn append<W: Write>(
-    archive: &mut tar::Builder<W>,
-    kind: EntryType,
-    name: &str,
-    size: u64,
-    mode: &str,
-    content: impl Read,
-) -> Result<()> {
-    archive.append_data(&mut header(kind, size, mode), name, content)?;
-    Ok(())
-}
-
-fn append_link<W: Write>(archive: &mut tar::Builder<W>, name: &str, to: &Utf8Path) -> Result<()> {
-    archive.append_link(&mut header(EntryType::Symlink, 0, "755"), name, to)?;
-    Ok(())
 }
 
 /// The pieces of a file as something to read from.

@@ -6,12 +6,12 @@ use anyhow::{Result, bail};
 use rawzip::time::UtcDateTime;
 use rawzip::{CompressionMethod, DataDescriptorOutput, ZipArchiveWriter};
 
+use super::Runtime;
 use super::entries::{self, Entry};
-use super::seal::Sealing;
 use super::source::{self, Form};
-use super::{Format, MODIFIED, Runtime};
 use crate::failure::{Exit, Failure};
 use crate::progress::Bar;
+use crate::tarball::MODIFIED;
 
 /// "The upper byte […] 3 - UNIX" has the mode of a file in the attributes, with its kind.
 const REGULAR: u32 = 0o100_000;
@@ -35,7 +35,6 @@ pub fn write<W: Write>(runtime: &Runtime<'_>, top: &str, output: W, level: u32, 
         );
     }
     let mut archive = ZipArchiveWriter::new(output);
-    archive.set_comment(Sealing::<W>::placeholder(Format::Zip));
     let time = UtcDateTime::from_unix(MODIFIED as i64);
     let mut rest = entries.iter();
     source::read(runtime.root, &files, Form::Deflated(level), |index, pieces| {

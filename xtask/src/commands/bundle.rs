@@ -9,7 +9,7 @@ use crate::failure::{Exit, Failure};
 use crate::progress;
 use crate::quantity::human_size;
 
-/// Pack a runtime as one archive, and write its checksum, bill of materials and provenance beside it
+/// Pack a runtime as one archive, and write its checksum and bill of materials beside it
 ///
 /// Prints the path of the bundle on standard output, and nothing else there.
 #[derive(Args, Debug)]

@@ -1,9 +1,11 @@
 //! Building a launcher with cargo.
 
+use std::collections::BTreeSet;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 use camino::{Utf8Path, Utf8PathBuf};
+use serde::Deserialize;
 
 use super::Linker;
 use crate::failure::{Exit, Failure};
@@ -22,15 +24,23 @@ pub struct Builder<'a> {
     pub offline: bool,
 }
 
+/// A launcher that was built.
+pub(super) struct Built {
+    /// Where it is.
+    pub(super) executable: Utf8PathBuf,
+    /// The manifests of the crates that are linked into it.
+    pub(super) manifests: Vec<Utf8PathBuf>,
+}
+
 impl Builder<'_> {
-    /// Builds one, and returns where it is.
+    /// Builds one.
     pub(super) fn build(
         &self,
         store: &Store,
         target: &Target,
         linker: Linker,
         tools: Option<&Requirements>,
-    ) -> Result<Utf8PathBuf> {
+    ) -> Result<Built> {
         let directory = self.root.join("target/launcher");
         let rust_target = linker.rust_target(target);
         let (mut command, triple) = match (linker, target.glibc_floor()) {
@@ -41,6 +51,7 @@ impl Builder<'_> {
         command
             .args(["--quiet", "--locked", "--package", "speaches-launcher", "--bin", "speaches"])
             .args(["--profile", "launcher", "--target-dir", directory.as_str(), "--target", &triple])
+            .args(["--message-format", "json-render-diagnostics"])
             .env("CARGO_ENCODED_RUSTFLAGS", remapped(self.root).join("\u{1f}"))
             .env_remove("RUSTFLAGS")
             .args(self.offline.then_some("--offline"))
@@ -56,7 +67,9 @@ impl Builder<'_> {
             bail!(Failure::new(Exit::Unavailable, text).hint(format!("mend what cargo says, {PREBUILT}")));
         }
         let name = target.family().launcher().trim_start_matches("bin/");
-        Ok(directory.join(&rust_target).join("launcher").join(name))
+        let executable = directory.join(&rust_target).join("launcher").join(name);
+        let manifests = linked(&String::from_utf8_lossy(&output.stdout), &rust_target)?;
+        Ok(Built { executable, manifests })
     }
 
     /// cargo-zigbuild with a zig that it finds: those of PATH, unless these tools are to be installed.
@@ -76,6 +89,30 @@ impl Builder<'_> {
     }
 }
 
+/// What cargo says of something that it built, or had built before.
+#[derive(Deserialize)]
+struct Message {
+    reason: String,
+    #[serde(default)]
+    manifest_path: Utf8PathBuf,
+    #[serde(default)]
+    filenames: Vec<Utf8PathBuf>,
+}
+
+/// The manifests of all that was built for the target. Build scripts and macros, of which nothing is left in a program, and
+/// what these link, are built for this machine, in another directory.
+fn linked(messages: &str, rust_target: &str) -> Result<Vec<Utf8PathBuf>> {
+    let mut manifests = BTreeSet::new();
+    for line in messages.lines().filter(|line| line.starts_with('{')) {
+        let message: Message = serde_json::from_str(line).context("cargo says what this tool does not understand")?;
+        let is_linked = |file: &Utf8PathBuf| file.components().any(|part| part.as_str() == rust_target);
+        if message.reason == "compiler-artifact" && message.filenames.iter().any(is_linked) {
+            manifests.insert(message.manifest_path);
+        }
+    }
+    Ok(manifests.into_iter().collect())
+}
+
 fn cargo(subcommand: &str) -> Command {
     let mut command = Command::new(host::variable("CARGO").unwrap_or_else(|| "cargo".to_owned()));
     command.arg(subcommand);
@@ -88,13 +125,25 @@ pub(super) struct Lacks {
     pub(super) hint: String,
 }
 
-/// What the compiler says of itself, if it can compile for a target, by the name that rustc has for it.
-pub(super) fn compiler(rust_target: &str) -> Result<String, Lacks> {
+/// A compiler for a target.
+#[derive(Clone, Debug)]
+pub struct Compiler {
+    /// What it says of itself.
+    pub version: String,
+    /// Its directory.
+    pub sysroot: Utf8PathBuf,
+}
+
+/// The compiler, if it can compile for a target, by the name that rustc has for it.
+pub(super) fn compiler(rust_target: &str) -> Result<Compiler, Lacks> {
     let without = |reason: String| Lacks { reason, hint: format!("install Rust (https://rustup.rs), {PREBUILT}") };
-    let about = rustc(&["-vV"]).map_err(without)?;
-    let libraries = rustc(&["--print", "target-libdir", "--target", rust_target]).map_err(without)?;
-    if Utf8Path::new(libraries.trim()).is_dir() {
-        return Ok(about);
+    let version = rustc(&["-vV"]).map_err(without)?;
+    let asked = rustc(&["--print", "sysroot", "--print", "target-libdir", "--target", rust_target]).map_err(without)?;
+    let mut lines = asked.lines().map(Utf8Path::new);
+    if let (Some(sysroot), Some(libraries)) = (lines.next(), lines.next())
+        && libraries.is_dir()
+    {
+        return Ok(Compiler { version, sysroot: sysroot.to_owned() });
     }
     Err(Lacks {
         reason: format!("this Rust has no standard library for {rust_target}"),

@@ -9,12 +9,14 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use fs_err::File as Opened;
 
-use super::{Built, CHECKSUMS, Chosen, DOCUMENT, Document, File, Kind, Launcher, MODELS, Model, Python, SCHEMA};
+use super::{
+    Built, CHECKSUMS, Chosen, DOCUMENT, Document, File, Kind, LAUNCHER, Launcher, MODELS, Model, Python, SCHEMA,
+};
 use crate::choices::Choices;
 use crate::digest::{Hasher, Sha256};
 use crate::failure::{Exit, Failure};
 use crate::inputs::Inputs;
-use crate::launcher::{LauncherInput, sources};
+use crate::launcher::{LauncherInput, licences, sources};
 use crate::manifest::SpeachesManifest;
 use crate::plan::Plan;
 use crate::provision::Provision;
@@ -22,6 +24,7 @@ use crate::python::PythonInput;
 use crate::runtime::stage::{self, Sharing};
 use crate::speaches::source::Source;
 use crate::store::tree::{Entry, RelativePath, Tree};
+use crate::tarball::{append_file, append_link};
 use crate::work::{self, WorkDirectory};
 
 /// Refuses a place that holds something else than a vendor directory.
@@ -184,13 +187,20 @@ impl Collection {
         let tree = provision.launcher(plan)?;
         let place = plan.target.family().launcher();
         let name = place.rsplit('/').next().unwrap_or(place);
-        let file = Utf8Path::new("launcher").join(name);
+        let file = Utf8Path::new(LAUNCHER).join(name);
         let Some(Entry::File { sha256, size, .. }) = tree.entries.get(&RelativePath::new(place)?) else {
             bail!("there is no `{place}` in the tree of the launcher");
         };
         // A copy, so that nobody's chmod reaches the store.
         fs_err::copy(tree.content.join(place), self.prepare(&file)?)?;
         self.files.insert(file.clone(), File { size: *size, sha256: *sha256 });
+        let licences = tree.entries.iter().filter(|(path, _)| path.as_str() != place);
+        for (path, entry) in licences {
+            let (Entry::File { sha256, .. }, Some(name)) = (entry, path.as_str().rsplit('/').next()) else { continue };
+            if licences::is_known(name) {
+                self.share(Utf8Path::new(LAUNCHER).join(name), &tree.content.join(path.as_str()), *sha256)?;
+            }
+        }
         let built = match &plan.inputs.launcher.source {
             LauncherInput::Given { .. } | LauncherInput::Impossible { .. } => None,
             LauncherInput::Prebuilt { key, linker, .. } | LauncherInput::Built { key, linker, .. } => {
@@ -218,19 +228,11 @@ impl<'a> Archive<'a> {
     }
 
     fn file(&mut self, path: &str, executable: bool, size: u64, content: impl io::Read) -> Result<()> {
-        let mut header = tar::Header::new_gnu();
-        header.set_size(size);
-        header.set_mode(if executable { 0o755 } else { 0o644 });
-        header.set_cksum();
-        Ok(self.tar.append_data(&mut header, format!("{}/{path}", self.top), content)?)
+        append_file(&mut self.tar, &format!("{}/{path}", self.top), executable, size, content)
     }
 
     fn link(&mut self, path: &str, to: &str) -> Result<()> {
-        let mut header = tar::Header::new_gnu();
-        header.set_entry_type(tar::EntryType::Symlink);
-        header.set_size(0);
-        header.set_mode(0o777);
-        Ok(self.tar.append_link(&mut header, format!("{}/{path}", self.top), to)?)
+        append_link(&mut self.tar, &format!("{}/{path}", self.top), to)
     }
 
     fn finish(self) -> Result<()> {

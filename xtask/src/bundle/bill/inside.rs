@@ -3,11 +3,12 @@
 use anyhow::Result;
 use serde_json::{Value, json};
 use speaches_format::input::{Kind, Origin};
-use speaches_format::layout::{self, Family};
+use speaches_format::layout::Family;
 
 use super::super::components::Component;
 use super::super::{Runtime, crates, linked};
 use super::{hashes, property};
+use crate::launcher::licences::{RECORD, STANDARD_LIBRARY};
 
 /// What is inside a component.
 pub fn inside(runtime: &Runtime<'_>, component: &Component<'_>) -> Result<Vec<Value>> {
@@ -58,7 +59,7 @@ fn launcher(runtime: &Runtime<'_>, component: &Component<'_>) -> Result<Vec<Valu
             "purl": purl,
             "hashes": hashes(&one.sha256),
             "licenses": [{ "expression": one.license }],
-            "properties": [property("license-file", &text_in(runtime, crates::RECORD))],
+            "properties": [property("license-file", &text_in(runtime, &[RECORD]))],
         }));
     }
     let program = Family::of(&runtime.description.head.target).launcher();
@@ -66,7 +67,7 @@ fn launcher(runtime: &Runtime<'_>, component: &Component<'_>) -> Result<Vec<Valu
     if given && version.is_none() {
         return Ok(inside);
     }
-    let mut properties = vec![property("license-file", &text_in(runtime, crates::STANDARD_LIBRARY))];
+    let mut properties = vec![property("license-file", &text_in(runtime, &STANDARD_LIBRARY))];
     let mut entry = json!({
         "bom-ref": "launcher:rust-standard-library",
         "type": "library",
@@ -83,7 +84,6 @@ fn launcher(runtime: &Runtime<'_>, component: &Component<'_>) -> Result<Vec<Valu
 }
 
 /// Where a text is that belongs below `licenses/`.
-fn text_in(runtime: &Runtime<'_>, file: &str) -> String {
-    let place = format!("{}/{file}", layout::LICENSES);
-    if runtime.has(&place) { place } else { "none in the runtime, which an older tool has made".to_owned() }
+fn text_in(runtime: &Runtime<'_>, files: &[&str]) -> String {
+    crates::text(runtime, files).unwrap_or_else(|| "none in the runtime".to_owned())
 }

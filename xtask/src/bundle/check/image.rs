@@ -1,6 +1,6 @@
 //! Checking an image: an archive of an image layout, with the runtime in the last layer.
 //!
-//! It has no seal: each blob is named by its digest, and everything else has one form only, which is made again here.
+//! Each blob is named by its digest, and everything else has one form only, which is made again here.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufReader, Read, Seek as _, SeekFrom};
@@ -12,14 +12,14 @@ use serde_json::Value;
 use speaches_format::description::Description;
 use speaches_format::verification::Differences;
 
-use super::super::{image, tarball as archive};
+use super::super::image;
+use super::tarball::{self, RECORD};
 use super::walk::Walk;
-use super::{Hashed, damaged, reading, tarball};
+use super::{damaged, reading};
 use crate::digest::{Hasher, Sha256};
+use crate::tarball::file_header;
 
 const BUFFER: usize = 1 << 18;
-/// "a series of 512-byte records", of which two empty ones are the end.
-const RECORD: usize = 512;
 /// No document of an image is longer, in bytes.
 const LONGEST: u64 = 16 << 20;
 
@@ -86,7 +86,7 @@ impl<'a> Image<'a> {
     /// Reads the archive to its end, every byte of which is one of a file or follows from the names and sizes of them.
     fn read(path: &'a Utf8Path) -> Result<(Self, Sha256)> {
         let source = BufReader::with_capacity(BUFFER, File::open(path)?);
-        let mut source = Hashed::new(source);
+        let mut source = Hasher::new(source);
         let mut members = BTreeMap::<String, Member>::new();
         let mut last = String::from("the beginning");
         let mut at = 0;
@@ -100,7 +100,7 @@ impl<'a> Image<'a> {
             let parsed = tar::Header::from_byte_slice(&header);
             let name = String::from_utf8_lossy(&parsed.path_bytes()).into_owned();
             let size = parsed.entry_size().ok();
-            let expected = size.and_then(|size| archive::file_header(&name, size).ok());
+            let expected = size.and_then(|size| file_header(&name, size).ok());
             let (Some(size), Some(expected)) = (size, expected) else {
                 return Err(damaged(path, &format!("after `{last}` comes what is no header of a file")));
             };
@@ -130,7 +130,7 @@ impl<'a> Image<'a> {
         if rest != [0; RECORD] {
             return Err(damaged(path, "its end is not that of an archive"));
         }
-        Ok((Self { path, members }, source.hasher.finish().0))
+        Ok((Self { path, members }, source.finish().0))
     }
 
     fn open(&self, name: &str) -> Result<(&Member, io::Take<File>)> {
@@ -182,11 +182,11 @@ impl<'a> Image<'a> {
     fn walk(&self, layer: &str) -> Result<(Description, Differences, Sha256)> {
         let (_, source) = self.open(layer)?;
         let source = BufReader::with_capacity(BUFFER, source);
-        let mut source = Hashed::new(flate2::bufread::GzDecoder::new(source));
+        let mut source = Hasher::new(flate2::bufread::GzDecoder::new(source));
         let mut walk = Walk::inside(self.path, image::ROOT, image::HOME);
         tarball::entries(&mut source, &mut walk)?;
         let (description, differences) = walk.finish(self.path)?;
-        Ok((description, differences, source.hasher.finish().0))
+        Ok((description, differences, source.finish().0))
     }
 }
 

@@ -5,7 +5,7 @@ mod tarball;
 mod walk;
 mod zip;
 
-use std::io::{self, Read, Seek as _, SeekFrom};
+use std::io::{self, Read as _};
 
 use anyhow::{Result, bail};
 use camino::Utf8Path;
@@ -13,10 +13,10 @@ use fs_err::File;
 use speaches_format::description::Description;
 use speaches_format::verification::Differences;
 
+use super::Format;
 use super::checksums::{CHECKSUMS, Checksums};
 use super::image::SUFFIX;
-use super::{Format, seal};
-use crate::digest::{Hasher, Sha256};
+use crate::digest::Sha256;
 use crate::failure::{Exit, Failure};
 
 /// What can be done about a bundle that is not what it was.
@@ -34,8 +34,8 @@ pub struct Checked {
     pub listed: bool,
 }
 
-/// Compares every file of a bundle with its description, all bytes with its seal (those of an image with the digests in
-/// it), and with `SHA256SUMS` beside it.
+/// Compares every file of a bundle with its description (every blob of an image with the digest that names it), and all
+/// bytes with `SHA256SUMS` beside it.
 ///
 /// # Errors
 /// [`Exit::Data`] when it is no bundle or damaged; the message says where. Files that differ are no error here.
@@ -45,7 +45,7 @@ pub fn check(bundle: &Utf8Path) -> Result<Checked> {
     let read = file.read(&mut start)?;
     let name = bundle.file_name().unwrap_or_default();
     let (description, differences, sha256) = match Format::of_name(name).or_else(|| of_bytes(&start[..read])) {
-        Some(format) => check_sealed(bundle, file, format)?,
+        Some(format) => check_archive(bundle, format)?,
         None if name.ends_with(&format!(".{SUFFIX}")) || start == image::START => image::check(bundle)?,
         None => bail!(
             Failure::new(Exit::Data, format!("`{bundle}` is no bundle"))
@@ -60,33 +60,13 @@ pub fn check(bundle: &Utf8Path) -> Result<Checked> {
     Ok(Checked { description, differences, sha256, listed: listed.is_some() })
 }
 
-/// Compares an archive that has a seal.
-fn check_sealed(bundle: &Utf8Path, mut file: File, format: Format) -> Result<(Description, Differences, Sha256)> {
-    let size = file.metadata()?.len();
-    let Some(before) = size.checked_sub(seal::length(format) as u64) else {
-        return Err(damaged(bundle, "it is cut short"));
+/// Compares an archive, and returns the digest of all its bytes as well.
+fn check_archive(bundle: &Utf8Path, format: Format) -> Result<(Description, Differences, Sha256)> {
+    let (walk, sha256) = match format {
+        Format::TarZst | Format::TarGz => tarball::walk(bundle, format)?,
+        Format::Zip => zip::walk(bundle)?,
     };
-    file.seek(SeekFrom::Start(before))?;
-    let mut found = Vec::new();
-    file.read_to_end(&mut found)?;
-    file.seek(SeekFrom::Start(0))?;
-
-    let (walked, hasher) = match format {
-        Format::TarZst | Format::TarGz => tarball::walk(bundle, file, format, before)?,
-        Format::Zip => zip::walk(bundle, file, before)?,
-    };
-    let mut all = hasher.clone();
-    all.update(&found);
-    let sha256 = all.finish().0;
-    let sealed = found == seal::text(format, hasher.finish().0);
-    let (description, differences) = walked.finish(bundle)?;
-    if !sealed && differences.is_empty() {
-        return Err(damaged(
-            bundle,
-            "every file in it is as described, but the archive itself was changed, or something was added to it: its \
-             last bytes are not the sha256 of what comes before",
-        ));
-    }
+    let (description, differences) = walk.finish(bundle)?;
     Ok((description, differences, sha256))
 }
 
@@ -109,24 +89,4 @@ fn reading(bundle: &Utf8Path, place: &str, error: io::Error) -> anyhow::Error {
         return anyhow::Error::new(error).context(format!("cannot read `{bundle}`"));
     }
     damaged(bundle, &format!("{place}: {error}"))
-}
-
-/// Hashes all that it reads.
-struct Hashed<R> {
-    source: R,
-    hasher: Hasher<io::Sink>,
-}
-
-impl<R> Hashed<R> {
-    fn new(source: R) -> Self {
-        Self { source, hasher: Hasher::new(io::sink()) }
-    }
-}
-
-impl<R: Read> Read for Hashed<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.source.read(buffer)?;
-        self.hasher.update(&buffer[..read]);
-        Ok(read)
-    }
 }

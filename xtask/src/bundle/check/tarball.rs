@@ -1,6 +1,6 @@
 //! Walking through a tar archive as it comes.
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufReader, Read};
 
 use anyhow::Result;
 use camino::Utf8Path;
@@ -9,29 +9,28 @@ use tar::EntryType;
 
 use super::super::Format;
 use super::walk::{Found, Kind, Walk};
-use super::{Hashed, damaged, reading};
-use crate::digest::Hasher;
+use crate::digest::{Hasher, Sha256};
 
 const BUFFER: usize = 1 << 18;
+/// "a series of 512-byte records", of which two empty ones are the end.
+pub const RECORD: usize = 512;
 
-/// Goes through the first `length` bytes of a file. Returns what was seen, and the hash of these bytes.
-pub fn walk<'a>(bundle: &'a Utf8Path, file: File, format: Format, length: u64) -> Result<(Walk<'a>, Hasher<io::Sink>)> {
-    let source = BufReader::with_capacity(BUFFER, Hashed::new(file.take(length)));
+/// Goes through a file. Returns what was seen, and the digest of all bytes.
+///
+/// Bundles of older versions end with a frame of zstd or a member of gzip that has no content, which is read over.
+pub fn walk(bundle: &Utf8Path, format: Format) -> Result<(Walk<'_>, Sha256)> {
+    let source = BufReader::with_capacity(BUFFER, Hasher::new(File::open(bundle)?));
     let mut walk = Walk::new(bundle);
-    let mut source = if format == Format::TarGz {
-        let mut decoder = flate2::bufread::GzDecoder::new(source);
+    let source = if format == Format::TarGz {
+        let mut decoder = flate2::bufread::MultiGzDecoder::new(source);
         entries(&mut decoder, &mut walk)?;
         decoder.into_inner()
     } else {
-        let mut decoder = zstd::Decoder::with_buffer(source)?.single_frame();
+        let mut decoder = zstd::Decoder::with_buffer(source)?;
         entries(&mut decoder, &mut walk)?;
         decoder.finish()
     };
-    let rest = source.fill_buf().map_err(|error| reading(bundle, "after its end", error))?;
-    if !rest.is_empty() {
-        return Err(damaged(bundle, "something comes after the end of the archive"));
-    }
-    Ok((walk, source.into_inner().hasher))
+    Ok((walk, source.into_inner().finish().0))
 }
 
 /// Goes through the entries of an archive, and reads it to its end.
@@ -52,7 +51,13 @@ pub fn entries(decoder: &mut dyn Read, walk: &mut Walk<'_>) -> Result<()> {
         walk.visit(&Found { name: &name, kind, mode }, &mut entry)?;
         last = name;
     }
-    // To its end, where the decompressor compares its checksum.
-    io::copy(decoder, &mut io::sink()).map_err(|error| walk.reading(&format!("after `{last}`"), error))?;
+    // The reader of the archive stops after the first of two empty records. The decompressor compares its checksum at its
+    // own end, which is that of the file.
+    let failed = |error| walk.reading(&format!("after `{last}`"), error);
+    let mut end = [1; RECORD];
+    decoder.read_exact(&mut end).map_err(failed)?;
+    if end != [0; RECORD] || io::copy(decoder, &mut io::sink()).map_err(failed)? > 0 {
+        return Err(walk.damaged("something comes after the end of the archive"));
+    }
     Ok(())
 }

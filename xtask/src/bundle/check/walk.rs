@@ -177,6 +177,11 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// An archive whose files may be as described.
+    pub fn damaged(&self, how: &str) -> anyhow::Error {
+        damaged(self.bundle, how)
+    }
+
     fn foreign(&self, name: &str) -> anyhow::Error {
         damaged(self.bundle, &format!("it does not begin with a directory and its `runtime.json`, but has `{name}`"))
     }

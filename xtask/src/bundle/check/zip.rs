@@ -1,6 +1,6 @@
 //! Walking through a zip archive in the order of its directory.
 
-use std::io::{self, Read as _};
+use std::io;
 
 use anyhow::Result;
 use camino::Utf8Path;
@@ -8,29 +8,26 @@ use fs_err::File;
 use rawzip::{CompressionMethod, ZipArchive};
 
 use super::walk::{Found, Kind, Walk};
-use super::{Hashed, damaged, reading};
-use crate::digest::Hasher;
+use super::{damaged, reading};
+use crate::digest::Sha256;
 
 const BUFFER: usize = 1 << 18;
 /// "The upper byte […] 3 - UNIX" has the kind of a file in these bits of its mode.
 const KIND: u32 = 0o170_000;
 
-/// Goes through a file, and hashes its first `length` bytes at the same time.
-pub fn walk<'a>(bundle: &'a Utf8Path, file: File, length: u64) -> Result<(Walk<'a>, Hasher<io::Sink>)> {
-    let mut hashed = Hashed::new(File::open(bundle)?.take(length));
+/// Goes through a file, and hashes all its bytes at the same time.
+pub fn walk(bundle: &Utf8Path) -> Result<(Walk<'_>, Sha256)> {
     std::thread::scope(|scope| {
-        let hashing = scope.spawn(move || {
-            let mut buffer = vec![0; BUFFER];
-            while hashed.read(&mut buffer)? > 0 {}
-            io::Result::Ok(hashed.hasher)
-        });
-        let walk = entries(bundle, file);
-        let hasher = hashing.join().unwrap_or_else(|_| Err(io::Error::other("a thread that hashes has ended")));
-        Ok((walk?, hasher?))
+        let hashing = scope.spawn(|| Sha256::of_file(bundle));
+        let walk = entries(bundle);
+        let sha256 = hashing.join().unwrap_or_else(|_| Err(io::Error::other("a thread that hashes has ended")));
+        Ok((walk?, sha256?))
     })
 }
 
-fn entries(bundle: &Utf8Path, file: File) -> Result<Walk<'_>> {
+fn entries(bundle: &Utf8Path) -> Result<Walk<'_>> {
+    let file = File::open(bundle)?;
+    let size = file.metadata()?.len();
     let wrong = |place: &str, error: rawzip::Error| match std::error::Error::source(&error) {
         Some(source) => match source.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error) {
             Some(code) => reading(bundle, place, io::Error::from_raw_os_error(code)),
@@ -42,6 +39,9 @@ fn entries(bundle: &Utf8Path, file: File) -> Result<Walk<'_>> {
     let mut buffer = vec![0; BUFFER];
     let archive =
         ZipArchive::from_file(file.into_file(), &mut buffer).map_err(|error| wrong("its directory", error))?;
+    if archive.end_offset() != size {
+        return Err(damaged(bundle, "something comes after the end of the archive"));
+    }
     let mut entries = archive.entries(&mut buffer);
     let mut last = String::from("the beginning");
     while let Some(entry) = entries.next_entry().map_err(|error| wrong(&format!("after `{last}`"), error))? {
@@ -54,6 +54,9 @@ fn entries(bundle: &Utf8Path, file: File) -> Result<Walk<'_>> {
         };
         let found = Found { name: &name, kind, mode: attributes & !KIND };
         let place = format!("in `{name}`");
+        if entry.flags().is_encrypted() {
+            return Err(damaged(bundle, &format!("{place}: it is said to be encrypted")));
+        }
         let at = archive.get_entry(entry.wayfinder()).map_err(|error| wrong(&place, error))?;
         match entry.compression_method() {
             CompressionMethod::DEFLATE => {

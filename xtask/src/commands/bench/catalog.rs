@@ -43,8 +43,8 @@ impl Benchmark {
     pub fn about(self) -> &'static str {
         match self {
             Self::Bundle => {
-                "`cargo xtask bundle` compares every file with `runtime.json` while it packs, and writes checksum, bill of \
-                 materials and provenance. `tar` and `zstd` only pack, at the same level and on the same processors."
+                "`cargo xtask bundle` compares every file with `runtime.json` while it packs, and writes checksum and bill \
+                 of materials. `tar` and `zstd` only pack, at the same level and on the same processors."
             }
             Self::Verify => {
                 "`speaches verify` compares every file of a runtime with `runtime.json` and looks for further ones. \
