@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from fastapi import HTTPException
 
 from speaches_service.event_log import announce
-from speaches_service.whispercpp import usage
 from speaches_service.whispercpp.check import check
 from speaches_service.whispercpp.context import Context, UnknownLanguage, Wanted
 from speaches_service.whispercpp.disconnection import Disconnected, client_is_gone
@@ -45,6 +44,8 @@ class Plan(NamedTuple):
     """Where checks of files are kept."""
     guard: Callable[[], AbstractContextManager[object]] | None
     """Entered around work on a GPU."""
+    on_use: Callable[[str, str, str], None]
+    """Is told which backend and device transcribe a model, whenever that changes."""
 
 
 class Choice:
@@ -79,7 +80,7 @@ class Choice:
             if (model, path) in self._failed:
                 return
             self._failed.add((model, path))
-        usage.record(model, usage.Use("faster-whisper", "cpu", reason=reason))
+        self.plan.on_use(model, "faster-whisper", "cpu")
         announce(f"`{model}` is transcribed by faster-whisper, not by whisper.cpp: `{path}`: {reason}", "warning")
 
 
@@ -113,10 +114,9 @@ class Manager(_managers.BaseModelManager):  # type: ignore[misc] # known at run 
             self._choice.fail(model_id, path, str(error))
             self._forget_failed(model_id)
             raise
-        used = plan.device if loaded.gpu else "cpu"
-        name = loaded.gpu and (loaded.gpu_name or loaded.gpu)
-        usage.record(model_id, usage.Use("whispercpp", used, name))
+        plan.on_use(model_id, "whispercpp", plan.device if loaded.gpu else "cpu")
         count = threads(self._chosen_threads, loaded.gpu is not None)
+        name = loaded.gpu_name or loaded.gpu
         where = f"on {name} ({loaded.gpu})" if loaded.gpu else f"on the processor ({count} threads)"
         announce(f"`{model_id}` is transcribed by whisper.cpp {where}, loaded in {time.monotonic() - began:.2f} s")
         return Context(loaded, count, guard if loaded.gpu else None)

@@ -13,7 +13,7 @@ from speaches_service.event_log import announce
 from speaches_service.exit_codes import ExitCode, ServiceFailure
 from speaches_service.rebinding import rebind
 from speaches_service.settings import Settings
-from speaches_service.whispercpp import crash, library, usage
+from speaches_service.whispercpp import crash, library
 from speaches_service.whispercpp.check import check
 from speaches_service.whispercpp.disconnection import Watch
 from speaches_service.whispercpp.weights import Catalogue, Weights
@@ -50,9 +50,8 @@ def install(settings: Settings, on_use: Callable[[str, str, str], None]) -> None
     # Only now: it is derived from upstream's classes.
     from speaches_service.whispercpp.executor import Choice, ExecutorRegistry, Plan
 
-    usage.follow(on_use)
-    directory = settings.machine_directory
-    ExecutorRegistry.choice = Choice(Plan(catalogue, chosen.device, directory, _guard(settings)))
+    plan = Plan(catalogue, chosen.device, settings.machine_directory, _guard(settings), on_use)
+    ExecutorRegistry.choice = Choice(plan)
     rebind(_DEPENDENCIES, "ExecutorRegistry", ExecutorRegistry)
     importlib.import_module(_DEPENDENCIES).get_executor_registry.cache_clear()
 
