@@ -4,14 +4,13 @@ It is valid for one key, which stands for everything it depends on. A file that 
 form is as good as none.
 """
 
-import json
 import os
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from typing import Literal, NamedTuple, cast, get_args
 
+from speaches_service import json_file
 from speaches_service.file_lock import Held, locked
 from speaches_service.synthesis_probe.candidates import ORIGINAL
 
@@ -76,12 +75,11 @@ class Decisions:
     def read(self) -> dict[str, Decision]:
         """All of them, by model."""
         try:
-            with open(self._path, encoding="utf-8") as file:
-                raw = json.load(file)
+            raw = json_file.read(self._path)
             if raw["key"] != self._key:
                 return {}
             return {str(model): _parse(entry) for model, entry in raw["models"].items()}
-        except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        except (ValueError, LookupError, TypeError, AttributeError):
             return {}
 
     @contextmanager
@@ -96,10 +94,7 @@ class Decisions:
             with locked(f"{self._path}.lock", _LOCK_SECONDS):
                 decisions = self.read()
                 yield decisions
-                scratch = f"{self._path}.{os.getpid()}-{threading.get_ident()}"
-                with open(scratch, "w", encoding="utf-8") as file:
-                    file.write(json.dumps(describe(self._key, decisions), indent=2) + "\n")
-                os.replace(scratch, self._path)
+                json_file.write(self._path, describe(self._key, decisions))
         except Held as held:
             raise TimeoutError(f"another process does not stop writing `{self._path}`") from held
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from speaches_service import machine
+from speaches_service import json_file, machine
 from speaches_service.whispercpp import crash, library
 from speaches_service.whispercpp.context import Context, Wanted
 
@@ -168,11 +168,7 @@ def _still_true(record: Any) -> Outcome | None:
 def _read(directory: str | None) -> dict[str, Any]:
     if directory is None:
         return {}
-    try:
-        with open(os.path.join(directory, CHECKS_FILE), encoding="utf-8") as file:
-            known = json.load(file)
-    except (OSError, ValueError):
-        return {}
+    known = json_file.read(os.path.join(directory, CHECKS_FILE))
     return known if isinstance(known, dict) else {}
 
 
@@ -182,10 +178,6 @@ def _remember(directory: str | None, key: str, outcome: Outcome) -> None:
         return
     known = {other: record for other, record in _read(directory).items() if os.path.exists(other.partition("|")[0])}
     known[key] = {**outcome._asdict(), "at": time.time()}
-    path = os.path.join(directory, CHECKS_FILE)
-    scratch = f"{path}.{os.getpid()}"
     with contextlib.suppress(OSError):
         os.makedirs(directory, exist_ok=True)
-        with open(scratch, "w", encoding="utf-8") as file:
-            file.write(json.dumps(known, indent=2) + "\n")
-        os.replace(scratch, path)
+        json_file.write(os.path.join(directory, CHECKS_FILE), known)

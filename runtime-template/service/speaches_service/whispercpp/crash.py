@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from datetime import datetime, timezone
 from types import ModuleType
 
+from speaches_service import json_file
+
 MARKER_FILE = "gpu-crash.json"
 """What the launcher looks for."""
 
@@ -80,7 +82,7 @@ def _settle_one(directory: str, path: str) -> str | None:
             signal_name = first_line.removeprefix("Fatal Python error: ")
             reason = f"the last service died while the GPU transcribed ({signal_name})"
             at = datetime.fromtimestamp(os.path.getmtime(path), timezone.utc).isoformat(timespec="seconds")
-            _write(os.path.join(directory, MARKER_FILE), {"reason": reason, "at": at, **json.loads(record)})
+            json_file.write(os.path.join(directory, MARKER_FILE), {"reason": reason, "at": at, **json.loads(record)})
         os.unlink(path)
         return reason
 
@@ -117,10 +119,3 @@ def _locks() -> ModuleType | None:
     except ImportError:  # Windows, where whisper.cpp does not use a GPU
         return None
     return fcntl
-
-
-def _write(path: str, content: object) -> None:
-    scratch = f"{path}.{os.getpid()}"
-    with open(scratch, "w", encoding="utf-8") as file:
-        file.write(json.dumps(content, indent=2) + "\n")
-    os.replace(scratch, path)

@@ -1,14 +1,13 @@
 """Putting whisper.cpp before upstream's own executor for Whisper."""
 
 import importlib
-import json
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 from fastapi import FastAPI
 
-from speaches_service import machine
+from speaches_service import json_file, machine
 from speaches_service.event_log import announce
 from speaches_service.exit_codes import ExitCode, ServiceFailure
 from speaches_service.rebinding import rebind
@@ -94,14 +93,6 @@ def _guard(settings: Settings) -> Callable[[], AbstractContextManager[object]] |
     """What leaves evidence of a crash on the GPU; None where none is used, or nothing may be kept."""
     if settings.transcription.device == "cpu" or settings.machine_directory is None:
         return None
-    name = settings.system or machine.system()
-    return crash.GpuWork(settings.machine_directory, _plan_of(settings.runtime), name).running
-
-
-def _plan_of(runtime: str) -> str:
-    """The identity of the runtime, as `runtime.json` has it."""
-    try:
-        with open(os.path.join(runtime, "runtime.json"), encoding="utf-8") as file:
-            return str(json.load(file)["plan"])
-    except (OSError, ValueError, LookupError, TypeError):
-        return "unknown"
+    described = json_file.read(os.path.join(settings.runtime, "runtime.json")) or {}
+    plan = str(described.get("plan", "unknown"))
+    return crash.GpuWork(settings.machine_directory, plan, settings.system or machine.system()).running
