@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from speaches_service.child_process import Stopped
 from speaches_service.event_log import announce
 from speaches_service.file_lock import Held
 from speaches_service.precision import derived
@@ -70,7 +71,7 @@ class BackgroundProbe:
         if self._stop.is_set() or not self._unknown(decisions):
             return
         from speaches_service.synthesis_probe.comparison import Inconclusive, compare
-        from speaches_service.synthesis_probe.measuring import Measuring, Stopped, alone
+        from speaches_service.synthesis_probe.measuring import Measuring, alone
 
         with alone(directory, keep=cache_of(directory)) as scratch:
             # Another service may just have finished.
