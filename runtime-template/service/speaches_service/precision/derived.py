@@ -49,17 +49,6 @@ def is_quantised(original: str) -> bool:
             return any(content.find(name.encode()) >= 0 for name in QUANTISED)
 
 
-def find(cache: str, original: str) -> str | None:
-    """The path of the float32 model of an original, if it was derived before and is intact."""
-    try:
-        if not is_quantised(original):
-            return None
-        directory = _directory_of(cache, files.digest(original))
-    except (OSError, ValueError):
-        return None
-    return os.path.join(directory, files.MODEL) if files.are_intact(directory) else None
-
-
 def obtain(cache: str | None, original: str, model: str) -> str | None:
     """The path of the float32 model of an original, which is derived if need be.
 
