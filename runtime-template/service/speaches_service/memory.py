@@ -20,11 +20,7 @@ _SHRINKAGE = ("memory.enable_memory_arena_shrinkage", "cpu:0")
 
 
 def rebind(give_back: Callable[[], None] | None = None) -> None:
-    """Let upstream's models give memory back when they are unloaded.
-
-    Raises:
-        AttributeError: upstream unloads elsewhere, so this is not the version that this was written for.
-    """
+    """Let upstream's models give memory back when they are unloaded."""
     module = imported(_MODULE)
     if module is None:
         return

@@ -106,11 +106,7 @@ class Providers:
         return candidates.ORIGINAL if is_original else candidates.FLOAT32
 
     def rebind(self) -> None:
-        """Replace upstream's choice wherever it is made.
-
-        Raises:
-            AttributeError: upstream chooses elsewhere, so this is not the version that this was written for.
-        """
+        """Replace upstream's choice wherever it is made."""
         for executor in (_KOKORO, _PIPER):
             if imported(_EXECUTORS + executor) is not None:
                 self._rebind_speech(executor)

@@ -44,11 +44,7 @@ class Decoded(NamedTuple):
 
 
 def install(application: FastAPI) -> None:
-    """Let the application's routes take uploaded sound from here.
-
-    Raises:
-        AttributeError: upstream has none of this, so it is not the version that this was written for.
-    """
+    """Let the application's routes take uploaded sound from here."""
     dependencies = importlib.import_module(_MODULE)
     audio = dependencies.Audio
 
