@@ -1,22 +1,17 @@
 """One model in memory, and how a clip of sound becomes segments."""
 
-from __future__ import annotations
-
 import contextlib
 import threading
 import zlib
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from speaches_service.whispercpp.library import SAMPLE_RATE, Loaded, SilenceMeter, extension
 from speaches_service.whispercpp.results import Segment, Word
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from numpy.typing import NDArray
 
 SHORTEST_CLIP = SAMPLE_RATE // 5
 """In samples; whisper.cpp hears nothing in less than half of that."""

@@ -3,13 +3,13 @@
 N.B. imported after upstream is, from which the classes here are derived.
 """
 
-from __future__ import annotations
-
 import contextlib
 import importlib
 import threading
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import Any, NamedTuple
 
 from fastapi import HTTPException
 
@@ -20,12 +20,7 @@ from speaches_service.whispercpp.disconnection import Disconnected, client_is_go
 from speaches_service.whispercpp.library import SAMPLE_RATE, Unusable, load
 from speaches_service.whispercpp.processors import threads
 from speaches_service.whispercpp.results import Information, Options, Segment
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
-
-    from speaches_service.whispercpp.weights import Catalogue
+from speaches_service.whispercpp.weights import Catalogue
 
 _managers: Any = importlib.import_module("speaches.executors.shared.base_model_manager")
 _registries: Any = importlib.import_module("speaches.model_registry")
@@ -143,7 +138,7 @@ class Manager(_managers.BaseModelManager):  # type: ignore[misc] # known at run 
         )
         work = _Work(request, wanted, model)
         if request.stream:
-            return _Events(work)
+            return _events(work)
         segments, information = work.run()
         return _whisper.segments_to_transcription_response(
             segments, information, response_format=request.response_format
@@ -243,47 +238,23 @@ class _Work:
             model.__exit__(None, None, None)
 
 
-class _Events:
+def _events(work: _Work) -> Iterator[Any]:
     """Upstream's events for a stream: one for each segment, and the whole text at the end.
 
-    An iterator and no generator: one that nobody begins would never end, and keep its model for ever.
+    N.B. `transcription/events.py` begins it at once: a generator that nobody begins would keep its model for ever.
     """
-
-    def __init__(self, work: _Work) -> None:
-        self._work = work
-        self._segments = work.segments()
-        self._texts: list[str] = []
-        self._is_done = False
-
-    def __iter__(self) -> Iterator[Any]:
-        return self
-
-    def __next__(self) -> Any:
-        if self._is_done:
-            raise StopIteration
-        events: Any = importlib.import_module("openai.types.audio")
-        try:
-            segment = next(self._segments, None)
-        except Disconnected:
-            self.close()
-            raise StopIteration from None
-        except BaseException:
-            self.close()
-            raise
-        if segment is not None:
-            self._texts.append(segment.text)
-            return events.TranscriptionTextDeltaEvent(type="transcript.text.delta", delta=segment.text, logprobs=None)
-        self.close()
-        text = "".join(self._texts).strip()
-        return events.TranscriptionTextDoneEvent(type="transcript.text.done", text=text, logprobs=None)
-
-    def close(self) -> None:
-        """End it early."""
-        self._is_done = True
-        self._work.leave()
-
-    def __del__(self) -> None:
-        self.close()
+    events: Any = importlib.import_module("openai.types.audio")
+    texts: list[str] = []
+    try:
+        for segment in work.segments():
+            texts.append(segment.text)
+            yield events.TranscriptionTextDeltaEvent(type="transcript.text.delta", delta=segment.text, logprobs=None)
+    except Disconnected:
+        return
+    finally:
+        work.leave()
+    text = "".join(texts).strip()
+    yield events.TranscriptionTextDoneEvent(type="transcript.text.done", text=text, logprobs=None)
 
 
 class Registry(_registries.ModelRegistry):  # type: ignore[misc] # known at run time only
