@@ -50,7 +50,6 @@ def rebind(normalize: bool = True) -> None:
 
     `normalize` is for requests that do not say it.
     """
-    rebind_name("speaches.audio", "stream_audio_as_formatted_bytes", speech_encoding.stream_audio_as_formatted_bytes)
     rebind_name(_ROUTER_MODULE, "stream_audio_as_formatted_bytes", _stream_audio)
     events = "audio_gen_to_speech_audio_events"
     # The sample has a shorter name for it.
