@@ -101,7 +101,7 @@ class ContextTest(unittest.TestCase):
         self.assertEqual(texts, [f" {TEXT}"] * 6)
 
     def test_the_probability_of_silence_comes_from_the_library_itself(self) -> None:
-        self.assertTrue(library.SilenceMeter().works)
+        self.assertTrue(library._no_speech_function() is not None)
         [segment] = self.hear()
         self.assertTrue(0.0 < segment.no_speech_prob < 1.0, segment.no_speech_prob)
 

@@ -5,6 +5,7 @@ file, version, system and device.
 """
 
 import contextlib
+import importlib.metadata
 import json
 import os
 import signal
@@ -74,7 +75,9 @@ def check(path: str, device: str, directory: str | None) -> Outcome:
 
 def main(path: str, device: str) -> NoReturn:
     """Load a file and transcribe a second of sound, print what was found as JSON, and end the process."""
-    _end_alone(path)
+    if hasattr(signal, "alarm"):
+        # The service, which would end this process, may be gone by then, and a GPU hang for ever.
+        signal.alarm(int(_limit(path)) + 10)
     try:
         loaded = library.load(path, use_gpu=device != "cpu")
     except (library.Unusable, ImportError) as error:
@@ -102,14 +105,6 @@ def _limit(path: str) -> float:
     return _LONGEST + _LONGEST_PER_BYTE * os.path.getsize(path)
 
 
-def _end_alone(path: str) -> None:
-    """Let this child end by itself if the service, which would end it, is gone: a GPU may hang for ever."""
-    alarm = getattr(signal, "alarm", None)
-    if alarm is not None:
-        with contextlib.suppress(OSError):
-            alarm(int(_limit(path)) + 10)
-
-
 def _try(path: str, device: str) -> Outcome:
     limit = _limit(path)
     try:
@@ -133,7 +128,8 @@ def _key(path: str, device: str) -> str | None:
         status = os.stat(real)
     except OSError:
         return None
-    parts = (real, status.st_size, status.st_mtime_ns, library.version(), machine.system(), device)
+    version = importlib.metadata.version("pywhispercpp")
+    parts = (real, status.st_size, status.st_mtime_ns, version, machine.system(), device)
     return "|".join(map(str, parts))
 
 
