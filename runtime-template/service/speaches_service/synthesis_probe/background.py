@@ -20,6 +20,8 @@ from speaches_service.synthesis_probe.candidates import COREML, Candidate, cache
 from speaches_service.synthesis_probe.decisions import Decision, Decisions
 from speaches_service.synthesis_probe.models import SpeechModel, models_in
 
+THREAD = "synthesis-probe"
+
 
 class BackgroundProbe:
     """The comparison that one service makes, if there is something to find out."""
@@ -37,7 +39,6 @@ class BackgroundProbe:
         self._offered = offered
         self._command = command
         self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
 
     def start(self) -> None:
         """Begin, if something may be compared, in a thread that does not keep the process from ending."""
@@ -45,18 +46,11 @@ class BackgroundProbe:
         if synthesis.probe_key is None or directory is None or COREML not in synthesis.candidates or synthesis.forced:
             return
         arguments = (directory, synthesis.probe_key)
-        self._thread = threading.Thread(target=self._run, args=arguments, name="synthesis-probe", daemon=True)
-        self._thread.start()
+        threading.Thread(target=self._run, args=arguments, name=THREAD, daemon=True).start()
 
     def stop(self) -> None:
         """End the comparison and its process within a tenth of a second, without waiting for it."""
         self._stop.set()
-
-    def join(self, seconds: float) -> bool:
-        """Wait for the end and tell whether it has come."""
-        if self._thread is not None:
-            self._thread.join(seconds)
-        return self._thread is None or not self._thread.is_alive()
 
     def _run(self, directory: str, key: str) -> None:
         try:
