@@ -12,6 +12,7 @@ try:
     import numpy as np
     from numpy.typing import NDArray
 
+    from speaches_service.transcription import SAMPLE_RATE
     from speaches_service.whispercpp import library
     from speaches_service.whispercpp.context import Context, UnknownLanguage, Wanted
     from speaches_service.whispercpp.results import Segment
@@ -23,7 +24,7 @@ except ImportError as error:
 
 from .ggml import TEXT, run_child, weights
 
-RATE = library.SAMPLE_RATE
+RATE = SAMPLE_RATE
 ENGLISH = Wanted("en")
 
 

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, NoReturn
 import numpy as np
 
 from speaches_service import child_process, json_file, machine
+from speaches_service.transcription import SAMPLE_RATE
 from speaches_service.whispercpp import crash, library
 from speaches_service.whispercpp.context import Context, Wanted
 
@@ -85,7 +86,7 @@ def main(path: str, device: str) -> NoReturn:
     if device != "cpu" and loaded.gpu is None:
         _tell(reason="whisper.cpp found no GPU that it can use")
     context = Context(loaded, max(1, (os.cpu_count() or 2) // 2), None)
-    seconds = np.arange(library.SAMPLE_RATE, dtype=np.float32) / library.SAMPLE_RATE
+    seconds = np.arange(SAMPLE_RATE, dtype=np.float32) / SAMPLE_RATE
     hum = (0.1 * np.sin(2 * np.pi * 220 * seconds)).astype(np.float32)
     try:
         context.transcribe(hum, 0.0, Wanted(language="en", words=True))

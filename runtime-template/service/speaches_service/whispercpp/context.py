@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from speaches_service.whispercpp.library import SAMPLE_RATE, Loaded, extension, no_speech_probability
+from speaches_service.transcription import SAMPLE_RATE
+from speaches_service.whispercpp.library import Loaded, extension, no_speech_probability
 from speaches_service.whispercpp.results import Segment, Word
 
 SHORTEST_CLIP = SAMPLE_RATE // 5

@@ -14,10 +14,11 @@ from typing import Any, NamedTuple
 from fastapi import HTTPException
 
 from speaches_service.event_log import announce
+from speaches_service.transcription import SAMPLE_RATE
 from speaches_service.whispercpp.check import check
 from speaches_service.whispercpp.context import Context, UnknownLanguage, Wanted
 from speaches_service.whispercpp.disconnection import Disconnected, client_is_gone
-from speaches_service.whispercpp.library import SAMPLE_RATE, Unusable, load
+from speaches_service.whispercpp.library import Unusable, load
 from speaches_service.whispercpp.processors import threads
 from speaches_service.whispercpp.results import Information, Options, Segment
 from speaches_service.whispercpp.weights import Catalogue

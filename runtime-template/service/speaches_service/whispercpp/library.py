@@ -17,9 +17,6 @@ from typing import Any, NamedTuple
 MAGIC = 0x67676D6C
 """What a file with GGML weights begins with."""
 
-SAMPLE_RATE = 16000
-"""Of what Whisper hears, in samples per second."""
-
 _PACKAGE = "pywhispercpp"
 _EXTENSION = "_pywhispercpp"
 _ERROR = 4
