@@ -9,12 +9,10 @@ N.B. this is imported at the start; what needs numpy is imported in the thread.
 import threading
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
 
 from speaches_service.child_process import Stopped
 from speaches_service.event_log import announce
 from speaches_service.file_lock import Held
-from speaches_service.precision import derived
 from speaches_service.settings import Settings
 from speaches_service.synthesis_probe.candidates import COREML, Candidate, cache_of, named
 from speaches_service.synthesis_probe.decisions import Decision, Decisions
@@ -78,9 +76,8 @@ class BackgroundProbe:
             offered = self._offered(self._settings.synthesis.candidates, directory)
             results = []
             for model in unknown:
-                float32 = partial(derived.obtain, self._settings.cache_directory, model.model, model.id)
                 try:
-                    decision = compare(model, offered, float32, measuring.measure)
+                    decision = compare(model, offered, self._settings.cache_directory, measuring.measure)
                 except Inconclusive as reason:
                     results.append(f"`{model.id}` stays as it is: {reason}")
                     continue
