@@ -1,8 +1,7 @@
 """Packages whose `__init__` only gathers names of their modules: each name is imported when somebody asks for it.
 
 `import openai` defines a thousand pydantic classes, of which speaches uses some thirty; that is a third of the time to
-start. A package is deferred when its `__init__` holds nothing but relative imports; its top package always, and when a
-name is asked for that is not imported there, its real `__init__` runs after all.
+start. When a name is asked for that a package's `__init__` does not import from its own package, that runs after all.
 """
 
 import ast
@@ -36,31 +35,15 @@ def resolve(package: ModuleType) -> None:
         loader.resolve(package)
 
 
-def read_reexports(source: str) -> tuple[dict[str, Source], bool]:
-    """What an `__init__` imports from its own package, by name, and whether that is all it does."""
-    names: dict[str, Source] = {}
-    is_all = True
-    for statement in ast.parse(source).body:
-        if isinstance(statement, ast.ImportFrom) and statement.level > 0:
-            module = "." * statement.level + (statement.module or "")
-            for alias in statement.names:
-                is_all = is_all and alias.name != "*"
-                names[alias.asname or alias.name] = Source(module, alias.name)
-        elif not _does_nothing(statement):
-            is_all = False
-    names.pop("*", None)
-    return names, is_all
-
-
-def _does_nothing(statement: ast.stmt) -> bool:
-    """Whether nobody would miss it: a docstring, `from __future__`, or the list for `import *`."""
-    if isinstance(statement, ast.Expr):
-        return isinstance(statement.value, ast.Constant)
-    if isinstance(statement, ast.ImportFrom):
-        return statement.module == "__future__"
-    if isinstance(statement, ast.Assign):
-        return [target.id for target in statement.targets if isinstance(target, ast.Name)] == ["__all__"]
-    return False
+def read_reexports(source: str) -> dict[str, Source]:
+    """What an `__init__` imports from its own package, by name."""
+    return {
+        alias.asname or alias.name: Source("." * statement.level + (statement.module or ""), alias.name)
+        for statement in ast.parse(source).body
+        if isinstance(statement, ast.ImportFrom) and statement.level > 0
+        for alias in statement.names
+        if alias.name != "*"
+    }
 
 
 class _Finder(MetaPathFinder):
@@ -76,19 +59,17 @@ class _Finder(MetaPathFinder):
         if spec is None or spec.submodule_search_locations is None or spec.loader is None or spec.origin is None:
             return spec
         with open(spec.origin, encoding="utf-8") as file:
-            names, is_all = read_reexports(file.read())
-        if is_all or fullname == self._package:
-            spec.loader = _Deferred(spec.loader, names, is_all)
+            spec.loader = _Deferred(spec.loader, read_reexports(file.read()))
         return spec
 
 
 class _Deferred(Loader):
     """Loads a package without its names."""
 
-    def __init__(self, original: Loader, names: dict[str, Source], is_all: bool) -> None:
+    def __init__(self, original: Loader, names: dict[str, Source]) -> None:
         self._original = original
         self._names = names
-        self._is_whole = is_all
+        self._is_whole = False
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         return self._original.create_module(spec)

@@ -24,7 +24,7 @@ def locked(path: str, wait_seconds: float = 0) -> Iterator[None]:
     deadline = time.monotonic() + wait_seconds
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        while not _try(descriptor):
+        while not take(descriptor):
             if time.monotonic() >= deadline:
                 raise Held(path)
             time.sleep(_POLL_SECONDS)
@@ -33,7 +33,8 @@ def locked(path: str, wait_seconds: float = 0) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _try(descriptor: int) -> bool:
+def take(descriptor: int) -> bool:
+    """Whether nobody else holds the lock of an open file, which is held from now on until it is closed."""
     try:
         if sys.platform == "win32":
             import msvcrt

@@ -38,11 +38,7 @@ class Blend(str):
 
 
 def rebind() -> None:
-    """Replace what upstream's route hands to the models.
-
-    Raises:
-        AttributeError: upstream has none, so this is not the version that this was written for.
-    """
+    """Replace what upstream's route hands to the models."""
     original: Any = rebind_name(_ROUTER, "SpeechRequest", lambda **fields: _make(original, fields))
 
 

@@ -19,24 +19,19 @@ _SHRINKAGE = ("memory.enable_memory_arena_shrinkage", "cpu:0")
 """onnxruntime's option for one run: the arena of the processor frees what the run leaves unused."""
 
 
-def rebind(give_back: Callable[[], None] | None = None) -> None:
-    """Let upstream's models give memory back when they are unloaded.
-
-    Raises:
-        AttributeError: upstream unloads elsewhere, so this is not the version that this was written for.
-    """
+def rebind() -> None:
+    """Let upstream's models give memory back when they are unloaded."""
     module = imported(_MODULE)
     if module is None:
         return
     kind: Any = getattr(module, _CLASS)
     unload: Callable[[Any], None] = kind.unload
-    release = give_back or way_of(sys.platform)
 
     def unload_and_give_back(model: Any) -> None:
         unload(model)
         # A session is part of circles of references.
         gc.collect()
-        release()
+        give_back()
 
     kind.unload = unload_and_give_back
 
@@ -71,20 +66,13 @@ class ShrinkingSession:
         return getattr(self._session, name)
 
 
-def way_of(platform: str, load: Callable[[str | None], Any] = ctypes.CDLL) -> Callable[[], None]:
-    """How a system (as of `sys.platform`) takes freed memory back; nothing happens where it has no way.
-
-    `load` opens a library, None the program itself.
-    """
-    library, function, arguments = {
-        # glibc. musl has no such function, and needs none.
-        "linux": (None, "malloc_trim", (ctypes.c_size_t(0),)),
-        "darwin": (None, "malloc_zone_pressure_relief", (ctypes.c_void_p(None), ctypes.c_size_t(0))),
-        "win32": ("ucrtbase", "_heapmin", ()),
-    }.get(platform, (None, "", ()))
-
-    def give_back() -> None:
-        with contextlib.suppress(OSError, AttributeError):
-            getattr(load(library), function)(*arguments)
-
-    return give_back if function else lambda: None
+def give_back() -> None:
+    """Let the system take freed memory back, where it has a way."""
+    with contextlib.suppress(OSError, AttributeError):
+        if sys.platform == "win32":
+            ctypes.CDLL("ucrtbase")._heapmin()  # noqa: SLF001 - its own name
+        elif sys.platform == "darwin":
+            ctypes.CDLL(None).malloc_zone_pressure_relief(ctypes.c_void_p(None), ctypes.c_size_t(0))
+        else:
+            # glibc's. musl has no such function, and needs none.
+            ctypes.CDLL(None).malloc_trim(ctypes.c_size_t(0))

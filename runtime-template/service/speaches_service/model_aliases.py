@@ -23,11 +23,7 @@ class _Aliases(dict[str, str]):
 
 
 def rebind(settings: Settings) -> None:
-    """Replace upstream's reader by one that puts the configured models in.
-
-    Raises:
-        AttributeError: upstream has none, so this is not the version that this was written for.
-    """
+    """Replace upstream's reader by one that puts the configured models in."""
     configured = {
         **dict.fromkeys(_SPEECH, settings.tts_model),
         **dict.fromkeys(_TRANSCRIPTION, settings.stt_model),

@@ -20,11 +20,7 @@ class Unreachable(Exception):
 
 
 def rebind() -> None:
-    """Replace upstream's way to fetch a model by its id.
-
-    Raises:
-        AttributeError: there is no such method, so this is not the version that this was written for.
-    """
+    """Replace upstream's way to fetch a model by its id."""
     registry = importlib.import_module(_REGISTRY_MODULE).ExecutorRegistry
     download = registry.download_model_by_id
 

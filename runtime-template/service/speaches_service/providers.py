@@ -106,11 +106,7 @@ class Providers:
         return candidates.ORIGINAL if is_original else candidates.FLOAT32
 
     def rebind(self) -> None:
-        """Replace upstream's choice wherever it is made.
-
-        Raises:
-            AttributeError: upstream chooses elsewhere, so this is not the version that this was written for.
-        """
+        """Replace upstream's choice wherever it is made."""
         for executor in (_KOKORO, _PIPER):
             if imported(_EXECUTORS + executor) is not None:
                 self._rebind_speech(executor)
@@ -123,10 +119,6 @@ class Providers:
 
     def _rebind_speech(self, executor: str) -> None:
         module = _EXECUTORS + executor
-
-        def choose(options: Any) -> Any:
-            # Which model it is for is known where its session is opened.
-            return options
 
         def open_session(path: str | os.PathLike[str], *, providers: Any) -> Any:
             runtime = importlib.import_module("onnxruntime")
@@ -151,7 +143,7 @@ class Providers:
                     def use(provider: str) -> None:
                         self._on_use(model, "onnxruntime", provider, precision)
 
-                    return open_list(chosen, make, _alone, use)
+                    return open_list(chosen, make, use)
 
                 if float32 is not None:
                     try:
@@ -175,7 +167,8 @@ class Providers:
                     measured = candidates.FLOAT32
             return load(measured, partial(self._open, model, None))
 
-        rebind_name(module, _CHOICE, choose)
+        # Which model it is for is known where its session is opened.
+        rebind_name(module, _CHOICE, lambda options: options)
         original: Any = rebind_name(module, "InferenceSession", open_session)
 
     def _rebind_parakeet(self) -> None:
@@ -195,7 +188,7 @@ class Providers:
             def use(provider: str) -> None:
                 self._on_use(model, "onnxruntime", provider, None)
 
-            return self._open(model, demanded, providers, make, _sessions_of, use)
+            return self._open(model, demanded, providers, make, use)
 
         rebind_name(module, _CHOICE, choose)
         original: Any = rebind_name(module, "onnx_asr", placeholder("onnx_asr", load_model=load_model))
@@ -206,7 +199,6 @@ class Providers:
         demanded: str | None,
         chosen: Sequence[Provider],
         make: Callable[[Sequence[Provider]], Any],
-        sessions_of: Callable[[Any], Sequence[Any]],
         use: Callable[[str], None],
     ) -> Any:
         """Make something with sessions that have the first provider of the list, and tell `use` which one they have.
@@ -218,20 +210,19 @@ class Providers:
         try:
             if demanded not in (None, wanted):
                 raise NotUsable("the user's `UNSTABLE_ORT_OPTS__…` says otherwise")
-            return self._make(chosen, make, sessions_of, use)
+            return self._make(chosen, make, use)
         except NotUsable as reason:
             wanted = demanded or wanted
             word = WORDS.get(wanted, wanted)
             if demanded is not None:
                 fallback.refuse(model, word, reason)
             fallback.fall_back(model, word, reason)
-        return self._make([(CPU, {})], make, sessions_of, use)
+        return self._make([(CPU, {})], make, use)
 
     @staticmethod
     def _make(
         chosen: Sequence[Provider],
         make: Callable[[Sequence[Provider]], Any],
-        sessions_of: Callable[[Any], Sequence[Any]],
         use: Callable[[str], None],
     ) -> Any:
         """Make something with sessions that have the first provider of the list.
@@ -247,17 +238,14 @@ class Providers:
             if wanted == CPU:
                 raise
             raise NotUsable(str(error)) from error
-        if any(session.get_providers()[0] != wanted for session in sessions_of(made)):
+        if any(session.get_providers()[0] != wanted for session in _sessions_of(made)):
             raise NotUsable("onnxruntime cannot use it here; the lines above may say why")
         use(WORDS.get(wanted, wanted))
         return made
 
 
-def _alone(session: Any) -> list[Any]:
-    """What is a session itself."""
-    return [session]
-
-
-def _sessions_of(adapter: Any) -> list[Any]:
-    """The sessions of a model of onnx_asr."""
-    return [value for value in vars(adapter.asr).values() if hasattr(value, "get_providers")]
+def _sessions_of(made: Any) -> list[Any]:
+    """What is a session itself, or the sessions of a model of onnx_asr."""
+    if hasattr(made, "get_providers"):
+        return [made]
+    return [value for value in vars(made.asr).values() if hasattr(value, "get_providers")]

@@ -14,11 +14,7 @@ _NAME = "espeak"
 
 
 def rebind() -> None:
-    """Replace phonemizer's way to make an espeak backend.
-
-    Raises:
-        LookupError: phonemizer keeps its backends elsewhere, so this is not the version that this was written for.
-    """
+    """Replace phonemizer's way to make an espeak backend."""
     module = sys.modules.get(_MODULE)
     if module is not None:
         module.BACKENDS[_NAME] = Shared(module.BACKENDS[_NAME])

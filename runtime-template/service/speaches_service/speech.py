@@ -49,11 +49,7 @@ def rebind(normalize: bool = True) -> None:
     """Replace upstream's encoder, both kinds of body, audio and server-sent events, and what a request says.
 
     `normalize` is for requests that do not say it.
-
-    Raises:
-        AttributeError: upstream has none of this, so it is not the version that this was written for.
     """
-    rebind_name("speaches.audio", "stream_audio_as_formatted_bytes", speech_encoding.stream_audio_as_formatted_bytes)
     rebind_name(_ROUTER_MODULE, "stream_audio_as_formatted_bytes", _stream_audio)
     events = "audio_gen_to_speech_audio_events"
     # The sample has a shorter name for it.

@@ -5,6 +5,7 @@ Everything streams: bytes leave as soon as the encoder has them.
 
 import contextlib
 import io
+import itertools
 import wave
 from collections.abc import Generator, Iterator, Mapping
 from fractions import Fraction
@@ -66,13 +67,15 @@ ENCODINGS: dict[str, Encoding] = {
 }
 
 
-def stream_audio_as_formatted_bytes(
-    audio_generator: Iterator[Audio], audio_format: Format, sample_rate: int | None = None
-) -> Iterator[bytes]:
-    """Encode audio while it is made; takes the place of upstream's function of this name.
+def encode(
+    pieces: Generator[tuple[Audio, bool], None, None], audio_format: Format, sample_rate: int | None = None
+) -> Generator[bytes, None, None]:
+    """Encode audio while it is made; each piece says whether it is known to be the last one.
+
+    There is one part for each piece, and one more where an encoder holds something back.
 
     Args:
-        audio_generator: pieces of mono audio, all at the same sample rate.
+        pieces: mono audio, all at the same sample rate.
         audio_format: the name that the API knows it by; opus comes in ogg, aac in ADTS, pcm is 16-bit little-endian.
         sample_rate: of the result in Hz, default is that of the audio. A rate that the codec does not know becomes
             the next higher one that it does.
@@ -80,16 +83,6 @@ def stream_audio_as_formatted_bytes(
     Raises:
         ValueError: the sample rate of the audio changes on the way.
         Exception: whatever the generator raises.
-    """
-    return encode(((audio, False) for audio in audio_generator), audio_format, sample_rate)
-
-
-def encode(
-    pieces: Generator[tuple[Audio, bool], None, None], audio_format: Format, sample_rate: int | None = None
-) -> Generator[bytes, None, None]:
-    """As `stream_audio_as_formatted_bytes`, for pieces of which each says whether it is known to be the last one.
-
-    There is one part for each piece, and one more where an encoder holds something back.
     """
     with contextlib.closing(pieces):
         if audio_format == "pcm":
@@ -154,7 +147,9 @@ def _make_frames(first: Audio, rest: Iterator[Audio]) -> Iterator[list[Any]]:
 
     rate = first.sample_rate
     position = 0
-    for audio in _all_at_rate(rate, first, rest):
+    for audio in itertools.chain((first,), rest):
+        if audio.sample_rate != rate:
+            raise ValueError(f"Inconsistent sample rate: expected {rate}, got {audio.sample_rate}")
         samples = _samples(audio)
         frames = []
         for at in range(0, len(samples), rate):
@@ -165,14 +160,6 @@ def _make_frames(first: Audio, rest: Iterator[Audio]) -> Iterator[list[Any]]:
             position += frame.samples
             frames.append(frame)
         yield frames
-
-
-def _all_at_rate(rate: int, first: Audio, rest: Iterator[Audio]) -> Iterator[Audio]:
-    yield first
-    for audio in rest:
-        if audio.sample_rate != rate:
-            raise ValueError(f"Inconsistent sample rate: expected {rate}, got {audio.sample_rate}")
-        yield audio
 
 
 def _choose_rate(known: tuple[int, ...], wanted: int) -> int:

@@ -7,6 +7,7 @@ while they are computed.
 Weights stand for lengths of sound: a Latin letter is 1 (about 0.06 s), a digit or a sign of Chinese or Japanese more.
 """
 
+import bisect
 import itertools
 import re
 import unicodedata
@@ -171,28 +172,22 @@ def _take(text: str, limit: int, *, is_first: bool) -> tuple[Piece, str]:
 
 def _find_ends(text: str, limit: int) -> tuple[list[_End], int]:
     """The places where a piece may end, up to a weight, and the number of characters that have it."""
+    # No character weighs less than 1.
+    fitting = bisect.bisect_right(list(itertools.accumulate(map(_weight_of, text[: limit + 1]))), limit)
     ends: list[_End] = []
     position = weighed = 0
     for match in _MARKS.finditer(text):
-        for character in text[position : match.start()]:
-            weighed += _weight_of(character)
-            if weighed > limit:
-                return ends, position
-            position += 1
-        boundary = _boundary(text, match)
+        if match.start() > fitting:
+            break
+        weighed += weight(text[position : match.end()])
         position = match.end()
-        weighed += weight(match.group())
+        boundary = _boundary(text, match)
         if boundary is not None and position < len(text):
             ends.append(_End(position, boundary, weighed))
         # A mark belongs to what is before it, also when that is exactly as long as it may be.
         if weighed > limit:
             return ends, position
-    for character in text[position:]:
-        weighed += _weight_of(character)
-        if weighed > limit:
-            return ends, position
-        position += 1
-    return ends, position
+    return ends, fitting
 
 
 def _boundary(text: str, match: "re.Match[str]") -> Boundary | None:

@@ -1,12 +1,12 @@
 """`status.json`: what the service tells `speaches status`, `/health/ready` and Harbor about itself."""
 
-import json
 import os
 import platform
 import threading
 from datetime import datetime, timezone
 from typing import Literal, NamedTuple
 
+from speaches_service import json_file
 from speaches_service.event_log import announce
 from speaches_service.exit_codes import ExitCode, ServiceFailure
 from speaches_service.settings import TASKS, Settings
@@ -139,10 +139,5 @@ class State:
             announce(f"cannot write `{self._directory}`: {error.strerror or error}", "warning")
 
     def _write(self) -> None:
-        if self._directory is None:
-            return
-        path = os.path.join(self._directory, STATUS_FILE)
-        scratch = f"{path}.{os.getpid()}"
-        with open(scratch, "w", encoding="utf-8") as file:
-            file.write(json.dumps(self._record, indent=2) + "\n")
-        os.replace(scratch, path)
+        if self._directory is not None:
+            json_file.write(os.path.join(self._directory, STATUS_FILE), self._record)

@@ -6,12 +6,10 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from functools import partial
 
 from speaches_service.event_log import announce
 from speaches_service.exit_codes import ExitCode, ServiceFailure, unusable_part
 from speaches_service.file_lock import Held
-from speaches_service.precision import derived
 from speaches_service.settings import Settings
 from speaches_service.synthesis_probe.candidates import COREML, Candidate, cache_of, named
 from speaches_service.synthesis_probe.comparison import Inconclusive, compare
@@ -91,9 +89,8 @@ def _compare(
             announce(f"`{name}` with {candidate.name}")
             return measuring.measure(path, voices, candidate, limit)
 
-        float32 = partial(derived.obtain, settings.cache_directory, model.model, model.id)
         try:
-            found[model.id] = compare(model, candidates, float32, measure)
+            found[model.id] = compare(model, candidates, settings.cache_directory, measure)
         except Inconclusive as reason:
             announce(f"`{model.id}` was left out: {reason}", "warning", model=model.id)
             continue

@@ -21,11 +21,7 @@ _FOREIGN = re.compile(r"<script[^>]*\ssrc=\"https?://[^>]*>\s*</script>|<link[^>
 
 
 def apply(settings: Settings) -> None:
-    """Change what the page is built from, before it is built.
-
-    Raises:
-        AttributeError: upstream has none of this, so it is not the version that this was written for.
-    """
+    """Change what the page is built from, before it is built."""
     chosen = (settings.stt_model, settings.tts_model, settings.voice)
     gradio = _Gradio(importlib.import_module("gradio"), [name for name in chosen if name is not None])
     for module in _MODULES:

@@ -27,11 +27,7 @@ def rebind(
     on_use: Callable[[str, str, str, str | None], None],
     environment: Mapping[str, str] = os.environ,
 ) -> None:
-    """Replace faster_whisper's model where upstream loads it.
-
-    Raises:
-        AttributeError: upstream loads it elsewhere, so this is not the version that this was written for.
-    """
+    """Replace faster_whisper's model where upstream loads it."""
     transcription = settings.transcription
     module = imported(_MODULE)
     # The sample transcribes with onnxruntime, and does without that package.

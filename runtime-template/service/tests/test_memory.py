@@ -17,22 +17,21 @@ class MemoryTest(unittest.TestCase):
             ("darwin", None, "malloc_zone_pressure_relief", 2),
             ("win32", "ucrtbase", "_heapmin", 0),
         ):
-            loaded = mock.Mock()
-            memory.way_of(platform, loaded)()
+            with mock.patch.object(sys, "platform", platform), mock.patch.object(ctypes, "CDLL") as loaded:
+                memory.give_back()
             loaded.assert_called_once_with(library)
             called = getattr(loaded.return_value, function)
             self.assertEqual(len(called.call_args.args), count, platform)
 
     def test_a_system_without_a_way_is_left_alone(self) -> None:
-        loaded = mock.Mock()
-        memory.way_of("plan9", loaded)()
-        loaded.assert_not_called()
-        memory.way_of("linux", mock.Mock(return_value=object()))()
-        memory.way_of("win32", mock.Mock(side_effect=OSError("no such library")))()
+        for loaded in (mock.Mock(return_value=object()), mock.Mock(side_effect=OSError("no such library"))):
+            with mock.patch.object(ctypes, "CDLL", loaded):
+                memory.give_back()
+            loaded.assert_called_once()
 
     @unittest.skipUnless(sys.platform == "linux" and hasattr(ctypes.CDLL(None), "malloc_trim"), "needs glibc")
     def test_this_system_takes_it(self) -> None:
-        memory.way_of(sys.platform)()
+        memory.give_back()
 
     def test_it_is_given_back_after_the_model_is_gone(self) -> None:
         order: list[str] = []
@@ -44,8 +43,9 @@ class MemoryTest(unittest.TestCase):
         module = ModuleType(MODULE)
         vars(module)["SelfDisposingModel"] = SelfDisposingModel
         with mock.patch.dict(sys.modules, {MODULE: module}):
-            memory.rebind(lambda: order.append("given back"))
-        SelfDisposingModel().unload()
+            memory.rebind()
+        with mock.patch.object(memory, "give_back", lambda: order.append("given back")):
+            SelfDisposingModel().unload()
         self.assertEqual(order, ["unloaded", "given back"])
 
     def test_nothing_is_given_back_for_a_model_that_is_still_in_use(self) -> None:
@@ -55,9 +55,8 @@ class MemoryTest(unittest.TestCase):
 
         module: Any = ModuleType(MODULE)
         module.SelfDisposingModel = SelfDisposingModel
-        give_back = mock.Mock()
-        with mock.patch.dict(sys.modules, {MODULE: module}):
-            memory.rebind(give_back)
+        with mock.patch.dict(sys.modules, {MODULE: module}), mock.patch.object(memory, "give_back") as give_back:
+            memory.rebind()
             with self.assertRaises(ValueError):
                 SelfDisposingModel().unload()
         give_back.assert_not_called()

@@ -49,10 +49,8 @@ class DerivedTest(unittest.TestCase):
         return sorted(os.listdir(os.path.join(self.cache, "float32")))
 
     def test_it_is_made_once_and_found_from_then_on(self) -> None:
-        self.assertIsNone(derived.find(self.cache, self.original))
         path = self.obtain()
         assert path is not None
-        self.assertEqual(derived.find(self.cache, self.original), path)
         self.assertEqual(sorted(os.listdir(os.path.dirname(path))), ["contents.json", "model.onnx", "weights.bin"])
         self.assertEqual(self.entries(), [os.path.basename(os.path.dirname(path)), "lock"])
         self.assertRegex(self.said()[0], r"^`a/b`: derived a float32 model in [0-9.]+ s$")
@@ -71,8 +69,7 @@ class DerivedTest(unittest.TestCase):
             content = file.read_bytes()
             for damaged in (b"", content[:-1], bytes([content[0] ^ 1]) + content[1:]):
                 file.write_bytes(damaged)
-                self.assertIsNone(derived.find(self.cache, self.original), name)
-                self.assertEqual(self.obtain(), path)
+                self.assertEqual(self.obtain(), path, name)
                 self.assertEqual(files.describe(os.path.dirname(path)), intact)
             file.unlink()
             self.assertEqual(self.obtain(), path)
@@ -130,7 +127,7 @@ class DerivedTest(unittest.TestCase):
         ]
         results = [process.communicate() for process in running]
         self.assertEqual(len({path for path, _ in results}), 1, results)
-        self.assertEqual(results[0][0].strip(), derived.find(self.cache, self.original))
+        self.assertTrue(os.path.isfile(results[0][0].strip()), results)
         self.assertEqual(sum("derived a float32 model" in log for _, log in results), 1, results)
 
     def test_one_that_waits_for_another_gives_up_in_the_end(self) -> None:

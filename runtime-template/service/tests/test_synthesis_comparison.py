@@ -4,10 +4,12 @@ import sys
 import tempfile
 import unittest
 from typing import Any
+from unittest import mock
 
 try:
     import numpy as np
 
+    from speaches_service.precision import derived
     from speaches_service.synthesis_probe import comparison
     from speaches_service.synthesis_probe.candidates import FLOAT32, ORIGINAL, Candidate
     from speaches_service.synthesis_probe.comparison import Inconclusive, compare, judge
@@ -131,7 +133,7 @@ class ComparisonOfProcessesTest(unittest.TestCase):
         with tempfile.TemporaryDirectory() as scratch:
             model = SpeechModel("a/model", "model.onnx", make_voices(scratch))
             measure = Measuring(scratch, in_background=False, command=CHILD).measure
-            decision = compare(model, [*bad, stub("right", pace=0.5)], lambda: None, measure)
+            decision = compare(model, [*bad, stub("right", pace=0.5)], None, measure)
         assert decision.chosen is not None
         self.assertEqual((decision.chosen.name, decision.chosen.speedup), ("right", 2))
         found = {verdict.name: verdict.outcome for verdict in decision.candidates}
@@ -150,7 +152,8 @@ class ComparisonOfProcessesTest(unittest.TestCase):
         with tempfile.TemporaryDirectory() as scratch:
             # Another path, so that it counts as another file.
             again = os.path.join(snapshot, ".", "model.onnx")
-            decision = compare(model, (FLOAT32, absent, idle), lambda: again, Measuring(scratch).measure)
+            with mock.patch.object(derived, "obtain", return_value=again):
+                decision = compare(model, (FLOAT32, absent, idle), None, Measuring(scratch).measure)
         _, same, refused, unused = decision.candidates
         self.assertEqual(refused.outcome, "refused")
         self.assertIn("has no AbsentExecutionProvider", refused.reason)
@@ -175,7 +178,8 @@ class ComparisonTest(unittest.TestCase):
                 raise given
             return given
 
-        return compare(SpeechModel("a/model", "model.onnx", "voices.bin"), candidates, lambda: float32, measure)
+        with mock.patch.object(derived, "obtain", return_value=float32):
+            return compare(SpeechModel("a/model", "model.onnx", "voices.bin"), candidates, None, measure)
 
     def test_each_is_measured_once_on_the_file_that_it_is_for(self) -> None:
         gpu = Candidate("gpu", "GPUExecutionProvider", {}, "float32")

@@ -10,9 +10,10 @@ import unittest
 try:
     import numpy as np
 
+    from speaches_service.child_process import Stopped
     from speaches_service.file_lock import Held
     from speaches_service.synthesis_probe.candidates import CACHE_DIRECTORY, Candidate
-    from speaches_service.synthesis_probe.measuring import LOCK, Failed, Measurement, Measuring, Stopped, alone
+    from speaches_service.synthesis_probe.measuring import LOCK, Failed, Measurement, Measuring, alone
 except ImportError as error:
     print(f"skipping test_synthesis_measuring, which needs numpy: {error}", file=sys.stderr)
     raise unittest.SkipTest(f"needs numpy: {error}") from error

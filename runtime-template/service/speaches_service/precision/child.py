@@ -4,8 +4,6 @@ It takes half a gigabyte for two seconds, which a process of its own gives back.
 one line of JSON to standard output; the parent makes the directory visible.
 """
 
-import contextlib
-import importlib
 import json
 import os
 import sys
@@ -51,13 +49,10 @@ def _write(model: Any, outcome: graph.Outcome, directory: str) -> None:
                 tensor.raw_data = data
             else:
                 _write_tensor(tensor, data, file)
-        _synchronise(file)
     with open(os.path.join(directory, MODEL), "wb") as file:
         file.write(model.SerializeToString())
-        _synchronise(file)
     with open(os.path.join(directory, CONTENTS), "w", encoding="ascii") as text:
         json.dump(describe(directory), text)
-        _synchronise(text)
 
 
 def _write_tensor(tensor: Any, data: bytes, file: IO[bytes]) -> None:
@@ -66,14 +61,3 @@ def _write_tensor(tensor: Any, data: bytes, file: IO[bytes]) -> None:
     for key, value in (("location", WEIGHTS), ("offset", file.tell()), ("length", len(data))):
         tensor.external_data.add(key=key, value=str(value))
     file.write(data)
-
-
-def _synchronise(file: IO[Any]) -> None:
-    """A power cut must not leave files that are visible and empty."""
-    file.flush()
-    with contextlib.suppress(ImportError, AttributeError, OSError):
-        # On macOS, fsync leaves the data in the cache of the drive. Not every file system has another way.
-        fcntl = importlib.import_module("fcntl")
-        fcntl.fcntl(file.fileno(), fcntl.F_FULLFSYNC)
-        return
-    os.fsync(file.fileno())

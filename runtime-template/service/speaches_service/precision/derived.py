@@ -11,7 +11,6 @@ import json
 import mmap
 import os
 import shutil
-import subprocess
 import threading
 import time
 
@@ -48,17 +47,6 @@ def is_quantised(original: str) -> bool:
             return False
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
             return any(content.find(name.encode()) >= 0 for name in QUANTISED)
-
-
-def find(cache: str, original: str) -> str | None:
-    """The path of the float32 model of an original, if it was derived before and is intact."""
-    try:
-        if not is_quantised(original):
-            return None
-        directory = _directory_of(cache, files.digest(original))
-    except (OSError, ValueError):
-        return None
-    return os.path.join(directory, files.MODEL) if files.are_intact(directory) else None
 
 
 def obtain(cache: str | None, original: str, model: str) -> str | None:
@@ -132,29 +120,12 @@ def _run(original: str, scratch: str) -> dict[str, int]:
         NotDerived: the process says why, or dies.
         OSError: it cannot be started.
     """
-    with subprocess.Popen(  # noqa: S603 - our own interpreter
-        child_process.command(ARGUMENT, original, scratch),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    ) as process:
-        assert process.stdout is not None and process.stderr is not None  # noqa: S101 - both are pipes
-        deadline = threading.Timer(_SECONDS, process.kill)
-        deadline.daemon = True
-        deadline.start()
-        try:
-            # N.B. `communicate` would close its standard input, which is how it knows that this process is gone.
-            said, complaint = process.stdout.read(), process.stderr.read()
-            code = process.wait()
-        finally:
-            deadline.cancel()
-            process.kill()
-    if code == 0:
-        return dict(json.loads(said)["left"])
-    if code == NOT_DERIVABLE:
-        raise NotDerived(json.loads(said)["reason"])
-    lines = complaint.decode("utf-8", "replace").strip().splitlines()
-    raise NotDerived(lines[-1][-_LONGEST_REASON:] if lines else f"the process that derives it ended with {code}")
+    ended = child_process.run(child_process.command(ARGUMENT, original, scratch), _SECONDS)
+    if ended.code == 0:
+        return dict(json.loads(ended.last_line)["left"])
+    if ended.code == NOT_DERIVABLE:
+        raise NotDerived(json.loads(ended.last_line)["reason"])
+    raise NotDerived(ended.last_line[-_LONGEST_REASON:] or f"the process that derives it ended with {ended.code}")
 
 
 def _directory_of(cache: str, digest: str) -> str:

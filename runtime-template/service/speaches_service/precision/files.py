@@ -36,7 +36,7 @@ def describe(directory: str) -> dict[str, str]:
 
 
 def are_intact(directory: str) -> bool:
-    """Whether both files are those that were written."""
+    """Whether both files are those that were written: a power cut may leave them visible and empty."""
     try:
         with open(os.path.join(directory, CONTENTS), encoding="ascii") as file:
             return bool(json.load(file) == describe(directory))

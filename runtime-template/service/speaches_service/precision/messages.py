@@ -54,22 +54,14 @@ _MESSAGES: dict[str, tuple[tuple[str, int, str], ...]] = {
 
 def _make() -> dict[str, Any]:
     field = descriptor_pb2.FieldDescriptorProto
-    scalars = {
-        "string": field.TYPE_STRING,
-        "bytes": field.TYPE_BYTES,
-        "int32": field.TYPE_INT32,
-        "int64": field.TYPE_INT64,
-        "float": field.TYPE_FLOAT,
-    }
     file = descriptor_pb2.FileDescriptorProto(name=f"{_PACKAGE}.proto", package=_PACKAGE, syntax="proto2")
     for message, fields in _MESSAGES.items():
         described = file.message_type.add(name=message)
         for name, number, kind in fields:
             added = described.field.add(name=name, number=number)
             added.label = field.LABEL_REPEATED if kind.endswith("*") else field.LABEL_OPTIONAL
-            scalar = scalars.get(kind.rstrip("*"))
-            added.type = field.TYPE_MESSAGE if scalar is None else scalar
-            if scalar is None:
+            added.type = getattr(field, f"TYPE_{kind.rstrip('*').upper()}", field.TYPE_MESSAGE)
+            if added.type == field.TYPE_MESSAGE:
                 added.type_name = f".{_PACKAGE}.{kind.rstrip('*')}"
             elif added.label == field.LABEL_REPEATED and kind in ("float*", "int32*"):
                 added.options.packed = True

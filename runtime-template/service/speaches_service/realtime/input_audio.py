@@ -26,11 +26,7 @@ _RATE = 24000
 
 
 def rebind(routers: Sequence[ModuleType]) -> None:
-    """Replace what upstream cuts out of a buffer, and how it fills one.
-
-    Raises:
-        AttributeError: upstream has none, so this is not the version that this was written for.
-    """
+    """Replace what upstream cuts out of a buffer, and how it fills one."""
     module: Any = importlib.import_module(_MODULE)
     upstream: Any = importlib.import_module(_EVENTS)
     if not hasattr(module.InputAudioBuffer, _NAME):

@@ -8,11 +8,7 @@ ROUTERS = ("speaches.routers.realtime_ws", "speaches.routers.realtime_rtc")
 
 
 def rebind(settings: Settings) -> None:
-    """Replace what both do with a session and its events.
-
-    Raises:
-        AttributeError: upstream does it elsewhere, so this is not the version that this was written for.
-    """
+    """Replace what both do with a session and its events."""
     # The sample has no realtime sessions.
     routers = [module for name in ROUTERS if (module := imported(name)) is not None]
     if not routers:

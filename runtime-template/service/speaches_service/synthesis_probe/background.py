@@ -9,15 +9,16 @@ N.B. this is imported at the start; what needs numpy is imported in the thread.
 import threading
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
 
+from speaches_service.child_process import Stopped
 from speaches_service.event_log import announce
 from speaches_service.file_lock import Held
-from speaches_service.precision import derived
 from speaches_service.settings import Settings
 from speaches_service.synthesis_probe.candidates import COREML, Candidate, cache_of, named
 from speaches_service.synthesis_probe.decisions import Decision, Decisions
 from speaches_service.synthesis_probe.models import SpeechModel, models_in
+
+THREAD = "synthesis-probe"
 
 
 class BackgroundProbe:
@@ -36,7 +37,6 @@ class BackgroundProbe:
         self._offered = offered
         self._command = command
         self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
 
     def start(self) -> None:
         """Begin, if something may be compared, in a thread that does not keep the process from ending."""
@@ -44,18 +44,11 @@ class BackgroundProbe:
         if synthesis.probe_key is None or directory is None or COREML not in synthesis.candidates or synthesis.forced:
             return
         arguments = (directory, synthesis.probe_key)
-        self._thread = threading.Thread(target=self._run, args=arguments, name="synthesis-probe", daemon=True)
-        self._thread.start()
+        threading.Thread(target=self._run, args=arguments, name=THREAD, daemon=True).start()
 
     def stop(self) -> None:
         """End the comparison and its process within a tenth of a second, without waiting for it."""
         self._stop.set()
-
-    def join(self, seconds: float) -> bool:
-        """Wait for the end and tell whether it has come."""
-        if self._thread is not None:
-            self._thread.join(seconds)
-        return self._thread is None or not self._thread.is_alive()
 
     def _run(self, directory: str, key: str) -> None:
         try:
@@ -70,7 +63,7 @@ class BackgroundProbe:
         if self._stop.is_set() or not self._unknown(decisions):
             return
         from speaches_service.synthesis_probe.comparison import Inconclusive, compare
-        from speaches_service.synthesis_probe.measuring import Measuring, Stopped, alone
+        from speaches_service.synthesis_probe.measuring import Measuring, alone
 
         with alone(directory, keep=cache_of(directory)) as scratch:
             # Another service may just have finished.
@@ -83,9 +76,8 @@ class BackgroundProbe:
             offered = self._offered(self._settings.synthesis.candidates, directory)
             results = []
             for model in unknown:
-                float32 = partial(derived.obtain, self._settings.cache_directory, model.model, model.id)
                 try:
-                    decision = compare(model, offered, float32, measuring.measure)
+                    decision = compare(model, offered, self._settings.cache_directory, measuring.measure)
                 except Inconclusive as reason:
                     results.append(f"`{model.id}` stays as it is: {reason}")
                     continue

@@ -12,10 +12,9 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
-from typing import Any, NamedTuple, NoReturn, Protocol
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
-from numpy.typing import NDArray
 
 from speaches_service import child_process
 from speaches_service.synthesis_probe import material
@@ -47,22 +46,9 @@ class Refused(Exception):
     """The provider does not do it, for the reason in the message."""
 
 
-class Session(Protocol):
-    """A loaded model."""
-
-    def get_inputs(self) -> list[Any]:
-        """As onnxruntime describes them."""
-
-    def run(self, output_names: None, input_feed: dict[str, NDArray[Any]]) -> list[Any]:
-        """All outputs."""
-
-    def count_nodes(self) -> dict[str, int]:
-        """How many parts of the model each provider computes. Asked once, after the first run."""
-
-
 def main(
     directory: str,
-    open_session: Callable[[Work, str], Session] | None = None,
+    open_session: Callable[[Work, str], Any] | None = None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> NoReturn:
     """Measure and end the process. Tests bring sessions that misbehave and a clock of their own."""
@@ -84,7 +70,7 @@ def main(
 
 
 def _measure(
-    work: Work, directory: str, open_session: Callable[[Work, str], Session], clock: Callable[[], float]
+    work: Work, directory: str, open_session: Callable[[Work, str], Any], clock: Callable[[], float]
 ) -> dict[str, object]:
     seconds: dict[str, float] = {}
     with np.load(work.voices) as voices:
@@ -152,7 +138,7 @@ class OnnxSession:
         self.run = self._session.run
 
     def count_nodes(self) -> dict[str, int]:
-        """How many parts of the model each provider computes."""
+        """How many parts of the model each provider computes. Asked once, after the first run."""
         path = self._session.end_profiling()
         with open(path, encoding="utf-8") as file:
             events = json.load(file)

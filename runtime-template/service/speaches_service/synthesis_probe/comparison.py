@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from speaches_service.precision import derived
 from speaches_service.synthesis_probe.candidates import ORIGINAL, Candidate
 from speaches_service.synthesis_probe.decisions import Decision, Verdict
 from speaches_service.synthesis_probe.likeness import correlation
@@ -38,9 +39,9 @@ class Inconclusive(Exception):
 
 
 def compare(
-    model: SpeechModel, candidates: Sequence[Candidate], float32: Callable[[], str | None], measure: Measure
+    model: SpeechModel, candidates: Sequence[Candidate], cache_directory: str | None, measure: Measure
 ) -> Decision:
-    """Measure the original and the candidates; `float32` gives the path of the derived model, if there is one.
+    """Measure the original and the candidates; `cache_directory` has derived models, or gets them.
 
     Raises:
         Inconclusive: nothing can be said.
@@ -56,9 +57,11 @@ def compare(
         if fault is not None or not np.any(sound):
             raise Inconclusive(f"the original on the CPU gives {fault or 'silence'}")
     verdicts = [Verdict(ORIGINAL.name, "right", 1.0, 1.0, _real_time_factor(original))]
-    derived = float32() if any(candidate.precision == "float32" for candidate in candidates) else None
+    float32 = None
+    if any(candidate.precision == "float32" for candidate in candidates):
+        float32 = derived.obtain(cache_directory, model.model, model.id)
     for candidate in candidates:
-        path = derived if derived is not None and candidate.precision == "float32" else model.model
+        path = float32 if float32 is not None and candidate.precision == "float32" else model.model
         if (candidate.provider, path) == (ORIGINAL.provider, model.model):
             continue
         try:

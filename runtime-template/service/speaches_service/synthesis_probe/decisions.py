@@ -4,14 +4,13 @@ It is valid for one key, which stands for everything it depends on. A file that 
 form is as good as none.
 """
 
-import json
 import os
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timezone
-from typing import Literal, NamedTuple, cast, get_args
+from typing import Literal, NamedTuple
 
+from speaches_service import json_file
 from speaches_service.file_lock import Held, locked
 from speaches_service.synthesis_probe.candidates import ORIGINAL
 
@@ -76,12 +75,14 @@ class Decisions:
     def read(self) -> dict[str, Decision]:
         """All of them, by model."""
         try:
-            with open(self._path, encoding="utf-8") as file:
-                raw = json.load(file)
+            raw = json_file.read(self._path)
             if raw["key"] != self._key:
                 return {}
-            return {str(model): _parse(entry) for model, entry in raw["models"].items()}
-        except (OSError, ValueError, LookupError, TypeError, AttributeError):
+            return {
+                model: Decision(tuple(Verdict(**verdict) for verdict in entry["candidates"]))
+                for model, entry in raw["models"].items()
+            }
+        except (LookupError, TypeError, AttributeError):
             return {}
 
     @contextmanager
@@ -96,10 +97,7 @@ class Decisions:
             with locked(f"{self._path}.lock", _LOCK_SECONDS):
                 decisions = self.read()
                 yield decisions
-                scratch = f"{self._path}.{os.getpid()}-{threading.get_ident()}"
-                with open(scratch, "w", encoding="utf-8") as file:
-                    file.write(json.dumps(describe(self._key, decisions), indent=2) + "\n")
-                os.replace(scratch, self._path)
+                json_file.write(self._path, describe(self._key, decisions))
         except Held as held:
             raise TimeoutError(f"another process does not stop writing `{self._path}`") from held
 
@@ -127,29 +125,3 @@ def recommended(decisions: Mapping[str, Decision]) -> str | None:
     if len(factors) < 2 or factors[1][0] < factors[0][0] * _FASTEST_BY:
         return None
     return factors[0][1]
-
-
-def _parse(entry: Mapping[str, object]) -> Decision:
-    """One model's entry.
-
-    Raises:
-        ValueError, LookupError, TypeError: it is none.
-    """
-    verdicts = cast("list[Mapping[str, object]]", entry["candidates"])
-    return Decision(tuple(_parse_verdict(verdict) for verdict in verdicts))
-
-
-def _parse_verdict(verdict: Mapping[str, object]) -> Verdict:
-    outcomes: tuple[Outcome, ...] = get_args(Outcome)
-    speedup, correlation, factor = (_number(verdict.get(it)) for it in ("speedup", "correlation", "real_time_factor"))
-    outcome = outcomes[outcomes.index(cast("Outcome", verdict["outcome"]))]
-    reason = str(verdict.get("reason", ""))
-    return Verdict(str(verdict["name"]), outcome, speedup, correlation, factor, reason)
-
-
-def _number(value: object) -> float | None:
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"`{value}` is no number")
-    return float(value)

@@ -1,7 +1,7 @@
 """What is spoken: always the same tokens, so that no phonemizer is needed and every provider gets the same work."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,18 +31,6 @@ _TYPES = {
 }
 
 
-class Input(Protocol):
-    """An input of a model, as onnxruntime describes it."""
-
-    @property
-    def name(self) -> str:
-        """As in the model."""
-
-    @property
-    def type(self) -> str:
-        """Such as `tensor(float)`."""
-
-
 def tokens_of(length: str) -> list[int]:
     """Kokoro's tokens for one of `LENGTHS`, with the padding that it wants around them."""
     count = LENGTHS[length]
@@ -51,9 +39,9 @@ def tokens_of(length: str) -> list[int]:
 
 
 def inputs_of(
-    described: Sequence[Input], voices: Mapping[str, NDArray[np.float32]], length: str
+    described: Sequence[Any], voices: Mapping[str, NDArray[np.float32]], length: str
 ) -> dict[str, NDArray[Any]]:
-    """The inputs for one of `LENGTHS`, as the model describes them: exports differ in a name and in types.
+    """The inputs for one of `LENGTHS`, as onnxruntime describes them: exports differ in a name and in types.
 
     Raises:
         LookupError: the model has other inputs than Kokoro, or there is no voice.

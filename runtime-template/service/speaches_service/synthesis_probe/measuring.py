@@ -14,7 +14,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,6 @@ LOCK = "synthesis-probe.lock"
 SCRATCH = "synthesis-probe.work"
 """Below the machine directory: what processes that measure leave, until they end."""
 
-_POLL_SECONDS = 0.1
 _SHOWN_OUTPUT = 300
 
 
@@ -52,10 +51,6 @@ class Failed(Exception):
     def __init__(self, outcome: Outcome, reason: str) -> None:
         super().__init__(reason)
         self.outcome: Outcome = outcome
-
-
-class Stopped(Exception):
-    """Nobody wants to know any more."""
 
 
 @contextlib.contextmanager
@@ -115,38 +110,21 @@ class Measuring:
             with open(os.path.join(directory, child.WORK), "w", encoding="utf-8") as file:
                 json.dump(work._asdict(), file)
             began = time.monotonic()
-            with open(os.path.join(directory, "output"), "w+b") as output:
-                self._run(directory, output, began + limit)
+            ended = child_process.run(
+                [*self._command, directory],
+                limit,
+                self._stop,
+                # What it leaves behind when it is killed goes with the scratch files.
+                env={**os.environ, "TMPDIR": directory},
+                creationflags=getattr(subprocess, "IDLE_PRIORITY_CLASS", 0) if self._in_background else 0,
+            )
+            if ended.is_late:
+                raise Failed("hang", "it was not done in time")
+            if ended.code != 0:
+                raise Failed("crash", _describe(ended))
             return _read(directory)._replace(wall=time.monotonic() - began)
         finally:
             shutil.rmtree(directory, ignore_errors=True)
-
-    def _run(self, directory: str, output: IO[bytes], deadline: float) -> None:
-        """Raises: Failed, Stopped, OSError."""
-        process = subprocess.Popen(  # noqa: S603 - our own interpreter
-            [*self._command, directory],
-            # Its end is how the process knows that this one is gone.
-            stdin=subprocess.PIPE,
-            stdout=output,
-            stderr=output,
-            # What it leaves behind when it is killed goes with the scratch files.
-            env={**os.environ, "TMPDIR": directory},
-            # A group of its own, so that what it starts ends with it.
-            start_new_session=True,
-            creationflags=getattr(subprocess, "IDLE_PRIORITY_CLASS", 0) if self._in_background else 0,
-        )
-        try:
-            while process.poll() is None:
-                if self._stop.wait(_POLL_SECONDS):
-                    raise Stopped
-                if time.monotonic() > deadline:
-                    raise Failed("hang", "it was not done in time")
-            if process.returncode != 0:
-                raise Failed("crash", _describe_end(process.returncode, output))
-        finally:
-            _kill(process)
-            if process.stdin is not None:
-                process.stdin.close()
 
 
 def _read(directory: str) -> Measurement:
@@ -172,22 +150,10 @@ def _read(directory: str) -> Measurement:
         raise Failed("crash", f"what it left cannot be read: {error}") from error
 
 
-def _describe_end(code: int, output: IO[bytes]) -> str:
+def _describe(ended: child_process.Ended) -> str:
     """How a process ended that should not have, with the last that it said."""
-    end = f"it ended with exit code {code}"
-    if code < 0:
+    end = f"it ended with exit code {ended.code}"
+    if ended.code < 0:
         with contextlib.suppress(ValueError):
-            end = f"{signal.Signals(-code).name} ended it"
-    output.seek(0, os.SEEK_END)
-    output.seek(max(0, output.tell() - _SHOWN_OUTPUT))
-    said = [line.strip() for line in output.read().decode("utf-8", "replace").splitlines() if line.strip()]
-    return f"{end}: {said[-1]}" if said else end
-
-
-def _kill(process: "subprocess.Popen[bytes]") -> None:
-    """End a process and what it has started."""
-    if hasattr(os, "killpg"):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-    process.kill()
-    process.wait()
+            end = f"{signal.Signals(-ended.code).name} ended it"
+    return f"{end}: {ended.last_line[-_SHOWN_OUTPUT:]}" if ended.last_line else end

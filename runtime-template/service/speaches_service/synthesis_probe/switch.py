@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
+from speaches_service import json_file
 from speaches_service.event_log import announce
 from speaches_service.file_lock import Held, locked
 from speaches_service.settings import Settings
@@ -72,7 +73,7 @@ class Switch:
         with contextlib.ExitStack() as stack:
             try:
                 stack.enter_context(locked(f"{path}.lock", _LOAD_SECONDS))
-                has_crashed = _read_mark(path) == mark
+                has_crashed = json_file.read(path) == mark
                 if not has_crashed:
                     _make_mark(path, mark)
                 stack.callback(_remove_mark, path)
@@ -102,14 +103,6 @@ def remove_own_mark() -> None:
 
 
 _own_marks: set[str] = set()
-
-
-def _read_mark(path: str) -> object:
-    try:
-        with open(path, encoding="utf-8") as file:
-            return json.load(file)
-    except (OSError, ValueError):
-        return None
 
 
 def _make_mark(path: str, mark: object) -> None:

@@ -4,3 +4,6 @@
 `pipeline.py` keeps Whisper from making up words; `events.py` and `subtitles.py` write answers. Whisper itself is
 upstream's, or whisper.cpp's.
 """
+
+SAMPLE_RATE = 16000
+"""Of what Whisper hears, in samples per second."""

@@ -17,10 +17,10 @@ import numpy as np
 from fastapi import FastAPI, Form, HTTPException, UploadFile
 from numpy.typing import NDArray
 
+from speaches_service.transcription import SAMPLE_RATE
+
 _MODULE = "speaches.dependencies"
-_RATE = 16000
-"""Of what Whisper hears, in samples per second."""
-_SHORTEST = _RATE // 100
+_SHORTEST = SAMPLE_RATE // 100
 """Samples of the shortest sound that may hold a part of a word: 10 ms."""
 _RAW = ("audio/pcm", "audio/raw")
 """Types of samples without a header: 16 bits, little-endian, one channel, 16 kHz."""
@@ -44,18 +44,14 @@ class Decoded(NamedTuple):
 
 
 def install(application: FastAPI) -> None:
-    """Let the application's routes take uploaded sound from here.
-
-    Raises:
-        AttributeError: upstream has none of this, so it is not the version that this was written for.
-    """
+    """Let the application's routes take uploaded sound from here."""
     dependencies = importlib.import_module(_MODULE)
     audio = dependencies.Audio
 
     def audio_file(file: Annotated[UploadFile, Form()]) -> Any:
         decoded = read(file)
         name = Path(file.filename).stem if file.filename else None
-        made = audio(decoded.samples, _RATE, name)
+        made = audio(decoded.samples, SAMPLE_RATE, name)
         made.warnings = decoded.warnings
         return made
 
@@ -94,7 +90,8 @@ def read(file: UploadFile) -> Decoded:
     else:
         decoded = decode(file.file)
     if len(decoded.samples) < _SHORTEST:
-        raise HTTPException(422, f"`{file.filename}` has {len(decoded.samples) / _RATE * 1000:.1f} ms of sound in it")
+        milliseconds = len(decoded.samples) / SAMPLE_RATE * 1000
+        raise HTTPException(422, f"`{file.filename}` has {milliseconds:.1f} ms of sound in it")
     for warning in decoded.warnings:
         _logger.warning("`%s`: %s", file.filename, warning)
     return decoded
@@ -143,7 +140,7 @@ def _resampler(frame: Any) -> Any:
 
     # Both sides of stereo are mixed here.
     layout = "stereo" if frame.layout.nb_channels == 2 else "mono"
-    return av.AudioResampler(format="s16", layout=layout, rate=_RATE)
+    return av.AudioResampler(format="s16", layout=layout, rate=SAMPLE_RATE)
 
 
 def mono(sides: NDArray[np.int16]) -> NDArray[np.int16]:
@@ -162,7 +159,7 @@ def _decode(container: Any, stream: Any) -> Decoded:
     damaged: list[float] = []
 
     def seconds() -> float:
-        return sum(len(piece) for piece in pieces) / _RATE
+        return sum(len(piece) for piece in pieces) / SAMPLE_RATE
 
     def keep(parts: Sequence[Any]) -> None:
         for part in parts:

@@ -10,13 +10,13 @@ from fastapi import Form
 from pydantic import BeforeValidator
 
 from speaches_service.rebinding import imported
+from speaches_service.transcription import SAMPLE_RATE
 
 _DETECTOR = "speaches.executors.silero_vad_v5"
 _GRANULARITIES = "timestamp_granularities"
 _VAD_FILTER = "vad_filter"
 _PART = 30
 """What Whisper hears at once, in seconds."""
-_SAMPLE_RATE = 16000
 _of_thread = threading.local()
 
 
@@ -56,5 +56,5 @@ def wants_speech_only() -> bool:
 def all_of(audio: Any) -> list[Any]:
     """The whole of a recording, as the voice detector would say it."""
     detector: Any = imported(_DETECTOR)
-    length, part = len(audio.data), _PART * _SAMPLE_RATE
+    length, part = len(audio.data), _PART * SAMPLE_RATE
     return [detector.SpeechTimestamp(start=start, end=min(start + part, length)) for start in range(0, length, part)]

@@ -12,12 +12,11 @@ from typing import Any
 
 from speaches_service.rebinding import imported
 from speaches_service.rebinding import rebind as rebind_name
+from speaches_service.transcription import SAMPLE_RATE
 
 _logger = logging.getLogger(__name__)
 _MODULE = "speaches.executors.whisper"
 _NAME = "BatchedInferencePipeline"
-_SAMPLE_RATE = 16000
-"""Of what Whisper hears, in samples per second."""
 _COMPRESSION = 2.4
 """Whisper's own threshold: text that compresses better than this repeats itself."""
 _TEMPERATURES = (0.2, 0.4, 0.6, 0.8, 1.0)
@@ -43,8 +42,8 @@ def rebind() -> None:
             if has_no_speech and not options.get("vad_filter", True):
                 # Of a moment of it, for the information. Nothing tells the language, and finding one takes a while.
                 options["language"] = options.get("language") or "en"
-                _, information = super().transcribe(audio[:_SAMPLE_RATE], *arguments, **options)
-                return iter(()), replace(information, duration=len(audio) / _SAMPLE_RATE, duration_after_vad=0.0)
+                _, information = super().transcribe(audio[:SAMPLE_RATE], *arguments, **options)
+                return iter(()), replace(information, duration=len(audio) / SAMPLE_RATE, duration_after_vad=0.0)
             options |= _fitting(self.model.hf_tokenizer, options)
             segments, information = super().transcribe(audio, *arguments, **options)
             if options.get("temperature", 0):
@@ -103,7 +102,7 @@ def _again(
     model: Any, audio: Any, segment: Any, options: dict[str, Any], first: tuple[float, ...] = ()
 ) -> Iterator[Any]:
     """What is heard of a segment with other temperatures; the segment itself if that is no better."""
-    clip = audio[int(segment.start * _SAMPLE_RATE) : int(segment.end * _SAMPLE_RATE)]
+    clip = audio[int(segment.start * SAMPLE_RATE) : int(segment.end * SAMPLE_RATE)]
     temperatures = first + _TEMPERATURES
     found, _ = model.transcribe(clip, temperature=temperatures, condition_on_previous_text=False, **options)
     found = list(found)

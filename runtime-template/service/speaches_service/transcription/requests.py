@@ -25,13 +25,10 @@ def rebind() -> None:
     """Replace what upstream's routes hand to the models, and how they read a list in a form."""
     router: Any = imported(_ROUTER)
     rebind_name(_ROUTER, "TranscriptionRequest", _reading(getattr(router, "TranscriptionRequest", None), "transcribe"))
-    # The sample has neither.
+    # The sample has no translations, and its form stays as it is.
     if hasattr(router, "TranslationRequest"):
         rebind_name(_ROUTER, "TranslationRequest", _reading(router.TranslationRequest, "translate"))
-    if hasattr(router, "get_timestamp_granularities"):
         rebind_name(_ROUTER, "get_timestamp_granularities", timestamp_granularities)
-    # The sample's form stays as it is.
-    if hasattr(router, "TranslationRequest"):
         for route in router.router.routes:
             if route.path in _PATHS:
                 route.endpoint = form_fields.extended(route.endpoint)

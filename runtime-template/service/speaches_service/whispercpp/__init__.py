@@ -3,7 +3,3 @@
 Clients go on asking for the model that they know (`Systran/faster-whisper-…`). faster-whisper stays behind it, for all
 that whisper.cpp cannot serve.
 """
-
-from speaches_service.whispercpp.usage import used
-
-__all__ = ["used"]

@@ -5,18 +5,18 @@ file, version, system and device.
 """
 
 import contextlib
+import importlib.metadata
 import json
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
-from speaches_service import machine
+from speaches_service import child_process, json_file, machine
+from speaches_service.transcription import SAMPLE_RATE
 from speaches_service.whispercpp import crash, library
 from speaches_service.whispercpp.context import Context, Wanted
 
@@ -74,28 +74,31 @@ def check(path: str, device: str, directory: str | None) -> Outcome:
     return outcome
 
 
-def main(path: str, device: str) -> int:
-    """Load a file and transcribe a second of sound; prints what was found as JSON and returns the exit code."""
-    _end_alone(path)
+def main(path: str, device: str) -> NoReturn:
+    """Load a file and transcribe a second of sound, print what was found as JSON, and end the process."""
+    if hasattr(signal, "alarm"):
+        # The service, which would end this process, may be gone by then, and a GPU hang for ever.
+        signal.alarm(int(_limit(path)) + 10)
     try:
         loaded = library.load(path, use_gpu=device != "cpu")
     except (library.Unusable, ImportError) as error:
-        return _tell(reason=str(error))
+        _tell(reason=str(error))
     if device != "cpu" and loaded.gpu is None:
-        return _tell(reason="whisper.cpp found no GPU that it can use")
+        _tell(reason="whisper.cpp found no GPU that it can use")
     context = Context(loaded, max(1, (os.cpu_count() or 2) // 2), None)
-    seconds = np.arange(library.SAMPLE_RATE, dtype=np.float32) / library.SAMPLE_RATE
+    seconds = np.arange(SAMPLE_RATE, dtype=np.float32) / SAMPLE_RATE
     hum = (0.1 * np.sin(2 * np.pi * 220 * seconds)).astype(np.float32)
     try:
         context.transcribe(hum, 0.0, Wanted(language="en", words=True))
     except (RuntimeError, ValueError) as error:
-        return _tell(reason=str(error))
-    return _tell(gpu=loaded.gpu and (loaded.gpu_name or loaded.gpu))
+        _tell(reason=str(error))
+    _tell(gpu=loaded.gpu and (loaded.gpu_name or loaded.gpu))
 
 
-def _tell(**found: str | None) -> int:
+def _tell(**found: str | None) -> NoReturn:
     os.write(1, json.dumps(found).encode() + b"\n")
-    return 0
+    # N.B. no farewell: whisper.cpp would have the last word.
+    os._exit(0)
 
 
 def _limit(path: str) -> float:
@@ -103,47 +106,21 @@ def _limit(path: str) -> float:
     return _LONGEST + _LONGEST_PER_BYTE * os.path.getsize(path)
 
 
-def _end_alone(path: str) -> None:
-    """Let this child end by itself if the service, which would end it, is gone: a GPU may hang for ever."""
-    alarm = getattr(signal, "alarm", None)
-    if alarm is not None:
-        with contextlib.suppress(OSError):
-            alarm(int(_limit(path)) + 10)
-
-
 def _try(path: str, device: str) -> Outcome:
     limit = _limit(path)
     try:
-        child = subprocess.run(  # noqa: S603 - this very program
-            _command(path, device),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            timeout=limit,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return Outcome(f"whisper.cpp had not transcribed a second of sound after {limit:.0f} s")
+        ended = child_process.run(child_process.command(COMMAND, path, device), limit)
     except OSError as error:
         return Outcome(f"it could not be tried: {error.strerror or error}")
+    if ended.is_late:
+        return Outcome(f"whisper.cpp had not transcribed a second of sound after {limit:.0f} s")
     try:
         # Whatever a library may print comes before it.
-        found = json.loads(child.stdout.strip().rpartition(b"\n")[2])
+        found = json.loads(ended.last_line)
         return Outcome(found.get("reason"), found.get("gpu"))
     except (ValueError, AttributeError):
-        how = f"signal {-child.returncode}" if child.returncode < 0 else f"exit code {child.returncode}"
+        how = f"signal {-ended.code}" if ended.code < 0 else f"exit code {ended.code}"
         return Outcome(f"whisper.cpp died of it ({how})")
-
-
-def _command(path: str, device: str) -> list[str]:
-    """The same interpreter, as isolated as the service is."""
-    manager = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "speaches_service_manager.py")
-    flags = ["-I", "-X", "utf8"]
-    if sys.dont_write_bytecode:
-        flags.append("-B")
-    if sys.pycache_prefix is not None:
-        flags += ["-X", f"pycache_prefix={sys.pycache_prefix}"]
-    return [sys.executable, *flags, os.path.normpath(manager), COMMAND, path, device]
 
 
 def _key(path: str, device: str) -> str | None:
@@ -152,7 +129,8 @@ def _key(path: str, device: str) -> str | None:
         status = os.stat(real)
     except OSError:
         return None
-    parts = (real, status.st_size, status.st_mtime_ns, library.version(), machine.system(), device)
+    version = importlib.metadata.version("pywhispercpp")
+    parts = (real, status.st_size, status.st_mtime_ns, version, machine.system(), device)
     return "|".join(map(str, parts))
 
 
@@ -168,11 +146,7 @@ def _still_true(record: Any) -> Outcome | None:
 def _read(directory: str | None) -> dict[str, Any]:
     if directory is None:
         return {}
-    try:
-        with open(os.path.join(directory, CHECKS_FILE), encoding="utf-8") as file:
-            known = json.load(file)
-    except (OSError, ValueError):
-        return {}
+    known = json_file.read(os.path.join(directory, CHECKS_FILE))
     return known if isinstance(known, dict) else {}
 
 
@@ -182,10 +156,6 @@ def _remember(directory: str | None, key: str, outcome: Outcome) -> None:
         return
     known = {other: record for other, record in _read(directory).items() if os.path.exists(other.partition("|")[0])}
     known[key] = {**outcome._asdict(), "at": time.time()}
-    path = os.path.join(directory, CHECKS_FILE)
-    scratch = f"{path}.{os.getpid()}"
     with contextlib.suppress(OSError):
         os.makedirs(directory, exist_ok=True)
-        with open(scratch, "w", encoding="utf-8") as file:
-            file.write(json.dumps(known, indent=2) + "\n")
-        os.replace(scratch, path)
+        json_file.write(os.path.join(directory, CHECKS_FILE), known)

@@ -1,22 +1,18 @@
 """One model in memory, and how a clip of sound becomes segments."""
 
-from __future__ import annotations
-
 import contextlib
 import threading
 import zlib
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from speaches_service.whispercpp.library import SAMPLE_RATE, Loaded, SilenceMeter, extension
+from speaches_service.transcription import SAMPLE_RATE
+from speaches_service.whispercpp.library import Loaded, extension, no_speech_probability
 from speaches_service.whispercpp.results import Segment, Word
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from numpy.typing import NDArray
 
 SHORTEST_CLIP = SAMPLE_RATE // 5
 """In samples; whisper.cpp hears nothing in less than half of that."""
@@ -56,7 +52,6 @@ class Context:
         self._guard = guard or contextlib.nullcontext
         # N.B. two threads in one context end the process (`GGML_ASSERT`).
         self._lock = threading.Lock()
-        self._silence = SilenceMeter()
         self.is_multilingual = bool(self._library.whisper_is_multilingual(loaded.context))
         self._end_of_text = int(self._library.whisper_token_eot(loaded.context))
 
@@ -154,7 +149,7 @@ class Context:
             tokens=[token.id for token in tokens],
             avg_logprob=float(np.mean([token.plog for token in tokens])) if tokens else 0.0,
             compression_ratio=_compression_ratio(text),
-            no_speech_prob=self._silence.probability(self._loaded.pointer, number),
+            no_speech_prob=no_speech_probability(self._loaded.pointer, number),
             words=self._words(tokens, offset, duration) if wanted.words else None,
             temperature=wanted.temperature,
         )

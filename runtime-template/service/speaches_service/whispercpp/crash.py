@@ -13,7 +13,8 @@ import os
 import threading
 from collections.abc import Iterator
 from datetime import datetime, timezone
-from types import ModuleType
+
+from speaches_service import file_lock, json_file
 
 MARKER_FILE = "gpu-crash.json"
 """What the launcher looks for."""
@@ -71,7 +72,7 @@ def settle(directory: str) -> str | None:
 
 def _settle_one(directory: str, path: str) -> str | None:
     with open(path, "r+b") as file:
-        if not _take(file.fileno()):
+        if not file_lock.take(file.fileno()):
             return None
         record, _, fatal = file.read().partition(b"\n")
         reason = None
@@ -80,7 +81,7 @@ def _settle_one(directory: str, path: str) -> str | None:
             signal_name = first_line.removeprefix("Fatal Python error: ")
             reason = f"the last service died while the GPU transcribed ({signal_name})"
             at = datetime.fromtimestamp(os.path.getmtime(path), timezone.utc).isoformat(timespec="seconds")
-            _write(os.path.join(directory, MARKER_FILE), {"reason": reason, "at": at, **json.loads(record)})
+            json_file.write(os.path.join(directory, MARKER_FILE), {"reason": reason, "at": at, **json.loads(record)})
         os.unlink(path)
         return reason
 
@@ -92,35 +93,8 @@ def _open(directory: str, record: bytes) -> int:
     while True:
         file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         # Between these two lines somebody may have taken it for that of a dead process and removed it.
-        if _take(file) and os.path.exists(path) and os.path.samestat(os.fstat(file), os.stat(path)):
+        if file_lock.take(file) and os.path.exists(path) and os.path.samestat(os.fstat(file), os.stat(path)):
             os.ftruncate(file, 0)
             os.write(file, record)
             return file
         os.close(file)
-
-
-def _take(file: int) -> bool:
-    """Whether nobody who lives has the file; it is ours then. The system gives a lock back when a process ends."""
-    locks = _locks()
-    if locks is None:
-        return True
-    try:
-        locks.flock(file, locks.LOCK_EX | locks.LOCK_NB)
-    except OSError:
-        return False
-    return True
-
-
-def _locks() -> ModuleType | None:
-    try:
-        import fcntl
-    except ImportError:  # Windows, where whisper.cpp does not use a GPU
-        return None
-    return fcntl
-
-
-def _write(path: str, content: object) -> None:
-    scratch = f"{path}.{os.getpid()}"
-    with open(scratch, "w", encoding="utf-8") as file:
-        file.write(json.dumps(content, indent=2) + "\n")
-    os.replace(scratch, path)

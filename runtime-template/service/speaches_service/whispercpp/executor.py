@@ -3,30 +3,25 @@
 N.B. imported after upstream is, from which the classes here are derived.
 """
 
-from __future__ import annotations
-
 import contextlib
 import importlib
 import threading
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import Any, NamedTuple
 
 from fastapi import HTTPException
 
 from speaches_service.event_log import announce
-from speaches_service.whispercpp import usage
+from speaches_service.transcription import SAMPLE_RATE
 from speaches_service.whispercpp.check import check
 from speaches_service.whispercpp.context import Context, UnknownLanguage, Wanted
 from speaches_service.whispercpp.disconnection import Disconnected, client_is_gone
-from speaches_service.whispercpp.library import SAMPLE_RATE, Unusable, load
+from speaches_service.whispercpp.library import Unusable, load
 from speaches_service.whispercpp.processors import threads
 from speaches_service.whispercpp.results import Information, Options, Segment
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
-
-    from speaches_service.whispercpp.weights import Catalogue
+from speaches_service.whispercpp.weights import Catalogue
 
 _managers: Any = importlib.import_module("speaches.executors.shared.base_model_manager")
 _registries: Any = importlib.import_module("speaches.model_registry")
@@ -45,6 +40,8 @@ class Plan(NamedTuple):
     """Where checks of files are kept."""
     guard: Callable[[], AbstractContextManager[object]] | None
     """Entered around work on a GPU."""
+    on_use: Callable[[str, str, str], None]
+    """Is told which backend and device transcribe a model, whenever that changes."""
 
 
 class Choice:
@@ -79,7 +76,7 @@ class Choice:
             if (model, path) in self._failed:
                 return
             self._failed.add((model, path))
-        usage.record(model, usage.Use("faster-whisper", "cpu", reason=reason))
+        self.plan.on_use(model, "faster-whisper", "cpu")
         announce(f"`{model}` is transcribed by faster-whisper, not by whisper.cpp: `{path}`: {reason}", "warning")
 
 
@@ -113,10 +110,9 @@ class Manager(_managers.BaseModelManager):  # type: ignore[misc] # known at run 
             self._choice.fail(model_id, path, str(error))
             self._forget_failed(model_id)
             raise
-        used = plan.device if loaded.gpu else "cpu"
-        name = loaded.gpu and (loaded.gpu_name or loaded.gpu)
-        usage.record(model_id, usage.Use("whispercpp", used, name))
+        plan.on_use(model_id, "whispercpp", plan.device if loaded.gpu else "cpu")
         count = threads(self._chosen_threads, loaded.gpu is not None)
+        name = loaded.gpu_name or loaded.gpu
         where = f"on {name} ({loaded.gpu})" if loaded.gpu else f"on the processor ({count} threads)"
         announce(f"`{model_id}` is transcribed by whisper.cpp {where}, loaded in {time.monotonic() - began:.2f} s")
         return Context(loaded, count, guard if loaded.gpu else None)
@@ -143,7 +139,7 @@ class Manager(_managers.BaseModelManager):  # type: ignore[misc] # known at run 
         )
         work = _Work(request, wanted, model)
         if request.stream:
-            return _Events(work)
+            return _events(work)
         segments, information = work.run()
         return _whisper.segments_to_transcription_response(
             segments, information, response_format=request.response_format
@@ -243,47 +239,23 @@ class _Work:
             model.__exit__(None, None, None)
 
 
-class _Events:
+def _events(work: _Work) -> Iterator[Any]:
     """Upstream's events for a stream: one for each segment, and the whole text at the end.
 
-    An iterator and no generator: one that nobody begins would never end, and keep its model for ever.
+    N.B. `transcription/events.py` begins it at once: a generator that nobody begins would keep its model for ever.
     """
-
-    def __init__(self, work: _Work) -> None:
-        self._work = work
-        self._segments = work.segments()
-        self._texts: list[str] = []
-        self._is_done = False
-
-    def __iter__(self) -> Iterator[Any]:
-        return self
-
-    def __next__(self) -> Any:
-        if self._is_done:
-            raise StopIteration
-        events: Any = importlib.import_module("openai.types.audio")
-        try:
-            segment = next(self._segments, None)
-        except Disconnected:
-            self.close()
-            raise StopIteration from None
-        except BaseException:
-            self.close()
-            raise
-        if segment is not None:
-            self._texts.append(segment.text)
-            return events.TranscriptionTextDeltaEvent(type="transcript.text.delta", delta=segment.text, logprobs=None)
-        self.close()
-        text = "".join(self._texts).strip()
-        return events.TranscriptionTextDoneEvent(type="transcript.text.done", text=text, logprobs=None)
-
-    def close(self) -> None:
-        """End it early."""
-        self._is_done = True
-        self._work.leave()
-
-    def __del__(self) -> None:
-        self.close()
+    events: Any = importlib.import_module("openai.types.audio")
+    texts: list[str] = []
+    try:
+        for segment in work.segments():
+            texts.append(segment.text)
+            yield events.TranscriptionTextDeltaEvent(type="transcript.text.delta", delta=segment.text, logprobs=None)
+    except Disconnected:
+        return
+    finally:
+        work.leave()
+    text = "".join(texts).strip()
+    yield events.TranscriptionTextDoneEvent(type="transcript.text.done", text=text, logprobs=None)
 
 
 class Registry(_registries.ModelRegistry):  # type: ignore[misc] # known at run time only

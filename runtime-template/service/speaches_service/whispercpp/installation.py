@@ -1,19 +1,18 @@
 """Putting whisper.cpp before upstream's own executor for Whisper."""
 
 import importlib
-import json
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 from fastapi import FastAPI
 
-from speaches_service import machine
+from speaches_service import json_file, machine
 from speaches_service.event_log import announce
 from speaches_service.exit_codes import ExitCode, ServiceFailure
 from speaches_service.rebinding import rebind
 from speaches_service.settings import Settings
-from speaches_service.whispercpp import crash, library, usage
+from speaches_service.whispercpp import crash, library
 from speaches_service.whispercpp.check import check
 from speaches_service.whispercpp.disconnection import Watch
 from speaches_service.whispercpp.weights import Catalogue, Weights
@@ -50,9 +49,8 @@ def install(settings: Settings, on_use: Callable[[str, str, str], None]) -> None
     # Only now: it is derived from upstream's classes.
     from speaches_service.whispercpp.executor import Choice, ExecutorRegistry, Plan
 
-    usage.follow(on_use)
-    directory = settings.machine_directory
-    ExecutorRegistry.choice = Choice(Plan(catalogue, chosen.device, directory, _guard(settings)))
+    plan = Plan(catalogue, chosen.device, settings.machine_directory, _guard(settings), on_use)
+    ExecutorRegistry.choice = Choice(plan)
     rebind(_DEPENDENCIES, "ExecutorRegistry", ExecutorRegistry)
     importlib.import_module(_DEPENDENCIES).get_executor_registry.cache_clear()
 
@@ -95,14 +93,6 @@ def _guard(settings: Settings) -> Callable[[], AbstractContextManager[object]] |
     """What leaves evidence of a crash on the GPU; None where none is used, or nothing may be kept."""
     if settings.transcription.device == "cpu" or settings.machine_directory is None:
         return None
-    name = settings.system or machine.system()
-    return crash.GpuWork(settings.machine_directory, _plan_of(settings.runtime), name).running
-
-
-def _plan_of(runtime: str) -> str:
-    """The identity of the runtime, as `runtime.json` has it."""
-    try:
-        with open(os.path.join(runtime, "runtime.json"), encoding="utf-8") as file:
-            return str(json.load(file)["plan"])
-    except (OSError, ValueError, LookupError, TypeError):
-        return "unknown"
+    described = json_file.read(os.path.join(settings.runtime, "runtime.json")) or {}
+    plan = str(described.get("plan", "unknown"))
+    return crash.GpuWork(settings.machine_directory, plan, settings.system or machine.system()).running

@@ -8,7 +8,6 @@ import ctypes
 import functools
 import glob
 import importlib
-import importlib.metadata
 import os
 import struct
 import threading
@@ -17,9 +16,6 @@ from typing import Any, NamedTuple
 
 MAGIC = 0x67676D6C
 """What a file with GGML weights begins with."""
-
-SAMPLE_RATE = 16000
-"""Of what Whisper hears, in samples per second."""
 
 _PACKAGE = "pywhispercpp"
 _EXTENSION = "_pywhispercpp"
@@ -58,15 +54,6 @@ def extension() -> Any:
         ImportError: this runtime does not contain it, or this machine cannot load it.
     """
     return importlib.import_module(_EXTENSION)
-
-
-@functools.cache
-def version() -> str | None:
-    """The version of the package; None when it is not there."""
-    try:
-        return importlib.metadata.version(_PACKAGE)
-    except importlib.metadata.PackageNotFoundError:
-        return None
 
 
 def load(path: str, use_gpu: bool) -> Loaded:
@@ -146,22 +133,16 @@ def _pointer(context: Any) -> int:
     return 0 if value is None else ctypes.c_void_p.from_address(value).value or 0
 
 
-class SilenceMeter:
-    """How probable it is that nobody speaks, which the extension does not offer and its library does."""
+def no_speech_probability(pointer: int, segment: int) -> float:
+    """How probable it is that nobody speaks in a segment of the last transcription, from 0 to 1; 0 where it is unknown.
 
-    def __init__(self) -> None:
-        self._function = _no_speech_function()
-
-    @property
-    def works(self) -> bool:
-        """Whether the library has the function."""
-        return self._function is not None
-
-    def probability(self, pointer: int, segment: int) -> float:
-        """From 0 to 1, of a segment of the last transcription; 0 where it cannot be told."""
-        return float(self._function(pointer, segment)) if self._function is not None and pointer else 0.0
+    The extension does not offer it, and its library does.
+    """
+    function = _no_speech_function()
+    return float(function(pointer, segment)) if function is not None and pointer else 0.0
 
 
+@functools.cache
 def _no_speech_function() -> Any:
     for path in _libraries():
         with contextlib.suppress(OSError, AttributeError):

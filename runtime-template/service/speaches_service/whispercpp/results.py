@@ -1,7 +1,5 @@
 """What was heard, with the names that upstream's own formatting reads (those of faster-whisper)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 

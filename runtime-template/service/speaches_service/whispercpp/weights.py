@@ -4,6 +4,8 @@ import os
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from speaches_service import hub_cache
+
 
 class Weights(NamedTuple):
     """One file with weights."""
@@ -45,34 +47,12 @@ class Catalogue:
         """The file that serves a model, or None when there is none."""
         for weights in self._weights:
             if model in weights.serves:
-                path = self._find(weights)
-                if path is not None:
-                    return path
+                for snapshot in hub_cache.snapshots(self._cache, weights.repository):
+                    path = os.path.join(snapshot, weights.file)
+                    if os.path.isfile(path):
+                        return path
         return None
 
     def wanted(self, model: str) -> Weights | None:
         """The file that would serve a model, whether it is there or not."""
         return next((weights for weights in self._weights if model in weights.serves), None)
-
-    def _find(self, weights: Weights) -> str | None:
-        """In the revision that `refs/main` names, else in whichever has it: one that was bundled may lie beside it."""
-        repository = os.path.join(self._cache, f"models--{weights.repository.replace('/', '--')}")
-        snapshots = os.path.join(repository, "snapshots")
-        try:
-            revisions = sorted(os.listdir(snapshots))
-        except OSError:
-            return None
-        main = _read(os.path.join(repository, "refs", "main"))
-        for revision in sorted(revisions, key=lambda revision: revision != main):
-            path = os.path.join(snapshots, revision, weights.file)
-            if os.path.isfile(path):
-                return path
-        return None
-
-
-def _read(path: str) -> str | None:
-    try:
-        with open(path, encoding="utf-8") as file:
-            return file.read().strip()
-    except OSError:
-        return None

@@ -1,0 +1,27 @@
+"""Files of JSON that several processes read, each of which is whole at any time."""
+
+import json
+import os
+import threading
+from typing import Any
+
+
+def read(path: str) -> Any:
+    """What is in a file; None when it is missing or torn."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            return json.load(file)
+    except (OSError, ValueError):
+        return None
+
+
+def write(path: str, content: object) -> None:
+    """Put a file in place of what was there.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    scratch = f"{path}.{os.getpid()}-{threading.get_ident()}"
+    with open(scratch, "w", encoding="utf-8") as file:
+        file.write(json.dumps(content, indent=2) + "\n")
+    os.replace(scratch, path)
