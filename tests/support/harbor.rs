@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::{Map, Value, json};
 
-use super::support::{files, not_run};
+use super::{files, not_run};
 
 /// A stand-in of a stock Harbor's home, with files of the shape that its compose files have.
 pub fn stock_harbor(at: &Utf8Path) -> Utf8PathBuf {
@@ -402,7 +402,7 @@ impl Network {
     pub fn health_from(&self, namespace: &str, url: &str) -> bool {
         let script = "import sys, urllib.request; urllib.request.urlopen(sys.argv[1], timeout=5).read()";
         let mut command = Command::new("ip");
-        command.args(["netns", "exec", namespace, &super::support::python(), "-c", script, url]);
+        command.args(["netns", "exec", namespace, &super::python(), "-c", script, url]);
         command.stderr(Stdio::null()).status().unwrap().success()
     }
 }

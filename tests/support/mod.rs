@@ -2,14 +2,36 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of this")]
 
-use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::{TcpListener, TcpStream};
+pub mod faults;
+#[cfg(unix)]
+pub mod fetch;
+#[cfg(unix)]
+pub mod harbor;
+#[cfg(unix)]
+pub mod hub;
+#[cfg(unix)]
+pub mod packing;
+#[cfg(unix)]
+pub mod release;
+#[cfg(unix)]
+pub mod scene;
+#[cfg(unix)]
+pub mod service;
+#[cfg(unix)]
+pub mod terminal;
+#[cfg(unix)]
+pub mod tiny;
+#[cfg(target_os = "linux")]
+pub mod tls;
+#[cfg(unix)]
+pub mod world;
+
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::Value;
+use sha2::Digest as _;
 
 /// Root of this repository.
 pub fn root() -> &'static Utf8Path {
@@ -95,6 +117,11 @@ pub fn python() -> String {
 /// Says aloud that something was not tried, which must never look like a success.
 pub fn not_run(what: &str, why: &str) {
     println!("NOT RUN: {what}: {why}");
+}
+
+/// The digest by which bytes are pinned.
+pub fn sha256(bytes: &[u8]) -> String {
+    sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Reads a JSON file.
@@ -233,46 +260,4 @@ impl Archive {
         self.tar.into_inner().unwrap().finish().unwrap();
         self.path
     }
-}
-
-/// A server on loopback that answers what it was given, and 404 to everything else.
-pub struct Server {
-    pub url: String,
-    requests: std::sync::Arc<std::sync::Mutex<Vec<String>>>,
-}
-
-impl Server {
-    /// Serves until the test ends.
-    pub fn start(answers: BTreeMap<String, Vec<u8>>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let requests = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
-        let seen = requests.clone();
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let (answers, seen) = (answers.clone(), seen.clone());
-                std::thread::spawn(move || answer(&stream, &answers, &seen));
-            }
-        });
-        Self { url, requests }
-    }
-
-    /// The paths that were asked for, in order.
-    pub fn requests(&self) -> Vec<String> {
-        self.requests.lock().unwrap().clone()
-    }
-}
-
-fn answer(stream: &TcpStream, answers: &BTreeMap<String, Vec<u8>>, seen: &std::sync::Mutex<Vec<String>>) {
-    let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
-    let Some(path) = lines.next().and_then(|line| line.split(' ').nth(1).map(str::to_owned)) else { return };
-    let _headers = lines.take_while(|line| !line.is_empty()).count();
-    seen.lock().unwrap().push(path.clone());
-    let (status, body) = match answers.get(&path) {
-        Some(body) => ("200 OK", body.as_slice()),
-        None => ("404 Not Found", &b"there is nothing here"[..]),
-    };
-    let mut writer = stream;
-    let _ = write!(writer, "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
-    let _ = writer.write_all(body);
 }

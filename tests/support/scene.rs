@@ -1,13 +1,12 @@
 //! A provision with models from a hub of its own.
-#![allow(dead_code, reason = "each test file uses a part of it")]
 
 use std::process::Command;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::Value;
 
-use crate::hub::{Hub, Repository};
-use crate::support::*;
+use super::hub::{Hub, Repository};
+use super::*;
 
 /// A store, manifests and a hub of its own for one test.
 pub struct Scene {

@@ -1,13 +1,12 @@
 //! Everything that a provision fetches, served by one server on this machine that counts what it sends.
 
-#![allow(dead_code, reason = "each test binary uses a part of this")]
-
 use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::Value;
-use sha2::Digest as _;
 
 use super::faults::{Faults, Reply};
-use super::{files, json, own_manifests, python_archive, root, sample_runtime, shared_store, source_archive, xtask};
+use super::{
+    files, json, own_manifests, python_archive, root, sample_runtime, sha256, shared_store, source_archive, xtask,
+};
 
 /// The commit that the sample has here.
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
@@ -30,10 +29,6 @@ pub struct Served {
     pub path: String,
     pub size: u64,
     pub sha256: String,
-}
-
-pub fn sha256(bytes: &[u8]) -> String {
-    sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl World {

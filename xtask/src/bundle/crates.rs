@@ -1,4 +1,4 @@
-//! The crates that are linked into the launcher of a runtime, as the record among its licences has them. `tests/licences.rs`
+//! The crates that are linked into the launcher of a runtime, as the record among its licences has them. `tests/repository/licences.rs`
 //! makes the record from `Cargo.lock`, for all targets.
 
 use anyhow::Result;
