@@ -3,6 +3,7 @@
 
 mod accelerators;
 mod harbor;
+mod harbor_stack;
 mod launcher;
 mod lifecycle;
 mod parity;
