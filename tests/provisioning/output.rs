@@ -64,7 +64,7 @@ fn a_log_has_a_line_for_each_step_and_a_warm_run_is_short() {
 #[test]
 fn an_error_has_lines_of_its_own() {
     if let Some(why) = terminal::missing() {
-        return not_run("an error on a terminal", &why);
+        return not_run("terminal", "an error on a terminal", &why);
     }
     let server = Faults::start([("/file", vec![Reply::status(404)])]);
     let fetch = Fetch::from(&[format!("{}/file", server.url)]);
@@ -100,7 +100,7 @@ fn slow_files(fetch: &Fetch, server: &Faults, slowed: fn(Reply) -> Reply) -> std
 #[test]
 fn bars_fit_into_the_terminal_and_leave_one_line() {
     if let Some(why) = terminal::missing() {
-        return not_run("bars on a terminal", &why);
+        return not_run("terminal", "bars on a terminal", &why);
     }
     let server = Faults::start([]);
     for columns in [20, 40, 60, 80, 200] {
@@ -124,7 +124,7 @@ fn bars_fit_into_the_terminal_and_leave_one_line() {
 #[test]
 fn an_interrupted_step_leaves_a_clean_terminal() {
     if let Some(why) = terminal::missing() {
-        return not_run("Ctrl-C on a terminal", &why);
+        return not_run("terminal", "Ctrl-C on a terminal", &why);
     }
     let server = Faults::start([]);
     let fetch = Fetch::from(&[]);
@@ -146,7 +146,7 @@ fn an_interrupted_step_leaves_a_clean_terminal() {
 #[test]
 fn a_provision_and_a_quickstart_are_broken_between_words() {
     if let Some(why) = terminal::missing() {
-        return not_run("long lines on a terminal", &why);
+        return not_run("terminal", "long lines on a terminal", &why);
     }
     let scratch = scratch();
     let out = scratch.path.join("runtime");
@@ -170,7 +170,7 @@ fn a_provision_and_a_quickstart_are_broken_between_words() {
 #[test]
 fn colours_are_where_they_are_wanted() {
     if let Some(why) = terminal::missing() {
-        return not_run("colours on a terminal", &why);
+        return not_run("terminal", "colours on a terminal", &why);
     }
     let scratch = scratch();
     let out = scratch.path.join("runtime");

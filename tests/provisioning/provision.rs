@@ -82,7 +82,11 @@ fn the_copied_cpython_names_its_old_place_in_its_binaries_only() {
         .unwrap();
     let prefix = String::from_utf8(asked.stdout).unwrap().trim().to_owned();
     if prefix.matches('/').count() < 2 {
-        return not_run("the old place of CPython", &format!("`{prefix}` says nothing about this machine"));
+        return not_run(
+            "python-of-its-own",
+            "the old place of CPython",
+            &format!("`{prefix}` says nothing about this machine"),
+        );
     }
     for file in files(runtime) {
         let content = fs_err::read(runtime.join(&file)).unwrap();

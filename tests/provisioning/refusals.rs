@@ -192,7 +192,7 @@ fn a_runtime_that_hears_something_else_than_it_said_fails_its_smoke_test() {
 fn source_that_cannot_be_ported_names_file_line_and_construct() {
     let minor = json(&sample_runtime().join("runtime.json"))["python"]["minor"].as_str().unwrap().to_owned();
     if !["3.10", "3.11"].contains(&minor.as_str()) {
-        return not_run("refused constructs", &format!("Python {minor} takes the source as it is"));
+        return not_run("old-python", "refused constructs", &format!("Python {minor} takes the source as it is"));
     }
     let scratch = scratch();
     let source = copied_source(&scratch.path);
@@ -312,7 +312,7 @@ fn a_full_disk() {
         scratch.path
     );
     let Some(mut command) = in_mount_namespace(&script) else {
-        return not_run("a full disk", "this machine does not let users mount");
+        return not_run("unshare", "a full disk", "this machine does not let users mount");
     };
     let ended = run(&mut command).expect(74).says("No space left on device").says("the disk is full");
     assert!(!ended.stderr.lines().any(|line| line == "runtime" || line.starts_with(".work")), "{}", ended.stderr);
@@ -327,7 +327,7 @@ fn a_read_only_output() {
     let script =
         format!("mount -t tmpfs -o ro tmpfs {0}; exec {tool} provision --sample --out {0}/runtime", scratch.path);
     let Some(mut command) = in_mount_namespace(&script) else {
-        return not_run("a read-only output", "this machine does not let users mount");
+        return not_run("unshare", "a read-only output", "this machine does not let users mount");
     };
     run(&mut command).expect(73).says("cannot be written to").says("--out");
 }

@@ -26,7 +26,7 @@ fn a_bundle_is_the_same_whoever_makes_it_and_on_any_number_of_processors() {
         run(command.current_dir("/")).expect(0);
     };
     if !has_taskset() {
-        not_run("another number of processors", "there is no taskset on PATH");
+        not_run("taskset", "another number of processors", "there is no taskset on PATH");
     }
     as_somebody_else(&["provision", "--sample", "--out", other.as_str()]);
     for format in ["tar.zst", "tar.gz"] {

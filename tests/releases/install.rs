@@ -128,14 +128,14 @@ fn where_there_is_no_zstd_it_takes_the_other_format_or_says_what_to_install() {
     let mut home = Home::new();
     home.only(&TOOLS.iter().copied().filter(|tool| *tool != "zstd").collect::<Vec<_>>());
     if !cfg!(target_os = "linux") {
-        return not_run("installing without zstd", "the tar of this system may know it by itself");
+        return not_run("tar-without-zstd", "installing without zstd", "the tar of this system may know it by itself");
     }
     let mut release = Release::of("1.0");
     run(&mut home.command(&["--from", &release.serve().url])).expect(0);
     assert_eq!(home.installed(), "speaches 1.0");
     release.files.retain(|name, _| !name.ends_with(".gz"));
     if release.files.is_empty() {
-        return not_run("a release with nothing but zstd", "there is no zstd to make one with");
+        return not_run("zstd", "a release with nothing but zstd", "there is no zstd to make one with");
     }
     let other = Home { search: home.search.clone(), ..Home::new() };
     run(&mut other.command(&["--from", &release.serve().url])).expect(69).says("apt install zstd");

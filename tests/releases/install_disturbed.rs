@@ -32,7 +32,7 @@ fn what_was_fetched_before_is_not_fetched_again() {
     for (downloader, gone) in [("curl", "wget"), ("wget", "curl")] {
         let mut home = Home::new();
         if !is_here(downloader) {
-            not_run(&format!("a download with {downloader}"), "it is not installed");
+            not_run(downloader, &format!("a download with {downloader}"), "it is not installed");
             continue;
         }
         let tools = TOOLS.iter().copied().chain(["wget"]).filter(|tool| *tool != gone).collect::<Vec<_>>();
@@ -147,7 +147,7 @@ const CHANGING: &[&str] = &["cp", "curl", "ln", "mkdir", "mv", "rm", "tar"];
 #[test]
 fn whoever_kills_it_at_any_moment_has_a_working_version_and_the_next_run_finishes() {
     if !is_here("curl") {
-        return not_run("killing install.sh at every step", "there is no curl");
+        return not_run("curl", "killing install.sh at every step", "there is no curl");
     }
     let (one, two) = (Release::of("1.0").serve(), Release::of("2.0").serve());
     let mut killed = 0;

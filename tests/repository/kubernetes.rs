@@ -212,7 +212,7 @@ fn it_serves_where_everything_but_its_state_is_read_only() {
     command.env("TMPDIR", scratch.path.join("tmp")).env("HF_HUB_CACHE", models.join("hub"));
     let log = fs_err::File::create(scratch.path.join("log")).unwrap().into_parts().0;
     let Ok(mut child) = command.stdin(Stdio::null()).stderr(log).spawn() else {
-        return not_run("a service on read-only file systems", "there is no unshare");
+        return not_run("unshare", "a service on read-only file systems", "there is no unshare");
     };
     let status = scratch.path.join("state/status.json");
     let state = loop {
@@ -220,6 +220,7 @@ fn it_serves_where_everything_but_its_state_is_read_only() {
             let log = fs_err::read_to_string(scratch.path.join("log")).unwrap();
             if ended.code() == Some(99) || log.starts_with("unshare:") {
                 return not_run(
+                    "unshare",
                     "a service on read-only file systems",
                     &format!("this machine does not allow it: {log}"),
                 );

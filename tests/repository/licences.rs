@@ -126,6 +126,7 @@ fn the_notices_of_the_standard_library_are_those_of_the_rust_that_releases_are_b
     let original = Utf8Path::new(sysroot.trim()).join("share/doc/rust/COPYRIGHT-library.html");
     if !release.starts_with(&format!("{oldest}.")) || !original.is_file() {
         not_run(
+            "this-rust",
             "the notices of Rust's standard library",
             &format!("this Rust is {release}, with `{original}` or without"),
         );

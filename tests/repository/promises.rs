@@ -126,7 +126,7 @@ fn every_command_of_a_document_is_taken_by_its_program_or_marked_as_not_run() {
         for block in blocks(&fs_err::read_to_string(&document).unwrap()) {
             let name = document.strip_prefix(root()).unwrap();
             if let Some(reason) = &block.not_run {
-                not_run(&format!("a block of {name}"), reason);
+                println!("marked as not run: a block of {name}: {reason}");
                 marked += 1;
             }
             if block.language == "powershell" {

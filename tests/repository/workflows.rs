@@ -193,7 +193,7 @@ fn every_script_of_a_workflow_is_one() {
     let scratch = scratch();
     let has_shellcheck = std::process::Command::new("shellcheck").arg("--version").output().is_ok();
     if !has_shellcheck {
-        not_run("shellcheck over the scripts of the workflows and install.sh", "it is not installed");
+        not_run("shellcheck", "shellcheck over the scripts of the workflows and install.sh", "it is not installed");
     }
     let mut scripts = vec![root().join("install.sh")];
     for workflow in workflows() {

@@ -64,45 +64,45 @@ fn driver(name: &str) -> Utf8PathBuf {
 
 fn drivers() -> &'static Utf8Path {
     static DRIVERS_MADE: OnceLock<Utf8PathBuf> = OnceLock::new();
-    DRIVERS_MADE.get_or_init(|| {
-        let directory = Utf8Path::new(env!("CARGO_TARGET_TMPDIR")).join("drivers");
-        let source = directory.join("driver.c");
-        for (name, definitions) in DRIVERS {
-            let to = directory.join(name);
-            fs_err::create_dir_all(&to).unwrap();
-            fs_err::write(&source, SOURCE).unwrap();
-            let mut command = Command::new("cc");
-            command.args(["-shared", "-fPIC", "-o", to.join("libcuda.so.1").as_str(), source.as_str()]);
-            let ended = command.args(definitions.split(' ')).output();
-            let ended = ended.unwrap_or_else(|error| panic!("these tests need a C compiler called `cc`: {error}"));
-            assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
-        }
-        fs_err::create_dir_all(directory.join("no-library")).unwrap();
-        fs_err::write(directory.join("no-library/libcuda.so.1"), "this is no library").unwrap();
-        directory
-    })
+    DRIVERS_MADE.get_or_init(|| made_once("drivers", make_drivers))
+}
+
+fn make_drivers(directory: &Utf8Path) {
+    let source = directory.join("driver.c");
+    for (name, definitions) in DRIVERS {
+        let to = directory.join(name);
+        fs_err::create_dir_all(&to).unwrap();
+        fs_err::write(&source, SOURCE).unwrap();
+        let mut command = Command::new("cc");
+        command.args(["-shared", "-fPIC", "-o", to.join("libcuda.so.1").as_str(), source.as_str()]);
+        let ended = command.args(definitions.split(' ')).output();
+        let ended = ended.unwrap_or_else(|error| panic!("these tests need a C compiler called `cc`: {error}"));
+        assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+    }
+    fs_err::create_dir_all(directory.join("no-library")).unwrap();
+    fs_err::write(directory.join("no-library/libcuda.so.1"), "this is no library").unwrap();
 }
 
 /// The sample, which says that it is for CUDA 12.
 fn cuda_runtime() -> &'static Utf8Path {
     static RUNTIME: OnceLock<Utf8PathBuf> = OnceLock::new();
-    RUNTIME.get_or_init(|| {
-        let runtime = Utf8Path::new(env!("CARGO_TARGET_TMPDIR")).join("cuda-runtime");
-        provision_sample(&runtime, &[]);
-        let file = runtime.join("runtime.json");
-        // N.B. as this type: the launcher reads as far as the list of files, which has to come last.
-        let mut description: Description = serde_json::from_slice(&fs_err::read(&file).unwrap()).unwrap();
-        description.head.accelerator = "cuda".into();
-        description.head.inputs.push(Input {
-            kind: "wheel".into(),
-            name: "nvidia_cuda_runtime_cu12-12.8.90-py3-none-manylinux2014_x86_64.whl".into(),
-            origin: "a test".into(),
-            sha256: String::new(),
-            pinned: false,
-        });
-        fs_err::write(&file, serde_json::to_string(&description).unwrap()).unwrap();
-        runtime
-    })
+    RUNTIME.get_or_init(|| made_once("cuda-runtime", make_cuda_runtime))
+}
+
+fn make_cuda_runtime(runtime: &Utf8Path) {
+    provision_sample(runtime, &[]);
+    let file = runtime.join("runtime.json");
+    // N.B. as this type: the launcher reads as far as the list of files, which has to come last.
+    let mut description: Description = serde_json::from_slice(&fs_err::read(&file).unwrap()).unwrap();
+    description.head.accelerator = "cuda".into();
+    description.head.inputs.push(Input {
+        kind: "wheel".into(),
+        name: "nvidia_cuda_runtime_cu12-12.8.90-py3-none-manylinux2014_x86_64.whl".into(),
+        origin: "a test".into(),
+        sha256: String::new(),
+        pinned: false,
+    });
+    fs_err::write(&file, serde_json::to_string(&description).unwrap()).unwrap();
 }
 
 fn with_driver(name: &str, arguments: &[&str]) -> Command {

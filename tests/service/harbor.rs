@@ -376,7 +376,7 @@ fn harbor_starts_it_asks_it_through_its_proxy_and_stops_it() {
 
     match harbor.command_line() {
         Some(line) => assert!(line.contains("speaches"), "or Harbor would leave it running: {line}"),
-        None => not_run("what Harbor looks at before it stops a process", "there is no ps"),
+        None => not_run("ps", "what Harbor looks at before it stops a process", "there is no ps"),
     }
     let (code, took, log) = harbor.stop();
     println!("stopped after {took:?}");

@@ -402,6 +402,7 @@ impl Network {
         });
         if !made {
             not_run(
+                "network-namespaces",
                 "whether containers reach the service and the network does not",
                 "this user may not make namespaces",
             );

@@ -9,6 +9,7 @@ pub mod fetch;
 pub mod harbor;
 #[cfg(unix)]
 pub mod hub;
+mod lacks;
 #[cfg(unix)]
 pub mod packing;
 #[cfg(unix)]
@@ -26,12 +27,15 @@ pub mod tls;
 #[cfg(unix)]
 pub mod world;
 
+use std::io::{Read as _, Seek as _, Write as _};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::Value;
 use sha2::Digest as _;
+
+pub use lacks::not_run;
 
 /// Root of this repository.
 pub fn root() -> &'static Utf8Path {
@@ -105,18 +109,32 @@ pub fn provision_sample(out: &Utf8Path, more: &[&str]) -> Utf8PathBuf {
 /// A runtime of the sample that tests may look at but not change.
 pub fn sample_runtime() -> &'static Utf8Path {
     static RUNTIME: OnceLock<Utf8PathBuf> = OnceLock::new();
-    RUNTIME.get_or_init(|| provision_sample(&Utf8Path::new(env!("CARGO_TARGET_TMPDIR")).join("sample-runtime"), &[]))
+    RUNTIME.get_or_init(|| made_once("sample-runtime", |place| drop(provision_sample(place, &[]))))
+}
+
+/// What several tests look at, in the directory that all of them share. It is made by one process at a time, and once in
+/// each run of the tests: nextest gives each test a process of its own.
+pub fn made_once(name: &str, make: impl FnOnce(&Utf8Path)) -> Utf8PathBuf {
+    let place = Utf8Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let run = std::env::var("NEXTEST_RUN_ID").unwrap_or_else(|_| format!("process {}", std::process::id()));
+    let mut stamp = fs_err::OpenOptions::new();
+    let mut stamp = stamp.create(true).truncate(false).read(true).write(true).open(format!("{place}.made")).unwrap();
+    stamp.file().lock().unwrap();
+    let mut made_in = String::new();
+    stamp.read_to_string(&mut made_in).unwrap();
+    if made_in != run {
+        make(&place);
+        stamp.set_len(0).unwrap();
+        stamp.rewind().unwrap();
+        stamp.write_all(run.as_bytes()).unwrap();
+    }
+    place
 }
 
 /// The Python of this machine that PATH answers with.
 pub fn python() -> String {
     let output = Command::new("python3").args(["-c", "import sys; print(sys.executable)"]).output().unwrap();
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
-}
-
-/// Says aloud that something was not tried, which must never look like a success.
-pub fn not_run(what: &str, why: &str) {
-    println!("NOT RUN: {what}: {why}");
 }
 
 /// The digest by which bytes are pinned.

@@ -266,7 +266,7 @@ pub fn shells() -> Vec<Home> {
         if is_here(shell) {
             homes.push(Home { shell: vec![shell.to_owned()], ..Home::new() });
         } else {
-            super::not_run(&format!("install.sh under {shell}"), "it is not installed");
+            super::not_run(shell, &format!("install.sh under {shell}"), "it is not installed");
         }
     }
     if is_here("busybox") {
@@ -282,7 +282,7 @@ pub fn shells() -> Vec<Home> {
         home.shell = vec!["busybox".to_owned(), "sh".to_owned()];
         homes.push(home);
     } else {
-        super::not_run("install.sh under busybox", "it is not installed");
+        super::not_run("busybox", "install.sh under busybox", "it is not installed");
     }
     homes
 }

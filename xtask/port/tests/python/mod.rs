@@ -6,6 +6,11 @@ use std::sync::Mutex;
 
 use downlevel::Package;
 
+#[path = "../../../../tests/support/lacks.rs"]
+mod lacks;
+#[allow(unused_imports, reason = "not every test program asks everything")]
+pub use lacks::not_run;
+
 /// A CPython of a minor version: from `DOWNLEVEL_PYTHON_3_<minor>`, from `PATH`, or one of pyenv's.
 #[allow(dead_code, reason = "not every test program asks everything")]
 pub fn find(minor: u8) -> Option<PathBuf> {
@@ -34,7 +39,11 @@ pub fn with_packages(minor: u8) -> Option<PathBuf> {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _guard = ONE_AT_A_TIME.lock().unwrap();
     let Some(base) = find(minor) else {
-        eprintln!("NOT RUN: no python3.{minor} on this machine");
+        not_run(
+            &format!("python3.{minor}"),
+            "what is rewritten",
+            &format!("there is no python3.{minor} on this machine"),
+        );
         return None;
     };
     let environment = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("python-3.{minor}"));
@@ -64,7 +73,8 @@ pub fn with_packages(minor: u8) -> Option<PathBuf> {
     if ready() {
         return Some(python);
     }
-    eprintln!("NOT RUN: python3.{minor} is here, but the packages of the rewritten source could not be installed");
+    let why = format!("python3.{minor} is here, but the packages of the rewritten source could not be installed");
+    not_run("packages", "what is rewritten", &why);
     None
 }
 
