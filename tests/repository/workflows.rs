@@ -1,14 +1,10 @@
-//! The workflows of GitHub: what somebody who reads them with suspicion would look for, and what can be run of them here.
+//! The workflows of GitHub: what they have to agree with, and what can be run of them here. zizmor reads the rest.
 
 use std::collections::BTreeSet;
 
 use crate::commands::*;
 use crate::support::*;
 use serde_json::Value;
-
-/// Jobs that may write, and what.
-const WRITERS: &[(&str, &str, &[&str])] =
-    &[("release.yml", "publish", &["attestations: write", "contents: write", "id-token: write"])];
 
 struct Workflow {
     name: String,
@@ -18,16 +14,14 @@ struct Workflow {
 
 fn workflows() -> Vec<Workflow> {
     let directory = root().join(".github/workflows");
-    let found = files(&directory)
+    files(&directory)
         .into_iter()
         .map(|file| {
             let text = fs_err::read_to_string(directory.join(&file)).unwrap();
             let value = serde_saphyr::from_str(&text).unwrap();
             Workflow { name: file.into_string(), text, value }
         })
-        .collect::<Vec<_>>();
-    assert_eq!(found.iter().map(|it| it.name.as_str()).collect::<Vec<_>>(), ["ci.yml", "release.yml"]);
-    found
+        .collect()
 }
 
 impl Workflow {
@@ -41,89 +35,18 @@ impl Workflow {
 }
 
 #[test]
-fn every_action_is_pinned_by_commit_and_says_its_version() {
-    let mut pins = BTreeSet::new();
+fn one_job_may_write() {
+    let mut writers = Vec::new();
     for workflow in workflows() {
-        let named = workflow.steps().filter(|(_, step)| step.get("uses").is_some()).count();
-        let lines =
-            workflow.text.lines().filter_map(|line| line.trim().trim_start_matches("- ").strip_prefix("uses: "));
-        let lines = lines.collect::<Vec<_>>();
-        assert_eq!(lines.len(), named, "{}: each on a line of its own", workflow.name);
-        for line in lines {
-            let (action, version) = line.split_once(" # ").unwrap_or_else(|| panic!("`{line}` says no version"));
-            let (name, commit) = action.split_once('@').unwrap();
-            let is_known = name.starts_with("actions/") || name == "Swatinem/rust-cache";
-            assert!(is_known, "`{name}` is of somebody whom nothing is known about");
-            assert!(commit.len() == 40 && commit.chars().all(|c| c.is_ascii_hexdigit()), "{line}");
-            assert!(version.starts_with('v') && version.matches('.').count() == 2, "{line}");
-            pins.insert((name.to_owned(), commit.to_owned(), version.to_owned()));
-        }
-    }
-    let names = pins.iter().map(|(name, ..)| name).collect::<BTreeSet<_>>();
-    assert_eq!(names.len(), pins.len(), "one action has several versions: {pins:?}");
-}
-
-#[test]
-fn jobs_may_do_no_more_than_they_have_to_and_end() {
-    for workflow in workflows() {
-        let name = &workflow.name;
-        assert_eq!(workflow.value["permissions"], serde_json::json!({}), "{name}: nobody may do anything by default");
-        assert!(workflow.value["concurrency"]["group"].is_string(), "{name}: no two at once");
-        for trigger in ["pull_request_target", "workflow_run", "issue_comment"] {
-            assert!(
-                !workflow.text.contains(trigger),
-                "{name}: `{trigger}` runs with more rights than who starts it has"
-            );
-        }
         for (job, it) in workflow.jobs() {
-            let minutes = it["timeout-minutes"].as_u64().unwrap_or_else(|| panic!("{name} {job}: no timeout"));
-            assert!(minutes <= 120, "{name} {job}: {minutes} minutes");
-            let allowed = it["permissions"].as_object().unwrap_or_else(|| panic!("{name} {job}: no permissions"));
-            let mut written = allowed
-                .iter()
-                .filter(|(_, right)| *right != "read")
-                .map(|(scope, right)| format!("{scope}: {}", right.as_str().unwrap()))
-                .collect::<Vec<_>>();
-            written.sort();
-            let expected = WRITERS.iter().find(|(file, of, _)| file == name && of == job).map_or(&[][..], |it| it.2);
-            assert_eq!(written, expected, "{name} {job}");
-        }
-        for (job, step) in workflow.steps() {
-            if step["uses"].as_str().is_some_and(|action| action.starts_with("actions/checkout@")) {
-                assert_eq!(
-                    step["with"]["persist-credentials"], false,
-                    "{name} {job}: the token would stay in the clone"
-                );
+            let rights =
+                it["permissions"].as_object().unwrap_or_else(|| panic!("{} {job}: no permissions", workflow.name));
+            if rights.values().any(|right| right != "read") {
+                writers.push(format!("{} {job}", workflow.name));
             }
         }
     }
-}
-
-#[test]
-fn nothing_that_others_chose_gets_into_a_script_and_no_secret_into_a_log() {
-    for workflow in workflows() {
-        assert!(!workflow.text.contains("secrets."), "{}: there are no secrets", workflow.name);
-        for (job, step) in workflow.steps() {
-            let Some(script) = step["run"].as_str() else {
-                assert!(step["env"].is_null(), "{job}: {step}");
-                continue;
-            };
-            assert!(!script.contains("${{"), "{job}: the text of an expression becomes a part of the script: {script}");
-            for word in ["set -x", "printenv", "env |", "GH_TOKEN", "GITHUB_TOKEN", "ACTIONS_ID_TOKEN"] {
-                assert!(!script.contains(word), "{job}: `{word}` in: {script}");
-            }
-            let secrets =
-                step["env"].as_object().into_iter().flatten().filter(|(_, it)| it.to_string().contains("token"));
-            for (name, value) in secrets {
-                assert_eq!((name.as_str(), value.as_str()), ("GH_TOKEN", Some("${{ github.token }}")));
-                assert!(script.starts_with("gh release create ") && script.lines().count() == 1, "{job}: {script}");
-            }
-        }
-        for (job, it) in workflow.jobs() {
-            let all = it["env"].to_string() + &workflow.value["env"].to_string();
-            assert!(!all.contains("token"), "{}: {job}: every step would have it", workflow.name);
-        }
-    }
+    assert_eq!(writers, ["release.yml publish"]);
 }
 
 #[test]
@@ -149,29 +72,10 @@ fn a_release_has_a_bundle_for_each_target_accelerator_and_python() {
         }
     }
     assert_eq!(made, expected);
-    for entry in matrix {
-        let (target, runner, formats) = (of(entry, "target"), of(entry, "runner"), of(entry, "formats"));
-        let system = ["linux", "apple", "windows"].iter().find(|system| target.contains(**system)).unwrap();
-        let native = match (*system, target.starts_with("aarch64")) {
-            ("linux", true) => runner.starts_with("ubuntu-") && runner.ends_with("-arm"),
-            ("linux", false) => runner.starts_with("ubuntu-") && !runner.ends_with("-arm"),
-            ("apple", true) => runner.starts_with("macos-") && !runner.ends_with("-intel"),
-            ("apple", false) => runner.starts_with("macos-") && runner.ends_with("-intel"),
-            _ => runner.starts_with("windows-"),
-        };
-        assert!(native, "{target} is made on {runner}");
-        assert!(!runner.ends_with("-latest"), "{runner} is another system one day");
-        assert_eq!(formats == "zip", *system == "windows", "{entry}");
-        let missing = &targets["target"][&target]["unavailable"];
-        let without = entry["without"].as_str();
-        let is_cuda = entry["accelerator"] == "cuda";
-        assert_eq!(without, is_cuda.then_some("diarization"), "{entry} {missing}");
-    }
 }
 
 #[test]
 fn every_command_of_a_workflow_exists() {
-    let mut seen = 0;
     for workflow in workflows() {
         for (job, step) in workflow.steps() {
             let Some(script) = step["run"].as_str() else { continue };
@@ -180,11 +84,9 @@ fn every_command_of_a_workflow_exists() {
                 if let Some(why) = program.refuses(arguments) {
                     panic!("{} {job}: {why}: {}", workflow.name, command.join(" "));
                 }
-                seen += 1;
             }
         }
     }
-    assert!(seen >= 8, "{seen}");
 }
 
 #[cfg(unix)]

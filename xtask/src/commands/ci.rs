@@ -70,7 +70,7 @@ impl Step {
         match self {
             Self::Fmt => cmd!(shell, "cargo fmt --all --check").quiet().run()?,
             Self::Spelling => check(&["typos"], root)?,
-            Self::Workflows => check(&["zizmor", "--offline", "--quiet", ".github"], root)?,
+            Self::Workflows => check(&["zizmor", "--offline", "--quiet", "--persona", "pedantic", ".github"], root)?,
             Self::Clippy => {
                 cmd!(shell, "cargo clippy --workspace --all-targets --locked -- -D warnings").quiet().run()?;
             }
