@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Mutex;
 
 use downlevel::Package;
 
@@ -36,8 +35,6 @@ pub fn find(minor: u8) -> Option<PathBuf> {
 /// An environment with every package that rewritten source may import, or `None`, said aloud.
 #[allow(dead_code, reason = "not every test program asks everything")]
 pub fn with_packages(minor: u8) -> Option<PathBuf> {
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    let _guard = ONE_AT_A_TIME.lock().unwrap();
     let Some(base) = find(minor) else {
         not_run(
             &format!("python3.{minor}"),
@@ -47,6 +44,9 @@ pub fn with_packages(minor: u8) -> Option<PathBuf> {
         return None;
     };
     let environment = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("python-3.{minor}"));
+    // nextest gives each test a process of its own.
+    let one_at_a_time = fs_err::File::create(environment.with_file_name(format!("python-3.{minor}.lock"))).unwrap();
+    one_at_a_time.file().lock().unwrap();
     let python = environment.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
     let modules = "import backports.strenum, exceptiongroup, taskgroup, tomli, typing_extensions";
     // What replaces a name that Python 3.11 has declines to be installed there.
