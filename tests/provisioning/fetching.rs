@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::faults::{Faults, Reply};
 use crate::support::fetch::*;
-use crate::support::{Ended, run, scratch, sha256};
+use crate::support::{Ended, in_parallel, run, scratch, sha256};
 use serde_json::{Value, json};
 use sha2::Digest as _;
 
@@ -76,22 +76,6 @@ fn whatever_passes_ends_in_the_right_bytes() {
             server.requests().iter().all(|request| request.header("accept-encoding") == Some("identity")),
             "{name}"
         );
-    });
-}
-
-/// Runs scenarios a few at a time: most of them wait. A failure names the scenario.
-fn in_parallel<T: Send>(scenarios: Vec<T>, one: impl Fn(T) + Sync) {
-    let queue = std::sync::Mutex::new(scenarios.into_iter());
-    std::thread::scope(|scope| {
-        for _ in 0..4 {
-            scope.spawn(|| {
-                loop {
-                    let next = queue.lock().unwrap().next();
-                    let Some(next) = next else { break };
-                    one(next);
-                }
-            });
-        }
     });
 }
 

@@ -208,7 +208,7 @@ fn source_that_cannot_be_ported_names_file_line_and_construct() {
 #[test]
 fn an_archive_with_another_sha256_than_its_pin() {
     let scratch = scratch();
-    let archive = python_archive(sample_runtime(), &scratch.path);
+    let archive = python_archive(&scratch.path);
     let manifests = own_manifests(&scratch.path);
     // This archive is no pinned one, whatever version it is.
     let minor = json(&sample_runtime().join("runtime.json"))["python"]["minor"].as_str().unwrap().to_owned();

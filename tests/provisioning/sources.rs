@@ -10,7 +10,7 @@ fn pinned_archive(scratch: &Utf8Path) -> (Utf8PathBuf, Utf8PathBuf, String) {
     let runtime = sample_runtime();
     let version = json(&runtime.join("runtime.json"))["python"]["version"].as_str().unwrap().to_owned();
     let target = json(&runtime.join("runtime.json"))["target"].as_str().unwrap().to_owned();
-    let archive = python_archive(runtime, scratch);
+    let archive = python_archive(scratch);
     let manifests = own_manifests(scratch);
     let digest = sha256(&fs_err::read(&archive).unwrap());
     let pins = format!(
@@ -26,10 +26,15 @@ fn the_pinned_cpython_comes_from_a_mirror_and_is_checked() {
     let scratch = scratch();
     let (manifests, archive, version) = pinned_archive(&scratch.path);
     let bytes = fs_err::read(&archive).unwrap();
+    // Other tests put the same archive into the shared store. Only what was made with it may be found.
+    let store = scratch.path.join("store");
+    store_with(&store, &["wheel", "bytecode", "tool"]);
+    let _ = fs_err::remove_file(store.join("files").join(sha256(&bytes)));
     let provision = |server: &Faults, name: &str| {
         let out = scratch.path.join(name).join("runtime");
         let mut command = xtask(&["provision", "--manifests", manifests.as_str(), "--python", &version]);
         command.args(["--out", out.as_str()]).env("UV_PYTHON_INSTALL_MIRROR", &server.url);
+        command.env("SPEACHES_STORE", &store);
         (run(&mut command), out)
     };
     let wrong = Faults::start([("/1/cpython.tar.gz", vec![Reply::data(b"something else")])]);
@@ -68,7 +73,7 @@ fn an_archive_of_the_user_is_held_to_the_same_pin() {
 #[test]
 fn an_archive_that_is_damaged_leaves_nothing() {
     let scratch = scratch();
-    let archive = python_archive(sample_runtime(), &scratch.path);
+    let archive = python_archive(&scratch.path);
     let whole = fs_err::read(&archive).unwrap();
     let out = scratch.path.join("out/runtime");
     // Between files, and in the middle of one.
@@ -101,7 +106,7 @@ fn the_pinned_source_is_fetched_and_checked_by_what_is_in_it() {
         // What the sample's own provision put into the shared store must not be found. Only wheels may.
         let store = scratch.path.join("store");
         fs_err::create_dir_all(store.join("trees")).unwrap();
-        for kind in ["wheel", "python", "tool"] {
+        for kind in ["wheel", "python", "tool", "bytecode"] {
             let link = store.join("trees").join(kind);
             if !link.is_symlink() {
                 fs_err::os::unix::fs::symlink(shared_store().join("trees").join(kind), link).unwrap();

@@ -184,12 +184,6 @@ fn who_waits_long_for_another_process_says_so_once() {
     }
 }
 
-/// A store that has all that the sample needs but what is quickly unpacked and compiled.
-fn half_warm_store(store: &Utf8Path, out: &Utf8Path) {
-    run(xtask(&["provision", "--sample", "--out", out.as_str()]).env("SPEACHES_STORE", store)).expect(0);
-    cool(store);
-}
-
 fn cool(store: &Utf8Path) {
     for kind in ["python", "wheel", "speaches", "bytecode"] {
         fs_err::remove_dir_all(store.join("trees").join(kind)).unwrap();
@@ -205,7 +199,9 @@ fn what_a_killed_provision_leaves_the_next_one_removes() {
         command.env("SPEACHES_STORE", &store).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     };
-    half_warm_store(&store, &scratch.path.join("first"));
+    // All that the sample needs is there but what is quickly unpacked and compiled.
+    sample_runtime();
+    store_with(&store, &["tool", "launcher"]);
     let mut seen = 0;
     for moment in 0..6 {
         let mut child = provision(&format!("killed-{moment}")).spawn().unwrap();

@@ -4,23 +4,13 @@
 use std::process::Command;
 
 use crate::support::*;
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8Path;
 use speaches_launcher::runtime::Description;
 
 /// Every target of the table.
 fn targets() -> Vec<String> {
     let table: toml::Table = fs_err::read_to_string(root().join("manifests/targets.toml")).unwrap().parse().unwrap();
     table["target"].as_table().unwrap().keys().cloned().collect()
-}
-
-/// A store of its own that has what the shared one fetched, so that everything is made anew and nothing fetched twice.
-fn fresh_store(scratch: &Utf8Path) -> Utf8PathBuf {
-    let store = scratch.join("store");
-    fs_err::create_dir_all(store.join("files")).unwrap();
-    for entry in shared_store().join("files").read_dir_utf8().unwrap().map(Result::unwrap) {
-        fs_err::hard_link(entry.path(), store.join("files").join(entry.file_name())).unwrap();
-    }
-    store
 }
 
 fn provision(target: &str, python: &Utf8Path, out: &Utf8Path) -> Vec<String> {
@@ -36,7 +26,7 @@ fn provision(target: &str, python: &Utf8Path, out: &Utf8Path) -> Vec<String> {
 fn every_target_gets_the_same_runtime_whoever_makes_it() {
     let scratch = scratch();
     let runtime = sample_runtime();
-    let unix = python_archive(runtime, &scratch.path);
+    let unix = python_archive(&scratch.path);
     let windows = python_archive_for_windows(runtime, &scratch.path);
     let archive = |target: &str| if target.contains("windows") { &windows } else { &unix };
 
@@ -49,7 +39,9 @@ fn every_target_gets_the_same_runtime_whoever_makes_it() {
         run(&mut xtask(&["verify", out.as_str()])).expect(0);
         expect_whispercpp(target, &out);
     }
-    let store = fresh_store(&scratch.path);
+    // Everything is made anew, and nothing fetched twice.
+    let store = scratch.path.join("store");
+    store_with(&store, &[]);
     for target in &targets {
         let out = scratch.path.join("an other place").join(target);
         let mut command = Command::new("/bin/sh");
@@ -134,7 +126,7 @@ fn a_lock_with_a_wheel_of_another_target_is_refused() {
     let lock =
         manifests.join(format!("locks/pylock.{minor}-{target}-{}.toml", description["accelerator"].as_str().unwrap()));
     edit(&lock, "-none-any.whl", &format!("-none-{foreign}.whl"));
-    let archive = python_archive(runtime, &scratch.path);
+    let archive = python_archive(&scratch.path);
     let mut command = xtask(&["provision", "--manifests", manifests.as_str(), "--python", minor]);
     command.args([
         "--allow-unpinned",

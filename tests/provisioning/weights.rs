@@ -40,7 +40,7 @@ fn macs_with_apple_silicon_get_the_weights_of_the_default_model_and_others_on_re
     assert_eq!(names(&scene.planned("default", &[])), defaults);
     assert_eq!(names(&scene.planned(SMALL, &[])), [SMALL]);
 
-    let archive = python_archive(sample_runtime(), &scene.scratch.path);
+    let archive = python_archive(&scene.scratch.path);
     for (target, expected) in
         [("aarch64-apple-darwin", [&defaults[..], &[SMALL]].concat()), ("x86_64-apple-darwin", defaults.to_vec())]
     {

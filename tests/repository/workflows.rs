@@ -8,7 +8,6 @@ use serde_json::Value;
 
 struct Workflow {
     name: String,
-    text: String,
     value: Value,
 }
 
@@ -19,7 +18,7 @@ fn workflows() -> Vec<Workflow> {
         .map(|file| {
             let text = fs_err::read_to_string(directory.join(&file)).unwrap();
             let value = serde_saphyr::from_str(&text).unwrap();
-            Workflow { name: file.into_string(), text, value }
+            Workflow { name: file.into_string(), value }
         })
         .collect()
 }

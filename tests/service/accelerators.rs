@@ -120,7 +120,7 @@ fn doctor(name: &str) -> Value {
 
 #[test]
 fn the_driver_is_asked_and_whatever_it_does_is_found_out() {
-    for (name, outcome, said, device) in [
+    let drivers = vec![
         ("works", "present", "2 GPUs with CUDA 12.8", "cuda"),
         ("no-device", "present", "offers no GPU", "cpu"),
         ("old", "present", "1 GPU with CUDA 11.4", "cpu"),
@@ -130,7 +130,8 @@ fn the_driver_is_asked_and_whatever_it_does_is_found_out() {
         ("crashes-when-loaded", "broken", "SIGABRT", "cpu"),
         ("hangs", "broken", "did not answer within 10 s", "cpu"),
         ("no-library", "broken", "cannot be loaded: ", "cpu"),
-    ] {
+    ];
+    in_parallel(drivers, |(name, outcome, said, device)| {
         let found = doctor(name);
         assert_eq!(found["machine"]["nvidia"]["outcome"], outcome, "{name}: {found:#}");
         assert!(found["driver"].as_str().unwrap().contains(said), "{name}: {found:#}");
@@ -138,18 +139,19 @@ fn the_driver_is_asked_and_whatever_it_does_is_found_out() {
         assert_eq!(found["decision"]["synthesis"]["provider"], device, "{name}: {found:#}");
         let notes = found["decision"]["notes"].as_array().unwrap();
         assert_eq!(notes.len(), usize::from(device == "cpu"), "{name}: {found:#}");
-    }
+    });
 }
 
 #[test]
 fn a_gpu_that_is_asked_for_and_cannot_be_used_ends_with_69() {
-    for (name, said) in [
+    let drivers = vec![
         ("no-device", "offers no GPU"),
         ("unknown-error", "cuInit failed with 999"),
         ("crashes", "SIGSEGV"),
         ("hangs", "did not answer within 10 s"),
         ("old", "this runtime needs CUDA 12: update the driver"),
-    ] {
+    ];
+    in_parallel(drivers, |(name, said)| {
         let started = Instant::now();
         let state = scratch();
         let arguments = ["serve", "--port", "0", "--host", "127.0.0.1", "--state-dir", state.path.as_str()];
@@ -158,7 +160,7 @@ fn a_gpu_that_is_asked_for_and_cannot_be_used_ends_with_69() {
         run(command).expect(69).says("`accelerator` is `cuda` (command line (--accelerator))").says(said);
         println!("{name}: refused after {:?}", started.elapsed());
         assert_eq!(files(&state.path), Vec::<Utf8PathBuf>::new(), "nothing was written");
-    }
+    });
 }
 
 #[test]

@@ -47,6 +47,27 @@ pub fn shared_store() -> Utf8PathBuf {
     Utf8Path::new(env!("CARGO_TARGET_TMPDIR")).join("store")
 }
 
+/// A store that has what the shared one fetched, and of its trees those of these kinds, as far as they are there. All else is
+/// its own.
+pub fn store_with(store: &Utf8Path, kinds: &[&str]) {
+    let shared = shared_store();
+    fs_err::create_dir_all(store.join("files")).unwrap();
+    fs_err::create_dir_all(store.join("trees")).unwrap();
+    for entry in shared.join("files").read_dir_utf8().unwrap().map(Result::unwrap) {
+        fs_err::hard_link(entry.path(), store.join("files").join(entry.file_name())).unwrap();
+    }
+    for kind in kinds {
+        #[cfg(unix)]
+        let link = fs_err::os::unix::fs::symlink::<Utf8PathBuf, Utf8PathBuf>;
+        #[cfg(windows)]
+        let link = fs_err::os::windows::fs::symlink_dir::<Utf8PathBuf, Utf8PathBuf>;
+        let from = shared.join("trees").join(kind);
+        if from.is_dir() {
+            link(from, store.join("trees").join(kind)).unwrap();
+        }
+    }
+}
+
 /// A directory that disappears at the end of a test. It is beside the store, where files can be linked.
 pub fn scratch() -> Scratch {
     let directory = tempfile::Builder::new().prefix("test-").tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
@@ -210,19 +231,26 @@ pub fn source_archive(change: impl Fn(&str, Vec<u8>) -> Vec<u8>) -> Vec<u8> {
     archive.into_inner().unwrap().finish().unwrap()
 }
 
-/// An archive laid out as those of python-build-standalone, made of the CPython of a runtime. Each is another one,
-/// so that no test finds what an earlier one put into the shared store.
-pub fn python_archive(runtime: &Utf8Path, to: &Utf8Path) -> Utf8PathBuf {
+/// An archive laid out as those of python-build-standalone, made of the CPython of the sample's runtime. All have the same
+/// in them, so that a store in which one was used has the bytecode for the next.
+pub fn python_archive(to: &Utf8Path) -> Utf8PathBuf {
+    static ARCHIVE: OnceLock<Utf8PathBuf> = OnceLock::new();
+    let made = ARCHIVE.get_or_init(|| made_once("cpython.tar.gz", |place| pack_python(sample_runtime(), place)));
+    let copy = to.join("cpython-install_only_stripped.tar.gz");
+    fs_err::copy(made, &copy).unwrap();
+    copy
+}
+
+fn pack_python(runtime: &Utf8Path, to: &Utf8Path) {
     let minor = json(&runtime.join("runtime.json"))["python"]["minor"].as_str().unwrap().to_owned();
-    let mut archive = Archive::create(&to.join("cpython-install_only_stripped.tar.gz"));
+    let mut archive = Archive::create(to);
     archive.add(&format!("include/python{minor}/patchlevel.h"), &patch_level(runtime));
-    archive.add(&format!("lib/python{minor}/made_for_a_test.py"), &format!("MADE_FOR = \"{to}\"\n"));
     for file in files(&runtime.join("python")) {
         if !file.as_str().contains("site-packages") {
             archive.copy(&runtime.join("python").join(&file), file.as_str());
         }
     }
-    archive.finish()
+    archive.finish();
 }
 
 /// The same for Windows, with the standard library of a runtime of this machine and programs that are none.
@@ -278,4 +306,20 @@ impl Archive {
         self.tar.into_inner().unwrap().finish().unwrap();
         self.path
     }
+}
+
+/// Runs scenarios a few at a time: most of them wait. A failure names the scenario.
+pub fn in_parallel<T: Send>(scenarios: Vec<T>, one: impl Fn(T) + Sync) {
+    let queue = std::sync::Mutex::new(scenarios.into_iter());
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                loop {
+                    let next = queue.lock().unwrap().next();
+                    let Some(next) = next else { break };
+                    one(next);
+                }
+            });
+        }
+    });
 }

@@ -72,7 +72,7 @@ impl Scene {
     pub fn take_wheels_from_the_shared_store(&self) {
         let trees = self.scratch.path.join("store/trees");
         fs_err::create_dir(&trees).unwrap();
-        for kind in ["wheel", "python", "tool"] {
+        for kind in ["wheel", "python", "tool", "bytecode"] {
             let _ = fs_err::os::unix::fs::symlink(shared_store().join("trees").join(kind), trees.join(kind));
         }
     }

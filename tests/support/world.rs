@@ -44,7 +44,7 @@ impl World {
             files: Vec::new(),
             cache: scratch.join("uv-cache"),
         };
-        world.python(runtime, scratch, description["target"].as_str().unwrap());
+        world.python(scratch, description["target"].as_str().unwrap());
         world.speaches();
         world.models();
         world.wheels(runtime, &description);
@@ -89,8 +89,8 @@ impl World {
         self.server.set(&path, vec![Reply::data(bytes)]);
     }
 
-    fn python(&mut self, runtime: &Utf8Path, scratch: &Utf8Path, target: &str) {
-        let bytes = fs_err::read(python_archive(runtime, scratch)).unwrap();
+    fn python(&mut self, scratch: &Utf8Path, target: &str) {
+        let bytes = fs_err::read(python_archive(scratch)).unwrap();
         let pins = format!(
             "default = \"{version}\"\nmirrors = []\n[[release]]\nversion = \"{version}\"\nbuild = \"1\"\n\
              [release.archives.{target}]\nurl = \"http://127.0.0.1:9/releases/download/1/cpython.tar.gz\"\n\
