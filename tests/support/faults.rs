@@ -1,7 +1,5 @@
 //! A server on loopback that misbehaves by script, remembers what it was asked and counts what it sent.
 
-#![allow(dead_code, reason = "each test binary uses a part of this")]
-
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -234,6 +232,11 @@ impl Faults {
 
     pub fn requests(&self) -> Vec<Request> {
         self.state.requests.lock().unwrap().clone()
+    }
+
+    /// The paths that were asked for, in order.
+    pub fn paths(&self) -> Vec<String> {
+        self.requests().into_iter().map(|request| request.path).collect()
     }
 
     /// Bytes of bodies that were sent.

@@ -1,16 +1,13 @@
 //! A fetch through the real binary, and what it has to end in.
 
-#![allow(dead_code, reason = "each test binary uses a part of this")]
-
 use std::process::Command;
 use std::time::Duration;
 
 use camino::Utf8PathBuf;
 use serde_json::{Value, json};
-use sha2::Digest as _;
 
-use crate::faults::{Faults, Reply};
-use crate::support::{Ended, Scratch, run, scratch, xtask};
+use super::faults::{Faults, Reply};
+use super::{Ended, Scratch, run, scratch, sha256, xtask};
 
 /// Long enough that nothing arrives in one piece.
 pub const SIZE: u64 = 300_000;
@@ -28,10 +25,6 @@ pub fn data() -> Vec<u8> {
 
 pub fn good() -> Reply {
     Reply::data(&data())
-}
-
-pub fn sha256(bytes: &[u8]) -> String {
-    sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A store, and what is to be fetched into it.

@@ -11,7 +11,19 @@ use std::time::{Duration, Instant};
 use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::{Map, Value, json};
 
-use super::support::{files, not_run};
+use super::service::speaches;
+use super::{files, not_run, sample_runtime};
+
+/// What is put into Harbor's home.
+pub const OVERLAY: &str = "services/compose.x.speaches.speaches-native.yml";
+
+/// A command of the launcher for a Harbor.
+pub fn harbor(home: &Utf8Path, arguments: &[&str]) -> Command {
+    let mut command = speaches(sample_runtime(), &["harbor"]);
+    command.args(arguments).args(["--home", home.as_str()]);
+    command.env("XDG_STATE_HOME", home.join("state")).env("HF_HUB_CACHE", home.join("cache/hub"));
+    command
+}
 
 /// A stand-in of a stock Harbor's home, with files of the shape that its compose files have.
 pub fn stock_harbor(at: &Utf8Path) -> Utf8PathBuf {
@@ -390,6 +402,7 @@ impl Network {
         });
         if !made {
             not_run(
+                "network-namespaces",
                 "whether containers reach the service and the network does not",
                 "this user may not make namespaces",
             );
@@ -402,7 +415,7 @@ impl Network {
     pub fn health_from(&self, namespace: &str, url: &str) -> bool {
         let script = "import sys, urllib.request; urllib.request.urlopen(sys.argv[1], timeout=5).read()";
         let mut command = Command::new("ip");
-        command.args(["netns", "exec", namespace, &super::support::python(), "-c", script, url]);
+        command.args(["netns", "exec", namespace, &super::python(), "-c", script, url]);
         command.stderr(Stdio::null()).status().unwrap().success()
     }
 }

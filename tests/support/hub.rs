@@ -1,12 +1,11 @@
 //! A hub on loopback that speaks the protocol of the real one, with a CDN on another port.
-#![allow(dead_code, reason = "each test file uses a part of it")]
 
 use camino::Utf8Path;
 use serde_json::{Value, json};
 use sha2::Digest as _;
 
-use crate::faults::{Faults, Reply};
-use crate::support::files;
+use super::faults::{Faults, Reply};
+use super::{files, sha256};
 
 /// What all repositories here are at, unless a test says otherwise.
 pub const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
@@ -221,10 +220,6 @@ fn gated(id: &str) -> Reply {
 /// As `.gitattributes` of the real repositories say.
 fn is_large(path: &str) -> bool {
     [".bin", ".onnx", ".data", ".safetensors"].iter().any(|end| path.ends_with(end))
-}
-
-pub fn sha256(bytes: &[u8]) -> String {
-    sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn git_id(bytes: &[u8]) -> String {

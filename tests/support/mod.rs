@@ -2,14 +2,42 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of this")]
 
-use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::{TcpListener, TcpStream};
+pub mod faults;
+#[cfg(unix)]
+pub mod fetch;
+#[cfg(unix)]
+pub mod harbor;
+#[cfg(unix)]
+pub mod hub;
+mod lacks;
+#[cfg(unix)]
+pub mod packing;
+#[cfg(unix)]
+pub mod release;
+#[cfg(unix)]
+pub mod scene;
+#[cfg(unix)]
+pub mod seen;
+#[cfg(unix)]
+pub mod service;
+#[cfg(unix)]
+pub mod terminal;
+#[cfg(unix)]
+pub mod tiny;
+#[cfg(target_os = "linux")]
+pub mod tls;
+#[cfg(unix)]
+pub mod world;
+
+use std::io::{Read as _, Seek as _, Write as _};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::Value;
+use sha2::Digest as _;
+
+pub use lacks::not_run;
 
 /// Root of this repository.
 pub fn root() -> &'static Utf8Path {
@@ -19,6 +47,27 @@ pub fn root() -> &'static Utf8Path {
 /// A store that the tests share, so that every wheel is fetched once.
 pub fn shared_store() -> Utf8PathBuf {
     Utf8Path::new(env!("CARGO_TARGET_TMPDIR")).join("store")
+}
+
+/// A store that has what the shared one fetched, and of its trees those of these kinds, as far as they are there. All else is
+/// its own.
+pub fn store_with(store: &Utf8Path, kinds: &[&str]) {
+    let shared = shared_store();
+    fs_err::create_dir_all(store.join("files")).unwrap();
+    fs_err::create_dir_all(store.join("trees")).unwrap();
+    for entry in shared.join("files").read_dir_utf8().unwrap().map(Result::unwrap) {
+        fs_err::hard_link(entry.path(), store.join("files").join(entry.file_name())).unwrap();
+    }
+    for kind in kinds {
+        #[cfg(unix)]
+        let link = fs_err::os::unix::fs::symlink::<Utf8PathBuf, Utf8PathBuf>;
+        #[cfg(windows)]
+        let link = fs_err::os::windows::fs::symlink_dir::<Utf8PathBuf, Utf8PathBuf>;
+        let from = shared.join("trees").join(kind);
+        if from.is_dir() {
+            link(from, store.join("trees").join(kind)).unwrap();
+        }
+    }
 }
 
 /// A directory that disappears at the end of a test. It is beside the store, where files can be linked.
@@ -83,7 +132,26 @@ pub fn provision_sample(out: &Utf8Path, more: &[&str]) -> Utf8PathBuf {
 /// A runtime of the sample that tests may look at but not change.
 pub fn sample_runtime() -> &'static Utf8Path {
     static RUNTIME: OnceLock<Utf8PathBuf> = OnceLock::new();
-    RUNTIME.get_or_init(|| provision_sample(&Utf8Path::new(env!("CARGO_TARGET_TMPDIR")).join("sample-runtime"), &[]))
+    RUNTIME.get_or_init(|| made_once("sample-runtime", |place| drop(provision_sample(place, &[]))))
+}
+
+/// What several tests look at, in the directory that all of them share. It is made by one process at a time, and once in
+/// each run of the tests: nextest gives each test a process of its own.
+pub fn made_once(name: &str, make: impl FnOnce(&Utf8Path)) -> Utf8PathBuf {
+    let place = Utf8Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let run = std::env::var("NEXTEST_RUN_ID").unwrap_or_else(|_| format!("process {}", std::process::id()));
+    let mut stamp = fs_err::OpenOptions::new();
+    let mut stamp = stamp.create(true).truncate(false).read(true).write(true).open(format!("{place}.made")).unwrap();
+    stamp.file().lock().unwrap();
+    let mut made_in = String::new();
+    stamp.read_to_string(&mut made_in).unwrap();
+    if made_in != run {
+        make(&place);
+        stamp.set_len(0).unwrap();
+        stamp.rewind().unwrap();
+        stamp.write_all(run.as_bytes()).unwrap();
+    }
+    place
 }
 
 /// The Python of this machine that PATH answers with.
@@ -92,9 +160,9 @@ pub fn python() -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-/// Says aloud that something was not tried, which must never look like a success.
-pub fn not_run(what: &str, why: &str) {
-    println!("NOT RUN: {what}: {why}");
+/// The digest by which bytes are pinned.
+pub fn sha256(bytes: &[u8]) -> String {
+    sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Reads a JSON file.
@@ -165,19 +233,26 @@ pub fn source_archive(change: impl Fn(&str, Vec<u8>) -> Vec<u8>) -> Vec<u8> {
     archive.into_inner().unwrap().finish().unwrap()
 }
 
-/// An archive laid out as those of python-build-standalone, made of the CPython of a runtime. Each is another one,
-/// so that no test finds what an earlier one put into the shared store.
-pub fn python_archive(runtime: &Utf8Path, to: &Utf8Path) -> Utf8PathBuf {
+/// An archive laid out as those of python-build-standalone, made of the CPython of the sample's runtime. All have the same
+/// in them, so that a store in which one was used has the bytecode for the next.
+pub fn python_archive(to: &Utf8Path) -> Utf8PathBuf {
+    static ARCHIVE: OnceLock<Utf8PathBuf> = OnceLock::new();
+    let made = ARCHIVE.get_or_init(|| made_once("cpython.tar.gz", |place| pack_python(sample_runtime(), place)));
+    let copy = to.join("cpython-install_only_stripped.tar.gz");
+    fs_err::copy(made, &copy).unwrap();
+    copy
+}
+
+fn pack_python(runtime: &Utf8Path, to: &Utf8Path) {
     let minor = json(&runtime.join("runtime.json"))["python"]["minor"].as_str().unwrap().to_owned();
-    let mut archive = Archive::create(&to.join("cpython-install_only_stripped.tar.gz"));
+    let mut archive = Archive::create(to);
     archive.add(&format!("include/python{minor}/patchlevel.h"), &patch_level(runtime));
-    archive.add(&format!("lib/python{minor}/made_for_a_test.py"), &format!("MADE_FOR = \"{to}\"\n"));
     for file in files(&runtime.join("python")) {
         if !file.as_str().contains("site-packages") {
             archive.copy(&runtime.join("python").join(&file), file.as_str());
         }
     }
-    archive.finish()
+    archive.finish();
 }
 
 /// The same for Windows, with the standard library of a runtime of this machine and programs that are none.
@@ -235,44 +310,18 @@ impl Archive {
     }
 }
 
-/// A server on loopback that answers what it was given, and 404 to everything else.
-pub struct Server {
-    pub url: String,
-    requests: std::sync::Arc<std::sync::Mutex<Vec<String>>>,
-}
-
-impl Server {
-    /// Serves until the test ends.
-    pub fn start(answers: BTreeMap<String, Vec<u8>>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let requests = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
-        let seen = requests.clone();
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let (answers, seen) = (answers.clone(), seen.clone());
-                std::thread::spawn(move || answer(&stream, &answers, &seen));
-            }
-        });
-        Self { url, requests }
-    }
-
-    /// The paths that were asked for, in order.
-    pub fn requests(&self) -> Vec<String> {
-        self.requests.lock().unwrap().clone()
-    }
-}
-
-fn answer(stream: &TcpStream, answers: &BTreeMap<String, Vec<u8>>, seen: &std::sync::Mutex<Vec<String>>) {
-    let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
-    let Some(path) = lines.next().and_then(|line| line.split(' ').nth(1).map(str::to_owned)) else { return };
-    let _headers = lines.take_while(|line| !line.is_empty()).count();
-    seen.lock().unwrap().push(path.clone());
-    let (status, body) = match answers.get(&path) {
-        Some(body) => ("200 OK", body.as_slice()),
-        None => ("404 Not Found", &b"there is nothing here"[..]),
-    };
-    let mut writer = stream;
-    let _ = write!(writer, "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
-    let _ = writer.write_all(body);
+/// Runs scenarios a few at a time: most of them wait. A failure names the scenario.
+pub fn in_parallel<T: Send>(scenarios: Vec<T>, one: impl Fn(T) + Sync) {
+    let queue = std::sync::Mutex::new(scenarios.into_iter());
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                loop {
+                    let next = queue.lock().unwrap().next();
+                    let Some(next) = next else { break };
+                    one(next);
+                }
+            });
+        }
+    });
 }

@@ -1,7 +1,5 @@
 //! A release with small bundles, a home to install them into, and the installer under several shells.
 
-#![allow(dead_code, reason = "each test binary uses a part of this")]
-
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
@@ -11,7 +9,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use sha2::{Digest as _, Sha256};
 
 use super::faults::{Faults, Reply};
-use super::{Scratch, root, scratch};
+use super::{Scratch, root, scratch, sha256};
 
 /// The target of this machine and the accelerator that the installer takes for it.
 pub fn here() -> String {
@@ -69,10 +67,6 @@ pub fn zstd(bytes: &[u8]) -> Option<Vec<u8>> {
     output.status.success().then_some(output.stdout)
 }
 
-pub fn hexadecimal(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// The files of a release.
 #[derive(Clone, Default)]
 pub struct Release {
@@ -96,7 +90,7 @@ impl Release {
     }
 
     pub fn sums(&self) -> String {
-        self.files.iter().map(|(name, bytes)| format!("{}  {name}\n", hexadecimal(bytes))).collect()
+        self.files.iter().map(|(name, bytes)| format!("{}  {name}\n", sha256(bytes))).collect()
     }
 
     /// The file that the installer takes on this machine.
@@ -272,7 +266,7 @@ pub fn shells() -> Vec<Home> {
         if is_here(shell) {
             homes.push(Home { shell: vec![shell.to_owned()], ..Home::new() });
         } else {
-            super::not_run(&format!("install.sh under {shell}"), "it is not installed");
+            super::not_run(shell, &format!("install.sh under {shell}"), "it is not installed");
         }
     }
     if is_here("busybox") {
@@ -288,7 +282,7 @@ pub fn shells() -> Vec<Home> {
         home.shell = vec!["busybox".to_owned(), "sh".to_owned()];
         homes.push(home);
     } else {
-        super::not_run("install.sh under busybox", "it is not installed");
+        super::not_run("busybox", "install.sh under busybox", "it is not installed");
     }
     homes
 }

@@ -1,13 +1,12 @@
 //! A provision with models from a hub of its own.
-#![allow(dead_code, reason = "each test file uses a part of it")]
 
 use std::process::Command;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::Value;
 
-use crate::hub::{Hub, Repository};
-use crate::support::*;
+use super::hub::{Hub, Repository};
+use super::*;
 
 /// A store, manifests and a hub of its own for one test.
 pub struct Scene {
@@ -73,7 +72,7 @@ impl Scene {
     pub fn take_wheels_from_the_shared_store(&self) {
         let trees = self.scratch.path.join("store/trees");
         fs_err::create_dir(&trees).unwrap();
-        for kind in ["wheel", "python", "tool"] {
+        for kind in ["wheel", "python", "tool", "bytecode"] {
             let _ = fs_err::os::unix::fs::symlink(shared_store().join("trees").join(kind), trees.join(kind));
         }
     }

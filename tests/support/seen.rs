@@ -2,8 +2,6 @@
 //!
 //! Only words are compared: filters replace what differs between machines and runs.
 
-#![allow(dead_code, reason = "each test binary uses a part of this")]
-
 use insta::Settings;
 
 use super::{Ended, root};

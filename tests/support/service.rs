@@ -1,7 +1,5 @@
 //! A service that runs through the real launcher, and a client for it.
 
-#![allow(dead_code, reason = "each test binary uses a part of this")]
-
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};

@@ -1,12 +1,10 @@
 //! A runtime of a few files, for what has to be tried a thousand times.
 
-#![allow(dead_code, reason = "each test binary uses a part of this")]
-
 use camino::{Utf8Path, Utf8PathBuf};
 use speaches_format::description::{Description, File, Head, Python, SCHEMA};
 use speaches_format::input::{Input, Kind, Origin};
 
-use sha2::Digest as _;
+use super::sha256;
 
 /// The name of the one wheel in it, and of its metadata.
 pub const WHEEL: &str = "thing-1.0";
@@ -118,9 +116,4 @@ impl Tiny {
         self.description.files.sort();
         fs_err::write(self.path.join("runtime.json"), self.description.to_text().unwrap()).unwrap();
     }
-}
-
-/// In hexadecimal.
-pub fn sha256(bytes: &[u8]) -> String {
-    sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,13 +1,12 @@
 //! Everything that a provision fetches, served by one server on this machine that counts what it sends.
 
-#![allow(dead_code, reason = "each test binary uses a part of this")]
-
 use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::Value;
-use sha2::Digest as _;
 
 use super::faults::{Faults, Reply};
-use super::{files, json, own_manifests, python_archive, root, sample_runtime, shared_store, source_archive, xtask};
+use super::{
+    files, json, own_manifests, python_archive, root, sample_runtime, sha256, shared_store, source_archive, xtask,
+};
 
 /// The commit that the sample has here.
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
@@ -32,10 +31,6 @@ pub struct Served {
     pub sha256: String,
 }
 
-pub fn sha256(bytes: &[u8]) -> String {
-    sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 impl World {
     /// Made of the sample and of the wheels that its runtime was made from. What it writes goes below `scratch`.
     pub fn new(scratch: &Utf8Path) -> Self {
@@ -49,7 +44,7 @@ impl World {
             files: Vec::new(),
             cache: scratch.join("uv-cache"),
         };
-        world.python(runtime, scratch, description["target"].as_str().unwrap());
+        world.python(scratch, description["target"].as_str().unwrap());
         world.speaches();
         world.models();
         world.wheels(runtime, &description);
@@ -94,8 +89,8 @@ impl World {
         self.server.set(&path, vec![Reply::data(bytes)]);
     }
 
-    fn python(&mut self, runtime: &Utf8Path, scratch: &Utf8Path, target: &str) {
-        let bytes = fs_err::read(python_archive(runtime, scratch)).unwrap();
+    fn python(&mut self, scratch: &Utf8Path, target: &str) {
+        let bytes = fs_err::read(python_archive(scratch)).unwrap();
         let pins = format!(
             "default = \"{version}\"\nmirrors = []\n[[release]]\nversion = \"{version}\"\nbuild = \"1\"\n\
              [release.archives.{target}]\nurl = \"http://127.0.0.1:9/releases/download/1/cpython.tar.gz\"\n\

@@ -16,6 +16,8 @@ pub const SOURCE: &str = "tests/sample/speaches";
 pub const HUB: &str = "tests/sample/hub";
 /// What the sample needs beside itself.
 pub const REQUIREMENTS: &str = "tests/sample/requirements.in";
+/// What its requirements ask for and it does not use.
+pub const OVERRIDES: &str = "tests/sample/overrides.in";
 
 /// Id, task and voice of each model of the sample.
 const MODELS: [(&str, &str, Option<&str>); 2] = [

@@ -151,7 +151,7 @@ fn behaves(target: Target) {
     };
     let original = python::find(12);
     if original.is_none() {
-        eprintln!("NOT RUN: no python3.12, so rewritten fixtures are only run, not compared with the originals");
+        python::not_run("python3.12", "the originals of rewritten fixtures", "there is no python3.12 to compare with");
     }
     let directory = tempfile::tempdir().unwrap();
     let mut different = Vec::new();

@@ -146,14 +146,14 @@ pub fn run(arguments: &Arguments, root: &Utf8Path, manifest_directory: &Utf8Path
     let resolver =
         Resolver { uv: Uv::locate(&store, manifest_directory, &host::pythons(&["3.12"]))?, store: &store, departures };
     if arguments.sample {
-        let input = root.join(sample::REQUIREMENTS);
+        let (input, overrides) = (root.join(sample::REQUIREMENTS), root.join(sample::OVERRIDES));
         for triple in manifests.targets.target.keys() {
             if arguments.target.as_ref().is_some_and(|wanted| wanted != triple) {
                 continue;
             }
             let target = manifests.targets.target(triple)?;
             for minor in SAMPLE_MINORS {
-                let wheels = resolver.sample(&input, minor, &target)?;
+                let wheels = resolver.sample(&input, &overrides, minor, &target)?;
                 write(&manifests.locks, minor, &target, target.accelerator(None)?, &[], wheels)?;
             }
         }
@@ -344,9 +344,9 @@ impl Resolver<'_> {
         Some(format!("upstream has {before}: {why}"))
     }
 
-    fn sample(&self, input: &Utf8Path, minor: &str, target: &Target) -> Result<Vec<Resolved>> {
+    fn sample(&self, input: &Utf8Path, overrides: &Utf8Path, minor: &str, target: &Target) -> Result<Vec<Resolved>> {
         let step = progress::for_stderr().step("Choosing", &format!("wheels for {} and Python {minor}", target.triple));
-        let mut found = index::resolve(&self.uv, self.store, input, minor, target)?;
+        let mut found = index::resolve(&self.uv, self.store, input, overrides, minor, target)?;
         let additions = self.additions(target).map(|one| one.requirement.clone()).collect::<Vec<_>>();
         if !additions.is_empty() {
             found.extend(index::ask(&self.uv, self.store, &additions, minor, target)?);

@@ -83,10 +83,17 @@ pub fn ask(uv: &Uv, store: &Store, requirements: &[String], minor: &str, target:
     compile(uv, work.path(), &list, &["--no-deps"], minor, target)
 }
 
-/// Resolves the requirements in a file and what they need in turn.
-pub fn resolve(uv: &Uv, store: &Store, input: &Utf8Path, minor: &str, target: &Target) -> Result<Vec<Candidate>> {
+/// Resolves the requirements in a file and what they need in turn, as far as those in another file do not replace it.
+pub fn resolve(
+    uv: &Uv,
+    store: &Store,
+    input: &Utf8Path,
+    overrides: &Utf8Path,
+    minor: &str,
+    target: &Target,
+) -> Result<Vec<Candidate>> {
     let work = WorkDirectory::new_in(&store.work())?;
-    compile(uv, work.path(), input, &[], minor, target)
+    compile(uv, work.path(), input, &["--overrides", overrides.as_str()], minor, target)
 }
 
 fn compile(

@@ -2,9 +2,13 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Mutex;
 
 use downlevel::Package;
+
+#[path = "../../../../tests/support/lacks.rs"]
+mod lacks;
+#[allow(unused_imports, reason = "not every test program asks everything")]
+pub use lacks::not_run;
 
 /// A CPython of a minor version: from `DOWNLEVEL_PYTHON_3_<minor>`, from `PATH`, or one of pyenv's.
 #[allow(dead_code, reason = "not every test program asks everything")]
@@ -31,13 +35,18 @@ pub fn find(minor: u8) -> Option<PathBuf> {
 /// An environment with every package that rewritten source may import, or `None`, said aloud.
 #[allow(dead_code, reason = "not every test program asks everything")]
 pub fn with_packages(minor: u8) -> Option<PathBuf> {
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    let _guard = ONE_AT_A_TIME.lock().unwrap();
     let Some(base) = find(minor) else {
-        eprintln!("NOT RUN: no python3.{minor} on this machine");
+        not_run(
+            &format!("python3.{minor}"),
+            "what is rewritten",
+            &format!("there is no python3.{minor} on this machine"),
+        );
         return None;
     };
     let environment = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("python-3.{minor}"));
+    // nextest gives each test a process of its own.
+    let one_at_a_time = fs_err::File::create(environment.with_file_name(format!("python-3.{minor}.lock"))).unwrap();
+    one_at_a_time.file().lock().unwrap();
     let python = environment.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
     let modules = "import backports.strenum, exceptiongroup, taskgroup, tomli, typing_extensions";
     // What replaces a name that Python 3.11 has declines to be installed there.
@@ -64,7 +73,8 @@ pub fn with_packages(minor: u8) -> Option<PathBuf> {
     if ready() {
         return Some(python);
     }
-    eprintln!("NOT RUN: python3.{minor} is here, but the packages of the rewritten source could not be installed");
+    let why = format!("python3.{minor} is here, but the packages of the rewritten source could not be installed");
+    not_run("packages", "what is rewritten", &why);
     None
 }
 

@@ -1,0 +1,15 @@
+//! Runtimes in use: the commands of the launcher, the service and its hardware, and Harbor around it.
+#![allow(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
+
+mod accelerators;
+mod harbor;
+mod harbor_stack;
+mod launcher;
+mod lifecycle;
+mod parity;
+mod serve;
+#[cfg(target_os = "linux")]
+mod snapshots;
+#[path = "../support/mod.rs"]
+mod support;
+mod whispercpp;
