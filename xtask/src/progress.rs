@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use layout::took;
 
+use crate::plan::human_size;
+
 /// Whether a program follows the progress.
 static AS_JSON: AtomicBool = AtomicBool::new(false);
 
@@ -104,6 +106,25 @@ enum Unit {
     Things,
 }
 
+impl Unit {
+    /// How much is done: `45.1 of 116.3 MB`, `3 of 26`; nothing for a step that counts nothing.
+    fn amount(self, done: u64, total: Option<u64>) -> Option<String> {
+        let done = total.map_or(done, |total| done.min(total));
+        let number = |number: u64| if self == Self::Bytes { human_size(number) } else { number.to_string() };
+        match total {
+            _ if self == Self::Nothing => None,
+            None => Some(number(done)),
+            Some(total) => {
+                let (done, total) = (number(done), number(total));
+                match (done.split_once(' '), total.split_once(' ')) {
+                    (Some((number, one)), Some((_, other))) if one == other => Some(format!("{number} of {total}")),
+                    _ => Some(format!("{done} of {total}")),
+                }
+            }
+        }
+    }
+}
+
 /// Progress for programs, one JSON object a line on standard error; [`say`] and the like say things so, too.
 pub fn as_json() -> &'static dyn Progress {
     AS_JSON.store(true, Ordering::Relaxed);
@@ -116,4 +137,19 @@ pub fn for_stderr() -> &'static dyn Progress {
     let draws = std::env::var_os("TERM").is_none_or(|name| name != "dumb");
     let is_ci = ["CI", "TF_BUILD"].iter().any(|name| std::env::var_os(name).is_some());
     if std::io::stderr().is_terminal() && draws && !is_ci { &bars::Terminal } else { &log::Log }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Unit;
+
+    #[test]
+    fn amounts_share_their_unit() {
+        let amount = |unit: Unit, done, total| unit.amount(done, total).unwrap();
+        assert_eq!(amount(Unit::Bytes, 45_100_000, Some(116_300_000)), "45.1 of 116.3 MB");
+        assert_eq!(amount(Unit::Bytes, 900_000, Some(1_200_000_000)), "900.0 kB of 1.2 GB");
+        assert_eq!(amount(Unit::Bytes, 0, Some(12)), "0 of 12 B");
+        assert_eq!(amount(Unit::Things, 30, Some(26)), "26 of 26");
+        assert_eq!(amount(Unit::Bytes, 45_100_000, None), "45.1 MB");
+    }
 }

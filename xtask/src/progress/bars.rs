@@ -1,172 +1,135 @@
-//! Bars on a terminal.
+//! Bars on a terminal, as indicatif draws them.
 
+use std::fmt::Write;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use console::{Term, measure_text_width};
+use console::{Term, truncate_str};
 use indicatif::{
-    MultiProgress, ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressState, ProgressStyle, TermLike,
+    HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressState, ProgressStyle,
+    TermLike,
 };
 
-use super::layout::{Moment, took};
-use super::{Bar, Progress, Silent, Unit, lines};
+use super::{Bar, Progress, Silent, Unit, lines, took};
 
-/// All bars of this process, and where they are drawn: what is said between them must not be drawn over.
-static BARS: OnceLock<(MultiProgress, Screen)> = OnceLock::new();
+/// All bars of this process: what is said between them must not be drawn over.
+static BARS: OnceLock<MultiProgress> = OnceLock::new();
 
 /// How often a second bars are drawn at most.
 const DRAWN: u8 = 20;
 /// Between two looks at a step that does not advance.
 const TICK: Duration = Duration::from_millis(200);
-/// Columns that stay free: what a terminal echoes for Ctrl-C would else make a new line, and leave a bar above it.
+/// Columns that stay free for what a terminal echoes for Ctrl-C.
 const FREE: usize = 3;
-/// A terminal that is narrower, in columns, shows no parts.
-const ROOM_FOR_PARTS: usize = 56;
+/// What is left of a name, in columns, that has to be cut.
+const WORTH_READING: usize = 8;
+
+/// A line on terminals that have so many columns, and how many of them are not there for the name of the step: those of a
+/// short bar among them.
+struct Line(usize, &'static str, usize);
+
+const VERB: Line = Line(0, "{prefix}", 0);
+const STEP: [Line; 2] = [Line(36, "{prefix}{what} ({elapsed})", 20), VERB];
+const AMOUNT: [Line; 2] = [Line(36, "{prefix}{what} {amount}", 33), VERB];
+const THINGS: [Line; 3] =
+    [Line(72, "{prefix}{what} [{wide_bar}] {amount}", 35), Line(36, "{prefix}{what} {amount}", 24), VERB];
+const BYTES: [Line; 4] = [
+    Line(100, "{prefix}{what} [{wide_bar}] {amount:>20} {decimal_bytes_per_sec:>12} {left:>9}", 67),
+    Line(72, "{prefix}{what} [{wide_bar}] {amount:>20} {left:>9}", 54),
+    Line(36, "{prefix}{what} {amount}", 33),
+    VERB,
+];
+const PART: [Line; 2] =
+    [Line(72, "{prefix} [{bar:16}] {amount:>20} {what}", 53), Line(56, "{prefix} {amount:>20} {what}", 34)];
 
 fn bars() -> &'static MultiProgress {
-    let (bars, _) = BARS.get_or_init(|| {
-        let screen = Screen::new();
-        let target = ProgressDrawTarget::term_like_with_hz(Box::new(screen.clone()), DRAWN);
-        (MultiProgress::with_draw_target(target), screen)
-    });
-    bars
+    BARS.get_or_init(|| {
+        let screen = Screen { term: Term::buffered_stderr(), line_ended: AtomicBool::new(false) };
+        MultiProgress::with_draw_target(ProgressDrawTarget::term_like_with_hz(Box::new(screen), DRAWN))
+    })
 }
 
-/// Does something that writes to the terminal, while no bar is drawn.
-pub fn aside<T>(write: impl FnOnce() -> T) -> T {
-    match BARS.get() {
-        Some((bars, _)) => bars.suspend(write),
-        None => write(),
-    }
-}
-
-/// Removes all bars, and draws no more.
-pub fn end() {
-    if let Some((bars, screen)) = BARS.get() {
-        // A terminal that is gone needs no tidying up.
-        let _ = screen.end();
-        bars.set_draw_target(ProgressDrawTarget::hidden());
-    }
-}
-
-fn room() -> usize {
-    usize::from(Term::stderr().size().1).saturating_sub(FREE)
-}
-
-/// The terminal, on which lines of bars end where their text ends, and are found again after a change of its width.
-///
-/// indicatif fills each line with spaces to the edge, where the terminal begins the next one, and later goes up by as many
-/// lines. Then Ctrl-C is echoed onto a line below the bars; and when the window becomes narrower, most terminals make two
-/// lines of each, of which half would stay.
-#[derive(Clone, Debug)]
+/// The terminal, on which lines of bars end where their text ends. indicatif fills them up to the edge, where the terminal
+/// begins the next one: the echo of Ctrl-C would be on a line below the bars, and one of them would be left above it.
+#[derive(Debug)]
 struct Screen {
     term: Term,
-    /// Whether the terminal breaks lines anew when its width changes.
-    reflows: bool,
-    drawn: Arc<Mutex<Lines>>,
-}
-
-/// What is drawn.
-#[derive(Debug, Default)]
-struct Lines {
-    /// How wide the lines are, from the first to the one that the cursor is behind.
-    widths: Vec<usize>,
-    /// Whether nothing may be drawn any more, not even by a thread that is about to.
-    ended: bool,
-}
-
-impl Screen {
-    fn new() -> Self {
-        let is = |name, value: &str| std::env::var_os(name).is_some_and(|there| there == value);
-        let reflows = std::env::var_os("XTERM_VERSION").is_none() && !is("TERM", "linux");
-        Self { term: Term::buffered_stderr(), reflows, drawn: Arc::default() }
-    }
-
-    fn drawn(&self) -> MutexGuard<'_, Lines> {
-        self.drawn.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Removes what is drawn. The cursor is then where the first line began.
-    fn erase(&self) -> io::Result<()> {
-        self.erase_lines(&mut self.drawn())
-    }
-
-    /// Removes what is drawn, for good.
-    fn end(&self) -> io::Result<()> {
-        let mut drawn = self.drawn();
-        drawn.ended = true;
-        self.erase_lines(&mut drawn)?;
-        self.term.flush()
-    }
-
-    fn erase_lines(&self, drawn: &mut Lines) -> io::Result<()> {
-        let widths = std::mem::take(&mut drawn.widths);
-        if widths.is_empty() {
-            return Ok(());
-        }
-        let columns = usize::from(self.width()).max(1);
-        let rows =
-            widths.iter().map(|width| if self.reflows { width.div_ceil(columns).max(1) } else { 1 }).sum::<usize>();
-        self.term.move_cursor_up(rows - 1)?;
-        self.term.write_str("\r")?;
-        self.term.clear_to_end_of_screen()
-    }
+    /// What comes next begins a line.
+    line_ended: AtomicBool,
 }
 
 impl TermLike for Screen {
     fn width(&self) -> u16 {
-        self.term.size().1
+        columns().try_into().unwrap_or(u16::MAX)
     }
 
     fn height(&self) -> u16 {
         self.term.size().0
     }
 
-    // Whoever moves the cursor is about to remove what is drawn, from its first line on.
-    fn move_cursor_up(&self, _n: usize) -> io::Result<()> {
-        self.erase()
+    fn move_cursor_up(&self, n: usize) -> io::Result<()> {
+        self.term.move_cursor_up(n)
     }
 
-    fn move_cursor_down(&self, _n: usize) -> io::Result<()> {
-        self.erase()
+    fn move_cursor_down(&self, n: usize) -> io::Result<()> {
+        self.term.move_cursor_down(n)
     }
 
-    fn move_cursor_right(&self, _n: usize) -> io::Result<()> {
-        self.erase()
+    fn move_cursor_right(&self, n: usize) -> io::Result<()> {
+        self.term.move_cursor_right(n)
     }
 
-    fn move_cursor_left(&self, _n: usize) -> io::Result<()> {
-        self.erase()
-    }
-
-    fn clear_line(&self) -> io::Result<()> {
-        self.erase()
+    fn move_cursor_left(&self, n: usize) -> io::Result<()> {
+        self.term.move_cursor_left(n)
     }
 
     fn write_line(&self, text: &str) -> io::Result<()> {
-        self.write_str(text)
+        self.term.write_line(text)
     }
 
     fn write_str(&self, text: &str) -> io::Result<()> {
-        // What fills a line up to the edge.
         if text.bytes().all(|byte| byte == b' ') {
+            self.line_ended.store(true, Ordering::Relaxed);
             return Ok(());
         }
-        let mut drawn = self.drawn();
-        if drawn.ended {
-            return Ok(());
-        }
-        if !drawn.widths.is_empty() {
+        if self.line_ended.swap(false, Ordering::Relaxed) {
             self.term.write_str("\r\n")?;
         }
-        drawn.widths.push(measure_text_width(text));
         self.term.write_str(text)
     }
 
+    fn clear_line(&self) -> io::Result<()> {
+        self.term.clear_line()
+    }
+
     fn flush(&self) -> io::Result<()> {
+        self.line_ended.store(false, Ordering::Relaxed);
         self.term.flush()
     }
+}
+
+/// Does something that writes to the terminal, while no bar is drawn.
+pub fn aside<T>(write: impl FnOnce() -> T) -> T {
+    match BARS.get() {
+        Some(bars) => bars.suspend(write),
+        None => write(),
+    }
+}
+
+/// Removes all bars, and draws no more.
+pub fn end() {
+    if let Some(bars) = BARS.get() {
+        // A terminal that is gone needs no tidying up.
+        let _ = bars.clear();
+        bars.set_draw_target(ProgressDrawTarget::hidden());
+    }
+}
+
+/// How wide lines of bars are, in columns.
+fn columns() -> usize {
+    usize::from(Term::stderr().size().1).saturating_sub(FREE)
 }
 
 /// Bars for a person.
@@ -174,55 +137,57 @@ pub struct Terminal;
 
 impl Progress for Terminal {
     fn step(&self, doing: &str, what: &str) -> Box<dyn Bar> {
-        Box::new(Drawn::step(doing, what, Unit::Nothing, None))
+        Drawn::step(doing, what, Unit::Nothing, None, &STEP)
     }
 
     fn bytes(&self, doing: &str, what: &str, total: Option<u64>) -> Box<dyn Bar> {
-        Box::new(Drawn::step(doing, what, Unit::Bytes, total))
+        let known = total.is_some();
+        Drawn::step(doing, what, Unit::Bytes, total, if known { &BYTES } else { &AMOUNT })
     }
 
     fn items(&self, doing: &str, what: &str, total: usize) -> Box<dyn Bar> {
-        Box::new(Drawn::step(doing, what, Unit::Things, Some(total as u64)))
+        Drawn::step(doing, what, Unit::Things, Some(total as u64), &THINGS)
     }
 }
 
 struct Drawn(ProgressBar);
 
 impl Drawn {
-    fn step(doing: &str, what: &str, unit: Unit, total: Option<u64>) -> Self {
-        let coloured = lines::are_coloured();
-        let bar = Self::new(doing, what, unit, total, move |moment| moment.line(room(), coloured));
-        bar.0.enable_steady_tick(TICK);
-        bar
+    fn step(doing: &str, what: &str, unit: Unit, total: Option<u64>, choice: &'static [Line]) -> Box<dyn Bar> {
+        let drawn = Self::new(doing, what, unit, total, choice).expect("a verb fits on every terminal");
+        drawn.0.enable_steady_tick(TICK);
+        Box::new(drawn)
     }
 
-    fn new(
-        doing: &str,
-        what: &str,
-        unit: Unit,
-        total: Option<u64>,
-        line: impl Fn(&Moment<'_>) -> String + Clone + Send + Sync + 'static,
-    ) -> Self {
-        let (doing, what) = (doing.to_owned(), what.to_owned());
-        let write = move |state: &ProgressState, writer: &mut dyn std::fmt::Write| {
-            let moment = Moment {
-                doing: &doing,
-                what: &what,
-                unit,
-                done: state.pos(),
-                total: state.len(),
-                elapsed: state.elapsed(),
-                rate: state.per_sec(),
-            };
-            let _ = writer.write_str(&line(&moment));
-        };
-        let style = ProgressStyle::with_template("{line}").expect("the template is right").with_key("line", write);
+    /// Nothing where the terminal is too narrow for any of the lines.
+    fn new(doing: &str, what: &str, unit: Unit, total: Option<u64>, choice: &'static [Line]) -> Option<Self> {
+        let Line(_, template, rest) = choice.iter().find(|Line(least, ..)| *least <= columns())?;
+        let what = what.to_owned();
+        let style = ProgressStyle::with_template(template)
+            .expect("the templates are right")
+            .progress_chars("=> ")
+            .with_key("what", move |_: &ProgressState, to: &mut dyn Write| {
+                let room = columns().saturating_sub(*rest);
+                if room > WORTH_READING {
+                    let _ = write!(to, " {}", truncate_str(&what, room - 1, "…"));
+                }
+            })
+            .with_key("amount", move |state: &ProgressState, to: &mut dyn Write| {
+                let _ = to.write_str(&unit.amount(state.pos(), state.len()).unwrap_or_default());
+            })
+            .with_key("left", |state: &ProgressState, to: &mut dyn Write| {
+                let left = state.eta();
+                if left >= Duration::from_secs(1) {
+                    let _ = write!(to, "{:#} left", HumanDuration(left));
+                }
+            });
         let bar = match total {
             Some(total) => ProgressBar::new(total),
             None => ProgressBar::no_length(),
         };
         // Also when a step ends with an error: its message belongs on a line of its own.
-        Self(bars().add(bar.with_style(style).with_finish(ProgressFinish::AndClear)))
+        let bar = bar.with_style(style).with_finish(ProgressFinish::AndClear);
+        Some(Self(bars().add(bar.with_prefix(lines::doing(doing, lines::are_coloured())))))
     }
 }
 
@@ -242,10 +207,11 @@ impl Bar for Drawn {
     }
 
     fn part(&self, name: &str, total: Option<u64>) -> Box<dyn Bar> {
-        if room() < ROOM_FOR_PARTS {
-            return Box::new(Silent);
+        let choice = if total.is_some() { &PART[..] } else { &PART[1..] };
+        match Self::new("", name, Unit::Bytes, total, choice) {
+            Some(drawn) => Box::new(drawn),
+            None => Box::new(Silent),
         }
-        Box::new(Self::new("", name, Unit::Bytes, total, |moment| moment.part_line(room())))
     }
 
     fn finish(&self) {
@@ -256,5 +222,23 @@ impl Bar for Drawn {
         let time = took(self.0.elapsed());
         self.0.finish_and_clear();
         super::status(did, &format!("{what} in {time}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_line_fits_where_it_is_chosen_and_one_is_for_every_terminal() {
+        for choice in [&STEP[..], &AMOUNT, &THINGS, &BYTES, &PART] {
+            for Line(least, template, rest) in choice {
+                assert!(ProgressStyle::with_template(template).is_ok() && rest <= least, "{template}");
+            }
+            assert!(choice.is_sorted_by(|one, other| one.0 > other.0), "the widest first");
+        }
+        for choice in [&STEP[..], &AMOUNT, &THINGS, &BYTES] {
+            assert_eq!(choice.last().unwrap().0, 0);
+        }
     }
 }

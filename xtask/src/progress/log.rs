@@ -4,8 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::layout::{Moment, took};
-use super::{Bar, Progress, Unit};
+use super::{Bar, Progress, Unit, took};
 
 /// How a step is told of while it is going on.
 #[derive(Clone, Copy)]
@@ -94,18 +93,10 @@ impl Step {
 
     /// How far it is: `26 wheels: 45.1 of 116.3 MB after 40 s`.
     fn now(&self) -> String {
-        let moment = Moment {
-            doing: &self.doing,
-            what: &self.what,
-            unit: self.unit,
-            done: self.done.load(Ordering::Relaxed),
-            total: self.total,
-            elapsed: self.began.elapsed(),
-            rate: 0.0,
-        };
-        match moment.amount() {
-            Some(amount) => format!("{}: {amount} after {} s", self.what, moment.elapsed.as_secs()),
-            None => format!("{}: {} s so far", self.what, moment.elapsed.as_secs()),
+        let seconds = self.began.elapsed().as_secs();
+        match self.unit.amount(self.done.load(Ordering::Relaxed), self.total) {
+            Some(amount) => format!("{}: {amount} after {seconds} s", self.what),
+            None => format!("{}: {seconds} s so far", self.what),
         }
     }
 }
