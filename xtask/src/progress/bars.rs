@@ -1,12 +1,15 @@
 //! Bars on a terminal, as indicatif draws them.
 
 use std::fmt::Write;
+use std::io;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use console::{Term, truncate_str};
 use indicatif::{
     HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressState, ProgressStyle,
+    TermLike,
 };
 
 use super::{Bar, Progress, Silent, Unit, lines, took};
@@ -18,6 +21,8 @@ static BARS: OnceLock<MultiProgress> = OnceLock::new();
 const DRAWN: u8 = 20;
 /// Between two looks at a step that does not advance.
 const TICK: Duration = Duration::from_millis(200);
+/// Columns that stay free for what a terminal echoes for Ctrl-C.
+const FREE: usize = 3;
 /// What is left of a name, in columns, that has to be cut.
 const WORTH_READING: usize = 8;
 
@@ -40,7 +45,69 @@ const PART: [Line; 2] =
     [Line(72, "{prefix} [{bar:16}] {amount:>20} {what}", 53), Line(56, "{prefix} {amount:>20} {what}", 34)];
 
 fn bars() -> &'static MultiProgress {
-    BARS.get_or_init(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(DRAWN)))
+    BARS.get_or_init(|| {
+        let screen = Screen { term: Term::buffered_stderr(), line_ended: AtomicBool::new(false) };
+        MultiProgress::with_draw_target(ProgressDrawTarget::term_like_with_hz(Box::new(screen), DRAWN))
+    })
+}
+
+/// The terminal, on which lines of bars end where their text ends. indicatif fills them up to the edge, where the terminal
+/// begins the next one: the echo of Ctrl-C would be on a line below the bars, and one of them would be left above it.
+#[derive(Debug)]
+struct Screen {
+    term: Term,
+    /// What comes next begins a line.
+    line_ended: AtomicBool,
+}
+
+impl TermLike for Screen {
+    fn width(&self) -> u16 {
+        columns().try_into().unwrap_or(u16::MAX)
+    }
+
+    fn height(&self) -> u16 {
+        self.term.size().0
+    }
+
+    fn move_cursor_up(&self, n: usize) -> io::Result<()> {
+        self.term.move_cursor_up(n)
+    }
+
+    fn move_cursor_down(&self, n: usize) -> io::Result<()> {
+        self.term.move_cursor_down(n)
+    }
+
+    fn move_cursor_right(&self, n: usize) -> io::Result<()> {
+        self.term.move_cursor_right(n)
+    }
+
+    fn move_cursor_left(&self, n: usize) -> io::Result<()> {
+        self.term.move_cursor_left(n)
+    }
+
+    fn write_line(&self, text: &str) -> io::Result<()> {
+        self.term.write_line(text)
+    }
+
+    fn write_str(&self, text: &str) -> io::Result<()> {
+        if text.bytes().all(|byte| byte == b' ') {
+            self.line_ended.store(true, Ordering::Relaxed);
+            return Ok(());
+        }
+        if self.line_ended.swap(false, Ordering::Relaxed) {
+            self.term.write_str("\r\n")?;
+        }
+        self.term.write_str(text)
+    }
+
+    fn clear_line(&self) -> io::Result<()> {
+        self.term.clear_line()
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        self.line_ended.store(false, Ordering::Relaxed);
+        self.term.flush()
+    }
 }
 
 /// Does something that writes to the terminal, while no bar is drawn.
@@ -60,8 +127,9 @@ pub fn end() {
     }
 }
 
+/// How wide lines of bars are, in columns.
 fn columns() -> usize {
-    usize::from(Term::stderr().size().1)
+    usize::from(Term::stderr().size().1).saturating_sub(FREE)
 }
 
 /// Bars for a person.
