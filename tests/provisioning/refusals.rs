@@ -39,6 +39,15 @@ fn unknown_words_on_the_command_line() {
 }
 
 #[test]
+fn benchmarks_cannot_be_built_without_cargo() {
+    let mut bench = xtask(&["bench", "wheels", "--rounds", "1"]);
+    run(bench.env("CARGO", "/var/empty/cargo"))
+        .expect(69)
+        .says("cannot start `/var/empty/cargo`, which builds the benchmarks")
+        .says("\nhint: install Rust");
+}
+
+#[test]
 fn a_combination_that_does_not_exist_says_why() {
     refused(&["--target", "aarch64-apple-darwin", "--accelerator", "cuda"], 78, &["Macs have no NVIDIA GPU"]);
     refused(&["--python", "3.12.15", "--target", "x86_64-pc-windows-msvc", "--sample"], 69, &["it has wheels for"]);

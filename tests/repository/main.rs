@@ -1,7 +1,6 @@
 //! What the documents, manifests, workflows and licences of this repository promise each other and the programs.
 #![allow(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
 
-mod benchmarks;
 mod commands;
 mod kubernetes;
 mod licences;

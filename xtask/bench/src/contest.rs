@@ -1,0 +1,110 @@
+//! Rounds in which every contestant runs once, so that what else the machine does hits all of them alike.
+
+use std::time::Instant;
+
+use anyhow::Result;
+
+use crate::report::{Peer, Report, Unit};
+
+/// Who takes part, and what was measured in each round: so many figures, the first of which is a time.
+pub struct Contestant<'a, const N: usize = 1> {
+    name: String,
+    run: Box<dyn FnMut() -> Result<[f64; N]> + 'a>,
+    rounds: Vec<[f64; N]>,
+}
+
+/// What is measured in a round, and what is promised of it beside a peer.
+#[derive(Clone, Copy)]
+pub struct Figure(pub &'static str, pub Unit, pub Option<f64>);
+
+impl<'a, const N: usize> Contestant<'a, N> {
+    pub fn new(name: impl Into<String>, run: impl FnMut() -> Result<[f64; N]> + 'a) -> Self {
+        Self { name: name.into(), run: Box::new(run), rounds: Vec::new() }
+    }
+
+    pub fn samples(&self, figure: usize) -> Vec<f64> {
+        // Nothing here is measured more exactly, and files with all digits of a fraction are hard to read.
+        self.rounds.iter().map(|round| (round[figure] * 1e6).round() / 1e6).collect()
+    }
+}
+
+/// How many seconds something takes.
+pub fn timed(work: impl FnOnce() -> Result<()>) -> Result<[f64; 1]> {
+    let started = Instant::now();
+    work()?;
+    Ok([started.elapsed().as_secs_f64()])
+}
+
+/// Runs every contestant once, and counts nothing.
+pub fn warm_up<const N: usize>(contestants: &mut [Contestant<'_, N>]) -> Result<()> {
+    eprintln!("one round of everything, to warm up");
+    contestants.iter_mut().try_for_each(|contestant| (contestant.run)().map(drop))
+}
+
+/// Runs every contestant once a round. Who is first changes, since the first one finds the colder machine.
+pub fn alternate<const N: usize>(contestants: &mut [Contestant<'_, N>], rounds: usize) -> Result<()> {
+    for round in 0..rounds {
+        let count = contestants.len();
+        for turn in 0..count {
+            let contestant = &mut contestants[(round + turn) % count];
+            eprint!("round {} of {rounds}: {} … ", round + 1, contestant.name);
+            let measured = (contestant.run)()?;
+            eprintln!("{}", Unit::Seconds.show(measured[0]));
+            contestant.rounds.push(measured);
+        }
+    }
+    Ok(())
+}
+
+/// Adds rows about one contestant beside others.
+pub fn compare<const N: usize>(
+    report: &mut Report,
+    what: &str,
+    figures: [Figure; N],
+    ours: &Contestant<'_, N>,
+    others: &[Contestant<'_, N>],
+) {
+    for (index, Figure(figure, unit, limit)) in figures.into_iter().enumerate() {
+        let what = [what, figure].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ");
+        if others.is_empty() {
+            report.add(&what, unit, ours.samples(index), None);
+        }
+        for other in others {
+            let peer = Peer { name: other.name.clone(), limit, samples: other.samples(index) };
+            report.add(&what, unit, ours.samples(index), Some(peer));
+        }
+    }
+}
+
+/// Adds a row for each peer of the first one, about nothing but times.
+pub fn compare_times(report: &mut Report, what: &str, limit: Option<f64>, contestants: &[Contestant<'_>]) {
+    let (ours, others) = contestants.split_first().expect("this project takes part in its own benchmarks");
+    compare(report, what, [Figure("", Unit::Seconds, limit)], ours, others);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everybody_runs_in_every_round_and_is_compared_with_the_first() {
+        let calls = std::cell::RefCell::new(Vec::new());
+        let contestant = |name: &'static str, seconds| {
+            let calls = &calls;
+            Contestant::new(name, move || {
+                calls.borrow_mut().push(name);
+                Ok([seconds])
+            })
+        };
+        let mut both = [contestant("ours", 1.0), contestant("theirs", 4.0)];
+        warm_up(&mut both).unwrap();
+        alternate(&mut both, 2).unwrap();
+        assert_eq!(*calls.borrow(), ["ours", "theirs", "ours", "theirs", "theirs", "ours"]);
+        let mut report = Report::new("ours");
+        compare_times(&mut report, "fill", Some(0.3), &both);
+        let row = &report.json()["rows"][0];
+        assert_eq!(row["what"], "fill");
+        assert_eq!(row["ours"].as_array().unwrap().len(), 2, "what was to warm up does not count");
+        assert_eq!((&row["beside"]["ratio"], &row["beside"]["limit"]), (&0.25.into(), &0.3.into()));
+    }
+}

@@ -1,0 +1,89 @@
+//! `bench verify`: comparing a runtime with its description, beside `sha256sum` over the same files.
+//!
+//! sha256sum hashes only: it looks neither for further files nor at permissions and links. Both read what the system has in
+//! memory, and both use all processors. What is measured of this tool is the launcher in the runtime, started as a user
+//! starts it, where that can run here.
+
+use std::fmt::Write as _;
+use std::process::Command;
+
+use anyhow::{Result, bail};
+use camino::Utf8PathBuf;
+use clap::Args;
+use speaches_format::description::Description;
+use speaches_format::layout::Family;
+use xtask::measured::{Exit, Failure, Store, counted, human_size, read_description, triple};
+
+use crate::contest::{Contestant, alternate, compare_times, timed, warm_up};
+use crate::places::Places;
+use crate::process;
+use crate::report::{Report, median};
+
+/// What the project has promised: verifying takes at most so many times as long as hashing alone.
+const LIMIT: f64 = 1.2;
+/// What a small file is, in bytes, and how many of them one sha256sum gets.
+const SMALL: (u64, usize) = (1 << 20, 1024);
+
+/// Compare a runtime with its runtime.json, beside sha256sum over the same files
+#[derive(Args)]
+pub struct Arguments {
+    /// The directory of the runtime
+    runtime: Utf8PathBuf,
+    /// How often each one runs
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    rounds: usize,
+}
+
+pub fn run(arguments: &Arguments) -> Result<Report> {
+    let mut report = Report::new("speaches verify");
+    // It is a comparison: without these it measures nothing.
+    for peer in ["sha256sum", "xargs"] {
+        report.versions.insert(peer.to_owned(), process::version(peer)?);
+    }
+    let runtime = camino::absolute_utf8(&arguments.runtime)?;
+    let description = read_description(&runtime)?;
+    let target = &description.head.target;
+    if target != triple() {
+        bail!(
+            Failure::new(Exit::Config, format!("`{runtime}` is for {target}, so its launcher cannot run here"))
+                .hint("measure a runtime of this machine")
+        );
+    }
+    let places = Places::new(&Store::locate()?)?;
+    let lists = lists(&description, &places)?;
+    let launcher = runtime.join(Family::of(target).launcher());
+    let threads = std::thread::available_parallelism()?.get().to_string();
+    let ours = || timed(|| process::run("speaches verify", Command::new(&launcher).arg("verify"), b"").map(drop));
+    let hash = || {
+        let mut command = Command::new("xargs");
+        command.args(["-P", &threads, "-n", "1", "sha256sum", "--check", "--quiet"]).current_dir(&runtime);
+        timed(|| process::run("sha256sum", &mut command, lists.as_bytes()).map(drop))
+    };
+    let peer = format!("sha256sum -c, {threads} at once");
+    let mut contestants = [Contestant::new(&report.ours, ours), Contestant::new(peer, hash)];
+    warm_up(&mut contestants)?;
+    alternate(&mut contestants, arguments.rounds)?;
+    compare_times(&mut report, "verify a runtime", Some(LIMIT), &contestants);
+    let size = description.files.iter().map(|file| file.size).sum::<u64>();
+    let pace = median(&contestants[0].samples(0)) / (size as f64 / 1e9);
+    let files = counted(description.files.len(), "file");
+    report.notes.push(format!("{files}, {}: {pace:.2} s per GB", human_size(size)));
+    Ok(report)
+}
+
+/// Lists for sha256sum, of which each has about as much to hash as another: large files first, one by one, so that no
+/// processor is left with one at the end.
+fn lists(description: &Description, places: &Places) -> Result<String> {
+    let mut files = description.files.iter().filter(|file| file.mode != "link").collect::<Vec<_>>();
+    files.sort_by_key(|file| std::cmp::Reverse(file.size));
+    let (large, small) = files.split_at(files.partition_point(|file| file.size > SMALL.0));
+    let mut paths = String::new();
+    for (number, files) in large.chunks(1).chain(small.chunks(SMALL.1)).enumerate() {
+        let mut text = String::new();
+        for file in files {
+            writeln!(text, "{}  {}", file.sha256, file.path)?;
+        }
+        writeln!(paths, "{}", places.write(&format!("list-{number}"), text)?)?;
+    }
+    Ok(paths)
+}

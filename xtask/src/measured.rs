@@ -1,0 +1,51 @@
+//! What `xtask/bench` measures and measures with. The benchmarks are a program of their own, so that whoever only makes a
+//! runtime compiles none of them, nor what they need to look at processes; but what they measure has to be this tool's own
+//! code, not a copy of it. This list is all that leaves the crate: its rooms stay private, so that the compiler goes on
+//! finding what nobody uses in them.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use camino::{Utf8Path, Utf8PathBuf};
+
+use crate::manifest::Manifests;
+use crate::runtime::stage::Contents;
+use crate::wheel::{fill, tree};
+
+pub use crate::bundle::{Format, Request, make};
+pub use crate::commands::fetch::read as read_downloads;
+pub use crate::commands::print;
+pub use crate::commands::smoke::{SENTENCE, Service, is_ready, understood};
+pub use crate::digest::{Hasher, Sha256};
+pub use crate::failure::{Exit, Failure};
+pub use crate::host::{pythons, triple};
+pub use crate::http::loopback;
+pub use crate::lock::{GROUPS, Lock, file_name};
+pub use crate::manifest::minor_of;
+pub use crate::progress::Silent;
+pub use crate::python::harvest::Interpreter;
+pub use crate::quantity::{counted, human_size};
+pub use crate::runtime::verify::read as read_description;
+pub use crate::store::Store;
+pub use crate::store::fetch::CONNECTIONS;
+pub use crate::target::Target;
+pub use crate::wheel::index::locate;
+pub use crate::wheel::uv::Uv;
+pub use crate::work::{WorkDirectory, output};
+
+/// The target of this machine, and where the locks are.
+pub fn target_and_locks(manifests: &Utf8Path) -> Result<(Target, Utf8PathBuf)> {
+    let manifests = Manifests::load(manifests, false)?;
+    Ok((manifests.targets.target(triple())?, manifests.locks))
+}
+
+/// Fills a directory that does not exist with the wheels of a lock, all of which have URLs, as provision does.
+pub fn fill_site_packages(lock: &Utf8Path, directory: &Utf8Path, target: &Target) -> Result<()> {
+    let lock = Lock::read(lock)?;
+    let trees = fill::trees(&Store::locate()?, &lock.wheels, &BTreeMap::new(), target, &Silent)?;
+    let mut contents = Contents::default();
+    for (wheel, tree) in lock.wheels.iter().zip(&trees) {
+        contents.add(&wheel.name.file, tree, tree::below_site_packages)?;
+    }
+    contents.fill(directory, &Silent)
+}
