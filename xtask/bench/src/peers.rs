@@ -24,21 +24,26 @@ for directory in (sysconfig.get_path('purelib'), sys.argv[1]):
 #[derive(Args)]
 pub struct Places {
     /// The directory of the runtime, with models
-    pub runtime: Utf8PathBuf,
-    #[command(flatten)]
-    pub upstream: Option<Upstream>,
+    runtime: Utf8PathBuf,
+    /// The interpreter of an environment in which upstream is installed (`uv sync` of its checkout)
+    #[arg(long, value_name = "PATH", requires = "upstream_source")]
+    upstream_python: Option<Utf8PathBuf>,
+    /// The checkout of upstream
+    #[arg(long, value_name = "DIR", requires = "upstream_python")]
+    upstream_source: Option<Utf8PathBuf>,
     /// The bundled model that transcribes [default: the first one]
     #[arg(long, value_name = "ID")]
-    pub stt_model: Option<String>,
+    stt_model: Option<String>,
 }
 
-#[derive(Args, Clone)]
-pub struct Upstream {
-    /// The interpreter of an environment in which upstream is installed (`uv sync` of its checkout)
-    #[arg(long = "upstream-python", value_name = "PATH")]
+impl Places {
+    pub fn has_upstream(&self) -> bool {
+        self.upstream_python.is_some()
+    }
+}
+
+struct Upstream {
     python: Utf8PathBuf,
-    /// The checkout of upstream
-    #[arg(long = "upstream-source", value_name = "DIR")]
     source: Utf8PathBuf,
 }
 
@@ -71,10 +76,13 @@ impl Servers {
         let runtime = camino::absolute_utf8(&places.runtime)?;
         let home = WorkDirectory::new_in(Utf8Path::from_path(&std::env::temp_dir()).context("a path in UTF-8")?)?;
         let head = read_description(&runtime)?.head;
-        let mut upstream = places.upstream.clone();
-        for path in upstream.iter_mut().flat_map(|upstream| [&mut upstream.python, &mut upstream.source]) {
-            *path = camino::absolute_utf8(&path)?;
-        }
+        let upstream = match places.upstream_python.as_ref().zip(places.upstream_source.as_ref()) {
+            Some((python, source)) => {
+                let (python, source) = (camino::absolute_utf8(python)?, camino::absolute_utf8(source)?);
+                Some(Upstream { python, source })
+            }
+            None => None,
+        };
         Ok(Self { runtime, head, upstream, stt_model: places.stt_model.clone(), home })
     }
 

@@ -47,10 +47,7 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<Report> {
     let servers = Servers::new(&arguments.places)?;
     let mut report = servers.report();
-    let ffmpeg = match arguments.places.upstream {
-        Some(_) => Some(find_ffmpeg(arguments.ffmpeg.as_deref())?),
-        None => None,
-    };
+    let ffmpeg = if arguments.places.has_upstream() { Some(find_ffmpeg(arguments.ffmpeg.as_deref())?) } else { None };
     let version = ffmpeg.as_ref().and_then(|ffmpeg| version_of(Command::new(ffmpeg).arg("-version")));
     report.versions.extend(version.map(|version| ("ffmpeg".to_owned(), version)));
     let mut running = Vec::new();

@@ -47,7 +47,7 @@ fn default_threads() -> usize {
 pub fn run(arguments: &Arguments) -> Result<Report> {
     let servers = Servers::new(&arguments.places)?;
     let cannot = lacks(&servers).err();
-    let upstream = arguments.places.upstream.is_some();
+    let upstream = arguments.places.has_upstream();
     if let Some(cannot) = cannot.filter(|_| !upstream) {
         return Err(cannot);
     }
