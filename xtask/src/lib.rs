@@ -1,36 +1,18 @@
 //! Provisions relocatable speaches runtimes. `ARCHITECTURE.md` says which room is for what.
 
+mod base;
 mod bundle;
-mod choices;
 mod commands;
-mod digest;
-mod failure;
-mod git;
-mod host;
-mod http;
-mod huggingface;
 mod inputs;
-mod launcher;
-mod lock;
-mod manifest;
 pub mod measured;
-mod model;
+mod net;
+mod pins;
 mod plan;
-mod progress;
 mod provision;
-mod python;
-mod quantity;
-mod requirements;
+mod report;
 mod runtime;
-mod sample;
-mod speaches;
 mod store;
-mod tarball;
-mod target;
-mod template;
-mod tool;
 mod vendor;
-mod wheel;
 mod work;
 
 use std::process::ExitCode;
@@ -38,7 +20,7 @@ use std::process::ExitCode;
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::{Parser, Subcommand};
 
-use failure::Exit;
+use base::failure::{self, Exit};
 
 /// Makes native, relocatable runtimes of speaches, the OpenAI-compatible speech server
 #[derive(Parser)]
@@ -89,7 +71,7 @@ pub fn program<C: Parser>(run: impl FnOnce(&C) -> anyhow::Result<()>) -> ExitCod
         Ok(()) => Exit::Success.into(),
         Err(error) => {
             work::settle();
-            progress::fail(&failure::describe(&error));
+            report::fail(&failure::describe(&error));
             failure::exit_of(&error).into()
         }
     }

@@ -8,29 +8,29 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use camino::{Utf8Path, Utf8PathBuf};
 
-use crate::manifest::Manifests;
+use crate::inputs::wheel::{fill, tree};
+use crate::pins::manifest::Manifests;
 use crate::runtime::stage::Contents;
-use crate::wheel::{fill, tree};
 
+pub use crate::base::digest::{Hasher, Sha256};
+pub use crate::base::failure::{Exit, Failure};
+pub use crate::base::host::{pythons, triple};
+pub use crate::base::quantity::{counted, human_size};
 pub use crate::bundle::{Format, Request, make};
 pub use crate::commands::fetch::read as read_downloads;
 pub use crate::commands::print;
 pub use crate::commands::smoke::{SENTENCE, Service, is_ready, understood};
-pub use crate::digest::{Hasher, Sha256};
-pub use crate::failure::{Exit, Failure};
-pub use crate::host::{pythons, triple};
-pub use crate::http::loopback;
-pub use crate::lock::{GROUPS, Lock, file_name};
-pub use crate::manifest::minor_of;
-pub use crate::progress::Silent;
-pub use crate::python::harvest::Interpreter;
-pub use crate::quantity::{counted, human_size};
+pub use crate::inputs::python::harvest::Interpreter;
+pub use crate::inputs::wheel::index::locate;
+pub use crate::inputs::wheel::uv::Uv;
+pub use crate::net::http::loopback;
+pub use crate::pins::lock::{GROUPS, Lock, file_name};
+pub use crate::pins::manifest::minor_of;
+pub use crate::pins::target::Target;
+pub use crate::report::Silent;
 pub use crate::runtime::verify::read as read_description;
 pub use crate::store::Store;
 pub use crate::store::fetch::CONNECTIONS;
-pub use crate::target::Target;
-pub use crate::wheel::index::locate;
-pub use crate::wheel::uv::Uv;
 pub use crate::work::{WorkDirectory, output};
 
 /// The target of this machine, and where the locks are.

@@ -1,319 +1,266 @@
-//! A vendor directory: every input of one plan, for machines without a network.
-//!
-//! ```text
-//! vendor.json          what was chosen, and what each file is
-//! SHA256SUMS           of every other file, as `sha256sum --check` reads it
-//! python/, speaches/   archives
-//! wheels/              as the package index has them
-//! models/              a Hugging Face cache of plain files
-//! launcher/            the launcher, ready built, and the licences of what is linked into it
-//! ```
-//! Nothing in it is believed: pinned inputs are held to their pins, all others to what `vendor.json` says of them.
-
-pub mod collect;
+//! Making a vendor directory.
 
 use std::collections::BTreeMap;
+use std::io::{self, Write as _};
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use camino::{Utf8Path, Utf8PathBuf};
-use serde::{Deserialize, Serialize};
-use speaches_format::input::Origin;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use fs_err::File as Opened;
 
-use crate::choices::Choices;
-use crate::digest::Sha256;
-use crate::failure::{Exit, Failure};
-use crate::launcher::licences::Licence;
-use crate::launcher::{LauncherInput, Linker, sources};
-use crate::manifest::minor_of;
-use crate::model::request::Request;
-use crate::model::{self, ModelInput};
-use crate::python::PythonInput;
-use crate::store::digests::Digests;
+use crate::base::digest::{Hasher, Sha256};
+use crate::base::failure::{Exit, Failure};
+use crate::base::tarball::{append_file, append_link};
+use crate::inputs::Inputs;
+use crate::inputs::choices::Choices;
+use crate::inputs::launcher::{LauncherInput, licences, sources};
+use crate::inputs::python::PythonInput;
+use crate::inputs::speaches::source::Source;
+use crate::inputs::vendored::document::{
+    Built, CHECKSUMS, Chosen, DOCUMENT, Document, File, Kind, LAUNCHER, Launcher, MODELS, Model, Python, SCHEMA,
+};
+use crate::pins::manifest::SpeachesManifest;
+use crate::plan::Plan;
+use crate::provision::Provision;
+use crate::runtime::stage::{self, Sharing};
+use crate::store::tree::{Entry, RelativePath, Tree};
+use crate::work::{self, WorkDirectory};
 
-/// The file that makes a directory a vendor directory.
-pub const DOCUMENT: &str = "vendor.json";
-/// The checksums for whoever has no such tool as this.
-pub const CHECKSUMS: &str = "SHA256SUMS";
-/// The Hugging Face cache in it.
-const MODELS: &str = "models";
-/// The launcher, and the licences of what is linked into it.
-const LAUNCHER: &str = "launcher";
-/// Raised whenever older tools would misread a document.
-const SCHEMA: u32 = 2;
+/// Refuses a place that holds something else than a vendor directory.
+pub fn check_output(output: &Utf8Path) -> Result<()> {
+    stage::expect_replaceable(output, DOCUMENT, "no vendor directory", "name another directory, or remove it yourself")
+}
 
-/// An opened vendor directory.
-#[derive(Clone, Debug)]
-pub struct Vendor {
+/// What a vendor directory holds.
+pub struct Collected {
+    /// How many files there are.
+    pub files: usize,
+    /// How large they are together, in bytes.
+    pub bytes: u64,
+}
+
+/// Fetches every input of a plan and puts it into a directory. One that was there before is replaced in the end.
+pub fn collect(provision: &Provision<'_>, plan: &Plan, choices: &Choices, output: &Utf8Path) -> Result<Collected> {
+    check_output(output)?;
+    plan.inputs.launcher.source.check()?;
+    let parent = output.parent().context("a vendor directory has a parent directory")?;
+    let work = WorkDirectory::new_in(parent).with_context(|| format!("cannot write to `{output}`"))?;
+    // Until the end: what is found in the store now must still be there when it is needed.
+    let _in_use = provision.store.share();
+    let mut collection = Collection::new(work.path().join("vendor"))?;
+
+    let Inputs { python, compiler, speaches: _, wheels, models, linker: _, launcher: _, template: _ } = &plan.inputs;
+    provision.wheel_files(plan)?;
+    for wheel in wheels.iter().map(|wheel| &wheel.source) {
+        let path = Utf8Path::new("wheels").join(&wheel.name.file);
+        collection.share(path, &provision.store.file(wheel.sha256), wheel.sha256)?;
+    }
+    let python = collection.python(provision, plan, &python.source)?;
+    let compiler =
+        compiler.as_ref().map(|compiler| collection.python(provision, plan, &compiler.source)).transpose()?;
+    let source = provision.source(plan)?;
+    let speaches = Utf8PathBuf::from(format!("speaches/speaches-{}.tar.gz", plan.version));
+    collection.write(speaches.clone(), |writer| pack_source(&source, provision.speaches, writer))?;
+    for (id, tree) in provision.models(plan)? {
+        collection.tree(Utf8Path::new(MODELS), &tree).with_context(|| format!("cannot vendor the model `{id}`"))?;
+    }
+    let launcher = collection.launcher(provision, plan)?;
+    let document = Document {
+        schema: SCHEMA,
+        chosen: Chosen {
+            target: plan.target.triple.clone(),
+            accelerator: plan.accelerator.to_string(),
+            without: choices.without.clone().unwrap_or_default(),
+            models: choices.models.clone().unwrap_or_else(|| "default".to_owned()),
+            sample: choices.sample,
+            allow_unpinned: choices.allow_unpinned,
+        },
+        python,
+        compiler,
+        speaches,
+        models: models.iter().map(|model| Model::of(&model.source)).collect(),
+        launcher,
+        files: collection.files.clone(),
+    };
+    let mut text = serde_json::to_vec_pretty(&document)?;
+    text.push(b'\n');
+    collection.write(DOCUMENT.into(), |writer| Ok(writer.write_all(&text)?))?;
+    let sums = collection.files.iter().map(|(path, file)| format!("{}  {path}\n", file.sha256)).collect::<String>();
+    fs_err::write(collection.root.join(CHECKSUMS), sums)?;
+    stage::replace(&collection.root, output, &work)?;
+    let bytes = collection.files.values().map(|file| file.size).sum();
+    Ok(Collected { files: collection.files.len(), bytes })
+}
+
+/// A vendor directory that is being filled.
+struct Collection {
     root: Utf8PathBuf,
-    document: Document,
-    /// Where the files are, by digest.
-    files: BTreeMap<Sha256, Utf8PathBuf>,
-}
-
-/// `vendor.json`
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Document {
-    schema: u32,
-    chosen: Chosen,
-    python: Python,
-    compiler: Option<Python>,
-    /// Path of the source archive.
-    speaches: Utf8PathBuf,
-    models: Vec<Model>,
-    launcher: Launcher,
-    /// By path.
     files: BTreeMap<Utf8PathBuf, File>,
+    sharing: Sharing,
 }
 
-/// What the plan was made of: what somebody who does not choose otherwise gets again.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Chosen {
-    target: String,
-    accelerator: String,
-    without: Vec<String>,
-    models: String,
-    sample: bool,
-    allow_unpinned: bool,
-}
+impl Collection {
+    fn new(root: Utf8PathBuf) -> Result<Self> {
+        work::create_inside(&root)?;
+        Ok(Self { root, files: BTreeMap::new(), sharing: Sharing::default() })
+    }
 
-/// A file of the directory.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-struct File {
-    size: u64,
-    sha256: Sha256,
-}
-
-/// A CPython.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Python {
-    version: String,
-    file: Utf8PathBuf,
-    #[serde(flatten)]
-    kind: Kind,
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
-enum Kind {
-    /// The archive that the manifest pins.
-    Pinned,
-    /// Another archive.
-    Archive,
-    /// Copied from an interpreter.
-    Copy {
-        /// What the interpreter was known by.
-        identity: Sha256,
-        /// Of the list of its files.
-        content: Sha256,
-    },
-}
-
-/// What `runtime.json` says of a model beside its content.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Model {
-    id: String,
-    /// Branch, tag or commit that was asked for.
-    wanted: String,
-    /// What that was.
-    revision: String,
-    origin: Origin,
-    content: Sha256,
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Launcher {
-    file: Utf8PathBuf,
-    /// When it was built from the workspace: with what, and from what.
-    built: Option<Built>,
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Built {
-    key: Sha256,
-    linker: Linker,
-    sources: Sha256,
-}
-
-impl Vendor {
-    /// Opens a directory and sees that all files are there; whether they are right is seen when they are used.
-    pub fn open(root: &Utf8Path) -> Result<Self> {
-        let path = root.join(DOCUMENT);
-        if !path.is_file() {
-            bail!(
-                Failure::new(Exit::NoInput, format!("`{root}` is no vendor directory: there is no `{DOCUMENT}` in it"))
-                    .hint(format!("`cargo xtask vendor {root}` makes one"))
-            );
+    fn prepare(&self, path: &Utf8Path) -> Result<Utf8PathBuf> {
+        let target = self.root.join(path);
+        if let Some(parent) = target.parent() {
+            work::create_inside(parent)?;
         }
-        let damaged = |what: String| {
-            Failure::new(Exit::Data, format!("the vendor directory `{root}` cannot be used: {what}"))
-                .hint(format!("make it again with `cargo xtask vendor {root}` where there is a network"))
-        };
-        let document: Document = serde_json::from_slice(&fs_err::read(&path)?)
-            .map_err(|error| damaged(format!("`{DOCUMENT}` is not understood: {error}")))?;
-        if document.schema != SCHEMA {
-            bail!(damaged(format!("`{DOCUMENT}` has the format {}, and this tool knows {SCHEMA}", document.schema)));
+        Ok(target)
+    }
+
+    /// A file that the store has.
+    fn share(&mut self, path: Utf8PathBuf, source: &Utf8Path, sha256: Sha256) -> Result<()> {
+        // GGML weights of one repository share its `refs/main`. N.B. a second copy would go through the link to the first.
+        if self.files.get(&path).is_some_and(|there| there.sha256 == sha256) {
+            return Ok(());
         }
-        let root = camino::absolute_utf8(root)?;
-        let mut files = BTreeMap::new();
-        for (name, file) in &document.files {
-            let path = root.join(name);
-            match fs_err::metadata(&path) {
-                Ok(metadata) if metadata.len() == file.size => {}
-                Ok(metadata) => {
-                    bail!(damaged(format!("`{name}` has {} bytes and should have {}", metadata.len(), file.size)));
+        self.sharing.place(source, &self.prepare(&path)?)?;
+        self.files.insert(path, File { size: fs_err::metadata(source)?.len(), sha256 });
+        Ok(())
+    }
+
+    /// A new file.
+    fn write(&mut self, path: Utf8PathBuf, fill: impl FnOnce(&mut dyn io::Write) -> Result<()>) -> Result<()> {
+        let target = self.prepare(&path)?;
+        let mut hasher = Hasher::new(io::BufWriter::new(Opened::create_new(&target)?));
+        fill(&mut hasher).with_context(|| format!("cannot write `{target}`"))?;
+        hasher.flush()?;
+        let (sha256, size) = hasher.finish();
+        self.files.insert(path, File { size, sha256 });
+        Ok(())
+    }
+
+    /// All files of a tree that has no links.
+    fn tree(&mut self, below: &Utf8Path, tree: &Tree) -> Result<()> {
+        for (path, entry) in &tree.entries {
+            let Entry::File { sha256, .. } = entry else { bail!("`{}` is a link", path.as_str()) };
+            self.share(below.join(path.as_str()), &tree.content.join(path.as_str()), *sha256)?;
+        }
+        Ok(())
+    }
+
+    fn python(&mut self, provision: &Provision<'_>, plan: &Plan, python: &PythonInput) -> Result<Python> {
+        let version = python.version().to_owned();
+        let (file, kind) = match python {
+            PythonInput::Pinned { archive, urls, .. } => {
+                provision.python_archive(plan, python)?;
+                let path = in_python(urls.first().and_then(|url| url.rsplit('/').next()).unwrap_or_default());
+                self.share(path.clone(), &provision.store.file(archive.sha256), archive.sha256)?;
+                (path, Kind::Pinned)
+            }
+            PythonInput::Archive { path: from, sha256, .. } => {
+                let path = in_python(from.file_name().unwrap_or_default());
+                // It is the user's own: nothing is shared with it.
+                self.write(path.clone(), |writer| {
+                    io::copy(&mut Opened::open(from)?, writer)?;
+                    Ok(())
+                })?;
+                if self.files.get(&path).is_none_or(|file| file.sha256 != *sha256) {
+                    bail!(Failure::new(Exit::Data, format!("`{from}` was changed while it was being copied")));
                 }
-                Err(_) => bail!(damaged(format!("`{name}` is missing"))),
+                (path, Kind::Archive)
             }
-            files.insert(file.sha256, path);
-        }
-        Ok(Self { root, document, files })
-    }
-
-    /// Choices with what they leave open chosen as it was when this directory was made.
-    pub fn complete(&self, choices: &Choices) -> Choices {
-        let mut choices = choices.clone();
-        let chosen = &self.document.chosen;
-        choices.sample |= chosen.sample;
-        choices.allow_unpinned |= chosen.allow_unpinned;
-        choices.without.get_or_insert_with(|| chosen.without.clone());
-        choices.models.get_or_insert_with(|| chosen.models.clone());
-        let target = choices.target.get_or_insert_with(|| chosen.target.clone());
-        if *target == chosen.target {
-            choices.accelerator.get_or_insert_with(|| chosen.accelerator.clone());
-            if choices.python_from.is_none() {
-                choices.python.get_or_insert_with(|| self.document.python.version.clone());
+            PythonInput::Interpreter(_) | PythonInput::Copied { .. } => {
+                let tree = provision.python(plan, python)?;
+                let path = in_python(&format!("copied-cpython-{version}.tar.gz"));
+                let step = provision.progress.step("Packing", &format!("CPython {version}"));
+                self.write(path.clone(), |writer| pack_tree(&tree, writer))?;
+                step.finish();
+                let identity = match python {
+                    PythonInput::Copied { identity, .. } => *identity,
+                    PythonInput::Interpreter(interpreter) => interpreter.identity,
+                    _ => bail!("archives were dealt with before"),
+                };
+                (path, Kind::Copy { identity, content: tree.sha256() })
             }
-        }
-        choices
-    }
-
-    /// Its directory.
-    pub fn root(&self) -> &Utf8Path {
-        &self.root
-    }
-
-    /// The file with this digest, if it is here.
-    pub fn file(&self, sha256: Sha256) -> Option<&Utf8Path> {
-        self.files.get(&sha256).map(Utf8PathBuf::as_path)
-    }
-
-    /// The archive of the source of speaches.
-    pub fn speaches(&self, digests: &Digests) -> Result<Utf8PathBuf> {
-        Ok(self.checked(&self.document.speaches, digests)?.1)
-    }
-
-    /// The interpreter for a target, unless it is a pinned archive, which is found by its digest.
-    pub fn python(&self, wanted: Option<&str>, target: &str, digests: &Digests) -> Result<Option<PythonInput>> {
-        let python = &self.document.python;
-        let is_wanted = wanted.is_none_or(|wanted| wanted == python.version || wanted == minor_of(&python.version));
-        if self.document.chosen.target == target && is_wanted { self.input(python, digests) } else { Ok(None) }
-    }
-
-    /// What compiles for a CPython of this version, unless it is a pinned archive.
-    pub fn compiler(&self, version: &str, digests: &Digests) -> Result<Option<PythonInput>> {
-        match self.document.compiler.as_ref().filter(|python| python.version == version) {
-            Some(python) => self.input(python, digests),
-            None => Ok(None),
-        }
-    }
-
-    fn input(&self, python: &Python, digests: &Digests) -> Result<Option<PythonInput>> {
-        let Python { version, file, kind } = python;
-        let version = version.clone();
-        Ok(match *kind {
-            Kind::Pinned => None,
-            Kind::Archive => {
-                let (sha256, path) = self.checked(file, digests)?;
-                Some(PythonInput::Archive { version, path, sha256 })
-            }
-            Kind::Copy { identity, content } => {
-                let (_, path) = self.checked(file, digests)?;
-                Some(PythonInput::Copied { version, path, identity, content })
-            }
-        })
-    }
-
-    /// A model, held to its pins and to what is known of it here.
-    pub fn model(&self, request: &Request<'_>, digests: &Digests) -> Result<ModelInput> {
-        let id = request.id();
-        // Of a repository with GGML weights there may be several files.
-        let is_wanted = |model: &&Model| model.id == id && model.wanted == request.revision();
-        let wanted = self.document.models.iter().filter(is_wanted).collect::<Vec<_>>();
-        let Some(known) = wanted.first() else {
-            bail!(
-                Failure::new(
-                    Exit::Unavailable,
-                    format!(
-                        "the model `{id}` is not in the vendor directory `{}` at {}",
-                        self.root,
-                        request.revision()
-                    )
-                )
-                .hint("vendor it with the same flags, or leave out `--models` to take what was vendored")
-            );
         };
-        // Of branches and tags there is only the commit here.
-        let request = match request {
-            Request::Known(_) => request.clone(),
-            Request::Any { .. } => Request::Any { id: id.to_owned(), revision: known.revision.clone() },
-        };
-        let mut found = model::cache::find(&self.root.join(MODELS), &request, digests)?;
-        let Some(known) = wanted.iter().find(|model| model.content == found.sha256()) else {
-            bail!(self.changed(&format!("the model `{id}`")));
-        };
-        found.wanted.clone_from(&known.wanted);
-        found.origin.clone_from(&known.origin);
-        Ok(found)
+        Ok(Python { version, file, kind })
     }
 
-    /// The launcher for a target, unless it was built from other sources than those in this workspace.
-    pub fn launcher(&self, root: &Utf8Path, target: &str, digests: &Digests) -> Result<Option<LauncherInput>> {
-        let Launcher { file, built } = &self.document.launcher;
-        if self.document.chosen.target != target {
-            return Ok(None);
-        }
-        let (sha256, path) = self.checked(file, digests)?;
-        let licences = self.document.files.keys().filter(|name| name.starts_with(LAUNCHER) && *name != file);
-        let licences = licences.map(|name| {
-            let (sha256, path) = self.checked(name, digests)?;
-            Licence::new(path, sha256)
-        });
-        let licences = licences.collect::<Result<_>>()?;
-        Ok(match built {
-            None => Some(LauncherInput::given(path, sha256, licences)?),
-            Some(built) if sources::digest(root)? == built.sources => {
-                Some(LauncherInput::Prebuilt { path, key: built.key, linker: built.linker, licences })
+    fn launcher(&mut self, provision: &Provision<'_>, plan: &Plan) -> Result<Launcher> {
+        let tree = provision.launcher(plan)?;
+        let place = plan.target.family().launcher();
+        let name = place.rsplit('/').next().unwrap_or(place);
+        let file = Utf8Path::new(LAUNCHER).join(name);
+        let Some(Entry::File { sha256, size, .. }) = tree.entries.get(&RelativePath::new(place)?) else {
+            bail!("there is no `{place}` in the tree of the launcher");
+        };
+        // A copy, so that nobody's chmod reaches the store.
+        fs_err::copy(tree.content.join(place), self.prepare(&file)?)?;
+        self.files.insert(file.clone(), File { size: *size, sha256: *sha256 });
+        let licences = tree.entries.iter().filter(|(path, _)| path.as_str() != place);
+        for (path, entry) in licences {
+            let (Entry::File { sha256, .. }, Some(name)) = (entry, path.as_str().rsplit('/').next()) else { continue };
+            if licences::is_known(name) {
+                self.share(Utf8Path::new(LAUNCHER).join(name), &tree.content.join(path.as_str()), *sha256)?;
             }
-            Some(_) => None,
-        })
-    }
-
-    /// A file that no pin says anything about, held to what is said of it here: its digest and where it is.
-    fn checked(&self, name: &Utf8Path, digests: &Digests) -> Result<(Sha256, Utf8PathBuf)> {
-        let path = self.root.join(name);
-        match self.document.files.get(name) {
-            Some(file) if digests.of(&path)? == file.sha256 => Ok((file.sha256, path)),
-            _ => bail!(self.changed(&format!("`{name}`"))),
         }
-    }
-
-    fn changed(&self, what: &str) -> Failure {
-        Failure::new(
-            Exit::Data,
-            format!("{what} in the vendor directory `{}` is not what `{DOCUMENT}` says", self.root),
-        )
-        .hint(format!("`cd {} && sha256sum --check {CHECKSUMS}` says what else changed", self.root))
+        let built = match &plan.inputs.launcher.source {
+            LauncherInput::Given { .. } | LauncherInput::Impossible { .. } => None,
+            LauncherInput::Prebuilt { key, linker, .. } | LauncherInput::Built { key, linker, .. } => {
+                Some(Built { key: *key, linker: *linker, sources: sources::digest(provision.root)? })
+            }
+        };
+        Ok(Launcher { file, built })
     }
 }
 
-impl Model {
-    fn of(model: &ModelInput) -> Self {
-        Self {
-            id: model.id.clone(),
-            wanted: model.wanted.clone(),
-            revision: model.revision.clone(),
-            origin: model.origin.clone(),
-            content: model.sha256(),
+/// Where an archive of CPython lies.
+fn in_python(name: &str) -> Utf8PathBuf {
+    Utf8Path::new("python").join(name.replace("%2B", "+"))
+}
+
+/// A gzipped tar that is the same wherever and whenever it is made.
+struct Archive<'a> {
+    tar: tar::Builder<GzEncoder<&'a mut dyn io::Write>>,
+    top: String,
+}
+
+impl<'a> Archive<'a> {
+    fn new(top: String, writer: &'a mut dyn io::Write) -> Self {
+        Self { tar: tar::Builder::new(GzEncoder::new(writer, Compression::default())), top }
+    }
+
+    fn file(&mut self, path: &str, executable: bool, size: u64, content: impl io::Read) -> Result<()> {
+        append_file(&mut self.tar, &format!("{}/{path}", self.top), executable, size, content)
+    }
+
+    fn link(&mut self, path: &str, to: &str) -> Result<()> {
+        append_link(&mut self.tar, &format!("{}/{path}", self.top), to)
+    }
+
+    fn finish(self) -> Result<()> {
+        self.tar.into_inner()?.finish()?;
+        Ok(())
+    }
+}
+
+/// As the forge packs it: one directory at the top.
+fn pack_source(source: &Source, manifest: &SpeachesManifest, writer: &mut dyn io::Write) -> Result<()> {
+    let mut archive = Archive::new(format!("speaches-{}", source.tree), writer);
+    for (path, bytes) in &source.files {
+        let executable = manifest.files.iter().any(|file| file.path == *path && file.mode == "100755");
+        archive.file(path, executable, bytes.len() as u64, bytes.as_slice())?;
+    }
+    archive.finish()
+}
+
+/// As python-build-standalone packs it.
+fn pack_tree(tree: &Tree, writer: &mut dyn io::Write) -> Result<()> {
+    let mut archive = Archive::new("python".to_owned(), writer);
+    for (path, entry) in &tree.entries {
+        match entry {
+            Entry::Link { to } => archive.link(path.as_str(), to)?,
+            Entry::File { size, executable, .. } => {
+                archive.file(path.as_str(), *executable, *size, Opened::open(tree.content.join(path.as_str()))?)?;
+            }
         }
     }
+    archive.finish()
 }

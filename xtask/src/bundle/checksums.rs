@@ -6,8 +6,8 @@ use std::io;
 use anyhow::{Result, bail};
 use camino::Utf8Path;
 
-use crate::digest::Sha256;
-use crate::failure::{Exit, Failure};
+use crate::base::digest::Sha256;
+use crate::base::failure::{Exit, Failure};
 
 /// The name of the file.
 pub const CHECKSUMS: &str = "SHA256SUMS";

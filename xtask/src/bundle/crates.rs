@@ -4,8 +4,8 @@ use anyhow::Result;
 use speaches_format::layout;
 
 use super::Runtime;
-use crate::failure::{Exit, Failure};
-use crate::launcher::licences::{Crate, RECORD, Record, STANDARD_LIBRARY};
+use crate::base::failure::{Exit, Failure};
+use crate::inputs::launcher::licences::{Crate, RECORD, Record, STANDARD_LIBRARY};
 
 /// Those of the target, sorted; nothing if the runtime has no record.
 pub fn crates(runtime: &Runtime<'_>) -> Result<Option<Vec<Crate>>> {

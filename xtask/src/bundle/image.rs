@@ -18,10 +18,10 @@ use fs_err::File;
 use serde_json::{Value, json};
 
 use super::{Packed, Runtime, gzip, tarball};
-use crate::digest::{Hasher, Sha256};
-use crate::failure::{Exit, Failure};
-use crate::progress::Progress;
-use crate::tarball::append_directory;
+use crate::base::digest::{Hasher, Sha256};
+use crate::base::failure::{Exit, Failure};
+use crate::base::tarball::append_directory;
+use crate::report::Progress;
 use base::Base;
 
 /// How the name of an image ends.

@@ -5,7 +5,7 @@ use camino::Utf8Path;
 use serde::Deserialize;
 
 use super::components::Component;
-use crate::failure::{Exit, Failure};
+use crate::base::failure::{Exit, Failure};
 
 /// The name of the manifest.
 pub const MANIFEST: &str = "licenses.toml";

@@ -32,9 +32,9 @@ use speaches_format::system::System;
 use speaches_format::verification;
 use zstd::zstd_safe::CParameter;
 
-use crate::digest::{Hasher, Sha256};
-use crate::failure::{Exit, Failure};
-use crate::progress::Progress;
+use crate::base::digest::{Hasher, Sha256};
+use crate::base::failure::{Exit, Failure};
+use crate::report::Progress;
 use crate::runtime::verify;
 use crate::store::Store;
 use crate::work::{self, WorkDirectory};

@@ -15,8 +15,8 @@ use flate2::{Compress, Compression, FlushCompress, Status};
 use speaches_format::description::File;
 use speaches_format::verification::mode_is;
 
-use crate::digest::{Hasher, Sha256};
-use crate::failure::{Exit, Failure};
+use crate::base::digest::{Hasher, Sha256};
+use crate::base::failure::{Exit, Failure};
 
 /// Bytes that are read at once.
 const CHUNK: usize = 1 << 20;

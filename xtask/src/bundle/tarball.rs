@@ -10,8 +10,8 @@ use tar::Builder;
 use super::Runtime;
 use super::entries::{self, Entry};
 use super::source::{self, Form, Pieces};
-use crate::progress::Bar;
-use crate::tarball::{append_directory, append_file, append_link};
+use crate::base::tarball::{append_directory, append_file, append_link};
+use crate::report::Bar;
 
 /// Writes the files of a runtime below `top`, comparing each with its description.
 pub fn write<W: Write>(runtime: &Runtime<'_>, top: &str, output: W, bar: &dyn Bar) -> Result<W> {

@@ -9,9 +9,9 @@ use rawzip::{CompressionMethod, DataDescriptorOutput, ZipArchiveWriter};
 use super::Runtime;
 use super::entries::{self, Entry};
 use super::source::{self, Form};
-use crate::failure::{Exit, Failure};
-use crate::progress::Bar;
-use crate::tarball::MODIFIED;
+use crate::base::failure::{Exit, Failure};
+use crate::base::tarball::MODIFIED;
+use crate::report::Bar;
 
 /// "The upper byte […] 3 - UNIX" has the mode of a file in the attributes, with its kind.
 const REGULAR: u32 = 0o100_000;

@@ -8,8 +8,9 @@ use anyhow::Result;
 use camino::Utf8Path;
 use clap::Args;
 
-use crate::failure::{Exit, Failure};
-use crate::{host, progress};
+use crate::base::failure::{Exit, Failure};
+use crate::base::host;
+use crate::report;
 
 /// Measure this tool and a runtime beside others that do the same
 #[derive(Args, Debug)]
@@ -23,7 +24,7 @@ pub struct Arguments {
 
 /// Builds the benchmarks if they have changed, and becomes them.
 pub fn run(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Result<()> {
-    progress::status("Building", "the benchmarks, where they have changed");
+    report::status("Building", "the benchmarks, where they have changed");
     let cargo = host::variable("CARGO").unwrap_or_else(|| "cargo".to_owned());
     let mut command = Command::new(&cargo);
     command.args(["run", "--quiet", "--manifest-path", root.join("Cargo.toml").as_str(), "--package", "bench", "--"]);

@@ -4,10 +4,10 @@ use anyhow::{Result, bail};
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::{Args, ValueEnum};
 
+use crate::base::failure::{Exit, Failure};
+use crate::base::quantity::human_size;
 use crate::bundle::{self, Format, Request};
-use crate::failure::{Exit, Failure};
-use crate::progress;
-use crate::quantity::human_size;
+use crate::report;
 
 /// Pack a runtime as one archive, and write its checksum and bill of materials beside it
 ///
@@ -70,13 +70,13 @@ pub fn run(arguments: &Arguments, manifests: &Utf8Path) -> Result<()> {
         level: arguments.level,
     };
     let started = std::time::Instant::now();
-    let made = bundle::make(&request, progress::for_stderr(), manifests)?;
+    let made = bundle::make(&request, report::for_stderr(), manifests)?;
     let path = super::nearby(&made.path);
     let sizes = format!("{} of {}", human_size(made.packed.size), human_size(made.plain));
-    progress::status("Finished", &format!("`{path}` ({sizes}) in {}", progress::took(started.elapsed())));
-    progress::command("Verify", &super::typed(&["cargo", "xtask", "verify", path.as_str()]));
+    report::status("Finished", &format!("`{path}` ({sizes}) in {}", report::took(started.elapsed())));
+    report::command("Verify", &super::typed(&["cargo", "xtask", "verify", path.as_str()]));
     if made.copied_python {
-        progress::say(
+        report::say(
             "note: its CPython was copied from the machine that made it, and needs libraries of that system wherever it runs, \
              also from the base of an image; what is to be passed on is better made without `--python-from INTERPRETER`",
         );

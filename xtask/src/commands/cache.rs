@@ -7,11 +7,11 @@ use clap::Subcommand;
 use speaches_format::layout::Family;
 use walkdir::WalkDir;
 
-use crate::failure::{Exit, Failure};
-use crate::progress;
-use crate::quantity::human_size;
+use crate::base::failure::{Exit, Failure};
+use crate::base::quantity::human_size;
+use crate::inputs::wheel::tree;
+use crate::report;
 use crate::store::Store;
-use crate::wheel::tree;
 
 /// Look after the store of fetched inputs
 #[derive(Subcommand, Debug)]
@@ -52,7 +52,7 @@ pub fn run(command: &Command) -> Result<()> {
 
 fn prune(store: &Store, days: u32) -> Result<()> {
     let families = [Family::Unix, Family::Windows];
-    let step = progress::for_stderr().step("Removing", "what nobody uses");
+    let step = report::for_stderr().step("Removing", "what nobody uses");
     let pruned = store.prune(Duration::from_secs(u64::from(days) * 24 * 3600), |sha256| {
         families.iter().any(|family| tree::has_tree(store, sha256, *family))
     })?;
@@ -62,7 +62,7 @@ fn prune(store: &Store, days: u32) -> Result<()> {
         println!("{:>12}  {kind}: {count}", human_size(*bytes));
     }
     if pruned.in_use {
-        progress::say(
+        report::say(
             "note: somebody uses this store now, so downloads and what was used in the last days were kept; the next \
              prune finds them",
         );
@@ -71,7 +71,7 @@ fn prune(store: &Store, days: u32) -> Result<()> {
 }
 
 fn verify(store: &Store) -> Result<()> {
-    let step = progress::for_stderr().step("Hashing", "the store");
+    let step = report::for_stderr().step("Hashing", "the store");
     let checked = store.check()?;
     step.finish();
     if !checked.damaged.is_empty() {

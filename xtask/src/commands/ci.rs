@@ -5,10 +5,10 @@ use camino::{Utf8Path, Utf8PathBuf};
 use clap::{Args, ValueEnum};
 use xshell::{Shell, cmd};
 
-use crate::failure::{Exit, Failure};
-use crate::host;
+use crate::base::failure::{Exit, Failure};
+use crate::base::host;
+use crate::inputs::wheel::uv::Uv;
 use crate::store::Store;
-use crate::wheel::uv::Uv;
 
 /// Run all checks and tests
 #[derive(Args, Debug)]

@@ -5,9 +5,9 @@ use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 use serde::Deserialize;
 
-use crate::digest::Sha256;
-use crate::progress;
-use crate::quantity::counted;
+use crate::base::digest::Sha256;
+use crate::base::quantity::counted;
+use crate::report;
 use crate::store::Store;
 use crate::store::fetch::Download;
 
@@ -32,7 +32,7 @@ struct Wanted {
 pub fn run(arguments: &Arguments) -> Result<()> {
     let store = Store::locate()?;
     let downloads = read(&arguments.list)?;
-    let progress = if arguments.json { progress::as_json() } else { progress::for_stderr() };
+    let progress = if arguments.json { report::as_json() } else { report::for_stderr() };
     store.fetch_all(&downloads, |count| counted(count, "file"), progress)?;
     for download in &downloads {
         super::print(store.file(download.sha256).as_str())?;

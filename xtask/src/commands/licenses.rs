@@ -7,20 +7,20 @@ use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
+use crate::base::digest::Sha256;
+use crate::base::failure::{Exit, Failure};
+use crate::base::host;
+use crate::base::quantity::counted;
 use crate::bundle::licence::{self, Exceptions};
 use crate::bundle::metadata;
-use crate::digest::Sha256;
-use crate::failure::{Exit, Failure};
-use crate::host;
-use crate::lock::Lock;
-use crate::manifest::Manifests;
-use crate::progress;
-use crate::quantity::counted;
+use crate::inputs::wheel::texts::Texts;
+use crate::inputs::wheel::uv::Uv;
+use crate::inputs::wheel::{fill, index};
+use crate::pins::lock::Lock;
+use crate::pins::manifest::Manifests;
+use crate::pins::target::Target;
+use crate::report;
 use crate::store::Store;
-use crate::target::Target;
-use crate::wheel::texts::Texts;
-use crate::wheel::uv::Uv;
-use crate::wheel::{fill, index};
 
 /// Look whether every wheel of the locks has a licence text or a place in manifests/licenses.toml
 ///
@@ -52,7 +52,7 @@ pub fn run(arguments: &Arguments, manifests: &Utf8Path) -> Result<()> {
         wheels.extend(lock.wheels.iter().map(|wheel| (wheel.sha256, (wheel, target))));
     }
     let wheels = wheels.into_values().collect::<Vec<_>>();
-    let bar = progress::for_stderr().items("Looking", "at wheels", wheels.len());
+    let bar = report::for_stderr().items("Looking", "at wheels", wheels.len());
     let looked = wheels
         .par_iter()
         .map(|(wheel, target)| {
@@ -186,15 +186,15 @@ fn fetch(
         let uv = Uv::locate(store, manifests, &host::pythons(&[]))?;
         let urls = index::locate(&uv, store, &on_index, lock.minor(), target)?;
         let downloads = on_index.into_iter().map(|wheel| fill::download(wheel, &urls)).collect::<Vec<_>>();
-        store.fetch_all(&downloads, wheels, progress::for_stderr())?;
+        store.fetch_all(&downloads, wheels, report::for_stderr())?;
     }
     for wheel in elsewhere {
         if unreachable.contains_key(&wheel.sha256) {
             continue;
         }
         let download = fill::download(wheel, &BTreeMap::new());
-        match store.fetch_all(&[download], wheels, progress::for_stderr()) {
-            Err(error) if crate::failure::exit_of(&error) == Exit::Unavailable => {
+        match store.fetch_all(&[download], wheels, report::for_stderr()) {
+            Err(error) if crate::base::failure::exit_of(&error) == Exit::Unavailable => {
                 unreachable.insert(wheel.sha256, error.to_string());
             }
             result => result?,

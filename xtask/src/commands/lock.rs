@@ -10,21 +10,21 @@ use camino::{Utf8Path, Utf8PathBuf};
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
-use crate::digest::Sha256;
-use crate::failure::{Exit, Failure};
-use crate::host;
-use crate::lock::{self, GROUPS, Lock};
-use crate::manifest::{Manifests, ModelsManifest};
-use crate::model::pins::{self, Outcome};
-use crate::progress;
-use crate::quantity::counted;
-use crate::sample;
-use crate::speaches::pyproject;
-use crate::speaches::source::Source;
+use crate::base::digest::Sha256;
+use crate::base::failure::{Exit, Failure};
+use crate::base::host;
+use crate::base::quantity::counted;
+use crate::commands::sample_pins;
+use crate::inputs::model::pins::{self, Outcome};
+use crate::inputs::speaches::pyproject;
+use crate::inputs::speaches::source::Source;
+use crate::inputs::wheel::index;
+use crate::inputs::wheel::uv::Uv;
+use crate::pins::lock::{self, GROUPS, Lock};
+use crate::pins::manifest::{Manifests, ModelsManifest};
+use crate::pins::target::{Accelerator, Target};
+use crate::report;
 use crate::store::Store;
-use crate::target::{Accelerator, Target};
-use crate::wheel::index;
-use crate::wheel::uv::Uv;
 use crate::work::WorkDirectory;
 use wheel_archive::name::{WheelName, normalize};
 
@@ -131,7 +131,7 @@ struct Resolver<'a> {
 pub fn run(arguments: &Arguments, root: &Utf8Path, manifest_directory: &Utf8Path) -> Result<()> {
     let store = Store::locate()?;
     if arguments.sample {
-        sample::pin(root, &manifest_directory.join("sample"))?;
+        sample_pins::pin(root, &manifest_directory.join("sample"))?;
     }
     let manifests = Manifests::load(manifest_directory, arguments.sample)?;
     // The models of the sample are in this repository.
@@ -146,7 +146,7 @@ pub fn run(arguments: &Arguments, root: &Utf8Path, manifest_directory: &Utf8Path
     let resolver =
         Resolver { uv: Uv::locate(&store, manifest_directory, &host::pythons(&["3.12"]))?, store: &store, departures };
     if arguments.sample {
-        let (input, overrides) = (root.join(sample::REQUIREMENTS), root.join(sample::OVERRIDES));
+        let (input, overrides) = (root.join(sample_pins::REQUIREMENTS), root.join(sample_pins::OVERRIDES));
         for triple in manifests.targets.target.keys() {
             if arguments.target.as_ref().is_some_and(|wanted| wanted != triple) {
                 continue;
@@ -180,7 +180,7 @@ type Exported = BTreeMap<Vec<String>, String>;
 impl Resolver<'_> {
     /// Resolves once for every Python and exports what each set of groups needs.
     fn resolve(&self, source: &Source, target: &Target, accelerator: Accelerator, groups: &[&str]) -> Result<Exported> {
-        let step = progress::for_stderr().step("Resolving", "what speaches needs");
+        let step = report::for_stderr().step("Resolving", "what speaches needs");
         let project = WorkDirectory::new_in(&self.store.work())?;
         let (edited, _) = pyproject::edit(source.text("pyproject.toml")?, accelerator)?;
         fs_err::write(project.path().join("pyproject.toml"), self.constrained(&edited, target)?)?;
@@ -251,7 +251,7 @@ impl Resolver<'_> {
                 })
             })
         };
-        let step = progress::for_stderr().step("Choosing", &format!("wheels for {} and Python {minor}", target.triple));
+        let step = report::for_stderr().step("Choosing", &format!("wheels for {} and Python {minor}", target.triple));
         let upstream = upstream_versions(source)?;
         let mut found = BTreeMap::<String, Resolved>::new();
         let mut base = BTreeSet::new();
@@ -345,7 +345,7 @@ impl Resolver<'_> {
     }
 
     fn sample(&self, input: &Utf8Path, overrides: &Utf8Path, minor: &str, target: &Target) -> Result<Vec<Resolved>> {
-        let step = progress::for_stderr().step("Choosing", &format!("wheels for {} and Python {minor}", target.triple));
+        let step = report::for_stderr().step("Choosing", &format!("wheels for {} and Python {minor}", target.triple));
         let mut found = index::resolve(&self.uv, self.store, input, overrides, minor, target)?;
         let additions = self.additions(target).map(|one| one.requirement.clone()).collect::<Vec<_>>();
         if !additions.is_empty() {
@@ -465,13 +465,13 @@ fn report(path: &Utf8Path, before: Option<&str>, after: &str) -> Result<()> {
 /// Fills in what `models.toml` leaves open, and says what that is.
 fn lock_models(directory: &Utf8Path, manifest: &ModelsManifest) -> Result<()> {
     let path = directory.join("models.toml");
-    let step = progress::for_stderr().step("Asking", "the hub about models");
+    let step = report::for_stderr().step("Asking", "the hub about models");
     let outcome = pins::fill(&path, manifest)?;
     step.finish();
     match outcome {
         Outcome::Complete => super::print(&format!("{path}: unchanged, everything is pinned"))?,
         Outcome::Filled(changes) => super::print(&format!("{path}:\n    {}", changes.join("\n    ")))?,
-        Outcome::OutOfReach(failure) => progress::say(&format!("note: `{path}` stays as it is: {failure}")),
+        Outcome::OutOfReach(failure) => report::say(&format!("note: `{path}` stays as it is: {failure}")),
     }
     Ok(())
 }

@@ -11,6 +11,7 @@ pub mod port;
 pub mod provision;
 pub mod quickstart;
 pub mod reproduce;
+mod sample_pins;
 pub mod smoke;
 pub mod vendor;
 pub mod verify;

@@ -10,12 +10,12 @@ use clap::Args;
 use similar::TextDiff;
 use walkdir::WalkDir;
 
-use crate::failure::{Exit, Failure};
-use crate::progress;
-use crate::quantity::counted;
-use crate::speaches::port::{self, PortedFile};
-use crate::speaches::pyproject;
-use crate::target::Accelerator;
+use crate::base::failure::{Exit, Failure};
+use crate::base::quantity::counted;
+use crate::inputs::speaches::port::{self, PortedFile};
+use crate::inputs::speaches::pyproject;
+use crate::pins::target::Accelerator;
+use crate::report;
 use crate::work::WorkDirectory;
 
 /// Directories that hold no source of the project.
@@ -95,14 +95,14 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let python = files.iter().filter(|file| file.path.ends_with(".py")).count();
     let changed = files.iter().filter(|file| file.content.as_ref() != file.original).count();
     let files_of_python = counted(python, "file");
-    let took = progress::took(took);
-    progress::status("Ported", &format!("{files_of_python} to Python {target}, {changed} of them changed, in {took}"));
+    let took = report::took(took);
+    report::status("Ported", &format!("{files_of_python} to Python {target}, {changed} of them changed, in {took}"));
     for file in files.iter().filter(|file| file.first_moved_line.is_some()) {
         let line = file.first_moved_line.unwrap_or(0);
-        progress::say(&format!("note: the lines of `{}` have other numbers from {line} on", file.path));
+        report::say(&format!("note: the lines of `{}` have other numbers from {line} on", file.path));
     }
     for note in notes {
-        progress::say(&format!("note: {note}"));
+        report::say(&format!("note: {note}"));
     }
     Ok(())
 }

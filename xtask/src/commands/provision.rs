@@ -4,18 +4,18 @@ use anyhow::Result;
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 
-use crate::choices::Choices;
-use crate::lock;
-use crate::manifest::Manifests;
+use crate::base::quantity::{counted, human_size};
+use crate::inputs::choices::Choices;
+use crate::inputs::vendored::Vendor;
+use crate::pins::lock;
+use crate::pins::manifest::Manifests;
+use crate::pins::target::Target;
 use crate::plan::{Plan, Planner};
-use crate::progress;
 use crate::provision::Provision;
-use crate::quantity::{counted, human_size};
+use crate::report;
 use crate::runtime::{stage, verify};
 use crate::store::Store;
 use crate::store::digests::Digests;
-use crate::target::Target;
-use crate::vendor::Vendor;
 
 /// Make a relocatable runtime
 ///
@@ -70,15 +70,15 @@ impl Provisioned {
         let launcher = self.target.family().launcher();
         let runs_here = self.target.is_host();
         if runs_here {
-            progress::command("Start", &self.start());
+            report::command("Start", &self.start());
         } else {
             let place = &self.target.entry.description;
-            progress::status("Move", &format!("it to a machine with {place}, and start `{launcher} serve` there"));
+            report::status("Move", &format!("it to a machine with {place}, and start `{launcher} serve` there"));
         }
         if self.is_new {
             let check = if runs_here { "smoke" } else { "verify" };
-            progress::command("Try", &super::typed(&["cargo", "xtask", check, output.as_str()]));
-            progress::command("Pack", &super::typed(&["cargo", "xtask", "bundle", output.as_str()]));
+            report::command("Try", &super::typed(&["cargo", "xtask", check, output.as_str()]));
+            report::command("Pack", &super::typed(&["cargo", "xtask", "bundle", output.as_str()]));
         }
     }
 
@@ -115,7 +115,7 @@ fn prepare(
 /// Makes the runtime unless it is there.
 pub fn provision(arguments: &Arguments, root: &Utf8Path, manifest_directory: &Utf8Path) -> Result<Provisioned> {
     let started = std::time::Instant::now();
-    let progress = if arguments.json { progress::as_json() } else { progress::for_stderr() };
+    let progress = if arguments.json { report::as_json() } else { report::for_stderr() };
     let store = Store::locate()?;
     let digests = Digests::load(&store);
     // What the user brought is hashed for the plan, which may be gigabytes.
@@ -124,13 +124,13 @@ pub fn provision(arguments: &Arguments, root: &Utf8Path, manifest_directory: &Ut
     step.finish();
     let notes = notes(&plan, &choices);
     if verify::read(&plan.output).is_ok_and(|there| there.head.plan == plan.identity().to_string()) {
-        notes.iter().for_each(|note| progress::say(note));
+        notes.iter().for_each(|note| report::say(note));
         let text = format!("`{}`: nothing to do, it was made by the same plan", super::nearby(&plan.output));
-        progress::status("Fresh", &text);
+        report::status("Fresh", &text);
         return Ok(Provisioned { output: plan.output, target: plan.target, is_new: false });
     }
-    progress::status("Provisioning", &plan.shown(&store).summary());
-    notes.iter().for_each(|note| progress::say(note));
+    report::status("Provisioning", &plan.shown(&store).summary());
+    notes.iter().for_each(|note| report::say(note));
     Provision {
         root,
         manifests: manifest_directory,
@@ -146,7 +146,7 @@ pub fn provision(arguments: &Arguments, root: &Utf8Path, manifest_directory: &Ut
     let what = if plan.sample { "the SAMPLE runtime" } else { "the runtime" };
     let contents = format!("{}, {}", counted(made.files.len(), "file"), human_size(size));
     let place = super::nearby(&plan.output);
-    progress::status("Finished", &format!("{what} `{place}` ({contents}) in {}", progress::took(started.elapsed())));
+    report::status("Finished", &format!("{what} `{place}` ({contents}) in {}", report::took(started.elapsed())));
     Ok(Provisioned { output: plan.output, target: plan.target, is_new: true })
 }
 

@@ -8,10 +8,10 @@ use clap::Args;
 
 use super::provision;
 use super::smoke;
-use crate::choices::Choices;
-use crate::http;
-use crate::manifest::Manifests;
-use crate::progress::{self, lines};
+use crate::inputs::choices::Choices;
+use crate::net::http;
+use crate::pins::manifest::Manifests;
+use crate::report::{self, lines};
 use crate::runtime::verify;
 
 /// How long a server may take to answer before it counts as out of reach.
@@ -30,11 +30,11 @@ pub fn run(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Resu
     let started = Instant::now();
     let mut wanted = arguments.provision.clone();
     if !wanted.choices.sample && !wanted.choices.offline && wanted.vendor.is_none() {
-        let step = progress::for_stderr().step("Looking", "for what this machine can reach");
+        let step = report::for_stderr().step("Looking", "for what this machine can reach");
         let missing = out_of_reach(&wanted.choices, &Manifests::load(manifests, false)?);
         step.finish();
         if !missing.is_empty() {
-            progress::say(&format!(
+            report::say(&format!(
                 "note: this machine cannot reach {}, where speaches and its models are. Showing the whole way with the \
                  SAMPLE instead: it is made of the same parts, but it speaks in tones and understands only those.",
                 enumerated(&missing)
@@ -58,10 +58,7 @@ pub fn run(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Resu
         lines::next("Listen", super::nearby(&file).as_str())?;
     }
     super::print("")?;
-    lines::result(
-        "Finished",
-        &format!("in {}: {what} `{}`", progress::took(started.elapsed()), super::nearby(runtime)),
-    )?;
+    lines::result("Finished", &format!("in {}: {what} `{}`", report::took(started.elapsed()), super::nearby(runtime)))?;
     lines::next("Start", &provisioned.start())?;
     lines::result("Stop", "it with Ctrl-C; until then, ask it from another terminal:")?;
     lines::next("Ask", "curl http://127.0.0.1:34331/v1/models")?;
@@ -96,7 +93,7 @@ fn out_of_reach(wanted: &Choices, manifests: &Manifests) -> Vec<String> {
         urls.push(("GitHub", vec![manifests.speaches.repository.clone()]));
     }
     if wanted.models_from.is_none() && wanted.models.as_deref() != Some("none") {
-        urls.push(("Hugging Face", vec![crate::huggingface::endpoint()]));
+        urls.push(("Hugging Face", vec![crate::net::huggingface::endpoint()]));
     }
     std::thread::scope(|scope| {
         let probes = urls

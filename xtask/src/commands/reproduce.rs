@@ -9,10 +9,10 @@ use speaches_format::description::{Description, Head};
 use speaches_format::layout::{self, Family};
 
 use super::provision;
-use crate::choices::Choices;
-use crate::failure::{Exit, Failure};
-use crate::lock;
-use crate::progress;
+use crate::base::failure::{Exit, Failure};
+use crate::inputs::choices::Choices;
+use crate::pins::lock;
+use crate::report;
 use crate::runtime::verify;
 use crate::store::Store;
 use crate::work::WorkDirectory;
@@ -39,7 +39,7 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Result<()> {
     let runtime = &arguments.runtime;
     let there = verify::read(runtime)?;
-    let step = progress::for_stderr().step("Verifying", runtime.as_str());
+    let step = report::for_stderr().step("Verifying", runtime.as_str());
     let differences = verify::verify(runtime, &there)?;
     step.finish();
     if let Some(difference) = differences.lines().next() {
@@ -54,7 +54,7 @@ pub fn run(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Resu
     let vendor = arguments.vendor.clone();
     let made = provision::Arguments { choices, out: Some(out.clone()), vendor, dry_run: false, json: false };
     provision::provision(&made, root, manifests)?;
-    let step = progress::for_stderr().step("Comparing", "the two runtimes");
+    let step = report::for_stderr().step("Comparing", "the two runtimes");
     let again = verify::read(&out)?;
     let lines = compare(runtime, &there, &out, &again)?;
     step.finish();

@@ -12,11 +12,11 @@ use serde_json::{Value, json};
 use speaches_format::description::Head;
 use speaches_format::layout::Family;
 
-use crate::failure::{Exit, Failure};
-use crate::http;
-use crate::progress::{self, lines};
-use crate::quantity::counted;
-use crate::quantity::human_size;
+use crate::base::failure::{Exit, Failure};
+use crate::base::quantity::counted;
+use crate::base::quantity::human_size;
+use crate::net::http;
+use crate::report::{self, lines};
 use crate::runtime::verify;
 use crate::work::WorkDirectory;
 
@@ -66,14 +66,14 @@ fn runs_here(runtime: &Utf8Path, head: &Head) -> bool {
 pub fn smoke(runtime: &Utf8Path, sentence: &str) -> Result<Outcome> {
     let runtime = camino::absolute_utf8(runtime)?;
     let head = verify::read(&runtime)?.head;
-    if head.target != crate::host::triple() && !runs_here(&runtime, &head) {
+    if head.target != crate::base::host::triple() && !runs_here(&runtime, &head) {
         bail!(Failure::new(
             Exit::Config,
-            format!("`{runtime}` is for {}, and this is {}", head.target, crate::host::triple())
+            format!("`{runtime}` is for {}, and this is {}", head.target, crate::base::host::triple())
         ));
     }
     let mut steps = Steps { started: Instant::now() };
-    let waiting = progress::for_stderr().step("Starting", "the service");
+    let waiting = report::for_stderr().step("Starting", "the service");
     let mut service = Service::start(&runtime, &head)?;
     let base = service.wait()?;
     waiting.finish();
@@ -96,7 +96,7 @@ pub fn smoke(runtime: &Utf8Path, sentence: &str) -> Result<Outcome> {
         let voice = speaker.voice.as_deref().unwrap_or("af_bella");
         for format in ["pcm", "mp3", "wav"] {
             let body = json!({ "model": speaker.id, "voice": voice, "input": sentence, "response_format": format });
-            let waiting = progress::for_stderr().step("Speaking", format);
+            let waiting = report::for_stderr().step("Speaking", format);
             let response = client.post(format!("{base}/v1/audio/speech")).json(&body).send()?;
             outcome.speech = expect_success(response)?.bytes()?.to_vec();
             check_audio(format, &outcome.speech)?;
@@ -106,7 +106,7 @@ pub fn smoke(runtime: &Utf8Path, sentence: &str) -> Result<Outcome> {
         if let Some(listener) = head.served_for("automatic-speech-recognition") {
             let part = Part::bytes(outcome.speech.clone()).file_name("speech.wav").mime_str("audio/wav")?;
             let form = Form::new().text("model", listener.id.clone()).part("file", part);
-            let waiting = progress::for_stderr().step("Listening", "to it");
+            let waiting = report::for_stderr().step("Listening", "to it");
             let response = client.post(format!("{base}/v1/audio/transcriptions")).multipart(form).send()?;
             let answer: Value = expect_success(response)?.json()?;
             waiting.finish();

@@ -5,16 +5,16 @@ use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 
 use super::provision::notes;
-use crate::choices::Choices;
-use crate::manifest::Manifests;
+use crate::base::quantity::counted;
+use crate::base::quantity::human_size;
+use crate::inputs::choices::Choices;
+use crate::pins::manifest::Manifests;
 use crate::plan::Planner;
-use crate::progress;
 use crate::provision::Provision;
-use crate::quantity::counted;
-use crate::quantity::human_size;
+use crate::report;
 use crate::store::Store;
 use crate::store::digests::Digests;
-use crate::vendor::collect;
+use crate::vendor;
 
 /// Collect every input of a runtime in a directory, for `provision --vendor DIR --offline` on machines without a network
 ///
@@ -33,10 +33,10 @@ pub struct Arguments {
 /// Runs the subcommand.
 pub fn run(arguments: &Arguments, root: &Utf8Path, manifest_directory: &Utf8Path) -> Result<()> {
     let started = std::time::Instant::now();
-    let progress = if arguments.json { progress::as_json() } else { progress::for_stderr() };
+    let progress = if arguments.json { report::as_json() } else { report::for_stderr() };
     let choices = &arguments.choices;
     let output = camino::absolute_utf8(&arguments.directory)?;
-    collect::check_output(&output)?;
+    vendor::check_output(&output)?;
     let store = Store::locate()?;
     let digests = Digests::load(&store);
     let manifests = Manifests::load(manifest_directory, choices.sample)?;
@@ -44,8 +44,8 @@ pub fn run(arguments: &Arguments, root: &Utf8Path, manifest_directory: &Utf8Path
     let step = progress.step("Planning", "what is needed");
     let plan = planner.plan(choices, None)?;
     step.finish();
-    progress::status("Vendoring", &plan.shown(&store).summary());
-    notes(&plan, choices).iter().for_each(|note| progress::say(note));
+    report::status("Vendoring", &plan.shown(&store).summary());
+    notes(&plan, choices).iter().for_each(|note| report::say(note));
     let provision = Provision {
         root,
         manifests: manifest_directory,
@@ -55,12 +55,12 @@ pub fn run(arguments: &Arguments, root: &Utf8Path, manifest_directory: &Utf8Path
         progress,
         offline: choices.offline,
     };
-    let collected = collect::collect(&provision, &plan, choices, &output)?;
+    let collected = vendor::collect(&provision, &plan, choices, &output)?;
     let contents = format!("{}, {}", counted(collected.files, "file"), human_size(collected.bytes));
     let place = super::nearby(&output);
-    progress::status("Finished", &format!("`{place}` ({contents}) in {}", progress::took(started.elapsed())));
+    report::status("Finished", &format!("`{place}` ({contents}) in {}", report::took(started.elapsed())));
     let next = ["cargo", "xtask", "provision", "--vendor", place.as_str(), "--offline"];
-    progress::command("Then", &super::typed(&next));
+    report::command("Then", &super::typed(&next));
     super::print(output.as_str())?;
     Ok(())
 }

@@ -5,11 +5,11 @@ use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 use speaches_format::description::Description;
 
+use crate::base::failure::{Exit, Failure};
+use crate::base::quantity::human_size;
 use crate::bundle::check;
-use crate::failure::{Exit, Failure};
-use crate::manifest::Manifests;
-use crate::progress::{self, lines};
-use crate::quantity::human_size;
+use crate::pins::manifest::Manifests;
+use crate::report::{self, lines};
 use crate::runtime::scan::{self, Accepted, Platform, Report};
 use crate::runtime::verify;
 
@@ -34,7 +34,7 @@ pub fn run(arguments: &Arguments, manifests: &Utf8Path) -> Result<()> {
 
 /// Verifies a bundle and says so.
 fn report_bundle(bundle: &Utf8Path) -> Result<()> {
-    let step = progress::for_stderr().step("Verifying", bundle.as_str());
+    let step = report::for_stderr().step("Verifying", bundle.as_str());
     let checked = check::check(bundle)?;
     step.finish();
     if !checked.differences.is_empty() {
@@ -60,7 +60,7 @@ fn report_bundle(bundle: &Utf8Path) -> Result<()> {
 /// Verifies a runtime and says so.
 pub fn report(runtime: &Utf8Path, manifests: &Utf8Path) -> Result<()> {
     let description = verify::read(runtime)?;
-    let step = progress::for_stderr().step("Verifying", runtime.as_str());
+    let step = report::for_stderr().step("Verifying", runtime.as_str());
     let differences = verify::verify(runtime, &description)?;
     step.finish();
     if !differences.is_empty() {
@@ -82,7 +82,7 @@ fn scan_binaries(runtime: &Utf8Path, description: &Description, manifests: &Utf8
     let head = &description.head;
     let targets = Manifests::load(manifests, head.sample)?.targets;
     let platform = Platform::of(&targets.target(&head.target)?, &head.python.minor)?;
-    let step = progress::for_stderr().step("Looking", "at the binaries");
+    let step = report::for_stderr().step("Looking", "at the binaries");
     let report = scan::scan(runtime, description, &platform, &Accepted::read(manifests)?)?;
     step.finish();
     if !report.findings.is_empty() {

@@ -3,8 +3,8 @@
 use super::Plan;
 use super::show::Shown;
 use crate::inputs::Inputs;
-use crate::model::FileSource;
-use crate::python::PythonInput;
+use crate::inputs::model::FileSource;
+use crate::inputs::python::PythonInput;
 use crate::store::Store;
 use crate::store::fetch::is_local;
 

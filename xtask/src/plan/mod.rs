@@ -8,9 +8,9 @@ pub use planner::Planner;
 
 use camino::Utf8PathBuf;
 
-use crate::digest::Sha256;
+use crate::base::digest::Sha256;
 use crate::inputs::{Facts, Inputs};
-use crate::target::{Accelerator, Target};
+use crate::pins::target::{Accelerator, Target};
 
 /// Raised whenever the same inputs give another runtime.
 const VERSION: u32 = 5;

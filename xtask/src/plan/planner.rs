@@ -4,25 +4,25 @@ use anyhow::{Result, bail};
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::{Plan, directory_name};
-use crate::choices::Choices;
-use crate::failure::{Exit, Failure};
-use crate::host;
+use crate::base::failure::{Exit, Failure};
+use crate::base::host;
+use crate::inputs::choices::Choices;
+use crate::inputs::launcher::LauncherInput;
+use crate::inputs::model::resolve::Resolutions;
+use crate::inputs::model::{self, FileSource, ModelInput, request};
+use crate::inputs::python::harvest::Interpreter;
+use crate::inputs::python::{self, PythonInput};
+use crate::inputs::speaches::SpeachesInput;
+use crate::inputs::speaches::install::Recipe;
+use crate::inputs::speaches::source::Source;
+use crate::inputs::template::Template;
+use crate::inputs::vendored::Vendor;
 use crate::inputs::{Input, Inputs};
-use crate::launcher::LauncherInput;
-use crate::lock::{self, Lock};
-use crate::manifest::{Manifests, minor_of};
-use crate::model::resolve::Resolutions;
-use crate::model::{self, FileSource, ModelInput, request};
-use crate::python::harvest::Interpreter;
-use crate::python::{self, PythonInput};
-use crate::speaches::SpeachesInput;
-use crate::speaches::install::Recipe;
-use crate::speaches::source::Source;
+use crate::pins::lock::{self, Lock};
+use crate::pins::manifest::{Manifests, minor_of};
+use crate::pins::target::{Accelerator, Target};
 use crate::store::Store;
 use crate::store::digests::Digests;
-use crate::target::{Accelerator, Target};
-use crate::template::Template;
-use crate::vendor::Vendor;
 
 /// What is at hand for making a plan.
 pub struct Planner<'a> {

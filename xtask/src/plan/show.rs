@@ -7,10 +7,10 @@ use camino::Utf8Path;
 use serde::Serialize;
 
 use super::Plan;
-use crate::digest::Sha256;
+use crate::base::digest::Sha256;
+use crate::base::quantity::{counted, human_size};
 use crate::inputs::Facts;
-use crate::quantity::{counted, human_size};
-use crate::target::Accelerator;
+use crate::pins::target::Accelerator;
 
 /// A plan, and which of its inputs need not be fetched.
 pub struct Shown<'a> {

@@ -6,25 +6,25 @@ use std::collections::BTreeMap;
 use anyhow::{Result, bail};
 
 use super::Provision;
-use crate::digest::Sha256;
-use crate::failure::{Exit, Failure};
-use crate::host;
-use crate::huggingface;
-use crate::launcher::{Builder, LauncherInput};
-use crate::lock::LockedWheel;
-use crate::model::FileSource;
-use crate::model::resolve::Resolutions;
+use crate::base::digest::Sha256;
+use crate::base::failure::{Exit, Failure};
+use crate::base::host;
+use crate::base::quantity::counted;
+use crate::base::quantity::human_size;
+use crate::inputs::launcher::{Builder, LauncherInput};
+use crate::inputs::model::FileSource;
+use crate::inputs::model::resolve::Resolutions;
+use crate::inputs::python::PythonInput;
+use crate::inputs::speaches::SpeachesInput;
+use crate::inputs::speaches::source::Source;
+use crate::inputs::wheel::uv::Uv;
+use crate::inputs::wheel::{fill, index};
+use crate::net::huggingface;
+use crate::pins::lock::LockedWheel;
 use crate::plan::Plan;
-use crate::progress::Bar;
-use crate::python::PythonInput;
-use crate::quantity::counted;
-use crate::quantity::human_size;
-use crate::speaches::SpeachesInput;
-use crate::speaches::source::Source;
+use crate::report::Bar;
 use crate::store::fetch::{Download, is_local};
 use crate::store::tree::Tree;
-use crate::wheel::uv::Uv;
-use crate::wheel::{fill, index};
 
 impl Provision<'_> {
     /// An interpreter, unpacked.

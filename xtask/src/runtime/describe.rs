@@ -3,9 +3,9 @@
 use speaches_format::description::{Head, Model, Python, SCHEMA};
 use speaches_format::input::{Input, Origin};
 
-use crate::model::ModelInput;
+use crate::inputs::model::ModelInput;
+use crate::inputs::python::PythonInput;
 use crate::plan::Plan;
-use crate::python::PythonInput;
 use crate::store::tree::Tree;
 
 /// Describes the runtime of a plan. `python` is the tree of its CPython; `bytecode` says whether it gets some.

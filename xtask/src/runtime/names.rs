@@ -7,7 +7,7 @@ use speaches_format::system::System;
 use unicode_normalization::UnicodeNormalization as _;
 use wheel_archive::path::fold;
 
-use crate::failure::{Exit, Failure};
+use crate::base::failure::{Exit, Failure};
 
 /// Windows gives a path 260 characters, its end included, unless the machine was set up otherwise.
 const WINDOWS_PATH: usize = 259;

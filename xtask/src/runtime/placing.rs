@@ -7,10 +7,10 @@ use speaches_format::input::Kind;
 use speaches_format::layout;
 
 use super::stage::Contents;
+use crate::inputs::speaches::install;
+use crate::inputs::wheel::{litter, tree};
 use crate::plan::Plan;
-use crate::speaches::install;
 use crate::store::tree::{RelativePath, Tree};
-use crate::wheel::{litter, tree};
 
 /// The tree of an input, or its bytecode.
 pub struct Placed {

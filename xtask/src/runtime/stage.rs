@@ -11,9 +11,9 @@ use speaches_format::description::{Description, File, Head};
 use speaches_format::layout;
 use speaches_format::system::System;
 
-use crate::digest::Sha256;
-use crate::failure::{Exit, Failure};
-use crate::progress::Bar;
+use crate::base::digest::Sha256;
+use crate::base::failure::{Exit, Failure};
+use crate::report::Bar;
 use crate::runtime::names;
 use crate::store::tree::{Entry, RelativePath, Tree};
 use crate::work::{self, WorkDirectory};

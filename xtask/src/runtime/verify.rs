@@ -7,7 +7,7 @@ use speaches_format::layout;
 pub use speaches_format::verification::Differences;
 use speaches_format::verification::{self, Depth};
 
-use crate::failure::{Exit, Failure};
+use crate::base::failure::{Exit, Failure};
 
 /// Reads `runtime.json`.
 pub fn read(runtime: &Utf8Path) -> Result<Description> {

@@ -6,7 +6,7 @@ use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
 use super::Store;
 use super::tree::{Entry, TOOL, Tree};
-use crate::digest::Sha256;
+use crate::base::digest::Sha256;
 
 /// What a check of a store found.
 #[derive(Debug, Default)]

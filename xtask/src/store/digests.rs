@@ -8,7 +8,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::Store;
-use crate::digest::Sha256;
+use crate::base::digest::Sha256;
 
 /// Digests of files by what the file system says about them.
 ///

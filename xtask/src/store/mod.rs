@@ -22,8 +22,8 @@ pub mod tree;
 use anyhow::Result;
 use camino::{Utf8Path, Utf8PathBuf};
 
-use crate::digest::Sha256;
-use crate::host;
+use crate::base::digest::Sha256;
+use crate::base::host;
 
 /// A store, which need not exist yet.
 #[derive(Clone, Debug)]

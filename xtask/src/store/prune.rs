@@ -8,7 +8,7 @@ use camino::Utf8Path;
 use super::Store;
 use super::care::entries;
 use super::tree::{NOTED_EVERY, unused_for};
-use crate::digest::Sha256;
+use crate::base::digest::Sha256;
 use crate::work::{self, Place, WorkDirectory, bytes_given_back};
 
 /// What was removed from a store.

@@ -11,8 +11,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 use fs_err::{File, OpenOptions};
 
 use super::Store;
-use crate::digest::Sha256;
-use crate::progress;
+use crate::base::digest::Sha256;
+use crate::report;
 use crate::work::WorkDirectory;
 
 /// Whoever watches wants to know why nothing happens for so long.
@@ -177,6 +177,6 @@ fn mention(path: &Utf8Path, doing: &str) {
     let mut known = known();
     if !known.held.contains(path) && known.mentioned.insert(path.to_owned()) {
         drop(known);
-        progress::say(&format!("waiting for another process that is {doing}"));
+        report::say(&format!("waiting for another process that is {doing}"));
     }
 }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 pub use wheel_archive::path::RelativePath;
 
 use super::Store;
-use crate::digest::{Hasher, Sha256};
+use crate::base::digest::{Hasher, Sha256};
 use crate::work;
 
 /// The kind of those that [`Store::make_tool`] makes.

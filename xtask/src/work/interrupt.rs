@@ -10,7 +10,7 @@ use speaches_format::exit::Exit;
 use super::child::kill;
 use super::held::GONE;
 use super::open::{CREATING, open};
-use crate::progress;
+use crate::report;
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
@@ -21,7 +21,7 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 pub fn install() -> Result<()> {
     ctrlc::set_handler(|| {
         INTERRUPTED.store(true, Ordering::SeqCst);
-        progress::end();
+        report::end();
         // Neither is given back: nobody may begin something new now.
         let _creating = CREATING.write().unwrap_or_else(PoisonError::into_inner);
         let mut open = open();
@@ -45,7 +45,7 @@ pub fn install() -> Result<()> {
                 std::thread::sleep(Duration::from_millis(10));
             }
         }
-        progress::fail("interrupted: nothing half made is left, and what was fetched is kept for the next time");
+        report::fail("interrupted: nothing half made is left, and what was fetched is kept for the next time");
         std::process::exit(Exit::Interrupted.code().into());
     })
     .context("cannot handle Ctrl-C")

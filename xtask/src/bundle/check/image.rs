@@ -16,8 +16,8 @@ use super::super::image;
 use super::tarball::{self, RECORD};
 use super::walk::Walk;
 use super::{damaged, reading};
-use crate::digest::{Hasher, Sha256};
-use crate::tarball::file_header;
+use crate::base::digest::{Hasher, Sha256};
+use crate::base::tarball::file_header;
 
 const BUFFER: usize = 1 << 18;
 /// No document of an image is longer, in bytes.

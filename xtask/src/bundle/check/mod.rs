@@ -16,8 +16,8 @@ use speaches_format::verification::Differences;
 use super::Format;
 use super::checksums::{CHECKSUMS, Checksums};
 use super::image::SUFFIX;
-use crate::digest::Sha256;
-use crate::failure::{Exit, Failure};
+use crate::base::digest::Sha256;
+use crate::base::failure::{Exit, Failure};
 
 /// What can be done about a bundle that is not what it was.
 const DAMAGED: &str = "fetch it again, or make it again with `cargo xtask bundle`";

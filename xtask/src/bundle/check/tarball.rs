@@ -9,7 +9,7 @@ use tar::EntryType;
 
 use super::super::Format;
 use super::walk::{Found, Kind, Walk};
-use crate::digest::{Hasher, Sha256};
+use crate::base::digest::{Hasher, Sha256};
 
 const BUFFER: usize = 1 << 18;
 /// "a series of 512-byte records", of which two empty ones are the end.

@@ -11,7 +11,7 @@ use speaches_format::verification::Differences;
 
 use super::super::entries;
 use super::{damaged, reading};
-use crate::digest::{Hasher, Sha256};
+use crate::base::digest::{Hasher, Sha256};
 use crate::runtime::verify;
 
 /// No description is longer, in bytes.

@@ -9,7 +9,7 @@ use rawzip::{CompressionMethod, ZipArchive};
 
 use super::walk::{Found, Kind, Walk};
 use super::{damaged, reading};
-use crate::digest::Sha256;
+use crate::base::digest::Sha256;
 
 const BUFFER: usize = 1 << 18;
 /// "The upper byte […] 3 - UNIX" has the kind of a file in these bits of its mode.

@@ -6,8 +6,8 @@ use fs_err::File;
 use serde_json::Value;
 
 use super::{MANIFEST, blob, measure};
-use crate::digest::Sha256;
-use crate::failure::{Exit, Failure};
+use crate::base::digest::Sha256;
+use crate::base::failure::{Exit, Failure};
 
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 /// An index names another one at most so often.

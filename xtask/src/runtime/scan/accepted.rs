@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::chain::Chain;
 use super::finding::{Finding, Kind};
 use super::pattern::fits;
-use crate::failure::{Exit, Failure};
+use crate::base::failure::{Exit, Failure};
 
 /// All of `binaries.toml`.
 #[derive(Debug, Default, Deserialize)]

@@ -5,7 +5,7 @@ use std::fmt;
 use anyhow::{Context as _, Result};
 
 use super::image::Format;
-use crate::target::Target;
+use crate::pins::target::Target;
 
 /// A version of glibc, macOS or a library, such as `2.28`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -9,7 +9,7 @@ use speaches_format::input::Input;
 
 use super::accepted::Acceptance;
 use super::*;
-use crate::manifest::Manifests;
+use crate::pins::manifest::Manifests;
 
 const LINUX: &str = "x86_64-unknown-linux-gnu";
 const MAC: &str = "aarch64-apple-darwin";

@@ -15,8 +15,9 @@ use super::partial::{self, About, Partial};
 use super::retry::{self, Patience, Wait};
 use super::setback::{Setback, passing};
 use super::space;
-use crate::progress::Bar;
-use crate::{http, huggingface};
+use crate::net::http;
+use crate::net::huggingface;
+use crate::report::Bar;
 
 /// Asks for the rest of a file and appends what comes. Afterwards it is as long as it should be, or there is an error.
 pub fn once(

@@ -11,7 +11,7 @@ use super::answer;
 use super::attempt;
 use super::retry::{Patience, Retries};
 use super::setback::{Setback, wait};
-use crate::quantity::human_size;
+use crate::base::quantity::human_size;
 
 /// Reads what is at a URL, at most `limit` bytes of it. `label` says what it is, for people who wait for long.
 ///

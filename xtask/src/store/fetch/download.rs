@@ -1,7 +1,7 @@
 //! What is asked of the downloader.
 
 use super::place;
-use crate::digest::Sha256;
+use crate::base::digest::Sha256;
 
 /// Something to fetch.
 #[derive(Clone, Debug)]

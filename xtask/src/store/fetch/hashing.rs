@@ -7,7 +7,7 @@ use std::thread::{Builder, JoinHandle};
 
 use anyhow::{Context as _, Result};
 
-use crate::digest::{Hasher, Sha256};
+use crate::base::digest::{Hasher, Sha256};
 
 /// How much is read at once, and handed over at once, in bytes. It should fit into the cache of a processor.
 const BLOCK: usize = 1 << 18;

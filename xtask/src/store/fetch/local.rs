@@ -10,7 +10,7 @@ use super::download::Download;
 use super::mismatch::differing;
 use super::partial::{About, Partial};
 use super::setback::Setback;
-use crate::progress::Bar;
+use crate::report::Bar;
 
 /// Copies a file to where it would have been downloaded to.
 pub fn copy(path: &Utf8Path, download: &Download, partial: &mut Partial, bar: &dyn Bar) -> Result<Arrival, Setback> {

@@ -1,7 +1,7 @@
 //! What to say about bytes that are not those of a pin.
 
-use crate::digest::Sha256;
-use crate::failure::{Exit, Failure};
+use crate::base::digest::Sha256;
+use crate::base::failure::{Exit, Failure};
 
 /// What to say about bytes that are not those of a pin.
 pub fn mismatch(label: &str, origin: &str, wanted: (Option<u64>, Sha256), found: (u64, Sha256)) -> Failure {

@@ -21,11 +21,12 @@ use camino::Utf8PathBuf;
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
 use super::Store;
-use crate::digest::Sha256;
-use crate::failure::{Exit, Failure};
-use crate::progress::{self, Bar, Progress};
-use crate::quantity::{besides, counted, human_size};
-use crate::{http, huggingface};
+use crate::base::digest::Sha256;
+use crate::base::failure::{Exit, Failure};
+use crate::base::quantity::{besides, counted, human_size};
+use crate::net::http;
+use crate::net::huggingface;
+use crate::report::{self, Bar, Progress};
 pub use answer::Refusal;
 pub use download::Download;
 pub use mismatch::mismatch;
@@ -85,7 +86,7 @@ impl Store {
             // Another process may have put it right meanwhile.
             if is_damaged() {
                 let place = self.set_aside(&file)?;
-                progress::say(&format!(
+                report::say(&format!(
                     "note: {} was fetched before, but not all of it is there any more, as after a power cut; it is \
                      fetched again, and the damaged one kept as `{place}`",
                     download.label
@@ -148,7 +149,7 @@ fn from_any(download: &Download, partial: &mut Partial, bar: &dyn Bar) -> Result
             Ok(path) => {
                 if let Some(wrong) = wrong {
                     // It was fetched all the same, but somebody should look at that source.
-                    progress::say(&format!("warning: {wrong}"));
+                    report::say(&format!("warning: {wrong}"));
                 }
                 return Ok(path);
             }

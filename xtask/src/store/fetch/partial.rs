@@ -8,7 +8,7 @@ use fs_err::{File, OpenOptions};
 use serde::{Deserialize, Serialize};
 
 use super::hashing::Hashing;
-use crate::digest::{Hasher, Sha256};
+use crate::base::digest::{Hasher, Sha256};
 use crate::store::Store;
 
 /// So many bytes may lie here without a description, in bytes: most files are not larger, and are whole in a moment.

@@ -6,7 +6,7 @@ use anyhow::{Result, anyhow};
 use reqwest::StatusCode;
 use reqwest::header::{DATE, HeaderMap, HeaderValue, RETRY_AFTER};
 
-use crate::host;
+use crate::base::host;
 
 /// Attempts that bring nothing, one after the other, before a source is given up.
 const ATTEMPTS: u32 = 5;

@@ -3,8 +3,8 @@
 use anyhow::Error;
 
 use super::retry::{self, Retries, Wait};
-use crate::failure::Failure;
-use crate::progress;
+use crate::base::failure::Failure;
+use crate::report;
 
 /// Why the file is not there.
 pub enum Setback {
@@ -40,7 +40,7 @@ pub fn wait(retries: &mut Retries, setback: Setback, length: u64, label: &str) -
     };
     let pause = pause.map_err(Setback::Source)?;
     if pause >= retry::WORTH_MENTIONING {
-        progress::say(&format!("{label}: {error:#}; trying again in {} s", pause.as_secs()));
+        report::say(&format!("{label}: {error:#}; trying again in {} s", pause.as_secs()));
     }
     std::thread::sleep(pause);
     Ok(())

@@ -3,8 +3,8 @@
 use anyhow::{Result, bail};
 use camino::Utf8Path;
 
-use crate::failure::{Exit, Failure};
-use crate::quantity::human_size;
+use crate::base::failure::{Exit, Failure};
+use crate::base::quantity::human_size;
 
 /// Fails when so many more bytes cannot be put below a directory. When nobody knows, they can.
 pub fn expect(directory: &Utf8Path, bytes: u64, what: &str) -> Result<()> {

@@ -1,8 +1,0 @@
-//! Variables as huggingface_hub reads them.
-
-use crate::host;
-
-/// Whether a variable says yes.
-pub fn says_yes(name: &str) -> bool {
-    host::variable(name).is_some_and(|value| ["1", "on", "yes", "true"].contains(&value.to_lowercase().as_str()))
-}

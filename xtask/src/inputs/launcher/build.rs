@@ -1,0 +1,176 @@
+//! Building a launcher with cargo.
+
+use std::collections::BTreeSet;
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail};
+use camino::{Utf8Path, Utf8PathBuf};
+use serde::Deserialize;
+
+use super::Linker;
+use crate::base::failure::{Exit, Failure};
+use crate::base::host;
+use crate::pins::requirements::Requirements;
+use crate::pins::target::Target;
+use crate::store::Store;
+use crate::work;
+
+const PREBUILT: &str = "or give a prebuilt launcher with `--launcher`";
+
+/// Builds launchers.
+pub struct Builder<'a> {
+    /// The root of this workspace.
+    pub root: &'a Utf8Path,
+    /// Whether the network must not be used.
+    pub offline: bool,
+}
+
+/// A launcher that was built.
+pub(super) struct Built {
+    /// Where it is.
+    pub(super) executable: Utf8PathBuf,
+    /// The manifests of the crates that are linked into it.
+    pub(super) manifests: Vec<Utf8PathBuf>,
+}
+
+impl Builder<'_> {
+    /// Builds one.
+    pub(super) fn build(
+        &self,
+        store: &Store,
+        target: &Target,
+        linker: Linker,
+        tools: Option<&Requirements>,
+    ) -> Result<Built> {
+        let directory = self.root.join("target/launcher");
+        let rust_target = linker.rust_target(target);
+        let (mut command, triple) = match (linker, target.glibc_floor()) {
+            (Linker::Host, _) => (cargo("build"), rust_target.clone()),
+            (Linker::Zig, Some(floor)) => (self.zigbuild(store, tools)?, format!("{rust_target}.{floor}")),
+            (Linker::Zig, None) => (self.zigbuild(store, tools)?, rust_target.clone()),
+        };
+        command
+            .args(["--quiet", "--locked", "--package", "speaches-launcher", "--bin", "speaches"])
+            .args(["--profile", "launcher", "--target-dir", directory.as_str(), "--target", &triple])
+            .args(["--message-format", "json-render-diagnostics"])
+            .env("CARGO_ENCODED_RUSTFLAGS", remapped(self.root).join("\u{1f}"))
+            .env_remove("RUSTFLAGS")
+            .args(self.offline.then_some("--offline"))
+            // zig would ask for the newest macOS that it knows.
+            .envs(target.launcher_macos_floor().map(|version| ("MACOSX_DEPLOYMENT_TARGET", version)))
+            // What went wrong is in the message; a trace of cargo-zigbuild tells nobody more.
+            .env("RUST_BACKTRACE", "0")
+            .current_dir(self.root);
+        let output = work::output(&mut command, b"").context("cannot run cargo")?;
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr);
+            let text = format!("the launcher cannot be built for {rust_target}:\n{}", said.trim_end());
+            bail!(Failure::new(Exit::Unavailable, text).hint(format!("mend what cargo says, {PREBUILT}")));
+        }
+        let name = target.family().launcher().trim_start_matches("bin/");
+        let executable = directory.join(&rust_target).join("launcher").join(name);
+        let manifests = linked(&String::from_utf8_lossy(&output.stdout), &rust_target)?;
+        Ok(Built { executable, manifests })
+    }
+
+    /// cargo-zigbuild with a zig that it finds: those of PATH, unless these tools are to be installed.
+    fn zigbuild(&self, store: &Store, tools: Option<&Requirements>) -> Result<Command> {
+        let Some(tools) = tools else { return Ok(cargo("zigbuild")) };
+        if self.offline && !tools.are_installed(store) {
+            let text = format!("linking the launcher needs {}, and `--offline` forbids to fetch them", tools.name());
+            bail!(Failure::new(Exit::Unavailable, text).hint(format!("run it once without `--offline`, {PREBUILT}")));
+        }
+        let hint = format!("`cargo install cargo-zigbuild` and put zig on the PATH, {PREBUILT}");
+        let need = "linking the launcher for another system needs zig";
+        let directory = tools.install(store, &host::pythons(&[]), need, &hint)?;
+        let executable = |path: &str| directory.join(path).with_extension(std::env::consts::EXE_EXTENSION);
+        let mut command = Command::new(executable("bin/cargo-zigbuild"));
+        command.arg("zigbuild").env("CARGO_ZIGBUILD_ZIG_PATH", executable("ziglang/zig"));
+        Ok(command)
+    }
+}
+
+/// What cargo says of something that it built, or had built before.
+#[derive(Deserialize)]
+struct Message {
+    reason: String,
+    #[serde(default)]
+    manifest_path: Utf8PathBuf,
+    #[serde(default)]
+    filenames: Vec<Utf8PathBuf>,
+}
+
+/// The manifests of all that was built for the target. Build scripts and macros, of which nothing is left in a program, and
+/// what these link, are built for this machine, in another directory.
+fn linked(messages: &str, rust_target: &str) -> Result<Vec<Utf8PathBuf>> {
+    let mut manifests = BTreeSet::new();
+    for line in messages.lines().filter(|line| line.starts_with('{')) {
+        let message: Message = serde_json::from_str(line).context("cargo says what this tool does not understand")?;
+        let is_linked = |file: &Utf8PathBuf| file.components().any(|part| part.as_str() == rust_target);
+        if message.reason == "compiler-artifact" && message.filenames.iter().any(is_linked) {
+            manifests.insert(message.manifest_path);
+        }
+    }
+    Ok(manifests.into_iter().collect())
+}
+
+fn cargo(subcommand: &str) -> Command {
+    let mut command = Command::new(host::variable("CARGO").unwrap_or_else(|| "cargo".to_owned()));
+    command.arg(subcommand);
+    command
+}
+
+/// Why nothing can be built for a target.
+pub(super) struct Lacks {
+    pub(super) reason: String,
+    pub(super) hint: String,
+}
+
+/// A compiler for a target.
+#[derive(Clone, Debug)]
+pub struct Compiler {
+    /// What it says of itself.
+    pub version: String,
+    /// Its directory.
+    pub sysroot: Utf8PathBuf,
+}
+
+/// The compiler, if it can compile for a target, by the name that rustc has for it.
+pub(super) fn compiler(rust_target: &str) -> Result<Compiler, Lacks> {
+    let without = |reason: String| Lacks { reason, hint: format!("install Rust (https://rustup.rs), {PREBUILT}") };
+    let version = rustc(&["-vV"]).map_err(without)?;
+    let asked = rustc(&["--print", "sysroot", "--print", "target-libdir", "--target", rust_target]).map_err(without)?;
+    let mut lines = asked.lines().map(Utf8Path::new);
+    if let (Some(sysroot), Some(libraries)) = (lines.next(), lines.next())
+        && libraries.is_dir()
+    {
+        return Ok(Compiler { version, sysroot: sysroot.to_owned() });
+    }
+    Err(Lacks {
+        reason: format!("this Rust has no standard library for {rust_target}"),
+        hint: format!("`rustup target add {rust_target}`, {PREBUILT}"),
+    })
+}
+
+/// What rustc answers, or why it does not.
+fn rustc(arguments: &[&str]) -> Result<String, String> {
+    let compiler = host::variable("RUSTC").unwrap_or_else(|| "rustc".to_owned());
+    match Command::new(&compiler).args(arguments).output() {
+        Ok(output) if output.status.success() => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
+        Ok(output) => {
+            let said = String::from_utf8_lossy(&output.stderr);
+            Err(format!("`{compiler} {}` failed: {}", arguments.join(" "), said.trim_end()))
+        }
+        Err(error) => Err(format!("cannot run `{compiler}`: {error}")),
+    }
+}
+
+/// Flags that keep the directories of this machine out of the binary.
+fn remapped(root: &Utf8Path) -> Vec<String> {
+    let mut flags = vec![format!("--remap-path-prefix={root}=/speaches-native")];
+    let home = host::variable("CARGO_HOME")
+        .or_else(|| host::variable("HOME").map(|home| format!("{home}/.cargo")))
+        .or_else(|| host::variable("USERPROFILE").map(|home| format!("{home}\\.cargo")));
+    flags.extend(home.map(|home| format!("--remap-path-prefix={home}=/cargo")));
+    flags
+}

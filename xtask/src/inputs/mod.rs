@@ -1,0 +1,255 @@
+//! What a runtime is made from: each input is described once, by the constructor of its kind, after flags, environment,
+//! vendor directory, manifests and lock were resolved into values. Plan, `runtime.json`, bill of materials and vendor
+//! directory read these descriptions.
+
+pub mod choices;
+pub mod launcher;
+pub mod model;
+pub mod python;
+pub mod speaches;
+pub mod template;
+pub mod tool;
+pub mod vendored;
+pub mod wheel;
+
+use speaches_format::input::{Input as Recorded, Kind, Origin};
+
+use crate::base::digest::Sha256;
+use crate::inputs::launcher::LauncherInput;
+use crate::inputs::model::ModelInput;
+use crate::inputs::python::PythonInput;
+use crate::inputs::speaches::SpeachesInput;
+use crate::inputs::template::Template;
+use crate::pins::lock::LockedWheel;
+use crate::pins::manifest::SpeachesManifest;
+use crate::pins::requirements::Requirements;
+use crate::pins::target::Target;
+
+/// An input with what it takes to get it.
+#[derive(Clone)]
+pub struct Input<S> {
+    /// What can be said of it.
+    pub facts: Facts,
+    /// Where its bytes come from.
+    pub source: S,
+}
+
+/// What can be said of an input.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// What it is.
+    pub kind: Kind,
+    /// Its name, without a version.
+    pub name: String,
+    /// Its version, if it has one of its own.
+    pub version: Option<String>,
+    /// For a wheel: its file name.
+    pub file: Option<String>,
+    /// Name and version, for people.
+    pub title: String,
+    /// Where it is from.
+    pub origin: Origin,
+    /// Where this machine gets it from, for people.
+    pub place: String,
+    /// In bytes, when it is known.
+    pub size: Option<u64>,
+    /// Identity of the content.
+    pub sha256: Sha256,
+    /// Whether the manifests and locks pin it.
+    pub pinned: bool,
+    /// Whether this machine has it or can get or make it.
+    pub available: bool,
+}
+
+/// Every input of one runtime.
+pub struct Inputs {
+    /// The interpreter.
+    pub python: Input<PythonInput>,
+    /// What compiles its bytecode, when the interpreter is for another system.
+    pub compiler: Option<Input<PythonInput>>,
+    /// The application.
+    pub speaches: Input<SpeachesInput>,
+    /// What is installed beside it.
+    pub wheels: Vec<Input<LockedWheel>>,
+    /// Bundled models.
+    pub models: Vec<Input<ModelInput>>,
+    /// What links the launcher for another system, when it has to be installed.
+    pub linker: Option<Input<Requirements>>,
+    /// What starts it.
+    pub launcher: Input<LauncherInput>,
+    /// What every runtime contains.
+    pub template: Input<Template>,
+}
+
+impl Inputs {
+    /// What can be said of each, in the order in which things happen.
+    pub fn facts(&self) -> impl Iterator<Item = &Facts> {
+        let Self { python, compiler: _, speaches, wheels, models, linker, launcher, template } = self;
+        [Some(&python.facts), self.fetched_compiler().map(|input| &input.facts), Some(&speaches.facts)]
+            .into_iter()
+            .flatten()
+            .chain(wheels.iter().map(|input| &input.facts))
+            .chain(models.iter().map(|input| &input.facts))
+            .chain(linker.as_ref().map(|input| &input.facts))
+            .chain([&launcher.facts, &template.facts])
+    }
+
+    /// The compiler, unless it is what this machine happens to have.
+    pub fn fetched_compiler(&self) -> Option<&Input<PythonInput>> {
+        self.compiler.as_ref().filter(|compiler| compiler.facts.pinned)
+    }
+}
+
+impl Facts {
+    fn new(kind: Kind, name: &str, origin: Origin, sha256: Sha256) -> Self {
+        Self {
+            kind,
+            name: name.to_owned(),
+            version: None,
+            file: None,
+            title: name.to_owned(),
+            place: origin.to_string(),
+            origin,
+            size: None,
+            sha256,
+            pinned: true,
+            available: true,
+        }
+    }
+
+    /// As `runtime.json` has it.
+    pub fn recorded(&self) -> Recorded {
+        Recorded {
+            kind: self.kind,
+            name: self.name.clone(),
+            version: self.version.clone(),
+            file: self.file.clone(),
+            origin: self.origin.clone(),
+            sha256: self.sha256.to_string(),
+            pinned: self.pinned,
+        }
+    }
+}
+
+impl Input<PythonInput> {
+    /// The interpreter of a runtime.
+    pub fn python(source: PythonInput) -> Self {
+        Self::interpreter(Kind::Python, source)
+    }
+
+    /// An interpreter that compiles.
+    pub fn compiler(source: PythonInput) -> Self {
+        let mut input = Self::interpreter(Kind::Compiler, source);
+        input.facts.title.push_str(" for this machine, which compiles");
+        input
+    }
+
+    fn interpreter(kind: Kind, source: PythonInput) -> Self {
+        let (origin, place, sha256) = match &source {
+            PythonInput::Pinned { archive, urls, .. } => {
+                (Origin::Url { url: archive.url.clone() }, urls[0].clone(), archive.sha256)
+            }
+            PythonInput::Archive { path, sha256, .. } => (Origin::UserArchive, path.to_string(), *sha256),
+            PythonInput::Interpreter(interpreter) => {
+                (Origin::Interpreter, format!("copied from `{}`", interpreter.path), interpreter.identity)
+            }
+            PythonInput::Copied { path, identity, .. } => {
+                (Origin::Interpreter, format!("copied from an interpreter, in `{path}`"), *identity)
+            }
+        };
+        let pinned = matches!(source, PythonInput::Pinned { .. });
+        let version = source.version().to_owned();
+        let title = format!("CPython {version}");
+        let facts = Facts::new(kind, "CPython", origin, sha256);
+        Self { facts: Facts { title, version: Some(version), place, pinned, ..facts }, source }
+    }
+}
+
+impl Input<SpeachesInput> {
+    /// speaches in this version.
+    pub fn speaches(source: SpeachesInput, manifest: &SpeachesManifest, version: &str) -> Self {
+        let pinned = source.source.as_ref().is_none_or(|source| source.pinned);
+        let origin = match &source.source {
+            Some(source) if !source.pinned => Origin::UserTree { tree: source.tree.clone() },
+            _ if manifest.commit.is_empty() => Origin::Repository { tree: manifest.tree.clone() },
+            _ => Origin::Git { repository: manifest.repository.clone(), commit: manifest.commit.clone() },
+        };
+        let facts = Facts::new(Kind::Speaches, "speaches", origin, source.sha256);
+        let title = format!("speaches {version}");
+        Self { facts: Facts { title, version: Some(version.to_owned()), pinned, ..facts }, source }
+    }
+}
+
+impl Input<LockedWheel> {
+    /// A wheel of a lock.
+    pub fn wheel(source: LockedWheel) -> Self {
+        let (origin, place) = match &source.url {
+            Some(url) => (Origin::Url { url: url.clone() }, url.clone()),
+            None => (Origin::PackageIndex, "your package index".to_owned()),
+        };
+        let facts = Facts {
+            version: Some(source.name.version.clone()),
+            file: Some(source.name.file.clone()),
+            title: source.name.file.clone(),
+            place,
+            size: source.size,
+            ..Facts::new(Kind::Wheel, &source.name.distribution, origin, source.sha256)
+        };
+        Self { facts, source }
+    }
+}
+
+impl Input<ModelInput> {
+    /// A model of the hub.
+    pub fn model(source: ModelInput) -> Self {
+        let name = source.name();
+        let facts = Facts {
+            version: Some(source.revision.clone()),
+            size: Some(source.size()),
+            pinned: source.pinned,
+            ..Facts::new(Kind::Model, &name, source.origin.clone(), source.sha256())
+        };
+        Self { facts, source }
+    }
+}
+
+impl Input<Requirements> {
+    /// Programs that link.
+    pub fn linker(source: Requirements) -> Self {
+        let facts = Facts {
+            place: "your package index".to_owned(),
+            ..Facts::new(Kind::Linker, &source.name(), Origin::PackageIndex, source.key())
+        };
+        Self { facts, source }
+    }
+}
+
+impl Input<LauncherInput> {
+    /// The launcher for a target.
+    pub fn launcher(source: LauncherInput, target: &Target) -> Self {
+        let place = match &source {
+            LauncherInput::Given { path, .. } | LauncherInput::Prebuilt { path, .. } => path.to_string(),
+            LauncherInput::Built { .. } => "built from this workspace".to_owned(),
+            LauncherInput::Impossible { reason, .. } => format!("cannot be built: {reason}"),
+        };
+        let facts = Facts {
+            place,
+            pinned: !matches!(source, LauncherInput::Given { .. }),
+            available: source.check().is_ok(),
+            ..Facts::new(Kind::Launcher, "speaches", source.origin(target), source.key())
+        };
+        Self { facts, source }
+    }
+}
+
+impl Input<Template> {
+    /// The files of this repository.
+    pub fn template(source: Template) -> Self {
+        let facts = Facts {
+            title: "service manager and Harbor contract".to_owned(),
+            place: "this workspace".to_owned(),
+            ..Facts::new(Kind::Template, "service", Origin::Workspace, source.sha256())
+        };
+        Self { facts, source }
+    }
+}

@@ -1,0 +1,104 @@
+//! Models: pinned content of a runtime, laid out as a Hugging Face cache of plain files.
+
+pub mod cache;
+mod card;
+pub mod hub;
+mod kind;
+pub mod pins;
+pub mod refusal;
+pub mod request;
+pub mod resolve;
+
+use camino::Utf8PathBuf;
+use serde::{Deserialize, Serialize};
+use speaches_format::input::Origin;
+
+use crate::base::digest::Sha256;
+
+/// A model that a runtime gets, with every file known.
+#[derive(Clone, Debug)]
+pub struct ModelInput {
+    /// Repository on the hub.
+    pub id: String,
+    /// Branch, tag or commit that was asked for.
+    pub wanted: String,
+    /// What it is.
+    pub about: About,
+    /// Commit, 40 hexadecimal digits.
+    pub revision: String,
+    /// Whether the manifest pins all of it.
+    pub pinned: bool,
+    /// Where it comes from.
+    pub origin: Origin,
+    /// Its files.
+    pub files: Vec<FileInput>,
+}
+
+/// What a model is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct About {
+    /// `text-to-speech` or `automatic-speech-recognition`.
+    pub task: String,
+    /// A voice that it has.
+    pub voice: Option<String>,
+    /// SPDX expression.
+    pub license: String,
+    /// For GGML weights: the models that whisper.cpp serves with them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub serves: Vec<String>,
+}
+
+/// One file of a model.
+#[derive(Clone, Debug)]
+pub struct FileInput {
+    /// Relative to the root of the repository.
+    pub path: String,
+    /// In bytes.
+    pub size: u64,
+    /// Of the content.
+    pub sha256: Sha256,
+    /// A file of this machine, or where to download it.
+    pub source: FileSource,
+}
+
+/// Where a file of a model is.
+#[derive(Clone, Debug)]
+pub enum FileSource {
+    /// On this machine.
+    Local(Utf8PathBuf),
+    /// On servers, tried in order.
+    Remote(Vec<String>),
+}
+
+impl ModelInput {
+    /// Identity of the content: name, revision and every file, in whatever order they were listed.
+    pub fn sha256(&self) -> Sha256 {
+        let mut files = self.files.iter().map(|file| (&file.path, file.size, file.sha256)).collect::<Vec<_>>();
+        files.sort_unstable_by_key(|(path, ..)| *path);
+        Sha256::of_json(&(&self.id, &self.revision, files))
+    }
+
+    /// The file, if these are GGML weights, of which a repository may have many.
+    pub fn weights(&self) -> Option<&str> {
+        let file = self.files.first().filter(|_| !self.about.serves.is_empty());
+        file.map(|file| file.path.as_str())
+    }
+
+    /// What `--models` calls it.
+    pub fn name(&self) -> String {
+        match self.weights() {
+            Some(file) => format!("{}/{file}", self.id),
+            None => self.id.clone(),
+        }
+    }
+
+    /// Whether it has to be fetched from servers.
+    pub fn is_remote(&self) -> bool {
+        self.files.iter().any(|file| matches!(file.source, FileSource::Remote(_)))
+    }
+
+    /// Sum of the sizes of its files, in bytes.
+    pub fn size(&self) -> u64 {
+        self.files.iter().map(|file| file.size).sum()
+    }
+}

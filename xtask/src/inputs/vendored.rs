@@ -1,0 +1,212 @@
+//! A vendor directory: every input of one plan, for machines without a network.
+//!
+//! ```text
+//! vendor.json          what was chosen, and what each file is
+//! SHA256SUMS           of every other file, as `sha256sum --check` reads it
+//! python/, speaches/   archives
+//! wheels/              as the package index has them
+//! models/              a Hugging Face cache of plain files
+//! launcher/            the launcher, ready built, and the licences of what is linked into it
+//! ```
+//! Nothing in it is believed: pinned inputs are held to their pins, all others to what `vendor.json` says of them.
+
+pub mod document;
+
+use std::collections::BTreeMap;
+
+use anyhow::{Result, bail};
+use camino::{Utf8Path, Utf8PathBuf};
+
+use crate::base::digest::Sha256;
+use crate::base::failure::{Exit, Failure};
+use crate::inputs::choices::Choices;
+use crate::inputs::launcher::licences::Licence;
+use crate::inputs::launcher::{LauncherInput, sources};
+use crate::inputs::model::request::Request;
+use crate::inputs::model::{self, ModelInput};
+use crate::inputs::python::PythonInput;
+use crate::pins::manifest::minor_of;
+use crate::store::digests::Digests;
+
+use document::{CHECKSUMS, DOCUMENT, Document, Kind, LAUNCHER, Launcher, MODELS, Model, Python, SCHEMA};
+
+/// An opened vendor directory.
+#[derive(Clone, Debug)]
+pub struct Vendor {
+    root: Utf8PathBuf,
+    document: Document,
+    /// Where the files are, by digest.
+    files: BTreeMap<Sha256, Utf8PathBuf>,
+}
+
+impl Vendor {
+    /// Opens a directory and sees that all files are there; whether they are right is seen when they are used.
+    pub fn open(root: &Utf8Path) -> Result<Self> {
+        let path = root.join(DOCUMENT);
+        if !path.is_file() {
+            bail!(
+                Failure::new(Exit::NoInput, format!("`{root}` is no vendor directory: there is no `{DOCUMENT}` in it"))
+                    .hint(format!("`cargo xtask vendor {root}` makes one"))
+            );
+        }
+        let damaged = |what: String| {
+            Failure::new(Exit::Data, format!("the vendor directory `{root}` cannot be used: {what}"))
+                .hint(format!("make it again with `cargo xtask vendor {root}` where there is a network"))
+        };
+        let document: Document = serde_json::from_slice(&fs_err::read(&path)?)
+            .map_err(|error| damaged(format!("`{DOCUMENT}` is not understood: {error}")))?;
+        if document.schema != SCHEMA {
+            bail!(damaged(format!("`{DOCUMENT}` has the format {}, and this tool knows {SCHEMA}", document.schema)));
+        }
+        let root = camino::absolute_utf8(root)?;
+        let mut files = BTreeMap::new();
+        for (name, file) in &document.files {
+            let path = root.join(name);
+            match fs_err::metadata(&path) {
+                Ok(metadata) if metadata.len() == file.size => {}
+                Ok(metadata) => {
+                    bail!(damaged(format!("`{name}` has {} bytes and should have {}", metadata.len(), file.size)));
+                }
+                Err(_) => bail!(damaged(format!("`{name}` is missing"))),
+            }
+            files.insert(file.sha256, path);
+        }
+        Ok(Self { root, document, files })
+    }
+
+    /// Choices with what they leave open chosen as it was when this directory was made.
+    pub fn complete(&self, choices: &Choices) -> Choices {
+        let mut choices = choices.clone();
+        let chosen = &self.document.chosen;
+        choices.sample |= chosen.sample;
+        choices.allow_unpinned |= chosen.allow_unpinned;
+        choices.without.get_or_insert_with(|| chosen.without.clone());
+        choices.models.get_or_insert_with(|| chosen.models.clone());
+        let target = choices.target.get_or_insert_with(|| chosen.target.clone());
+        if *target == chosen.target {
+            choices.accelerator.get_or_insert_with(|| chosen.accelerator.clone());
+            if choices.python_from.is_none() {
+                choices.python.get_or_insert_with(|| self.document.python.version.clone());
+            }
+        }
+        choices
+    }
+
+    /// Its directory.
+    pub fn root(&self) -> &Utf8Path {
+        &self.root
+    }
+
+    /// The file with this digest, if it is here.
+    pub fn file(&self, sha256: Sha256) -> Option<&Utf8Path> {
+        self.files.get(&sha256).map(Utf8PathBuf::as_path)
+    }
+
+    /// The archive of the source of speaches.
+    pub fn speaches(&self, digests: &Digests) -> Result<Utf8PathBuf> {
+        Ok(self.checked(&self.document.speaches, digests)?.1)
+    }
+
+    /// The interpreter for a target, unless it is a pinned archive, which is found by its digest.
+    pub fn python(&self, wanted: Option<&str>, target: &str, digests: &Digests) -> Result<Option<PythonInput>> {
+        let python = &self.document.python;
+        let is_wanted = wanted.is_none_or(|wanted| wanted == python.version || wanted == minor_of(&python.version));
+        if self.document.chosen.target == target && is_wanted { self.input(python, digests) } else { Ok(None) }
+    }
+
+    /// What compiles for a CPython of this version, unless it is a pinned archive.
+    pub fn compiler(&self, version: &str, digests: &Digests) -> Result<Option<PythonInput>> {
+        match self.document.compiler.as_ref().filter(|python| python.version == version) {
+            Some(python) => self.input(python, digests),
+            None => Ok(None),
+        }
+    }
+
+    fn input(&self, python: &Python, digests: &Digests) -> Result<Option<PythonInput>> {
+        let Python { version, file, kind } = python;
+        let version = version.clone();
+        Ok(match *kind {
+            Kind::Pinned => None,
+            Kind::Archive => {
+                let (sha256, path) = self.checked(file, digests)?;
+                Some(PythonInput::Archive { version, path, sha256 })
+            }
+            Kind::Copy { identity, content } => {
+                let (_, path) = self.checked(file, digests)?;
+                Some(PythonInput::Copied { version, path, identity, content })
+            }
+        })
+    }
+
+    /// A model, held to its pins and to what is known of it here.
+    pub fn model(&self, request: &Request<'_>, digests: &Digests) -> Result<ModelInput> {
+        let id = request.id();
+        // Of a repository with GGML weights there may be several files.
+        let is_wanted = |model: &&Model| model.id == id && model.wanted == request.revision();
+        let wanted = self.document.models.iter().filter(is_wanted).collect::<Vec<_>>();
+        let Some(known) = wanted.first() else {
+            bail!(
+                Failure::new(
+                    Exit::Unavailable,
+                    format!(
+                        "the model `{id}` is not in the vendor directory `{}` at {}",
+                        self.root,
+                        request.revision()
+                    )
+                )
+                .hint("vendor it with the same flags, or leave out `--models` to take what was vendored")
+            );
+        };
+        // Of branches and tags there is only the commit here.
+        let request = match request {
+            Request::Known(_) => request.clone(),
+            Request::Any { .. } => Request::Any { id: id.to_owned(), revision: known.revision.clone() },
+        };
+        let mut found = model::cache::find(&self.root.join(MODELS), &request, digests)?;
+        let Some(known) = wanted.iter().find(|model| model.content == found.sha256()) else {
+            bail!(self.changed(&format!("the model `{id}`")));
+        };
+        found.wanted.clone_from(&known.wanted);
+        found.origin.clone_from(&known.origin);
+        Ok(found)
+    }
+
+    /// The launcher for a target, unless it was built from other sources than those in this workspace.
+    pub fn launcher(&self, root: &Utf8Path, target: &str, digests: &Digests) -> Result<Option<LauncherInput>> {
+        let Launcher { file, built } = &self.document.launcher;
+        if self.document.chosen.target != target {
+            return Ok(None);
+        }
+        let (sha256, path) = self.checked(file, digests)?;
+        let licences = self.document.files.keys().filter(|name| name.starts_with(LAUNCHER) && *name != file);
+        let licences = licences.map(|name| {
+            let (sha256, path) = self.checked(name, digests)?;
+            Licence::new(path, sha256)
+        });
+        let licences = licences.collect::<Result<_>>()?;
+        Ok(match built {
+            None => Some(LauncherInput::given(path, sha256, licences)?),
+            Some(built) if sources::digest(root)? == built.sources => {
+                Some(LauncherInput::Prebuilt { path, key: built.key, linker: built.linker, licences })
+            }
+            Some(_) => None,
+        })
+    }
+
+    /// A file that no pin says anything about, held to what is said of it here: its digest and where it is.
+    fn checked(&self, name: &Utf8Path, digests: &Digests) -> Result<(Sha256, Utf8PathBuf)> {
+        let path = self.root.join(name);
+        match self.document.files.get(name) {
+            Some(file) if digests.of(&path)? == file.sha256 => Ok((file.sha256, path)),
+            _ => bail!(self.changed(&format!("`{name}`"))),
+        }
+    }
+
+    fn changed(&self, what: &str) -> Failure {
+        Failure::new(
+            Exit::Data,
+            format!("{what} in the vendor directory `{}` is not what `{DOCUMENT}` says", self.root),
+        )
+        .hint(format!("`cd {} && sha256sum --check {CHECKSUMS}` says what else changed", self.root))
+    }
+}

@@ -1,0 +1,119 @@
+//! `vendor.json`
+
+use std::collections::BTreeMap;
+
+use camino::Utf8PathBuf;
+use serde::{Deserialize, Serialize};
+use speaches_format::input::Origin;
+
+use crate::base::digest::Sha256;
+use crate::inputs::launcher::Linker;
+use crate::inputs::model::ModelInput;
+
+/// The file that makes a directory a vendor directory.
+pub const DOCUMENT: &str = "vendor.json";
+/// The checksums for whoever has no such tool as this.
+pub const CHECKSUMS: &str = "SHA256SUMS";
+/// The Hugging Face cache in it.
+pub const MODELS: &str = "models";
+/// The launcher, and the licences of what is linked into it.
+pub const LAUNCHER: &str = "launcher";
+/// Raised whenever older tools would misread a document.
+pub const SCHEMA: u32 = 2;
+
+/// `vendor.json`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Document {
+    pub schema: u32,
+    pub chosen: Chosen,
+    pub python: Python,
+    pub compiler: Option<Python>,
+    /// Path of the source archive.
+    pub speaches: Utf8PathBuf,
+    pub models: Vec<Model>,
+    pub launcher: Launcher,
+    /// By path.
+    pub files: BTreeMap<Utf8PathBuf, File>,
+}
+
+/// What the plan was made of: what somebody who does not choose otherwise gets again.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Chosen {
+    pub target: String,
+    pub accelerator: String,
+    pub without: Vec<String>,
+    pub models: String,
+    pub sample: bool,
+    pub allow_unpinned: bool,
+}
+
+/// A file of the directory.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct File {
+    pub size: u64,
+    pub sha256: Sha256,
+}
+
+/// A CPython.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Python {
+    pub version: String,
+    pub file: Utf8PathBuf,
+    #[serde(flatten)]
+    pub kind: Kind,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Kind {
+    /// The archive that the manifest pins.
+    Pinned,
+    /// Another archive.
+    Archive,
+    /// Copied from an interpreter.
+    Copy {
+        /// What the interpreter was known by.
+        identity: Sha256,
+        /// Of the list of its files.
+        content: Sha256,
+    },
+}
+
+/// What `runtime.json` says of a model beside its content.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Model {
+    pub id: String,
+    /// Branch, tag or commit that was asked for.
+    pub wanted: String,
+    /// What that was.
+    pub revision: String,
+    pub origin: Origin,
+    pub content: Sha256,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Launcher {
+    pub file: Utf8PathBuf,
+    /// When it was built from the workspace: with what, and from what.
+    pub built: Option<Built>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Built {
+    pub key: Sha256,
+    pub linker: Linker,
+    pub sources: Sha256,
+}
+
+impl Model {
+    /// What is said of a model.
+    pub fn of(model: &ModelInput) -> Self {
+        Self {
+            id: model.id.clone(),
+            wanted: model.wanted.clone(),
+            revision: model.revision.clone(),
+            origin: model.origin.clone(),
+            content: model.sha256(),
+        }
+    }
+}

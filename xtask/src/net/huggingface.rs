@@ -1,0 +1,58 @@
+//! How the Hugging Face hub, or the user's mirror of it, is addressed.
+
+pub mod token;
+mod variable;
+
+use reqwest::{StatusCode, Url};
+
+use crate::base::host;
+use crate::net::http;
+use variable::says_yes;
+
+/// The hub itself.
+pub const HUB: &str = "https://huggingface.co";
+
+/// The hub, or the user's mirror of it, without a slash at the end.
+pub fn endpoint() -> String {
+    host::variable("HF_ENDPOINT").unwrap_or_else(|| HUB.to_owned()).trim_end_matches('/').to_owned()
+}
+
+/// The hub, for people.
+pub fn name() -> String {
+    let endpoint = endpoint();
+    if endpoint == HUB { "the hub".to_owned() } else { format!("the hub at `{}`", http::shown(&endpoint)) }
+}
+
+/// What forbids to ask the hub, if something does: `--offline`, or the variable that forbids it to everybody.
+pub fn forbidden_by(offline: bool) -> Option<&'static str> {
+    if offline {
+        Some("--offline")
+    } else if says_yes("HF_HUB_OFFLINE") {
+        Some("HF_HUB_OFFLINE")
+    } else {
+        None
+    }
+}
+
+/// Where a file of a repository is.
+pub fn file_url(id: &str, commit: &str, path: &str) -> String {
+    format!("{}/{id}/resolve/{commit}/{path}", endpoint())
+}
+
+/// The user's token for the hub, when that is where a URL leads.
+pub fn token_for(url: &str) -> Option<String> {
+    if is_of_hub(url) { token::find().map(|token| token.text) } else { None }
+}
+
+/// What to do when a URL leads to the hub and its answer is about permission.
+pub fn advice(url: &str, status: StatusCode) -> Option<&'static str> {
+    (is_of_hub(url) && matches!(status.as_u16(), 401 | 403)).then_some(
+        "a gated model needs its terms accepted on its page, and a token of that account in `HF_TOKEN` or from \
+         `hf auth login`",
+    )
+}
+
+fn is_of_hub(url: &str) -> bool {
+    let origin = |url: &str| Url::parse(url).ok().map(|url| url.origin());
+    origin(url).is_some_and(|there| Some(there) == origin(&endpoint()))
+}

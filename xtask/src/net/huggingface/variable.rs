@@ -1,0 +1,8 @@
+//! Variables as huggingface_hub reads them.
+
+use crate::base::host;
+
+/// Whether a variable says yes.
+pub fn says_yes(name: &str) -> bool {
+    host::variable(name).is_some_and(|value| ["1", "on", "yes", "true"].contains(&value.to_lowercase().as_str()))
+}

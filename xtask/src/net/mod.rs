@@ -1,0 +1,4 @@
+//! Servers: HTTP, and how the hub is addressed.
+
+pub mod http;
+pub mod huggingface;

@@ -1,0 +1,259 @@
+//! The committed pins, typed.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result, bail};
+use camino::{Utf8Path, Utf8PathBuf};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::base::digest::Sha256;
+use crate::base::failure::{Exit, Failure};
+use crate::pins::requirements::Requirements;
+use crate::pins::target::TargetsManifest;
+
+/// Everything in `manifests/` but the locks.
+#[derive(Debug)]
+pub struct Manifests {
+    /// Targets and what exists for them.
+    pub targets: TargetsManifest,
+    /// CPython releases.
+    pub python: PythonManifest,
+    /// The speaches source.
+    pub speaches: SpeachesManifest,
+    /// The models.
+    pub models: ModelsManifest,
+    /// The directory of the locks.
+    pub locks: Utf8PathBuf,
+    /// What links launchers for other systems.
+    pub linker: Requirements,
+    /// Whether these are the inputs of the sample.
+    pub sample: bool,
+}
+
+impl Manifests {
+    /// Reads `directory`, or for the sample what `directory/sample` puts in place of it.
+    pub fn load(directory: &Utf8Path, sample: bool) -> Result<Self> {
+        let inputs = if sample { directory.join("sample") } else { directory.to_owned() };
+        let mut speaches: SpeachesManifest = read(&inputs.join("speaches.toml"))?;
+        speaches.read_files(&inputs.join("speaches.files"))?;
+        Ok(Self {
+            targets: read(&directory.join("targets.toml"))?,
+            python: read(&directory.join("python.toml"))?,
+            speaches,
+            models: read(&inputs.join("models.toml"))?,
+            locks: inputs.join("locks"),
+            linker: Requirements::read(&directory.join("zig.txt"))?,
+            sample,
+        })
+    }
+}
+
+fn read<T: DeserializeOwned>(path: &Utf8Path) -> Result<T> {
+    let text = fs_err::read_to_string(path)?;
+    toml::from_str(&text)
+        .map_err(|error| Failure::new(Exit::Data, format!("`{path}` is not as it has to be: {error}")).into())
+}
+
+/// `python.toml`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PythonManifest {
+    /// The minor version of a runtime when none is asked for.
+    pub default: String,
+    /// Where each archive is served too; `{release}` stands for its path below `/releases/download/`.
+    pub mirrors: Vec<String>,
+    /// Newest first within a minor version.
+    pub release: Vec<PythonRelease>,
+}
+
+/// One release of CPython.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PythonRelease {
+    /// Full version.
+    pub version: String,
+    /// Tag of python-build-standalone.
+    #[expect(dead_code, reason = "for people: it is a part of each URL")]
+    pub build: String,
+    /// By target triple.
+    pub archives: BTreeMap<String, PythonArchive>,
+}
+
+/// One pinned archive.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PythonArchive {
+    /// Where it was published.
+    pub url: String,
+    /// Of the archive.
+    pub sha256: Sha256,
+}
+
+impl PythonRelease {
+    /// The minor version, such as `3.12`.
+    pub fn minor(&self) -> &str {
+        minor_of(&self.version)
+    }
+}
+
+/// The minor version of a full one: `3.12` of `3.12.16`.
+pub fn minor_of(version: &str) -> &str {
+    let end = version.match_indices('.').nth(1).map_or(version.len(), |(index, _)| index);
+    &version[..end]
+}
+
+impl PythonManifest {
+    /// The release that `--python WANTED` takes: a minor version or a full one.
+    pub fn release(&self, wanted: &str) -> Result<&PythonRelease> {
+        self.release.iter().find(|one| one.minor() == wanted || one.version == wanted).ok_or_else(|| {
+            let known = self.release.iter().map(|one| one.version.as_str()).collect::<Vec<_>>().join(", ");
+            Failure::new(Exit::Usage, format!("no CPython `{wanted}` is pinned"))
+                .hint(format!("there are {known}; a minor version such as `3.12` takes its newest"))
+                .into()
+        })
+    }
+
+    /// Every URL of an archive, in the order in which they are tried.
+    pub fn urls(&self, archive: &PythonArchive) -> Vec<String> {
+        let mut urls = vec![archive.url.clone()];
+        if let Some((_, release)) = archive.url.split_once("/releases/download/") {
+            // uv's name for a mirror of these releases; whoever has one set means it for this as well.
+            if let Some(mirror) = crate::base::host::variable("UV_PYTHON_INSTALL_MIRROR") {
+                urls.insert(0, format!("{}/{release}", mirror.trim_end_matches('/')));
+            }
+            urls.extend(self.mirrors.iter().map(|mirror| mirror.replace("{release}", release)));
+        }
+        urls
+    }
+}
+
+/// `speaches.toml`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SpeachesManifest {
+    /// Home of the source.
+    pub repository: String,
+    /// Pinned commit, or for the sample none.
+    pub commit: String,
+    /// git's tree id of that commit.
+    pub tree: String,
+    /// What `git describe --tags` says, without the `v`.
+    pub version: String,
+    /// SPDX expression.
+    pub license: String,
+    /// Source archives; `{commit}` stands for the commit.
+    #[serde(default)]
+    pub archives: Vec<String>,
+    /// Where the source lies in this repository, for the sample.
+    pub directory: Option<Utf8PathBuf>,
+    /// sha256 of `speaches.files`.
+    pub files_sha256: Sha256,
+    /// `speaches.files`
+    #[serde(skip)]
+    pub files: Vec<PinnedFile>,
+}
+
+/// One line of `speaches.files`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PinnedFile {
+    /// Relative to the root of the source, with `/`.
+    pub path: String,
+    /// git's file mode: `100644` or `100755`.
+    pub mode: String,
+    /// Of the content.
+    pub sha256: Sha256,
+}
+
+impl SpeachesManifest {
+    fn read_files(&mut self, path: &Utf8Path) -> Result<()> {
+        let text = fs_err::read_to_string(path)?;
+        let found = Sha256::of(text.as_bytes());
+        if found != self.files_sha256 {
+            bail!(Failure::new(
+                Exit::Data,
+                format!("`{path}` has sha256 {found}, but `speaches.toml` says {}", self.files_sha256)
+            ));
+        }
+        self.files = text
+            .lines()
+            .map(|line| {
+                let mut fields = line.splitn(3, ' ');
+                let (sha256, mode, path) = (fields.next()?, fields.next()?, fields.next()?);
+                let sha256 = sha256.parse().ok()?;
+                Some(PinnedFile { path: path.to_owned(), mode: mode.to_owned(), sha256 })
+            })
+            .collect::<Option<_>>()
+            .with_context(|| format!("a line of `{path}` is not `sha256 mode path`"))?;
+        Ok(())
+    }
+}
+
+/// `models.toml`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelsManifest {
+    /// Where the hub cache with these models lies in this repository, for the sample.
+    pub directory: Option<Utf8PathBuf>,
+    /// Every model.
+    pub model: Vec<ModelEntry>,
+}
+
+/// One model.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelEntry {
+    /// Repository on the hub.
+    pub id: String,
+    /// `text-to-speech` or `automatic-speech-recognition`.
+    pub task: String,
+    /// SPDX identifier.
+    pub license: String,
+    /// A voice that it has.
+    pub voice: Option<String>,
+    /// Whether it is part of `--models default`.
+    pub default: bool,
+    /// Targets for which it is part of `--models default` all the same.
+    #[serde(default)]
+    pub default_for: Vec<String>,
+    /// For GGML weights, which are one file: the models that whisper.cpp serves with them.
+    #[serde(default)]
+    pub serves: Vec<String>,
+    /// Pinned commit, when it is known.
+    pub revision: Option<String>,
+    /// Its files.
+    pub file: Vec<ModelFile>,
+}
+
+impl ModelEntry {
+    /// Whether it is part of `--models default` for a target.
+    pub fn is_default(&self, target: &str) -> bool {
+        self.default || self.default_for.iter().any(|one| one == target)
+    }
+
+    /// What `--models` calls it: the repository, and of GGML weights, of which a repository may have many, the file.
+    pub fn name(&self) -> String {
+        match self.file.first().filter(|_| !self.serves.is_empty()) {
+            Some(file) => format!("{}/{}", self.id, file.path),
+            None => self.id.clone(),
+        }
+    }
+}
+
+/// One file of a model.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelFile {
+    /// Relative to the root of the repository.
+    pub path: String,
+    /// In bytes.
+    pub size: Option<u64>,
+    /// Of the content.
+    pub sha256: Option<Sha256>,
+    /// Whether `sha256` was computed from how the file is made, and never seen on the hub.
+    #[serde(default)]
+    pub predicted: bool,
+    /// Where the same bytes are served too.
+    #[serde(default)]
+    pub mirrors: Vec<String>,
+}

@@ -1,0 +1,129 @@
+//! Carrying out a plan: store, stage, runtime.
+
+mod gather;
+
+use anyhow::{Context as _, Result};
+use camino::Utf8Path;
+use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
+use speaches_format::input::Kind;
+use speaches_format::layout::Family;
+
+use crate::base::host;
+use crate::base::quantity::{besides, counted};
+use crate::inputs::python::PythonInput;
+use crate::inputs::python::bytecode::Compiler;
+use crate::pins::manifest::SpeachesManifest;
+use crate::plan::Plan;
+use crate::report::Progress;
+use crate::runtime::placing::{Placed, contents};
+use crate::runtime::{describe, stage};
+use crate::store::Store;
+use crate::store::digests::Digests;
+use crate::store::tree::Tree;
+use crate::work::{self, WorkDirectory};
+
+/// What carrying out a plan needs beside the plan.
+pub struct Provision<'a> {
+    /// Root of this repository.
+    pub root: &'a Utf8Path,
+    /// The directory of manifests.
+    pub manifests: &'a Utf8Path,
+    /// The pin of the source.
+    pub speaches: &'a SpeachesManifest,
+    /// The cache.
+    pub store: &'a Store,
+    /// What was hashed for the plan.
+    pub digests: &'a Digests,
+    /// What a person sees.
+    pub progress: &'a dyn Progress,
+    /// Whether the network is forbidden.
+    pub offline: bool,
+}
+
+impl Provision<'_> {
+    /// Makes the runtime of a plan and puts it at the plan's output.
+    pub fn run(&self, plan: &Plan) -> Result<()> {
+        plan.inputs.launcher.source.check()?;
+        // Before all else, so that an output that cannot be written is found before gigabytes are fetched.
+        let parent = plan.output.parent().context("the output has no parent directory")?;
+        let work = WorkDirectory::new_in(parent)
+            .with_context(|| format!("the runtime cannot be written to `{}`", plan.output))?;
+        // Until the end: what is found in the store now must still be there when it is needed.
+        let _in_use = self.store.share();
+        work::remove_leftovers(parent, work::Place::OfTheUser);
+        work::remove_leftovers(&self.store.work(), work::Place::Own);
+        fs_err::create_dir_all(self.store.root())?;
+        self.digests.save(self.store)?;
+
+        let python = self.python(plan, &plan.inputs.python.source)?;
+        let compiler = self.compiler(plan, &python)?;
+        let wheels = self.wheels(plan)?;
+        let speaches = self.speaches(plan)?;
+        let models = self.models(plan)?;
+        let launcher = self.launcher(plan)?;
+        let template = plan.inputs.template.source.tree(self.store)?;
+
+        let mut trees = vec![Placed::new(Kind::Python, "CPython", python.clone())];
+        for (wheel, tree) in plan.inputs.wheels.iter().zip(wheels) {
+            trees.push(Placed::new(Kind::Wheel, &wheel.source.name.file, tree));
+        }
+        trees.push(Placed::new(Kind::Speaches, "speaches", speaches));
+        trees.push(Placed::new(Kind::Template, "the template", template));
+        if let Some(compiler) = &compiler {
+            trees.extend(self.bytecode(compiler, &trees)?);
+        }
+        trees.push(Placed::new(Kind::Launcher, "the launcher", launcher));
+        trees.extend(models.into_iter().map(|(id, tree)| Placed::new(Kind::Model, &id, tree)));
+
+        let contents = contents(plan, &trees)?;
+        contents.check_names(&plan.target.triple)?;
+        let bar = self.progress.items("Filling", "the runtime", contents.len());
+        let made = work.path().join("runtime");
+        contents.write(&made, describe::head(plan, &python, compiler.is_some()), bar.as_ref())?;
+        stage::publish(&made, &plan.output, &work)?;
+        bar.finish();
+        Ok(())
+    }
+
+    /// What compiles: the runtime's own CPython, or its like for this machine.
+    fn compiler(&self, plan: &Plan, python: &Tree) -> Result<Option<Compiler>> {
+        let minor = plan.minor();
+        if plan.target.is_host() {
+            return Ok(Some(Compiler::of_tree(python, &plan.target.family().interpreter(minor), minor)));
+        }
+        match plan.inputs.compiler.as_ref().map(|compiler| &compiler.source) {
+            None => Ok(None),
+            Some(PythonInput::Interpreter(interpreter)) => Ok(Some(Compiler::of_interpreter(interpreter))),
+            Some(other) => {
+                let interpreter = Family::of(host::triple()).interpreter(minor);
+                Ok(Some(Compiler::of_tree(&self.python(plan, other)?, &interpreter, minor)))
+            }
+        }
+    }
+
+    fn bytecode(&self, compiler: &Compiler, trees: &[Placed]) -> Result<Vec<Placed>> {
+        let bar = self.progress.items("Compiling", "bytecode", trees.len());
+        let compiled: Vec<Placed> = trees
+            .par_iter()
+            .map(|Placed { kind, owner, tree }| {
+                let compiled = compiler.compile(self.store, tree)?;
+                if *kind == Kind::Speaches {
+                    // A mistake of the port must not wait for the request that first imports the file.
+                    compiler.expect_all(tree, &compiled)?;
+                }
+                bar.advance(1);
+                Ok(Placed::new(*kind, &format!("bytecode of {owner}"), compiled))
+            })
+            .collect::<Result<_>>()?;
+        let new = compiled.iter().map(|placed| &placed.tree).filter(|tree| tree.is_new);
+        let (inputs, files) = new.fold((0, 0), |(inputs, files), tree| (inputs + 1, files + tree.entries.len()));
+        if files > 0 {
+            let there = besides(compiled.len() - inputs);
+            let (files, inputs) = (counted(files, "file"), counted(inputs, "input"));
+            bar.done("Compiled", &format!("bytecode ({files} of {inputs}{there})"));
+        } else {
+            bar.finish();
+        }
+        Ok(compiled)
+    }
+}
