@@ -1,4 +1,6 @@
-//! Sizes and counts in words.
+//! Sizes, counts and times in words.
+
+use std::time::Duration;
 
 /// `12 B`, `3.4 MB`: decimal, as package indexes and file managers count.
 pub fn human_size(bytes: u64) -> String {
@@ -24,4 +26,31 @@ pub fn besides(there: usize) -> String {
 /// `1 file`, `2 files`.
 pub fn counted(count: usize, noun: &str) -> String {
     if count == 1 { format!("{count} {noun}") } else { format!("{count} {noun}s") }
+}
+
+/// How long something took: `40 ms`, `12.1 s`, `2 min 5 s`.
+pub fn took(time: Duration) -> String {
+    if time.as_millis() < 1000 {
+        return format!("{} ms", time.as_millis());
+    }
+    let seconds = time.as_secs_f64();
+    // What would be written as 60.0 s is a minute.
+    if seconds < 59.95 {
+        return format!("{seconds:.1} s");
+    }
+    let seconds = seconds.round() as u64;
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    if hours > 0 { format!("{hours} h {minutes} min") } else { format!("{minutes} min {seconds} s") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_told_as_people_tell_them() {
+        let told = |milliseconds| took(Duration::from_millis(milliseconds));
+        assert_eq!([told(40), told(12_140), told(59_949)], ["40 ms", "12.1 s", "59.9 s"]);
+        assert_eq!([told(59_951), told(125_000), told(3_726_000)], ["1 min 0 s", "2 min 5 s", "1 h 2 min"]);
+    }
 }

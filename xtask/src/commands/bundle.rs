@@ -5,7 +5,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use clap::{Args, ValueEnum};
 
 use crate::base::failure::{Exit, Failure};
-use crate::base::quantity::human_size;
+use crate::base::quantity::{human_size, took};
 use crate::bundle::{self, Format, Request};
 use crate::report;
 
@@ -73,7 +73,7 @@ pub fn run(arguments: &Arguments, manifests: &Utf8Path) -> Result<()> {
     let made = bundle::make(&request, report::for_stderr(), manifests)?;
     let path = super::nearby(&made.path);
     let sizes = format!("{} of {}", human_size(made.packed.size), human_size(made.plain));
-    report::status("Finished", &format!("`{path}` ({sizes}) in {}", report::took(started.elapsed())));
+    report::status("Finished", &format!("`{path}` ({sizes}) in {}", took(started.elapsed())));
     report::command("Verify", &super::typed(&["cargo", "xtask", "verify", path.as_str()]));
     if made.copied_python {
         report::say(

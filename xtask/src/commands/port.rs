@@ -11,7 +11,7 @@ use similar::TextDiff;
 use walkdir::WalkDir;
 
 use crate::base::failure::{Exit, Failure};
-use crate::base::quantity::counted;
+use crate::base::quantity::{counted, took};
 use crate::inputs::speaches::port::{self, PortedFile};
 use crate::inputs::speaches::pyproject;
 use crate::pins::target::Accelerator;
@@ -66,7 +66,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let started = Instant::now();
     let files = sources.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice())).collect();
     let files = port::port(files, Some(target))?;
-    let took = started.elapsed();
+    let elapsed = started.elapsed();
     let notes = notes(&files, target);
     if arguments.strict && !notes.is_empty() {
         bail!(
@@ -95,7 +95,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let python = files.iter().filter(|file| file.path.ends_with(".py")).count();
     let changed = files.iter().filter(|file| file.content.as_ref() != file.original).count();
     let files_of_python = counted(python, "file");
-    let took = report::took(took);
+    let took = took(elapsed);
     report::status("Ported", &format!("{files_of_python} to Python {target}, {changed} of them changed, in {took}"));
     for file in files.iter().filter(|file| file.first_moved_line.is_some()) {
         let line = file.first_moved_line.unwrap_or(0);

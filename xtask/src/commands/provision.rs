@@ -4,7 +4,7 @@ use anyhow::Result;
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 
-use crate::base::quantity::{counted, human_size};
+use crate::base::quantity::{counted, human_size, took};
 use crate::inputs::choices::Choices;
 use crate::inputs::vendored::Vendor;
 use crate::pins::lock;
@@ -146,7 +146,7 @@ pub fn provision(arguments: &Arguments, root: &Utf8Path, manifest_directory: &Ut
     let what = if plan.sample { "the SAMPLE runtime" } else { "the runtime" };
     let contents = format!("{}, {}", counted(made.files.len(), "file"), human_size(size));
     let place = super::nearby(&plan.output);
-    report::status("Finished", &format!("{what} `{place}` ({contents}) in {}", report::took(started.elapsed())));
+    report::status("Finished", &format!("{what} `{place}` ({contents}) in {}", took(started.elapsed())));
     Ok(Provisioned { output: plan.output, target: plan.target, is_new: true })
 }
 

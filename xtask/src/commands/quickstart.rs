@@ -8,10 +8,11 @@ use clap::Args;
 
 use super::provision;
 use super::smoke;
+use crate::base::quantity::took;
 use crate::inputs::choices::Choices;
 use crate::net::http;
 use crate::pins::manifest::Manifests;
-use crate::report::{self, lines};
+use crate::report;
 use crate::runtime::verify;
 
 /// How long a server may take to answer before it counts as out of reach.
@@ -53,21 +54,21 @@ pub fn run(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Resu
         let file = runtime.with_file_name("quickstart.wav");
         fs_err::write(&file, &outcome.speech)?;
         super::print("")?;
-        lines::result("Said", smoke::SENTENCE)?;
-        lines::result("Heard", outcome.heard.as_deref().unwrap_or("nothing: there is no model to listen with"))?;
-        lines::next("Listen", super::nearby(&file).as_str())?;
+        report::result("Said", smoke::SENTENCE)?;
+        report::result("Heard", outcome.heard.as_deref().unwrap_or("nothing: there is no model to listen with"))?;
+        report::next("Listen", super::nearby(&file).as_str())?;
     }
     super::print("")?;
-    lines::result("Finished", &format!("in {}: {what} `{}`", report::took(started.elapsed()), super::nearby(runtime)))?;
-    lines::next("Start", &provisioned.start())?;
-    lines::result("Stop", "it with Ctrl-C; until then, ask it from another terminal:")?;
-    lines::next("Ask", "curl http://127.0.0.1:34331/v1/models")?;
+    report::result("Finished", &format!("in {}: {what} `{}`", took(started.elapsed()), super::nearby(runtime)))?;
+    report::next("Start", &provisioned.start())?;
+    report::result("Stop", "it with Ctrl-C; until then, ask it from another terminal:")?;
+    report::next("Ask", "curl http://127.0.0.1:34331/v1/models")?;
     let more = if head.sample {
         "where GitHub and Hugging Face can be reached, `cargo xtask provision` makes the real one"
     } else {
         "the directory can be moved anywhere; `cargo xtask provision --help` has the choices"
     };
-    lines::result("Then", more)?;
+    report::result("Then", more)?;
     Ok(())
 }
 

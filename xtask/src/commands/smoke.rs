@@ -16,7 +16,7 @@ use crate::base::failure::{Exit, Failure};
 use crate::base::quantity::counted;
 use crate::base::quantity::human_size;
 use crate::net::http;
-use crate::report::{self, lines};
+use crate::report;
 use crate::runtime::verify;
 use crate::work::WorkDirectory;
 
@@ -118,7 +118,7 @@ pub fn smoke(runtime: &Utf8Path, sentence: &str) -> Result<Outcome> {
             outcome.heard = Some(heard);
         }
     } else {
-        lines::result("Speaks", "nothing and transcribes nothing: no text-to-speech model is bundled")?;
+        report::result("Speaks", "nothing and transcribes nothing: no text-to-speech model is bundled")?;
     }
     service.stop()?;
     steps.done("Stops", "on request with exit code 0")?;
@@ -155,7 +155,7 @@ impl Steps {
     fn done(&mut self, did: &str, what: &str) -> std::io::Result<()> {
         let took = self.started.elapsed().as_secs_f32();
         self.started = Instant::now();
-        lines::result(did, &format!("{what} in {took:.2} s"))
+        report::result(did, &format!("{what} in {took:.2} s"))
     }
 }
 

@@ -5,8 +5,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 
 use super::provision::notes;
-use crate::base::quantity::counted;
 use crate::base::quantity::human_size;
+use crate::base::quantity::{counted, took};
 use crate::inputs::choices::Choices;
 use crate::pins::manifest::Manifests;
 use crate::plan::Planner;
@@ -58,7 +58,7 @@ pub fn run(arguments: &Arguments, root: &Utf8Path, manifest_directory: &Utf8Path
     let collected = vendor::collect(&provision, &plan, choices, &output)?;
     let contents = format!("{}, {}", counted(collected.files, "file"), human_size(collected.bytes));
     let place = super::nearby(&output);
-    report::status("Finished", &format!("`{place}` ({contents}) in {}", report::took(started.elapsed())));
+    report::status("Finished", &format!("`{place}` ({contents}) in {}", took(started.elapsed())));
     let next = ["cargo", "xtask", "provision", "--vendor", place.as_str(), "--offline"];
     report::command("Then", &super::typed(&next));
     super::print(output.as_str())?;

@@ -9,7 +9,7 @@ use crate::base::failure::{Exit, Failure};
 use crate::base::quantity::human_size;
 use crate::bundle::check;
 use crate::pins::manifest::Manifests;
-use crate::report::{self, lines};
+use crate::report;
 use crate::runtime::scan::{self, Accepted, Platform, Report};
 use crate::runtime::verify;
 
@@ -48,7 +48,7 @@ fn report_bundle(bundle: &Utf8Path) -> Result<()> {
     let size = files.iter().map(|file| file.size).sum::<u64>();
     let listed =
         if checked.listed { "as SHA256SUMS beside it says" } else { "there is no SHA256SUMS beside it with it" };
-    lines::print(&format!(
+    report::print(&format!(
         "{bundle}: {} files, {}, all as described\nsha256 {}, {listed}",
         files.len(),
         human_size(size),
@@ -71,9 +71,9 @@ pub fn report(runtime: &Utf8Path, manifests: &Utf8Path) -> Result<()> {
         );
     }
     let size = description.files.iter().map(|file| file.size).sum::<u64>();
-    lines::print(&format!("{runtime}: {} files, {}, all as described", description.files.len(), human_size(size)))?;
+    report::print(&format!("{runtime}: {} files, {}, all as described", description.files.len(), human_size(size)))?;
     let (platform, report) = scan_binaries(runtime, &description, manifests)?;
-    lines::print(summary(&platform, &report).trim_end())?;
+    report::print(summary(&platform, &report).trim_end())?;
     Ok(())
 }
 

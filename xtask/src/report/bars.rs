@@ -12,7 +12,9 @@ use indicatif::{
     TermLike,
 };
 
-use super::{Bar, Progress, Silent, Unit, lines, took};
+use super::lines;
+use super::progress::{Bar, Progress, Silent, Unit};
+use crate::base::quantity::took;
 
 /// All bars of this process: what is said between them must not be drawn over.
 static BARS: OnceLock<MultiProgress> = OnceLock::new();
@@ -221,7 +223,7 @@ impl Bar for Drawn {
     fn done(&self, did: &str, what: &str) {
         let time = took(self.0.elapsed());
         self.0.finish_and_clear();
-        super::status(did, &format!("{what} in {time}"));
+        aside(|| lines::write_status_to_stderr(did, &format!("{what} in {time}")));
     }
 }
 

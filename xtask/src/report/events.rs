@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::{Bar, Progress};
+use super::progress::{Bar, Progress};
 
 const PAUSE: Duration = Duration::from_millis(500);
 

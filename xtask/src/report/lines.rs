@@ -49,6 +49,11 @@ pub fn write_to_stderr(text: &str) {
     let _ = writeln!(anstream::stderr().lock(), "{text}");
 }
 
+/// Writes what was done, as [`status`] shapes it, to standard error.
+pub fn write_status_to_stderr(verb: &str, text: &str) {
+    write_to_stderr(&status(verb, text, width_of_stderr()));
+}
+
 /// Writes lines that are a result. Whoever reads them may stop reading before their end, as `head` does.
 pub fn write_to_stdout(text: &str) -> io::Result<()> {
     let mut stdout = anstream::stdout().lock();
@@ -56,21 +61,6 @@ pub fn write_to_stdout(text: &str) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         result => result,
     }
-}
-
-/// Sentences that are a result.
-pub fn print(text: &str) -> io::Result<()> {
-    super::bars::aside(|| write_to_stdout(&prose(text, width_of_stdout())))
-}
-
-/// A result as [`status`] shapes it. Bars, which go to the same terminal, stay below it.
-pub fn result(verb: &str, text: &str) -> io::Result<()> {
-    super::bars::aside(|| write_to_stdout(&status(verb, text, width_of_stdout())))
-}
-
-/// A result as [`command`] shapes it.
-pub fn next(verb: &str, text: &str) -> io::Result<()> {
-    super::bars::aside(|| write_to_stdout(&command(verb, text)))
 }
 
 /// What is being done, in front of a bar.

@@ -4,7 +4,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::{Bar, Progress, Unit, took};
+use super::lines::write_status_to_stderr;
+use super::progress::{Bar, Progress, Unit};
+use crate::base::quantity::took;
 
 /// How a step is told of while it is going on.
 #[derive(Clone, Copy)]
@@ -17,7 +19,8 @@ struct Rhythm {
     tell: fn(&str, &str),
 }
 
-const RHYTHM: Rhythm = Rhythm { silent: Duration::from_secs(10), pause: Duration::from_secs(30), tell: super::status };
+const RHYTHM: Rhythm =
+    Rhythm { silent: Duration::from_secs(10), pause: Duration::from_secs(30), tell: write_status_to_stderr };
 
 /// Writes lines that a log can have.
 pub struct Log;

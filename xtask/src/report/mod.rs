@@ -2,132 +2,19 @@
 
 mod bars;
 mod events;
-mod layout;
-pub mod lines;
+mod lines;
 mod log;
+mod output;
+mod progress;
 
 use std::io::IsTerminal as _;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-pub use layout::took;
-
-use crate::base::quantity::human_size;
-
-/// Whether a program follows the progress.
-static AS_JSON: AtomicBool = AtomicBool::new(false);
-
-/// Says something that whoever is watching should know, on lines of its own. `note:` and the like are coloured.
-pub fn say(text: &str) {
-    tell(text, lines::prose);
-}
-
-/// Says what was done or is about to be done: a verb and the rest, as cargo does.
-pub fn status(verb: &str, text: &str) {
-    tell(&format!("{verb} {text}"), |_, width| lines::status(verb, text, width));
-}
-
-/// Says what can be done next: a word and a command that is to be copied, and therefore never broken.
-pub fn command(verb: &str, command: &str) {
-    tell(&format!("{verb}: {command}"), |_, _| lines::command(verb, command));
-}
-
-/// Writes to standard error as it should look, or as an event when a program follows.
-fn tell(text: &str, shaped: impl FnOnce(&str, Option<usize>) -> String) {
-    if AS_JSON.load(Ordering::Relaxed) {
-        events::note(text);
-    } else {
-        let shaped = shaped(text, lines::width_of_stderr());
-        bars::aside(|| lines::write_to_stderr(&shaped));
-    }
-}
-
-/// Says how a command failed. A program that follows gets the same lines: it knows from the exit code that it failed.
-pub fn fail(text: &str) {
-    let shaped = lines::prose(text, lines::width_of_stderr());
-    bars::aside(|| lines::write_to_stderr(&shaped));
-}
-
-/// Removes what is drawn, for good.
-pub fn end() {
-    bars::end();
-}
-
-/// Where progress goes.
-///
-/// A step is what is being done, such as `Fetching`, and to what, such as `26 wheels`.
-pub trait Progress: Sync {
-    /// A step whose length is not known.
-    fn step(&self, _doing: &str, _what: &str) -> Box<dyn Bar> {
-        Box::new(Silent)
-    }
-
-    /// A step that goes through a number of bytes, if it is known.
-    fn bytes(&self, doing: &str, what: &str, _total: Option<u64>) -> Box<dyn Bar> {
-        self.step(doing, what)
-    }
-
-    /// A step that goes through a number of things.
-    fn items(&self, doing: &str, what: &str, _total: usize) -> Box<dyn Bar> {
-        self.step(doing, what)
-    }
-}
-
-/// A step that is going on.
-pub trait Bar: Sync {
-    /// So much more was done.
-    fn advance(&self, _amount: u64) {}
-    /// So much turns out to have been done before.
-    fn found(&self, amount: u64) {
-        self.advance(amount);
-    }
-    /// So much has to be done again.
-    fn set_back(&self, _amount: u64) {}
-    /// A file that this step goes through among others.
-    fn part(&self, _name: &str, _total: Option<u64>) -> Box<dyn Bar> {
-        Box::new(Silent)
-    }
-    /// It is over, and nothing of it is worth a line.
-    fn finish(&self) {}
-    /// It is over: what was done, such as `Fetched`, and to what. How long it took is added.
-    fn done(&self, _did: &str, _what: &str) {}
-}
-
-/// Says nothing.
-pub struct Silent;
-
-impl Progress for Silent {}
-impl Bar for Silent {}
-
-/// What a step counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Unit {
-    Nothing,
-    Bytes,
-    Things,
-}
-
-impl Unit {
-    /// How much is done: `45.1 of 116.3 MB`, `3 of 26`; nothing for a step that counts nothing.
-    fn amount(self, done: u64, total: Option<u64>) -> Option<String> {
-        let done = total.map_or(done, |total| done.min(total));
-        let number = |number: u64| if self == Self::Bytes { human_size(number) } else { number.to_string() };
-        match total {
-            _ if self == Self::Nothing => None,
-            None => Some(number(done)),
-            Some(total) => {
-                let (done, total) = (number(done), number(total));
-                match (done.split_once(' '), total.split_once(' ')) {
-                    (Some((number, one)), Some((_, other))) if one == other => Some(format!("{number} of {total}")),
-                    _ => Some(format!("{done} of {total}")),
-                }
-            }
-        }
-    }
-}
+pub use output::{command, end, fail, next, print, result, say, status};
+pub use progress::{Bar, Progress, Silent};
 
 /// Progress for programs, one JSON object a line on standard error; [`say`] and the like say things so, too.
 pub fn as_json() -> &'static dyn Progress {
-    AS_JSON.store(true, Ordering::Relaxed);
+    output::follow();
     &events::Events
 }
 
@@ -137,19 +24,4 @@ pub fn for_stderr() -> &'static dyn Progress {
     let draws = std::env::var_os("TERM").is_none_or(|name| name != "dumb");
     let is_ci = ["CI", "TF_BUILD"].iter().any(|name| std::env::var_os(name).is_some());
     if std::io::stderr().is_terminal() && draws && !is_ci { &bars::Terminal } else { &log::Log }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Unit;
-
-    #[test]
-    fn amounts_share_their_unit() {
-        let amount = |unit: Unit, done, total| unit.amount(done, total).unwrap();
-        assert_eq!(amount(Unit::Bytes, 45_100_000, Some(116_300_000)), "45.1 of 116.3 MB");
-        assert_eq!(amount(Unit::Bytes, 900_000, Some(1_200_000_000)), "900.0 kB of 1.2 GB");
-        assert_eq!(amount(Unit::Bytes, 0, Some(12)), "0 of 12 B");
-        assert_eq!(amount(Unit::Things, 30, Some(26)), "26 of 26");
-        assert_eq!(amount(Unit::Bytes, 45_100_000, None), "45.1 MB");
-    }
 }
