@@ -3,6 +3,7 @@
 
 mod commands;
 mod kubernetes;
+mod layers;
 mod licences;
 mod promises;
 #[path = "../support/mod.rs"]

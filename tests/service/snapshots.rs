@@ -168,6 +168,8 @@ fn errors_of_the_tool() {
         &["smoke", gone],
         &["vendor", "--sample", full],
         &["port", "--speaches-from", gone],
+        &["lock", "--target", "nowhere"],
+        &["lock", "--sample", "--target", "nowhere"],
         &["cache", "nothing"],
     ] {
         let ended = run(&mut xtask(arguments));

@@ -134,6 +134,9 @@ pub fn run(arguments: &Arguments, root: &Utf8Path, manifest_directory: &Utf8Path
         sample_pins::pin(root, &manifest_directory.join("sample"))?;
     }
     let manifests = Manifests::load(manifest_directory, arguments.sample)?;
+    // Before anything is asked for or written.
+    let target = manifests.targets.target(arguments.target.as_deref().unwrap_or(host::triple()))?;
+    let accelerator = target.accelerator(arguments.accelerator.as_deref())?;
     // The models of the sample are in this repository.
     if !arguments.sample && arguments.only != Some(Part::Wheels) {
         lock_models(manifest_directory, &manifests.models)?;
@@ -159,8 +162,6 @@ pub fn run(arguments: &Arguments, root: &Utf8Path, manifest_directory: &Utf8Path
         }
         return Ok(());
     }
-    let target = manifests.targets.target(arguments.target.as_deref().unwrap_or(host::triple()))?;
-    let accelerator = target.accelerator(arguments.accelerator.as_deref())?;
     let source = match &arguments.speaches_from {
         Some(from) => Source::read(from, &manifests.speaches, false)?,
         None => Source::fetch(&manifests.speaches)?,

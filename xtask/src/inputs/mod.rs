@@ -4,6 +4,7 @@
 
 pub mod choices;
 pub mod launcher;
+pub mod license_file;
 pub mod model;
 pub mod python;
 pub mod speaches;

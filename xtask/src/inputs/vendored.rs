@@ -19,11 +19,12 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::base::digest::Sha256;
 use crate::base::failure::{Exit, Failure};
+use crate::inputs::Inputs;
 use crate::inputs::choices::Choices;
 use crate::inputs::launcher::licences::Licence;
 use crate::inputs::launcher::{LauncherInput, sources};
 use crate::inputs::model::request::Request;
-use crate::inputs::model::{self, ModelInput};
+use crate::inputs::model::{self, FileSource, ModelInput};
 use crate::inputs::python::PythonInput;
 use crate::pins::manifest::minor_of;
 use crate::store::digests::Digests;
@@ -98,8 +99,30 @@ impl Vendor {
     }
 
     /// The file with this digest, if it is here.
-    pub fn file(&self, sha256: Sha256) -> Option<&Utf8Path> {
+    fn file(&self, sha256: Sha256) -> Option<&Utf8Path> {
         self.files.get(&sha256).map(Utf8PathBuf::as_path)
+    }
+
+    /// What a vendor directory has is taken from there, and from nowhere else.
+    pub fn prefer(&self, inputs: &mut Inputs) {
+        let path = |sha256| self.file(sha256).map(ToString::to_string);
+        let interpreters = std::iter::once(&mut inputs.python).chain(&mut inputs.compiler);
+        for python in interpreters {
+            if let PythonInput::Pinned { archive, urls, .. } = &mut python.source
+                && let Some(path) = path(archive.sha256)
+            {
+                *urls = vec![path];
+            }
+        }
+        for wheel in &mut inputs.wheels {
+            let vendored = path(wheel.source.sha256);
+            wheel.source.url = vendored.or(wheel.source.url.take());
+        }
+        for file in inputs.models.iter_mut().flat_map(|model| &mut model.source.files) {
+            if let (FileSource::Remote(urls), Some(path)) = (&mut file.source, path(file.sha256)) {
+                *urls = vec![path];
+            }
+        }
     }
 
     /// The archive of the source of speaches.

@@ -9,7 +9,7 @@ use crate::base::host;
 use crate::inputs::choices::Choices;
 use crate::inputs::launcher::LauncherInput;
 use crate::inputs::model::resolve::Resolutions;
-use crate::inputs::model::{self, FileSource, ModelInput, request};
+use crate::inputs::model::{self, ModelInput, request};
 use crate::inputs::python::harvest::Interpreter;
 use crate::inputs::python::{self, PythonInput};
 use crate::inputs::speaches::SpeachesInput;
@@ -101,7 +101,7 @@ impl Planner<'_> {
             template: Input::template(Template::load(root)?),
         };
         if let Some(vendor) = vendor {
-            prefer_vendored(&mut inputs, vendor);
+            vendor.prefer(&mut inputs);
         }
         let vendor = vendor.map(|vendor| vendor.root().to_owned());
         let plan = Plan { sample: manifests.sample, target, accelerator, groups, version, inputs, vendor, output };
@@ -225,28 +225,6 @@ impl Planner<'_> {
                 (None, None, None) => resolutions.resolve(request, choices.offline),
             })
             .collect()
-    }
-}
-
-/// What a vendor directory has is taken from there, and from nowhere else.
-fn prefer_vendored(inputs: &mut Inputs, vendor: &Vendor) {
-    let path = |sha256| vendor.file(sha256).map(ToString::to_string);
-    let interpreters = std::iter::once(&mut inputs.python).chain(&mut inputs.compiler);
-    for python in interpreters {
-        if let PythonInput::Pinned { archive, urls, .. } = &mut python.source
-            && let Some(path) = path(archive.sha256)
-        {
-            *urls = vec![path];
-        }
-    }
-    for wheel in &mut inputs.wheels {
-        let vendored = path(wheel.source.sha256);
-        wheel.source.url = vendored.or(wheel.source.url.take());
-    }
-    for file in inputs.models.iter_mut().flat_map(|model| &mut model.source.files) {
-        if let (FileSource::Remote(urls), Some(path)) = (&mut file.source, path(file.sha256)) {
-            *urls = vec![path];
-        }
     }
 }
 

@@ -7,6 +7,7 @@ use speaches_format::input::Kind;
 use speaches_format::layout;
 
 use super::stage::Contents;
+use crate::inputs::license_file::is_license_file;
 use crate::inputs::speaches::install;
 use crate::inputs::wheel::{litter, tree};
 use crate::plan::Plan;
@@ -76,7 +77,7 @@ fn installed(path: &RelativePath, site_packages: &str) -> Option<RelativePath> {
 fn licences_of_model(id: &str, tree: &Tree) -> BTreeMap<RelativePath, String> {
     let place = |path: &RelativePath| {
         let file = path.as_str().rsplit('/').next()?;
-        let holds_licence = file == "README.md" || file.to_ascii_uppercase().starts_with("LICENSE");
+        let holds_licence = file == "README.md" || is_license_file(file);
         holds_licence.then(|| format!("models/{}/{file}", id.replace('/', "--")))
     };
     tree.entries.keys().filter_map(|path| Some((path.clone(), place(path)?))).collect()

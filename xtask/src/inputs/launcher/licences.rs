@@ -11,6 +11,7 @@ use speaches_format::layout;
 
 use crate::base::digest::Sha256;
 use crate::base::failure::{Exit, Failure};
+use crate::inputs::license_file::is_license_file;
 use crate::store::tree::RelativePath;
 
 /// Where they are in a runtime.
@@ -21,8 +22,6 @@ pub const RECORD: &str = "launcher/crates.toml";
 pub const STANDARD_LIBRARY: [&str; 2] = ["launcher/rust-standard-library.html", "launcher/rust-standard-library.txt"];
 /// What is said of a launcher that brings nothing, below `licenses/`.
 const UNKNOWN: &str = "launcher/UNKNOWN.txt";
-/// How the files of a crate begin that hold a licence or say who has a right, in lower case.
-const STARTS: [&str; 6] = ["license", "licence", "unlicense", "copying", "copyright", "notice"];
 /// All notices of the standard library in one file, below the directory of a compiler.
 const ALL_NOTICES: &str = "share/doc/rust/COPYRIGHT-library.html";
 /// Where compilers have them otherwise: older ones, Arch and Fedora, Debian.
@@ -199,10 +198,7 @@ fn place(below: &str) -> Result<RelativePath> {
 
 /// The texts in a directory, by the names of their files, with the line ends of Unix.
 fn texts(directory: &Utf8Path) -> Result<BTreeMap<String, String>> {
-    let is_text = |name: &str| {
-        let name = name.to_ascii_lowercase();
-        !name.ends_with(".html") && STARTS.iter().any(|start| name.starts_with(start))
-    };
+    let is_text = |name: &str| !name.to_ascii_lowercase().ends_with(".html") && is_license_file(name);
     let read = |name: String| {
         let bytes = fs_err::read(directory.join(&name))?;
         let text = String::from_utf8_lossy(&bytes);

@@ -102,7 +102,10 @@ impl Source {
         if name.as_deref() != Some("speaches") || !files.contains_key("src/speaches/main.py") {
             bail!(
                 Failure::new(Exit::Data, format!("`{origin}` is not a speaches tree: no `pyproject.toml` of a project named `speaches` with `src/speaches/main.py`"))
-                    .hint(format!("clone {} and check out {}", manifest.repository, manifest.commit))
+                    .hint(match &manifest.directory {
+                        Some(directory) => format!("leave `--speaches-from` out: these pins are those of `{directory}`"),
+                        None => format!("clone {} and check out {}", manifest.repository, manifest.commit),
+                    })
             );
         }
         let differences = differences(&files, &manifest.files);

@@ -14,6 +14,7 @@ use wheel_archive::unpack::{self, Error, Sink};
 
 use crate::base::digest::Sha256;
 use crate::base::failure::{Exit, Failure};
+use crate::inputs::license_file::is_license_file;
 use crate::pins::lock::LockedWheel;
 use crate::store::Store;
 use crate::store::tree::{Entry, Tree, TreeWriter};
@@ -73,7 +74,6 @@ impl Sink for TreeWriter {
 pub fn licences<'a>(
     entries: impl Iterator<Item = (&'a RelativePath, &'a Entry)> + Clone,
 ) -> impl Iterator<Item = (&'a RelativePath, String)> {
-    const STARTS: [&str; 7] = ["LICENSE", "LICENCE", "COPYING", "NOTICE", "AUTHORS", "THIRDPARTY", "THIRD-PARTY"];
     let inside = |path: &'a RelativePath| Some(path.as_str().strip_prefix(SITE_PACKAGES)?.trim_start_matches('/'));
     let stem = entries.clone().find_map(|(path, _)| inside(path)?.split_once('/')?.0.strip_suffix(".dist-info"));
     entries.filter_map(move |(path, _)| {
@@ -83,7 +83,7 @@ pub fn licences<'a>(
         let file = inside.rsplit('/').next()?.to_ascii_uppercase();
         let is_code = [".PY", ".PYI", ".PYC", ".SO", ".PYD", ".DLL"].iter().any(|end| file.ends_with(end));
         let declared = rest.and_then(|rest| rest.strip_prefix("licenses/"));
-        let is_licence = declared.is_some() || STARTS.iter().any(|start| file.starts_with(start));
+        let is_licence = declared.is_some() || is_license_file(&file);
         (is_licence && !is_code).then(|| (path, format!("{stem}/{}", declared.or(rest).unwrap_or(inside))))
     })
 }
