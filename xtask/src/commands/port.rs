@@ -7,6 +7,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, bail};
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
+use downlevel::Construct;
 use similar::TextDiff;
 use walkdir::WalkDir;
 
@@ -171,7 +172,7 @@ fn table(files: &[PortedFile<'_>]) -> String {
         let mut counts = BTreeMap::<String, usize>::new();
         for finding in &file.findings {
             // What a name or an import is about says more than that it is one.
-            let named = matches!(finding.construct.to_string().as_str(), "import" | "attribute" | "builtin");
+            let named = matches!(finding.construct, Construct::Import | Construct::Attribute | Construct::Builtin);
             let construct = if named { finding.subject.clone() } else { finding.construct.to_string() };
             *counts.entry(construct.clone()).or_default() += 1;
             *totals.entry(construct).or_default() += 1;

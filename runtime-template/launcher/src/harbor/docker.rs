@@ -1,5 +1,6 @@
 //! Asking Docker, which may be absent, stopped or stuck: every question has so much time.
 
+use std::fmt;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -15,10 +16,42 @@ const PATIENCE_FOR_START: Duration = Duration::from_secs(600);
 const COLUMNS: &str = "{{.Names}}\t{{.State}}\t{{.Image}}\t{{.Command}}";
 /// What is asked about the Harbor that has started one. N.B. Podman's `ps` may not know such a column.
 const PROJECT: &str = "{{.Name}}\t{{index .Config.Labels \"com.docker.compose.project.working_dir\"}}";
-/// What there is instead of an answer when there is no Docker.
-const NO_DOCKER: &str = "there is no `docker` on PATH";
 /// What the command of the proxy has before the port that it connects to.
 const TARGET: &str = "tcp-connect:host.docker.internal:";
+
+/// Why Docker does not answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Silence {
+    /// There is no Docker.
+    NoProgram,
+    /// This is why, in one line; mostly Docker's own.
+    Other(String),
+}
+
+impl fmt::Display for Silence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoProgram => f.write_str("there is no `docker` on PATH"),
+            Self::Other(why) => f.write_str(why),
+        }
+    }
+}
+
+impl Silence {
+    /// What to do about it.
+    #[must_use]
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            Self::NoProgram => "install Docker, then run this again",
+            // N.B. These are Docker's words; it has no code for this.
+            Self::Other(why) if why.to_lowercase().contains("permission denied") => {
+                "add yourself to the group `docker` (`sudo usermod -aG docker $USER`) and log in again, then run this \
+                 again"
+            }
+            Self::Other(_) => "start Docker, then run this again",
+        }
+    }
+}
 
 /// A container, running or not.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,24 +113,24 @@ impl Container {
 /// What `docker ARGUMENTS` prints.
 ///
 /// # Errors
-/// Why it prints nothing, in one line.
-pub fn ask(arguments: &[&str]) -> Result<String, String> {
+/// Why it prints nothing.
+pub fn ask(arguments: &[&str]) -> Result<String, Silence> {
     let mut command = Command::new("docker");
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     match child::run(&mut command, PATIENCE) {
         Ok(Some(output)) if output.status.success() => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
-        Ok(Some(output)) => Err(reason(&output)),
-        Ok(None) => Err(format!("nothing within {} s", PATIENCE.as_secs())),
-        Err(error) if error.kind() == ErrorKind::NotFound => Err(NO_DOCKER.to_owned()),
-        Err(error) => Err(format!("`docker` cannot be started: {error}")),
+        Ok(Some(output)) => Err(Silence::Other(reason(&output))),
+        Ok(None) => Err(Silence::Other(format!("nothing within {} s", PATIENCE.as_secs()))),
+        Err(error) if error.kind() == ErrorKind::NotFound => Err(Silence::NoProgram),
+        Err(error) => Err(Silence::Other(format!("`docker` cannot be started: {error}"))),
     }
 }
 
 /// The containers that have one of these names.
 ///
 /// # Errors
-/// Why Docker does not answer, in one line.
-pub fn containers(names: &[String]) -> Result<Vec<Container>, String> {
+/// Why Docker does not answer.
+pub fn containers(names: &[String]) -> Result<Vec<Container>, Silence> {
     let filters = names.iter().map(|name| format!("name={name}")).collect::<Vec<_>>();
     let mut arguments = vec!["ps", "--all", "--no-trunc", "--format", COLUMNS];
     arguments.extend(filters.iter().flat_map(|filter| ["--filter", filter]));
@@ -123,18 +156,6 @@ fn project_of(name: &str, text: &str) -> Option<PathBuf> {
         .filter_map(|line| line.split_once('\t'))
         .find(|(named, _)| named.strip_prefix('/').unwrap_or(named) == name)?;
     Some(PathBuf::from(directory.trim())).filter(|directory| directory.is_absolute())
-}
-
-/// What to do when Docker does not answer.
-#[must_use]
-pub fn remedy(why: &str) -> &'static str {
-    if why.contains(NO_DOCKER) {
-        "install Docker, then run this again"
-    } else if why.to_lowercase().contains("permission denied") {
-        "add yourself to the group `docker` (`sudo usermod -aG docker $USER`) and log in again, then run this again"
-    } else {
-        "start Docker, then run this again"
-    }
 }
 
 /// Starts one service of a compose file of Harbor's, in the user's terminal. `port` is where its proxy connects to.
@@ -200,14 +221,17 @@ mod tests {
     fn each_reason_for_silence_has_a_remedy() {
         let socket =
             "permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock";
-        for (why, begin) in [
-            (NO_DOCKER, "install Docker"),
-            (socket, "add yourself to the group `docker`"),
-            ("Got permission denied while trying to connect", "add yourself to the group `docker`"),
-            ("Cannot connect to the Docker daemon", "start Docker"),
-            ("nothing within 10 s", "start Docker"),
+        let other = |why: &str| Silence::Other(why.to_owned());
+        assert_eq!(Silence::NoProgram.to_string(), "there is no `docker` on PATH");
+        for (silence, begin) in [
+            (Silence::NoProgram, "install Docker"),
+            (other(socket), "add yourself to the group `docker`"),
+            (other("Got permission denied while trying to connect"), "add yourself to the group `docker`"),
+            (other("Cannot connect to the Docker daemon"), "start Docker"),
+            (other("nothing within 10 s"), "start Docker"),
+            (other(&Silence::NoProgram.to_string()), "start Docker"),
         ] {
-            assert!(remedy(why).starts_with(begin), "{why}");
+            assert!(silence.remedy().starts_with(begin), "{silence}");
         }
     }
 }

@@ -9,7 +9,7 @@ use speaches_format::system::System;
 
 use super::background::Background;
 use super::bridge::{self, Bridge};
-use super::docker::{self, Container};
+use super::docker::{self, Container, Silence};
 use super::health;
 use super::home::Flavor;
 use super::readiness::Model;
@@ -41,6 +41,8 @@ pub enum State {
     Well(String),
     /// It is not there, or cannot be looked at, which may be meant so.
     Absent(String),
+    /// Docker does not answer.
+    Silent(Silence),
     /// It does not work.
     Wrong {
         /// What is wrong.
@@ -80,6 +82,7 @@ impl fmt::Display for Hop {
         match &self.state {
             State::Well(text) => write!(f, "{}: ok, {text}", self.name),
             State::Absent(text) => write!(f, "{}: {text}", self.name),
+            State::Silent(why) => write!(f, "{}: does not answer ({why})", self.name),
             State::Wrong { cause, advice: None } => write!(f, "{}: {cause}", self.name),
             State::Wrong { cause, advice: Some(advice) } => write!(f, "{}: {cause}; {advice}", self.name),
         }
@@ -99,7 +102,7 @@ pub fn look(background: &Background<'_>) -> Vec<Hop> {
             .is_some_and(|found| found.is_proxy() && found.other_harbor(&background.home.path).is_none());
     let mut hops = vec![service(background, running.as_ref(), is_needed)];
     if let Err(why) = &containers {
-        hops.push(Hop::absent("docker", format!("does not answer ({why})")));
+        hops.push(Hop { name: "docker", state: State::Silent(why.clone()) });
         return hops;
     }
     let mut answers_at = None;
@@ -125,7 +128,7 @@ pub fn missing(hops: &[Hop]) -> Vec<&'static str> {
 /// The first one that explains why nothing gets through: one that does not work, or Docker that does not answer.
 #[must_use]
 pub fn culprit(hops: &[Hop]) -> Option<&Hop> {
-    hops.iter().find(|hop| hop.is_wrong()).or_else(|| hops.iter().find(|hop| hop.name == "docker"))
+    hops.iter().find(|hop| hop.is_wrong()).or_else(|| hops.iter().find(|hop| matches!(hop.state, State::Silent(_))))
 }
 
 fn service(background: &Background<'_>, running: Option<&Instance>, is_needed: bool) -> Hop {
@@ -300,7 +303,8 @@ mod tests {
         assert_eq!(culprit(&[ok.clone(), none]), None);
         assert_eq!(missing(std::slice::from_ref(&ok)), ["proxy"]);
         assert!(missing(&[ok.clone(), Hop::well("proxy", "it runs")]).is_empty());
-        let docker = Hop::absent("docker", "does not answer");
+        let docker = Hop { name: "docker", state: State::Silent(Silence::NoProgram) };
+        assert_eq!(docker.to_string(), "docker: does not answer (there is no `docker` on PATH)");
         assert_eq!(culprit(&[ok, docker.clone()]), Some(&docker));
     }
 

@@ -5,8 +5,9 @@ use camino::Utf8Path;
 use serde::Deserialize;
 
 use super::chain::Chain;
-use super::finding::{Finding, Kind};
+use super::finding::Kind;
 use super::pattern::fits;
+use super::problem::Problem;
 use crate::base::failure::{Exit, Failure};
 
 /// All of `binaries.toml`.
@@ -29,8 +30,8 @@ pub struct Acceptance {
     pub files: String,
     /// The kind of finding.
     pub kind: Kind,
-    /// A part of the finding's text.
-    pub what: String,
+    /// The thing that is wrong, as [`Problem::about`] gives it; `*` stands for any text.
+    pub about: String,
     /// Why it is taken.
     pub reason: String,
     /// What does not work because of it, and where. `verify` says so each time.
@@ -49,23 +50,59 @@ impl Accepted {
             .map_err(|error| Failure::new(Exit::Data, format!("`{path}` is not as it has to be: {error}")).into())
     }
 
-    /// The entry that takes a finding about a file, given by its path below site-packages.
-    pub fn entry(&self, path: &str, finding: &Finding) -> Option<&Acceptance> {
-        self.accepted
-            .iter()
-            .find(|entry| entry.kind == finding.kind && finding.what.contains(&entry.what) && fits(&entry.files, path))
+    /// The entry that takes a problem of a file, given by its path below site-packages.
+    pub fn entry(&self, path: &str, problem: &Problem) -> Option<&Acceptance> {
+        let (kind, about) = (problem.kind(), problem.about());
+        self.accepted.iter().find(|entry| entry.kind == kind && fits(&entry.about, &about) && fits(&entry.files, path))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
     fn the_committed_manifest_is_understood_and_has_a_reason_for_everything() {
         let manifests = Utf8Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("manifests");
         for entry in Accepted::read(&manifests).unwrap().accepted {
-            assert!(!entry.what.is_empty() && entry.reason.len() > 20, "{entry:?}");
+            assert!(!entry.about.is_empty() && entry.reason.len() > 20, "{entry:?}");
         }
+    }
+
+    fn accepting(kind: &str, about: &str) -> Accepted {
+        let entry = format!("[[accepted]]\nfiles = '*'\nkind = '{kind}'\nabout = '{about}'\nreason = ''\n");
+        toml::from_str(&entry).unwrap()
+    }
+
+    #[test]
+    fn the_thing_is_compared_and_no_wording_is() {
+        let same_thing = [
+            Problem::Directory("/opt/a".to_owned()),
+            Problem::DirectoryOf { library: "b".to_owned(), directory: "/opt/a".to_owned() },
+            Problem::File("/opt/a".to_owned()),
+            Problem::Loader { path: "/opt/a".to_owned(), wanted: "c" },
+        ];
+        let sentences = same_thing.iter().map(ToString::to_string).collect::<BTreeSet<_>>();
+        assert_eq!(sentences.len(), same_thing.len());
+        for problem in &same_thing {
+            assert!(accepting("load-path", "/opt/*").entry("package/a.so", problem).is_some(), "{problem}");
+            assert!(accepting("library", "/opt/*").entry("package/a.so", problem).is_none(), "{problem}");
+            for about in ["", "opt", "it *", "*`*", "*libraries*", &problem.to_string()] {
+                assert!(accepting("load-path", about).entry("package/a.so", problem).is_none(), "{about}: {problem}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_entry_with_a_part_of_a_sentence_is_refused() {
+        let manifests = tempfile::tempdir().unwrap();
+        let manifests = Utf8Path::from_path(manifests.path()).unwrap();
+        let entry = "[[accepted]]\nfiles = '*'\nkind = 'library'\nwhat = 'it needs'\nreason = ''\n";
+        fs_err::write(manifests.join("binaries.toml"), entry).unwrap();
+        let error = Accepted::read(manifests).unwrap_err().to_string();
+        assert!(error.contains("binaries.toml` is not as it has to be"), "{error}");
+        assert!(error.contains("unknown field `what`") && error.contains("`about`"), "{error}");
     }
 }

@@ -10,9 +10,10 @@ use speaches_format::description::Head;
 use speaches_format::input;
 
 use super::Contents;
-use super::finding::{Finding, Kind};
+use super::finding::Finding;
 use super::library::{Libraries, name};
 use super::pattern::fits;
+use super::problem::Problem;
 
 /// One chain of `manifests/binaries.toml`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -47,10 +48,10 @@ pub fn check(
         .iter()
         .filter(|(path, _)| path.strip_prefix(site_packages).is_some_and(|path| fits(&chain.files, path)))
         .collect::<Vec<_>>();
-    let finding = |path: &str, what: String| Finding { path: path.to_owned(), kind: Kind::Library, what };
+    let finding = |path: &str, problem| Finding { path: path.to_owned(), problem };
     if starts.is_empty() {
         let path = format!("{site_packages}{}", chain.files);
-        return vec![finding(&path, format!("it is missing, and is for {}", chain.reason))];
+        return vec![finding(&path, Problem::NoChain { files: chain.files.clone(), reason: chain.reason.clone() })];
     }
     let mut findings = Vec::new();
     for (start, contents) in starts {
@@ -66,7 +67,8 @@ pub fn check(
         for wanted in &chain.loads {
             let is_it = |path: &String| name(path).starts_with(wanted.as_str()) && find(path).is_some();
             if !loaded.iter().any(is_it) {
-                findings.push(finding(start, format!("it does not load `{wanted}…`, which is for {}", chain.reason)));
+                let (library, reason) = (wanted.clone(), chain.reason.clone());
+                findings.push(finding(start, Problem::NotLoaded { library, reason }));
             }
         }
     }

@@ -3,10 +3,10 @@
 use object::elf;
 use object::endian::LittleEndian;
 
-use super::finding::Kind;
 use super::image::{Damaged, Image};
 use super::library::{Libraries, directory, inside};
 use super::platform::{Architecture, Platform, Version};
+use super::problem::Problem;
 
 /// The libraries of the system that a binary may need: glibc, the run-time libraries of gcc, zlib, which package
 /// managers and systemd need themselves, and the driver of a GPU, which is opened only where there is one.
@@ -188,25 +188,24 @@ fn glibc_version(version: &str) -> Option<Version> {
 }
 
 /// What is wrong with it, as a part of a runtime.
-pub fn check(found: &Elf, path: &str, platform: &Platform, libraries: &Libraries<'_>) -> Vec<(Kind, String)> {
+pub fn check(found: &Elf, path: &str, platform: &Platform, libraries: &Libraries<'_>) -> Vec<Problem> {
     let mut findings = Vec::new();
-    let (machine, name, interpreter) = match platform.architecture {
-        Architecture::X86_64 => (elf::EM_X86_64, "x86_64", "/lib64/ld-linux-x86-64.so.2"),
-        Architecture::Arm64 => (elf::EM_AARCH64, "arm64", "/lib/ld-linux-aarch64.so.1"),
+    let (machine, interpreter) = match platform.architecture {
+        Architecture::X86_64 => (elf::EM_X86_64, "/lib64/ld-linux-x86-64.so.2"),
+        Architecture::Arm64 => (elf::EM_AARCH64, "/lib/ld-linux-aarch64.so.1"),
     };
     if found.machine != machine.0 || !found.is_64_little() {
-        let bits = if found.class == elf::ELFCLASS64.0 { "64" } else { "32" };
-        let what = format!("it is for the {bits}-bit ELF machine {}, not for {name}", found.machine);
-        return vec![(Kind::Architecture, what)];
+        let bits = if found.class == elf::ELFCLASS64.0 { 64 } else { 32 };
+        return vec![Problem::ElfMachine { bits, machine: found.machine, wanted: platform.architecture }];
     }
-    if let Some(wanted) = found.interpreter.as_deref().filter(|wanted| *wanted != interpreter) {
-        findings.push((Kind::LoadPath, format!("it is started by `{wanted}` instead of `{interpreter}`")));
+    if let Some(path) = found.interpreter.as_deref().filter(|path| *path != interpreter) {
+        findings.push(Problem::Loader { path: path.to_owned(), wanted: interpreter });
     }
     let mut directories = Vec::new();
     for entry in &found.paths {
         match origin_relative(entry).and_then(|relative| inside(directory(path), relative)) {
             Some(resolved) => directories.push(resolved),
-            None => findings.push((Kind::LoadPath, format!("it looks for libraries in `{entry}`"))),
+            None => findings.push(Problem::Directory(entry.clone())),
         }
     }
     let bundled = |needed: &str| {
@@ -217,26 +216,26 @@ pub fn check(found: &Elf, path: &str, platform: &Platform, libraries: &Libraries
     };
     for needed in &found.needed {
         if needed.contains('/') {
-            findings.push((Kind::LoadPath, format!("it loads `{needed}`")));
+            findings.push(Problem::File(needed.clone()));
         } else if !SYSTEM.contains(&needed.as_str()) && !bundled(needed) {
-            findings.push((Kind::Library, format!("it needs `{needed}`")));
+            findings.push(Problem::Library(needed.clone()));
         }
     }
     if let (Some(needed), Some(floor)) = (found.glibc, platform.floor)
         && needed > floor
     {
-        findings.push((Kind::Floor, format!("it needs glibc {needed}, and the target promises {floor}")));
+        findings.push(Problem::Glibc { needed, floor });
     }
     for (library, version) in &found.versions {
         let too_new = OF_GCC_8.iter().any(|(prefix, newest)| {
             version.strip_prefix(prefix).and_then(Version::parse).is_some_and(|needed| needed > *newest)
         });
         if version == "GLIBC_PRIVATE" || (too_new && !bundled(library)) {
-            findings.push((Kind::Floor, format!("it needs {version} of `{library}`")));
+            findings.push(Problem::SymbolVersion { library: library.clone(), version: version.clone() });
         }
     }
     if found.executable_stack {
-        findings.push((Kind::Stack, "it asks for an executable stack".to_owned()));
+        findings.push(Problem::ExecutableStack);
     }
     findings
 }

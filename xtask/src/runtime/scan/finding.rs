@@ -4,8 +4,10 @@ use std::fmt;
 
 use serde::Deserialize;
 
+use super::problem::Problem;
+
 /// The kinds of findings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// It cannot be read.
@@ -45,18 +47,16 @@ impl Kind {
 }
 
 /// One thing that is wrong with one binary.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     /// Relative to the root of the runtime.
     pub path: String,
-    /// What kind it is.
-    pub kind: Kind,
-    /// What it is, in words.
-    pub what: String,
+    /// What it is.
+    pub problem: Problem,
 }
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {} ({})", self.path, self.what, self.kind.why())
+        write!(f, "{}: {} ({})", self.path, self.problem, self.problem.kind().why())
     }
 }

@@ -4,14 +4,17 @@ use object::endian::{BigEndian, LittleEndian};
 use object::macho;
 use object::read::macho::{FatArch, LoadCommandVariant, MachHeader as _};
 
-use super::finding::Kind;
 use super::image::{Damaged, Image};
 use super::library::{Libraries, directory, inside};
 use super::platform::{Architecture, Platform, Version};
+use super::problem::Problem;
 use super::signature::{self, Signature};
 
 /// The program of a process whose libraries these are: `@executable_path` is its directory.
 const EXECUTABLE: &str = "python/bin";
+
+/// What starts a program.
+const LOADER: &str = "/usr/lib/dyld";
 
 /// What a Mach-O file says about itself.
 #[derive(Debug, Default)]
@@ -29,7 +32,7 @@ pub struct MachO {
     paths: Vec<String>,
     linker: Option<String>,
     /// What is wrong with its signature, where that matters.
-    signature: Option<String>,
+    signature: Option<Problem>,
 }
 
 #[derive(Debug)]
@@ -150,17 +153,16 @@ impl MachO {
 }
 
 /// What is wrong with it, as a part of a runtime.
-pub fn check(found: &MachO, path: &str, platform: &Platform, libraries: &Libraries<'_>) -> Vec<(Kind, String)> {
+pub fn check(found: &MachO, path: &str, platform: &Platform, libraries: &Libraries<'_>) -> Vec<Problem> {
     if found.cpu != cpu(platform.architecture) {
-        let what = format!("it is for the Mach-O processor {:#x}, not for {}", found.cpu, platform.architecture);
-        return vec![(Kind::Architecture, what)];
+        return vec![Problem::MachOProcessor { processor: found.cpu, wanted: platform.architecture }];
     }
     let mut findings = Vec::new();
     if let Some(foreign) = found.foreign {
-        findings.push((Kind::Format, format!("it is for Apple's platform {foreign}, which is not macOS")));
+        findings.push(Problem::ApplePlatform(foreign));
     }
-    if let Some(linker) = found.linker.as_deref().filter(|linker| *linker != "/usr/lib/dyld") {
-        findings.push((Kind::LoadPath, format!("it is started by `{linker}` instead of `/usr/lib/dyld`")));
+    if let Some(linker) = found.linker.as_deref().filter(|linker| *linker != LOADER) {
+        findings.push(Problem::Loader { path: linker.to_owned(), wanted: LOADER });
     }
     // N.B. The name that a library gives itself (`LC_ID_DYLIB`) is no load path: those who link against it later copy
     // it. `delocate` leaves `/DLC/…` there, and refers to the file by `@loader_path`.
@@ -174,18 +176,18 @@ pub fn check(found: &MachO, path: &str, platform: &Platform, libraries: &Librari
             },
         };
         if let Some(outside) = outside {
-            findings.push((Kind::LoadPath, format!("it looks for `{}` in `{outside}`", needed.path)));
+            findings.push(Problem::DirectoryOf { library: needed.path.clone(), directory: outside.to_owned() });
         } else if !there && !needed.weak && !libraries.knows(&needed.path) {
             // What another part of the runtime has loaded before by the same name would be found too.
-            findings.push((Kind::Library, format!("it needs `{}`", needed.path)));
+            findings.push(Problem::Library(needed.path.clone()));
         }
     }
     if let (Some(needed), Some(floor)) = (found.floor, platform.floor)
         && needed > floor
     {
-        findings.push((Kind::Floor, format!("it is for macOS {needed} or newer, and the target promises {floor}")));
+        findings.push(Problem::MacOs { needed, floor });
     }
-    findings.extend(found.signature.clone().map(|what| (Kind::Signature, what)));
+    findings.extend(found.signature.clone());
     findings
 }
 

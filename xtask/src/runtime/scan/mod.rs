@@ -14,6 +14,7 @@ mod macho;
 mod pattern;
 mod pe;
 mod platform;
+mod problem;
 mod signature;
 #[cfg(test)]
 mod tests;
@@ -32,6 +33,7 @@ pub use finding::{Finding, Kind};
 use image::{Damaged, Format, Image, Source};
 use library::Libraries;
 pub use platform::{Platform, Version};
+use problem::Problem;
 
 /// What a scan found.
 #[derive(Debug, Default)]
@@ -98,9 +100,10 @@ pub fn scan(runtime: &Utf8Path, description: &Description, platform: &Platform, 
         report.findings.extend(missing);
     }
     for (path, contents) in &binaries {
-        for (kind, what) in check(contents, path, platform, &libraries) {
-            let finding = Finding { path: (*path).to_owned(), kind, what };
-            let entry = path.strip_prefix(&site_packages).and_then(|path| accepted.entry(path, &finding));
+        for problem in check(contents, path, platform, &libraries) {
+            let entry = path.strip_prefix(&site_packages).and_then(|path| accepted.entry(path, &problem));
+            let kind = problem.kind();
+            let finding = Finding { path: (*path).to_owned(), problem };
             if let Some(entry) = entry {
                 report.accepted += 1;
                 report.limits.extend(entry.limit.clone());
@@ -137,16 +140,14 @@ fn macho(image: &Image<'_>, platform: &Platform) -> Result<Option<Contents>, Dam
     macho::read(image, platform).map(|found| found.loadable.then_some(Contents::MachO(found)))
 }
 
-fn check(contents: &Contents, path: &str, platform: &Platform, libraries: &Libraries<'_>) -> Vec<(Kind, String)> {
+fn check(contents: &Contents, path: &str, platform: &Platform, libraries: &Libraries<'_>) -> Vec<Problem> {
     match contents {
         Contents::Elf(found) => elf::check(found, path, platform, libraries),
         Contents::MachO(found) => macho::check(found, path, platform, libraries),
         Contents::Pe(found) => pe::check(found, path, platform, libraries),
-        Contents::Foreign(format) => vec![(Kind::Format, format!("it is {format}, not {}", platform.format))],
-        Contents::NoSlice => {
-            vec![(Kind::Architecture, format!("it is universal, without {}", platform.architecture))]
-        }
-        Contents::Damaged(why) => vec![(Kind::Damaged, format!("it is damaged: {why}"))],
+        Contents::Foreign(format) => vec![Problem::Format { format: *format, wanted: platform.format }],
+        Contents::NoSlice => vec![Problem::NoSlice { wanted: platform.architecture }],
+        Contents::Damaged(why) => vec![Problem::Damaged(why.clone())],
     }
 }
 

@@ -5,10 +5,10 @@ use object::endian::LittleEndian;
 use object::pe;
 use speaches_format::layout;
 
-use super::finding::Kind;
 use super::image::{Damaged, Image};
 use super::library::Libraries;
 use super::platform::{Architecture, Platform};
+use super::problem::Problem;
 
 /// What every Windows 10 has, server or not, beside the `api-ms-win-` and `ext-ms-` sets. The run-time libraries of
 /// Visual C++ (`vcruntime140.dll`, `msvcp140.dll`) are not among it: they come with a program, or with their installer.
@@ -81,21 +81,22 @@ pub fn read(image: &Image<'_>) -> Result<Pe, Damaged> {
 }
 
 /// What is wrong with it, as a part of a runtime.
-pub fn check(found: &Pe, path: &str, platform: &Platform, libraries: &Libraries<'_>) -> Vec<(Kind, String)> {
+pub fn check(found: &Pe, path: &str, platform: &Platform, libraries: &Libraries<'_>) -> Vec<Problem> {
     let machine = match platform.architecture {
         Architecture::X86_64 => pe::IMAGE_FILE_MACHINE_AMD64,
         Architecture::Arm64 => pe::IMAGE_FILE_MACHINE_ARM64,
     };
     if found.machine != machine.0 {
-        let what = format!("it is for the PE machine {:#06x}, not for {}", found.machine, platform.architecture);
-        return vec![(Kind::Architecture, what)];
+        return vec![Problem::PeMachine { machine: found.machine, wanted: platform.architecture }];
     }
     let missing = found.imports.iter().filter(|import| {
         let name = import.to_lowercase();
         !is_of_the_system(&name) && !is_bundled(&name, path, libraries)
     });
-    let kind = |import: &str| if is_of_python(import) { Kind::PythonLibrary } else { Kind::Library };
-    missing.map(|import| (kind(import), format!("it needs `{import}`"))).collect()
+    let problem = |import: &String| {
+        if is_of_python(import) { Problem::PythonLibrary(import.clone()) } else { Problem::Library(import.clone()) }
+    };
+    missing.map(problem).collect()
 }
 
 fn is_of_the_system(name: &str) -> bool {

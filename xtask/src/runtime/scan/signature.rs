@@ -10,6 +10,7 @@ use sha1::Sha1;
 use sha2::{Sha256, Sha384};
 
 use super::image::{Damaged, Image};
+use super::problem::Problem;
 
 /// Where `LC_CODE_SIGNATURE` says that the signature lies.
 #[derive(Debug)]
@@ -21,9 +22,9 @@ pub struct Signature {
 }
 
 /// What is wrong with the signature of an image, if anything is.
-pub fn check(image: &Image<'_>, signature: Option<&Signature>) -> Result<Option<String>, Damaged> {
+pub fn check(image: &Image<'_>, signature: Option<&Signature>) -> Result<Option<Problem>, Damaged> {
     let Some(signature) = signature else {
-        return Ok(Some("it is not signed".to_owned()));
+        return Ok(Some(Problem::Unsigned));
     };
     let bytes = image.bytes(signature.offset, signature.size)?;
     let mut best: Option<CodeDirectory<'_>> = None;
@@ -36,7 +37,7 @@ pub fn check(image: &Image<'_>, signature: Option<&Signature>) -> Result<Option<
         }
     }
     let Some(directory) = best.filter(|directory| rank(directory) > 0) else {
-        return Ok(Some("its signature has no code directory that macOS knows".to_owned()));
+        return Ok(Some(Problem::NoCodeDirectory));
     };
     pages(image, signature, &directory)
 }
@@ -52,7 +53,7 @@ fn rank(directory: &CodeDirectory<'_>) -> u8 {
 }
 
 /// Compares the hash of every page.
-fn pages(image: &Image<'_>, signature: &Signature, directory: &CodeDirectory<'_>) -> Result<Option<String>, Damaged> {
+fn pages(image: &Image<'_>, signature: &Signature, directory: &CodeDirectory<'_>) -> Result<Option<Problem>, Damaged> {
     let header = directory.header();
     let limit = directory.code_limit();
     // 0 stands for one page that is everything, and nothing larger than 64 KiB is in use.
@@ -63,7 +64,7 @@ fn pages(image: &Image<'_>, signature: &Signature, directory: &CodeDirectory<'_>
     let size = 1_u64 << exponent;
     let count = u64::from(header.n_code_slots.get(object::endian::BigEndian));
     if limit < signature.offset || count != limit.div_ceil(size) {
-        return Ok(Some("its signature does not cover all of it".to_owned()));
+        return Ok(Some(Problem::PartlySigned));
     }
     let mut reader = image.slice(0, limit)?.reader()?;
     let mut page = vec![0; usize::try_from(size).unwrap_or(0)];
@@ -79,7 +80,7 @@ fn pages(image: &Image<'_>, signature: &Signature, directory: &CodeDirectory<'_>
             _ => Sha1::digest(page).as_slice() == expected,
         };
         if !is_right {
-            return Ok(Some(format!("its signature is not that of its bytes, from page {index} of {count} on")));
+            return Ok(Some(Problem::ChangedPage { index, count }));
         }
     }
     Ok(None)

@@ -57,7 +57,7 @@ fn scan_files(head: Head, files: &[(&str, Vec<u8>)], accepted: &Accepted) -> Rep
 fn found(target: &str, files: &[(&str, Vec<u8>)]) -> Vec<(Kind, String)> {
     let report = scan_files(head(target), files, &Accepted::default());
     assert!(report.notes.is_empty(), "{report:?}");
-    report.findings.into_iter().map(|finding| (finding.kind, finding.what)).collect()
+    report.findings.into_iter().map(|finding| (finding.problem.kind(), finding.problem.to_string())).collect()
 }
 
 /// What is found in one binary of a package, which must be one thing.
@@ -268,7 +268,7 @@ fn what_is_accepted_is_counted_and_its_limit_is_stated() {
     let entry = Acceptance {
         files: "package/*".to_owned(),
         kind: Kind::Floor,
-        what: "glibc 2.29".to_owned(),
+        about: "glibc 2.29".to_owned(),
         reason: String::new(),
         limit: Some("needs glibc 2.29".to_owned()),
     };
@@ -288,7 +288,7 @@ fn a_program_of_this_machine_is_read() {
     let report = scan_files(head(LINUX), &[("bin/other", program)], &Accepted::default());
     assert_eq!(report.binaries, 1);
     assert!(report.newest >= Some(Version::new(2, 14, 0)), "{report:?}");
-    assert!(report.findings.iter().all(|finding| finding.kind == Kind::Floor), "{report:?}");
+    assert!(report.findings.iter().all(|finding| finding.problem.kind() == Kind::Floor), "{report:?}");
 }
 
 #[test]
@@ -307,7 +307,7 @@ fn the_libraries_of_a_chain_have_to_be_loaded_and_not_only_to_be_there() {
     let accepted = Accepted { accepted: Vec::new(), chain: vec![chain] };
     let scanned = |name: &str, files: &[(&str, Vec<u8>)]| {
         let report = scan_files(Head { inputs: vec![wheel(name)], ..head(MAC) }, files, &accepted);
-        report.findings.into_iter().map(|finding| finding.what).collect::<Vec<_>>()
+        report.findings.into_iter().map(|finding| finding.problem.to_string()).collect::<Vec<_>>()
     };
     let good = [
         (EXTENSION, library(&["@loader_path/gpu/.dylibs/libbase.1.dylib"])),

@@ -49,7 +49,7 @@ fn require_docker(background: &Background<'_>) -> Result<(), Failure> {
     let name = format!("{}.{SPEACHES}", background.container_prefix);
     let found = docker::containers(std::slice::from_ref(&name)).map_err(|why| {
         Failure::new(Exit::Unavailable, format!("Docker does not answer ({why}); nothing was started"))
-            .hint(docker::remedy(&why))
+            .hint(why.remedy())
     })?;
     match found.first().and_then(|it| Some((it, it.other_harbor(&background.home.path)?))) {
         Some((container, other)) => {
@@ -166,14 +166,14 @@ fn explain(background: &Background<'_>, ended: ExitStatus, hops: &[Hop]) -> Fail
                 None => failed,
             }
         }
-        Some(Hop { state: State::Well(text) | State::Absent(text), .. }) => {
-            failure(format!(", and Docker {text}"), docker::remedy(text))
+        Some(Hop { state: State::Silent(why), .. }) => {
+            failure(format!(", and Docker does not answer ({why})"), why.remedy())
         }
-        None if ended.success() => {
+        _ if ended.success() => {
             let missing = hops::missing(hops).join(" and the ");
             failure(format!(" without the {missing}"), &format!("look into `{}`", background.log().display()))
         }
-        None => failure(
+        _ => failure(
             "; what there is between Open WebUI and the service is well".to_owned(),
             "what Harbor says above tells why",
         ),
