@@ -244,7 +244,7 @@ fn who_wants_to_know_is_told_of_requests_programs_caches_and_steps_but_no_secret
         .says(&format!("INFO xtask::store::fetch::attempt: {url}{}: ", model.path))
         .says(&format!("new in the store: `files/{}` in ", model.sha256))
         .says(" pip compile --quiet ")
-        .says("INFO xtask::base::program: ran `rustc -vV`: exit status: 0 in ")
+        .says(" -vV`: exit status: 0 in ")
         .says("INFO xtask::report::trace: Planning the runtime: over after ");
     assert!(!cold.stderr.contains("HIDDEN"), "{}", cold.stderr);
     assert_eq!(cold.stdout.trim_end(), out("cold").as_str());
