@@ -218,3 +218,59 @@ fn what_programs_read_is_all_objects() {
     let fetched = run(Fetch::from(&[format!("{}/file", server.url)]).command().arg("--json")).expect(0);
     assert!(fetched.stderr.contains("\"summary\":\"Fetched 1 file ("), "{}", fetched.stderr);
 }
+
+/// Whether a line is there because of `--verbose`: seconds and a level.
+fn is_told_of(line: &str) -> bool {
+    let mut words = line.split_whitespace();
+    words.next().is_some_and(|word| word.parse::<f64>().is_ok())
+        && words.next().is_some_and(|word| ["DEBUG", "INFO"].contains(&word))
+}
+
+#[test]
+fn who_wants_to_know_is_told_of_requests_programs_caches_and_steps_but_no_secret() {
+    let scratch = scratch();
+    let world = World::new(&scratch.path);
+    let store = scratch.path.join("store");
+    let out = |name: &str| scratch.path.join(name);
+    let url = &world.server.url;
+    let mut command = world.provision(&store, &out("cold"));
+    let hub = format!("{}/files/hub", url.replace("http://", "http://somebody:HIDDEN@"));
+    command.args(["--verbose"]).env("HF_TOKEN", "hf_HIDDEN").env("HF_ENDPOINT", hub);
+    let cold = run(&mut command).expect(0);
+    let model = world.files.iter().find(|file| file.path.ends_with("model.onnx")).unwrap();
+    let cold = cold
+        .says(&format!("DEBUG xtask::net::http: GET {url}{}", model.path))
+        .says(", with credentials: HTTP/1.1 200 OK after ")
+        .says(&format!("INFO xtask::store::fetch::attempt: {url}{}: ", model.path))
+        .says(&format!("new in the store: `files/{}` in ", model.sha256))
+        .says(" pip compile --quiet ")
+        .says(" -vV`: exit status: 0 in ")
+        .says("INFO xtask::report::trace: Planning the runtime: over after ");
+    assert!(!cold.stderr.contains("HIDDEN"), "{}", cold.stderr);
+    assert_eq!(cold.stdout.trim_end(), out("cold").as_str());
+
+    let warm = run(world.provision(&store, &out("warm")).arg("-v")).expect(0).says("found in the store: `trees/wheel/");
+    let rest = warm.stderr.lines().filter(|line| !is_told_of(line)).collect::<Vec<_>>().join("\n");
+    assert_eq!(verbs(&rest), ["Provisioning", "Finished", "Start", "Try", "Pack"], "{}", warm.stderr);
+    let plain = run(&mut world.provision(&store, &out("plain"))).expect(0);
+    assert!(!plain.stderr.lines().any(is_told_of), "{}", plain.stderr);
+
+    let some = run(world.provision(&store, &out("plain")).env("RUST_LOG", "hyper=trace,xtask::report=info")).expect(0);
+    let told = some.stderr.lines().filter(|line| is_told_of(line)).collect::<Vec<_>>();
+    assert!(!told.is_empty() && told.iter().all(|line| line.contains(" INFO xtask::report::")), "{told:?}");
+    let events = run(world.provision(&store, &out("plain")).args(["-v", "--json"])).expect(0);
+    let events = events.stderr.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).collect::<Vec<_>>();
+    assert!(events.iter().any(|event| event["event"] == "note" && is_told_of(event["text"].as_str().unwrap())));
+    run(world.provision(&store, &out("plain")).env("RUST_LOG", "a=b=c"))
+        .expect(0)
+        .says("warning: `RUST_LOG` is not understood");
+}
+
+#[test]
+fn a_redirect_is_told_of_without_its_signature() {
+    let server = Faults::start([("/file?signature=HIDDEN", vec![fetch::good()])]);
+    server.set("/moved", vec![Reply::redirect(&format!("{}/file?signature=HIDDEN", server.url))]);
+    let fetched = run(Fetch::from(&[format!("{}/moved", server.url)]).command().arg("--verbose")).expect(0);
+    let fetched = fetched.says(&format!("{0}/moved redirects to {0}/file?…\n", server.url));
+    assert!(!fetched.stderr.contains("HIDDEN"), "{}", fetched.stderr);
+}

@@ -85,7 +85,7 @@ pub struct Scratch {
 /// The tool with the shared store.
 pub fn xtask(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
-    command.args(arguments).env("SPEACHES_STORE", shared_store()).current_dir(root());
+    command.args(arguments).env("SPEACHES_STORE", shared_store()).env_remove("RUST_LOG").current_dir(root());
     command
 }
 

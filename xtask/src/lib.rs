@@ -31,6 +31,9 @@ struct Cli {
     /// Use other pins than those in manifests/
     #[arg(long, global = true, value_name = "DIR", hide = true)]
     manifests: Option<Utf8PathBuf>,
+    /// Also say what is asked of whom, found in which cache, run, and how long it takes
+    #[arg(long, short, global = true)]
+    verbose: bool,
 }
 
 #[derive(Subcommand)]
@@ -78,6 +81,7 @@ pub fn program<C: Parser>(run: impl FnOnce(&C) -> anyhow::Result<()>) -> ExitCod
 }
 
 fn run(cli: &Cli) -> anyhow::Result<()> {
+    report::trace::begin(cli.verbose);
     let root = Utf8Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask/ lies in the root");
     let manifests = cli.manifests.clone().unwrap_or_else(|| root.join("manifests"));
     match &cli.command {

@@ -6,6 +6,7 @@ use anyhow::{Result, bail};
 use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::base::failure::{Exit, Failure};
+use crate::base::program;
 
 /// The target triple of this machine, by the names of `manifests/targets.toml`.
 pub fn triple() -> &'static str {
@@ -91,11 +92,9 @@ pub fn pythons(minors: &[&str]) -> Vec<Utf8PathBuf> {
 
 /// What an interpreter says is its executable.
 fn answer(interpreter: &Utf8Path) -> Option<Utf8PathBuf> {
-    let output = Command::new(interpreter)
-        .args(["-I", "-c", "import sys; print(sys.executable)"])
-        .stdin(std::process::Stdio::null())
-        .output()
-        .ok()?;
+    let mut command = Command::new(interpreter);
+    command.args(["-I", "-c", "import sys; print(sys.executable)"]).stdin(std::process::Stdio::null());
+    let output = program::output(&mut command).ok()?;
     let path = Utf8PathBuf::from(String::from_utf8(output.stdout).ok()?.trim());
     (output.status.success() && path.is_file()).then_some(path)
 }

@@ -4,5 +4,6 @@ pub mod digest;
 pub mod failure;
 pub mod git;
 pub mod host;
+pub mod program;
 pub mod quantity;
 pub mod tarball;

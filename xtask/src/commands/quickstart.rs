@@ -110,5 +110,5 @@ fn out_of_reach(wanted: &Choices, manifests: &Manifests) -> Vec<String> {
 
 /// Whether a server answers at all; what it answers does not matter here.
 fn answers(url: &str) -> bool {
-    http::client().is_ok_and(|client| client.head(url).timeout(PATIENCE).send().is_ok())
+    http::client().is_ok_and(|client| http::send(client.head(url).timeout(PATIENCE)).is_ok())
 }

@@ -13,6 +13,7 @@ use speaches_format::description::Head;
 use speaches_format::layout::Family;
 
 use crate::base::failure::{Exit, Failure};
+use crate::base::program;
 use crate::base::quantity::counted;
 use crate::base::quantity::human_size;
 use crate::net::http;
@@ -59,7 +60,7 @@ pub struct Outcome {
 /// Whether a runtime for another system runs on this one all the same: under Rosetta or qemu.
 fn runs_here(runtime: &Utf8Path, head: &Head) -> bool {
     let launcher = runtime.join(Family::of(&head.target).launcher());
-    Command::new(launcher).arg("--version").output().is_ok_and(|output| output.status.success())
+    program::output(Command::new(launcher).arg("--version")).is_ok_and(|output| output.status.success())
 }
 
 /// Goes through all steps and prints a line for each.
@@ -97,7 +98,7 @@ pub fn smoke(runtime: &Utf8Path, sentence: &str) -> Result<Outcome> {
         for format in ["pcm", "mp3", "wav"] {
             let body = json!({ "model": speaker.id, "voice": voice, "input": sentence, "response_format": format });
             let waiting = report::for_stderr().step("Speaking", format);
-            let response = client.post(format!("{base}/v1/audio/speech")).json(&body).send()?;
+            let response = http::send(client.post(format!("{base}/v1/audio/speech")).json(&body))?;
             outcome.speech = expect_success(response)?.bytes()?.to_vec();
             check_audio(format, &outcome.speech)?;
             waiting.finish();
@@ -107,7 +108,7 @@ pub fn smoke(runtime: &Utf8Path, sentence: &str) -> Result<Outcome> {
             let part = Part::bytes(outcome.speech.clone()).file_name("speech.wav").mime_str("audio/wav")?;
             let form = Form::new().text("model", listener.id.clone()).part("file", part);
             let waiting = report::for_stderr().step("Listening", "to it");
-            let response = client.post(format!("{base}/v1/audio/transcriptions")).multipart(form).send()?;
+            let response = http::send(client.post(format!("{base}/v1/audio/transcriptions")).multipart(form))?;
             let answer: Value = expect_success(response)?.json()?;
             waiting.finish();
             let heard = answer["text"].as_str().map(str::trim).unwrap_or_default().to_owned();
@@ -164,7 +165,7 @@ fn broken(what: &str) -> Failure {
 }
 
 fn get(client: &Client, url: &str) -> Result<reqwest::blocking::Response> {
-    expect_success(client.get(url).send()?)
+    expect_success(http::send(client.get(url))?)
 }
 
 fn expect_success(response: reqwest::blocking::Response) -> Result<reqwest::blocking::Response> {
@@ -232,6 +233,7 @@ impl Service {
             .stdout(Stdio::null())
             .stderr(log.into_parts().0);
         more(&mut command);
+        tracing::info!("starts {}", program::shown(&command));
         let child = command.spawn().with_context(|| format!("cannot start `{launcher}`"))?;
         Ok(Self { child, state })
     }
@@ -253,7 +255,7 @@ impl Service {
                 ));
             }
             if let Some(base) = self.address()
-                && client.get(format!("{base}/health")).send().is_ok_and(|response| response.status().is_success())
+                && http::send(client.get(format!("{base}/health"))).is_ok_and(|response| response.status().is_success())
             {
                 return Ok(base);
             }

@@ -19,6 +19,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::base::digest::Sha256;
 use crate::base::failure::{Exit, Failure};
+use crate::base::quantity::counted;
 use crate::inputs::Inputs;
 use crate::inputs::choices::Choices;
 use crate::inputs::launcher::licences::Licence;
@@ -72,6 +73,7 @@ impl Vendor {
             }
             files.insert(file.sha256, path);
         }
+        tracing::debug!("the vendor directory `{root}` has {}", counted(files.len(), "file"));
         Ok(Self { root, document, files })
     }
 
@@ -100,7 +102,9 @@ impl Vendor {
 
     /// The file with this digest, if it is here.
     fn file(&self, sha256: Sha256) -> Option<&Utf8Path> {
-        self.files.get(&sha256).map(Utf8PathBuf::as_path)
+        let found = self.files.get(&sha256)?;
+        tracing::debug!("found in the vendor directory: `{found}`");
+        Some(found)
     }
 
     /// What a vendor directory has is taken from there, and from nowhere else.
@@ -220,7 +224,10 @@ impl Vendor {
     fn checked(&self, name: &Utf8Path, digests: &Digests) -> Result<(Sha256, Utf8PathBuf)> {
         let path = self.root.join(name);
         match self.document.files.get(name) {
-            Some(file) if digests.of(&path)? == file.sha256 => Ok((file.sha256, path)),
+            Some(file) if digests.of(&path)? == file.sha256 => {
+                tracing::debug!("found in the vendor directory: `{path}`");
+                Ok((file.sha256, path))
+            }
             _ => bail!(self.changed(&format!("`{name}`"))),
         }
     }

@@ -5,12 +5,15 @@
 //! with whoever offers it.
 
 use std::sync::OnceLock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Error, Result};
-use reqwest::blocking::{Client, ClientBuilder};
+use reqwest::blocking::{Client, ClientBuilder, RequestBuilder, Response};
+use reqwest::header::{AUTHORIZATION, RANGE};
 use reqwest::redirect::Policy;
 use reqwest::{Url, redirect};
+
+use crate::base::quantity::took;
 
 /// No honest server needs more.
 const REDIRECTS: usize = 10;
@@ -59,6 +62,31 @@ pub fn loopback(patience: Duration) -> Result<Client> {
     builder().no_proxy().timeout(patience).build().context("cannot set up HTTP")
 }
 
+/// Sends a request and waits for the head of the answer. Whoever wants to know (`--verbose`) is told.
+pub fn send(request: RequestBuilder) -> reqwest::Result<Response> {
+    let (client, request) = request.build_split();
+    let request = request?;
+    let part = request.headers().get(RANGE).and_then(|part| part.to_str().ok());
+    let part = part.map(|part| format!(", {part}")).unwrap_or_default();
+    let token = if request.headers().contains_key(AUTHORIZATION) { ", with credentials" } else { "" };
+    let asked = format!("{} {}{part}{token}", request.method(), shown(request.url().as_str()));
+    tracing::debug!("{asked}");
+    let began = Instant::now();
+    let result = client.execute(request);
+    let time = took(began.elapsed());
+    match &result {
+        Ok(response) => tracing::info!("{asked}: {:?} {} after {time}", response.version(), response.status()),
+        Err(error) => tracing::info!("{asked}: {} after {time}", cause(error)),
+    }
+    result
+}
+
+/// The innermost error: the others have the URL in them, with all of its secrets.
+fn cause(error: &reqwest::Error) -> String {
+    let sources = std::iter::successors(std::error::Error::source(error), |error| error.source());
+    sources.last().map_or_else(|| "no answer".to_owned(), ToString::to_string)
+}
+
 fn follow(attempt: redirect::Attempt<'_>) -> redirect::Action {
     let next = attempt.url();
     let text = if attempt.previous().contains(next) {
@@ -71,6 +99,8 @@ fn follow(attempt: redirect::Attempt<'_>) -> redirect::Action {
     {
         format!("the server sends us on to {}, where anybody on the way can read and change it", shown(next.as_str()))
     } else {
+        let from = attempt.previous().last().map(|url| shown(url.as_str())).unwrap_or_default();
+        tracing::info!("{from} redirects to {}", shown(next.as_str()));
         return attempt.follow();
     };
     attempt.error(text)

@@ -6,6 +6,7 @@ mod lines;
 mod log;
 mod output;
 mod progress;
+pub mod trace;
 
 use std::io::IsTerminal as _;
 
@@ -15,7 +16,7 @@ pub use progress::{Bar, Progress, Silent};
 /// Progress for programs, one JSON object a line on standard error; [`say`] and the like say things so, too.
 pub fn as_json() -> &'static dyn Progress {
     output::follow();
-    &events::Events
+    if trace::is_on() { &trace::Timed(events::Events) } else { &events::Events }
 }
 
 /// Progress for whoever watches standard error: bars for a person, a word now and then for a log.
@@ -23,5 +24,10 @@ pub fn for_stderr() -> &'static dyn Progress {
     // As cargo does: a terminal that cannot move its cursor is none for bars, and that of a CI ends up in a log.
     let draws = std::env::var_os("TERM").is_none_or(|name| name != "dumb");
     let is_ci = ["CI", "TF_BUILD"].iter().any(|name| std::env::var_os(name).is_some());
-    if std::io::stderr().is_terminal() && draws && !is_ci { &bars::Terminal } else { &log::Log }
+    match (std::io::stderr().is_terminal() && draws && !is_ci, trace::is_on()) {
+        (true, false) => &bars::Terminal,
+        (true, true) => &trace::Timed(bars::Terminal),
+        (false, false) => &log::Log,
+        (false, true) => &trace::Timed(log::Log),
+    }
 }

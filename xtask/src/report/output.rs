@@ -33,6 +33,11 @@ fn tell(text: &str, shaped: impl FnOnce(&str, Option<usize>) -> String) {
     }
 }
 
+/// Writes a line as it is, or as an event when a program follows.
+pub fn line(text: &str) {
+    tell(text, |text, _| text.to_owned());
+}
+
 /// Says how a command failed. A program that follows gets the same lines: it knows from the exit code that it failed.
 pub fn fail(text: &str) {
     let shaped = lines::prose(text, lines::width_of_stderr());

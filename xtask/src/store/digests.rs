@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
+use std::time::Instant;
 
 use anyhow::Result;
 use camino::{Utf8Path, Utf8PathBuf};
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Store;
 use crate::base::digest::Sha256;
+use crate::base::quantity::took;
 
 /// Digests of files by what the file system says about them.
 ///
@@ -70,9 +72,12 @@ impl Digests {
         if let Some(found) = self.lock().digests.get(path)
             && found.stamp == stamp
         {
+            tracing::debug!("remembered from an earlier run: the sha256 of `{path}`");
             return Ok(found.sha256);
         }
+        let began = Instant::now();
         let sha256 = Sha256::of_file(path)?;
+        tracing::debug!("hashed `{path}` in {}", took(began.elapsed()));
         let mut known = self.lock();
         known.digests.insert(path.to_owned(), Remembered { stamp, sha256 });
         known.changed = true;

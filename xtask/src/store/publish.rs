@@ -12,6 +12,7 @@ use fs_err::{File, OpenOptions};
 
 use super::Store;
 use crate::base::digest::Sha256;
+use crate::base::quantity::took;
 use crate::report;
 use crate::work::WorkDirectory;
 
@@ -126,18 +127,23 @@ impl Store {
         doing: &str,
         make: impl FnOnce() -> Result<(Utf8PathBuf, K)>,
     ) -> Result<()> {
+        let name = destination.strip_prefix(self.root()).unwrap_or(destination);
         if destination.exists() {
+            tracing::debug!("found in the store: `{name}`");
             return Ok(());
         }
         let _guard = self.lock(destination, doing)?;
         if destination.exists() {
+            tracing::debug!("made by another process meanwhile: `{name}`");
             return Ok(());
         }
+        let began = Instant::now();
         let (made, _kept) = make()?;
         if let Some(parent) = destination.parent() {
             fs_err::create_dir_all(parent)?;
         }
         fs_err::rename(made, destination)?;
+        tracing::debug!("new in the store: `{name}` in {}", took(began.elapsed()));
         Ok(())
     }
 

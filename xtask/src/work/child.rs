@@ -6,9 +6,14 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use super::open::open;
+use crate::base::program;
 
 /// Runs a command to its end with this on its standard input. On Ctrl-C it is ended, too.
 pub fn output(command: &mut Command, input: &[u8]) -> io::Result<Output> {
+    program::told(command, |command| fed(command, input))
+}
+
+fn fed(command: &mut Command, input: &[u8]) -> io::Result<Output> {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = {
         let mut open = open();

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use super::Linker;
 use crate::base::failure::{Exit, Failure};
 use crate::base::host;
+use crate::base::program;
 use crate::pins::requirements::Requirements;
 use crate::pins::target::Target;
 use crate::store::Store;
@@ -155,7 +156,7 @@ pub(super) fn compiler(rust_target: &str) -> Result<Compiler, Lacks> {
 /// What rustc answers, or why it does not.
 fn rustc(arguments: &[&str]) -> Result<String, String> {
     let compiler = host::variable("RUSTC").unwrap_or_else(|| "rustc".to_owned());
-    match Command::new(&compiler).args(arguments).output() {
+    match program::output(Command::new(&compiler).args(arguments)) {
         Ok(output) if output.status.success() => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
         Ok(output) => {
             let said = String::from_utf8_lossy(&output.stderr);

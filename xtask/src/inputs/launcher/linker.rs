@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use crate::base::program;
 use crate::pins::target::Target;
 
 /// What links a launcher.
@@ -32,6 +33,6 @@ impl Linker {
 
 /// Whether PATH has cargo-zigbuild; it may be there without the zig that it is to call.
 pub(super) fn has_zig() -> bool {
-    let asked = Command::new("cargo-zigbuild").args(["zig", "cc", "--", "--version"]).output();
+    let asked = program::output(Command::new("cargo-zigbuild").args(["zig", "cc", "--", "--version"]));
     asked.is_ok_and(|output| output.status.success())
 }

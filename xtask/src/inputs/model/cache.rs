@@ -32,6 +32,7 @@ pub fn directory(id: &str) -> String {
 /// unpinned. So does whatever is not in the manifest, which the copy in the cache says itself what it is.
 pub fn find(cache: &Utf8Path, request: &Request<'_>, digests: &Digests) -> Result<ModelInput> {
     let snapshot = Snapshot::find(cache, request)?;
+    tracing::debug!("found the model `{}` in a cache: `{}`", request.id(), snapshot.path);
     let (about, wanted) = match request {
         Request::Known(entry) => (About::of(entry), entry.file.iter().map(|file| file.path.clone()).collect()),
         Request::Any { id, .. } => {

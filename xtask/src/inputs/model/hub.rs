@@ -16,7 +16,7 @@ use crate::base::digest::Sha256;
 use crate::base::failure::{Exit, Failure};
 use crate::base::git;
 use crate::net::http;
-use crate::net::huggingface::{HUB, endpoint, file_url, token};
+use crate::net::huggingface::{HUB, endpoint, file_url, name, token};
 use crate::report;
 use crate::store::fetch::{document, mismatch};
 
@@ -81,6 +81,7 @@ pub fn revision(id: &str, revision: &str) -> Result<Revision, Trouble> {
             answer.id.escape_debug()
         ));
     }
+    tracing::debug!("{} says that {revision} of `{id}` is {}", name(), answer.sha);
     Ok(answer)
 }
 

@@ -70,8 +70,11 @@ impl Resolutions {
                 let is_pinned = entry.revision.is_some() && entry.file.iter().all(|file| pin(file).is_some());
                 let pinned = request.is_as_pinned() && is_pinned;
                 let resolution = match (pinned.then(|| pins(entry)).flatten(), known()) {
-                    (Some(pins), _) => pins,
-                    (None, Some(known)) if goes_with(known, entry) => known.clone(),
+                    (Some(pins), _) => {
+                        tracing::debug!("the model `{}` is pinned: {}", entry.id, pins.commit);
+                        pins
+                    }
+                    (None, Some(known)) if goes_with(known, entry) => remembered(&entry.id, known),
                     _ => {
                         ask_allowed()?;
                         examine(entry)?
@@ -81,7 +84,7 @@ impl Resolutions {
             }
             Request::Any { id, revision } => {
                 let mut resolution = match known() {
-                    Some(known) if known.about.is_some() => known.clone(),
+                    Some(known) if known.about.is_some() => remembered(id, known),
                     _ => {
                         ask_allowed()?;
                         explore(id, revision)?
@@ -132,6 +135,12 @@ impl Resolutions {
         }
         if changed { store.replace(&self.file, &serde_json::to_vec_pretty(&self.known)?) } else { Ok(()) }
     }
+}
+
+/// What an earlier run resolved.
+fn remembered(id: &str, known: &Resolution) -> Resolution {
+    tracing::debug!("remembered from an earlier run: the model `{id}` is {}", known.commit);
+    known.clone()
 }
 
 /// The main branch of a repository goes by the name of the repository, as in the memories that know no other.

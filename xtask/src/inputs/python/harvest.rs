@@ -17,6 +17,7 @@ use super::trim;
 use crate::base::digest::Sha256;
 use crate::base::failure::{Exit, Failure};
 use crate::base::host;
+use crate::base::program;
 use crate::pins::manifest::minor_of;
 use crate::store::tree::{RelativePath, TreeWriter};
 
@@ -81,12 +82,12 @@ impl Interpreter {
     /// Runs an interpreter and finds out what belongs to it.
     pub fn inspect(path: &Utf8Path) -> Result<Self> {
         let describe = |path: &Utf8Path| {
-            Command::new(path).args(["-I", "-B", "-c", DESCRIBE]).stdin(std::process::Stdio::null()).output().map_err(
-                |error| {
-                    Failure::new(Exit::Data, format!("`{path}` cannot be run as a Python interpreter: {error}"))
-                        .hint("`--python-from` takes an archive of python-build-standalone, or an interpreter")
-                },
-            )
+            let mut command = Command::new(path);
+            command.args(["-I", "-B", "-c", DESCRIBE]).stdin(std::process::Stdio::null());
+            program::output(&mut command).map_err(|error| {
+                Failure::new(Exit::Data, format!("`{path}` cannot be run as a Python interpreter: {error}"))
+                    .hint("`--python-from` takes an archive of python-build-standalone, or an interpreter")
+            })
         };
         let mut output = describe(path)?;
         if !output.status.success()

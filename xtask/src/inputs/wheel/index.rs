@@ -9,6 +9,8 @@ use serde::Deserialize;
 use super::uv::Uv;
 use crate::base::digest::Sha256;
 use crate::base::failure::{Exit, Failure};
+use crate::base::quantity::counted;
+use crate::net::http;
 use crate::pins::lock::LockedWheel;
 use crate::pins::target::Target;
 use crate::store::Store;
@@ -121,7 +123,12 @@ fn compile(
     }
     uv.run(&mut command, "find the wheels on your package index")?;
     let answer: Answer = toml::from_str(&fs_err::read_to_string(&answer)?).context("uv's answer is not understood")?;
-    Ok(answer.packages.into_iter().flat_map(|package| package.wheels).collect())
+    let wheels = answer.packages.into_iter().flat_map(|package| package.wheels).collect::<Vec<_>>();
+    tracing::debug!("the package index offers {}", counted(wheels.len(), "wheel"));
+    for wheel in &wheels {
+        tracing::debug!("{} is {}", wheel.sha256(), wheel.source().map_or_else(|| "nowhere".to_owned(), http::shown));
+    }
+    Ok(wheels)
 }
 
 /// The URL of each wheel that has none in its lock, matched by sha256.

@@ -7,6 +7,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::base::failure::{Exit, Failure};
 use crate::base::host;
+use crate::base::program;
 use crate::pins::requirements::Requirements;
 use crate::store::Store;
 use crate::work;
@@ -49,13 +50,16 @@ impl Uv {
                     )
                 ));
             }
+            tracing::debug!("uses the uv that `UV` names: `{executable}`");
             return Ok(Self { executable, python });
         }
         let on_path = Utf8PathBuf::from("uv");
         if version(&on_path).is_some_and(|version| version >= OLDEST) {
+            tracing::debug!("uses the uv on PATH");
             return Ok(Self { executable: on_path, python });
         }
         let executable = install(store, manifests, pythons)?;
+        tracing::debug!("uses the uv of the store: `{executable}`");
         Ok(Self { executable, python })
     }
 
@@ -90,7 +94,9 @@ impl Uv {
 }
 
 fn version(executable: &Utf8Path) -> Option<(u32, u32)> {
-    let output = Command::new(executable).arg("--version").stdin(std::process::Stdio::null()).output().ok()?;
+    let mut command = Command::new(executable);
+    command.arg("--version").stdin(std::process::Stdio::null());
+    let output = program::output(&mut command).ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     let mut numbers = text.strip_prefix("uv ")?.split(['.', ' ']);
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))

@@ -1,6 +1,7 @@
 //! One request for what is missing of a file, and what to make of its answer.
 
 use std::io::{self, Read as _};
+use std::time::Instant;
 
 use anyhow::{Context as _, Error, anyhow};
 use camino::Utf8PathBuf;
@@ -15,6 +16,7 @@ use super::partial::{self, About, Partial};
 use super::retry::{self, Patience, Wait};
 use super::setback::{Setback, passing};
 use super::space;
+use crate::base::quantity::{human_size, took};
 use crate::net::http;
 use crate::net::huggingface;
 use crate::report::Bar;
@@ -46,7 +48,11 @@ pub fn once(
         }
         _ => return Err(refused(url, &response)),
     };
-    receive(download, partial, bar, &mut response, patience, expected)?;
+    let (before, began) = (partial.length(), Instant::now());
+    let received = receive(download, partial, bar, &mut response, patience, expected);
+    let end = if received.is_ok() { "" } else { ", and not all of it" };
+    arrived(url, partial.length().saturating_sub(before), began, end);
+    received?;
     Ok(Arrival::of(&response))
 }
 
@@ -109,7 +115,7 @@ pub fn request(url: &str, patience: Patience) -> Result<RequestBuilder, Setback>
 
 /// Sends a request and waits for the head of the answer.
 pub fn send(request: RequestBuilder, patience: Patience) -> Result<Response, Setback> {
-    request.send().map_err(|error| {
+    http::send(request).map_err(|error| {
         let again = !error.is_redirect() && !error.is_builder();
         let silent = error.is_timeout() && !error.is_connect();
         let error = Error::from(error.without_url());
@@ -121,6 +127,11 @@ pub fn send(request: RequestBuilder, patience: Patience) -> Result<Response, Set
             passing(error)
         }
     })
+}
+
+/// Tells whoever wants to know what came of a body.
+pub fn arrived(url: &str, length: u64, began: Instant, end: &str) {
+    tracing::info!("{}: {} in {}{end}", http::shown(url), human_size(length), took(began.elapsed()));
 }
 
 /// What it means that a body did not go on.

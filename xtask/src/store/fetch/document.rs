@@ -3,6 +3,7 @@
 //! It is asked for as patiently as any file, but it is read into memory and begun anew after each setback.
 
 use std::io::Read as _;
+use std::time::Instant;
 
 use anyhow::{Result, anyhow};
 use reqwest::StatusCode;
@@ -40,8 +41,11 @@ fn once(url: &str, limit: u64, patience: Patience) -> Result<Vec<u8>, Setback> {
         return Err(too_large());
     }
     let mut bytes = Vec::new();
-    response.by_ref().take(limit + 1).read_to_end(&mut bytes).map_err(|error| attempt::broken(error, patience))?;
+    let began = Instant::now();
+    let read = response.by_ref().take(limit + 1).read_to_end(&mut bytes);
     let length = bytes.len() as u64;
+    attempt::arrived(url, length, began, if read.is_ok() { "" } else { ", and not all of it" });
+    read.map_err(|error| attempt::broken(error, patience))?;
     if length > limit {
         return Err(too_large());
     }

@@ -14,6 +14,7 @@ use crate::report::Bar;
 
 /// Copies a file to where it would have been downloaded to.
 pub fn copy(path: &Utf8Path, download: &Download, partial: &mut Partial, bar: &dyn Bar) -> Result<Arrival, Setback> {
+    tracing::info!("copies `{path}`");
     let mut file = File::open(path).map_err(|error| Setback::Source(error.into()))?;
     let metadata = file.metadata().map_err(|error| Setback::Source(error.into()))?;
     let total = metadata.is_file().then_some(metadata.len());

@@ -50,7 +50,10 @@ impl Store {
         name: impl Fn(usize) -> String,
         progress: &dyn Progress,
     ) -> Result<()> {
-        let missing = downloads.iter().filter(|one| !self.has_file(one.sha256, one.size)).collect::<Vec<_>>();
+        let (there, missing) = downloads.iter().partition::<Vec<_>, _>(|one| self.has_file(one.sha256, one.size));
+        for one in &there {
+            tracing::debug!("found {} in the store: `files/{}`", one.label, one.sha256);
+        }
         if missing.is_empty() {
             return Ok(());
         }
@@ -65,8 +68,7 @@ impl Store {
         for download in &missing {
             size += fs_err::metadata(self.file(download.sha256))?.len();
         }
-        let there = downloads.len() - missing.len();
-        bar.done("Fetched", &format!("{what} ({}{})", human_size(size), besides(there)));
+        bar.done("Fetched", &format!("{what} ({}{})", human_size(size), besides(there.len())));
         Ok(())
     }
 

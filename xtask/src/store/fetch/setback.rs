@@ -39,6 +39,7 @@ pub fn wait(retries: &mut Retries, setback: Setback, length: u64, label: &str) -
         return Err(Setback::Source(error.context(format!("given up after {} attempts", retries.made()))));
     };
     let pause = pause.map_err(Setback::Source)?;
+    tracing::info!("{label}: {error:#}; trying again in {} ms", pause.as_millis());
     if pause >= retry::WORTH_MENTIONING {
         report::say(&format!("{label}: {error:#}; trying again in {} s", pause.as_secs()));
     }
