@@ -8,6 +8,7 @@ use super::chain::Chain;
 use super::finding::{Finding, Kind};
 use super::pattern::fits;
 use crate::base::failure::{Exit, Failure};
+use crate::pins::manifest::shared;
 
 /// All of `binaries.toml`.
 #[derive(Debug, Default, Deserialize)]
@@ -44,7 +45,7 @@ impl Accepted {
     ///
     /// When it is not there, or not as it has to be.
     pub fn read(manifests: &Utf8Path) -> Result<Self> {
-        let path = manifests.join("binaries.toml");
+        let path = shared(manifests, "binaries.toml");
         toml::from_str(&fs_err::read_to_string(&path)?)
             .map_err(|error| Failure::new(Exit::Data, format!("`{path}` is not as it has to be: {error}")).into())
     }
