@@ -173,16 +173,20 @@ fn a_dry_run_prints_the_plan_and_writes_nothing() {
     let scratch = scratch();
     let store = scratch.path.join("store");
     let out = scratch.path.join("runtime");
-    let plan = |more: &[&str]| {
-        let mut command = xtask(&["provision", "--sample", "--dry-run", "--out", out.as_str()]);
-        run(command.args(more).env("SPEACHES_STORE", &store)).expect(0)
+    let plan_of = |which: &[&str], more: &[&str]| {
+        let mut command = xtask(&["provision", "--dry-run", "--out", out.as_str()]);
+        run(command.args(which).args(more).env("SPEACHES_STORE", &store)).expect(0)
     };
+    let plan = |more: &[&str]| plan_of(&["--sample"], more);
     let text = plan(&[]).stdout;
+    let directory = root().join("manifests/sample");
+    assert_eq!(plan_of(&["--manifests", directory.as_str()], &[]).stdout, text, "the flag is short for the directory");
     for part in ["the SAMPLE of speaches", "CPython 3.", "onnxruntime-", "to fetch", "sample/tone-speech", out.as_str()]
     {
         assert!(text.contains(part), "`{part}` is not in:\n{text}");
     }
     let plan: serde_json::Value = serde_json::from_str(&plan(&["--json"]).stdout).unwrap();
+    assert_eq!(plan["sample"], true);
     let inputs = plan["inputs"].as_array().unwrap();
     let wheels = inputs.iter().filter(|input| input["kind"] == "wheel").collect::<Vec<_>>();
     assert!(wheels.len() > 10 && wheels.iter().all(|wheel| wheel["cached"] == false && wheel["pinned"] == true));

@@ -93,7 +93,7 @@ fn the_pinned_source_is_fetched_and_checked_by_what_is_in_it() {
     let provision = |name: &str, first: Option<Vec<u8>>, second: Vec<u8>| {
         let server = Faults::start(first.map(|first| ("/gone.tar.gz", vec![Reply::data(&first)])));
         server.set(&format!("/{commit}.tar.gz"), vec![Reply::data(&second)]);
-        let text = fs_err::read_to_string(root().join("manifests/sample/speaches.toml")).unwrap();
+        let text = own_speaches();
         let text = text.replace("commit = \"\"", &format!("commit = \"{commit}\"")).replace(
             "directory = \"tests/sample/speaches\"",
             &format!("archives = [\"{}/gone.tar.gz\", \"{}/{{commit}}.tar.gz\"]", server.url, server.url),

@@ -207,7 +207,18 @@ pub fn own_manifests(to: &Utf8Path) -> Utf8PathBuf {
     for entry in root().join("manifests/sample/locks").read_dir_utf8().unwrap().map(Result::unwrap) {
         fs_err::copy(entry.path(), manifests.join("locks").join(entry.file_name())).unwrap();
     }
+    fs_err::write(manifests.join("speaches.toml"), own_speaches()).unwrap();
     manifests
+}
+
+/// The `speaches.toml` of [`own_manifests`]: the source of the sample under the name of the real one, with pinned Pythons.
+pub fn own_speaches() -> String {
+    let text = fs_err::read_to_string(root().join("manifests/sample/speaches.toml")).unwrap();
+    let identity = ["name = ", "note = ", "pythons_of_this_machine = "];
+    let (said, rest): (Vec<_>, Vec<_>) =
+        text.lines().partition(|line| identity.iter().any(|key| line.starts_with(key)));
+    assert_eq!(said.len(), identity.len(), "{text}");
+    format!("name = \"speaches\"\n{}\n", rest.join("\n"))
 }
 
 /// Replaces text in a file that has to be there.

@@ -3,6 +3,7 @@
 use camino::{Utf8Path, Utf8PathBuf};
 use speaches_format::description::{Description, File, Head, Python, SCHEMA};
 use speaches_format::input::{Input, Kind, Origin};
+use speaches_format::name::Name;
 
 use super::sha256;
 
@@ -38,7 +39,7 @@ impl Tiny {
         let head = Head {
             schema: SCHEMA,
             version: "1.0".to_owned(),
-            sample: false,
+            name: Name::SPEACHES,
             target: target.to_owned(),
             accelerator: "cpu".to_owned(),
             python: Python { version: "3.12.1".to_owned(), minor: "3.12".to_owned(), harvested: false },

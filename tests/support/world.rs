@@ -5,7 +5,8 @@ use serde_json::Value;
 
 use super::faults::{Faults, Reply};
 use super::{
-    files, json, own_manifests, python_archive, root, sample_runtime, sha256, shared_store, source_archive, xtask,
+    files, json, own_manifests, own_speaches, python_archive, root, sample_runtime, sha256, shared_store,
+    source_archive, xtask,
 };
 
 /// The commit that the sample has here.
@@ -104,7 +105,7 @@ impl World {
 
     fn speaches(&mut self) {
         let archive = format!("{}{FILES}{{commit}}.tar.gz", self.server.url);
-        let text = fs_err::read_to_string(root().join("manifests/sample/speaches.toml")).unwrap();
+        let text = own_speaches();
         let text = text
             .replace("commit = \"\"", &format!("commit = \"{COMMIT}\""))
             .replace("directory = \"tests/sample/speaches\"", &format!("archives = [\"{archive}\"]"));

@@ -35,7 +35,7 @@ pub use crate::work::{WorkDirectory, output};
 
 /// The target of this machine, and where the locks are.
 pub fn target_and_locks(manifests: &Utf8Path) -> Result<(Target, Utf8PathBuf)> {
-    let manifests = Manifests::load(manifests, false)?;
+    let manifests = Manifests::load(manifests)?;
     Ok((manifests.targets.target(triple())?, manifests.locks))
 }
 

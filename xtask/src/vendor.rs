@@ -73,7 +73,7 @@ pub fn collect(provision: &Provision<'_>, plan: &Plan, choices: &Choices, output
             accelerator: plan.accelerator.to_string(),
             without: choices.without.clone().unwrap_or_default(),
             models: choices.models.clone().unwrap_or_else(|| "default".to_owned()),
-            sample: choices.sample,
+            name: plan.name.clone(),
             allow_unpinned: choices.allow_unpinned,
         },
         python,

@@ -5,6 +5,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::hex;
 use crate::input::{Input, Kind};
+use crate::name::Name;
 use crate::system::System;
 
 /// The version of the format; readers refuse another.
@@ -61,10 +62,10 @@ fn end_of(body: &[u8]) -> String {
 pub struct Head {
     /// [`SCHEMA`]
     pub schema: u32,
+    /// What it is called.
+    pub name: Name,
     /// Version of speaches.
     pub version: String,
-    /// Whether this was made from the sample inputs and recognises no speech.
-    pub sample: bool,
     /// Rust target triple of the machines it runs on.
     pub target: String,
     /// `cpu`, `coreml` or `cuda`: which wheels are inside.
@@ -167,7 +168,7 @@ mod tests {
             head: Head {
                 schema: SCHEMA,
                 version: "1".to_owned(),
-                sample: false,
+                name: Name::SPEACHES,
                 target: "x86_64-unknown-linux-gnu".to_owned(),
                 accelerator: "cpu".to_owned(),
                 python: Python { version: "3.12.1".to_owned(), minor: "3.12".to_owned(), harvested: false },

@@ -7,6 +7,7 @@ pub mod failure;
 pub mod hex;
 pub mod input;
 pub mod layout;
+pub mod name;
 pub mod system;
 pub mod tree;
 pub mod verification;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 use speaches_format::description::Model;
+use speaches_format::name::Name;
 
 use crate::accelerators::Accelerators;
 use crate::config::words::{Precision, Provider};
@@ -35,8 +36,8 @@ pub struct ServiceSettings {
     options: ServiceOptions,
     /// The models below `models/hub`.
     bundled_models: Vec<BundledModel>,
-    /// Whether the runtime is the sample.
-    sample: bool,
+    /// What the runtime is called.
+    name: Name,
     /// What transcribes.
     transcription: Transcription,
     /// What speaks.
@@ -96,7 +97,7 @@ impl ServiceSettings {
             listeners: listening.descriptors.clone(),
             options: config.values.service.clone(),
             bundled_models: head.models.iter().map(BundledModel::of).collect(),
-            sample: head.sample,
+            name: head.name.clone(),
             transcription,
             synthesis: Synthesis {
                 provider: synthesis.provider,

@@ -75,7 +75,7 @@ class Service:
         self._state.open()
         for note in self._settings.notes:
             announce(note)
-        if self._settings.sample:
+        if self._settings.is_sample:
             announce("this is the SAMPLE, a miniature for trying out the pipeline, not the real speaches")
         announce(f"listening on {', '.join(url_of(address, self._port) for address in self._settings.host)}")
         self._announce_choices()

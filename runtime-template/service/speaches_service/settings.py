@@ -95,8 +95,8 @@ class Settings(NamedTuple):
     """Whether both models are got and warmed as soon as the port answers."""
     upload_limit: int
     """The largest body of a request, in MiB."""
-    sample: bool
-    """Whether the runtime holds the miniature of the repository instead of the real speaches."""
+    name: str
+    """What the runtime is called: `speaches`, or `speaches-sample` for the miniature of the repository."""
     transcription: Transcription
     synthesis: Synthesis
     system: str | None
@@ -109,6 +109,11 @@ class Settings(NamedTuple):
     """Whether the hub may not be asked."""
     notes: tuple[str, ...]
     """What the launcher wants to see in the log."""
+
+    @property
+    def is_sample(self) -> bool:
+        """Whether people have to be told that this is not the real speaches."""
+        return self.name == "speaches-sample"
 
 
 def take_settings(environment: MutableMapping[str, str]) -> Settings:

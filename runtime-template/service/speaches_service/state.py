@@ -58,7 +58,7 @@ class State:
             "started_at": datetime.fromtimestamp(started_at, timezone.utc).isoformat(timespec="milliseconds"),
             "exit_code": None,
             "message": None,
-            "sample": settings.sample,
+            "sample": settings.is_sample,
             "models": self._describe_models(),
             "versions": {"python": platform.python_version(), "speaches": None},
         }

@@ -77,7 +77,7 @@ class ExitCodesTest(unittest.TestCase):
 
     def test_a_missing_part_is_69_in_one_line_and_in_the_state(self) -> None:
         with tempfile.TemporaryDirectory() as directory:
-            result = run({**SETTINGS, "state_dir": directory, "sample": True})
+            result = run({**SETTINGS, "state_dir": directory, "name": "speaches-sample"})
             with open(os.path.join(directory, "status.json"), encoding="utf-8") as file:
                 status = json.load(file)
         self.assertEqual(result.returncode, 69, result.stderr)

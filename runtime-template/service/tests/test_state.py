@@ -17,8 +17,8 @@ class StateTest(unittest.TestCase):
         self.addCleanup(scratch.cleanup)
         self.directory = os.path.join(scratch.name, "deep", "state")
 
-    def make(self, directory: str | None, sample: bool = False) -> State:
-        settings = example.settings(state_dir=directory, sample=sample)
+    def make(self, directory: str | None, name: str = "speaches") -> State:
+        settings = example.settings(state_dir=directory, name=name)
         return State(settings, 8000, started_at=1_700_000_000.5)
 
     def read(self) -> dict[str, object]:
@@ -91,7 +91,7 @@ class StateTest(unittest.TestCase):
         self.assertIn(self.directory, caught.exception.message)
 
     def test_a_sample_says_so(self) -> None:
-        self.make(self.directory, sample=True).open()
+        self.make(self.directory, name="speaches-sample").open()
         self.assertIs(self.read()["sample"], True)
 
 

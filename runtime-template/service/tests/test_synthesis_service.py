@@ -62,7 +62,7 @@ class ServiceTest(unittest.TestCase):
             stt_model="sample/tone-transcription",
             voice="tone_plain",
             offline=True,
-            sample=True,
+            name="speaches-sample",
             machine_directory=os.path.join(scratch, "machine"),
             synthesis={
                 "provider": "cpu",

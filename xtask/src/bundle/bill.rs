@@ -47,7 +47,7 @@ pub fn document(runtime: &Runtime<'_>, name: &str, packed: Packed, components: &
                     property("accelerator", &head.accelerator),
                     property("python", &head.python.version),
                     property("plan", &head.plan),
-                    property("sample", if head.sample { "true" } else { "false" }),
+                    property("sample", if head.name.is_sample() { "true" } else { "false" }),
                 ],
             },
         },

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::components::Component;
 use crate::base::failure::{Exit, Failure};
+use crate::pins::manifest::shared;
 
 /// The name of the manifest.
 pub const MANIFEST: &str = "licenses.toml";
@@ -32,7 +33,7 @@ pub struct Exception {
 impl Exceptions {
     /// Reads `licenses.toml`.
     pub fn read(manifests: &Utf8Path) -> Result<Self> {
-        let path = manifests.join(MANIFEST);
+        let path = shared(manifests, MANIFEST);
         let exceptions: Self =
             toml::from_str(&fs_err::read_to_string(&path)?).with_context(|| format!("`{path}` is malformed"))?;
         for exception in &exceptions.without {

@@ -8,6 +8,7 @@ use xshell::{Shell, cmd};
 use crate::base::failure::{Exit, Failure};
 use crate::base::host;
 use crate::inputs::wheel::uv::Uv;
+use crate::pins::manifest::shared;
 use crate::store::Store;
 
 /// Run all checks and tests
@@ -65,7 +66,7 @@ impl Step {
         let service = root.join("runtime-template/service");
         let check = |check: &[&str], directory: &Utf8Path| {
             let uv = Uv::locate(&Store::locate()?, manifests, pythons)?;
-            from_index(&uv, &manifests.join("checks.txt"), check, directory)
+            from_index(&uv, &shared(manifests, "checks.txt"), check, directory)
         };
         match self {
             Self::Fmt => cmd!(shell, "cargo fmt --all --check").quiet().run()?,

@@ -149,7 +149,7 @@ fn list<'a>(lines: impl Iterator<Item = &'a str>) -> String {
 
 /// The locks that are asked for, each with its target.
 fn locks(arguments: &Arguments, manifests: &Utf8Path) -> Result<Vec<(Lock, Target)>> {
-    let targets = Manifests::load(manifests, false)?.targets;
+    let targets = Manifests::load(manifests)?.targets;
     let mut paths = arguments.locks.clone();
     if paths.is_empty() {
         for directory in ["locks", "sample/locks"] {

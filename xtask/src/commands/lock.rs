@@ -14,14 +14,14 @@ use crate::base::digest::Sha256;
 use crate::base::failure::{Exit, Failure};
 use crate::base::host;
 use crate::base::quantity::counted;
-use crate::commands::sample_pins;
+use crate::commands::{manifests, sample_pins};
 use crate::inputs::model::pins::{self, Outcome};
 use crate::inputs::speaches::pyproject;
 use crate::inputs::speaches::source::Source;
 use crate::inputs::wheel::index;
 use crate::inputs::wheel::uv::Uv;
 use crate::pins::lock::{self, GROUPS, Lock};
-use crate::pins::manifest::{Manifests, ModelsManifest};
+use crate::pins::manifest::{Manifests, ModelsManifest, shared};
 use crate::pins::target::{Accelerator, Target};
 use crate::report;
 use crate::store::Store;
@@ -30,8 +30,6 @@ use wheel_archive::name::{WheelName, normalize};
 
 /// Pythons that runtimes of speaches can have.
 const MINORS: [&str; 2] = ["3.10", "3.12"];
-/// Pythons that the sample takes from the machine it is tried on.
-const SAMPLE_MINORS: [&str; 4] = ["3.10", "3.11", "3.12", "3.13"];
 
 /// Resolve the wheels of every Python for a target and fill in the pins of models, and write both
 #[derive(Args, Debug)]
@@ -130,38 +128,21 @@ struct Resolver<'a> {
 /// Runs the subcommand.
 pub fn run(arguments: &Arguments, root: &Utf8Path, manifest_directory: &Utf8Path) -> Result<()> {
     let store = Store::locate()?;
+    let target = arguments.target.as_deref();
     if arguments.sample {
-        sample_pins::pin(root, &manifest_directory.join("sample"))?;
+        return lock_sample(target, root, &manifest_directory.join(manifests::SAMPLE), &store);
     }
-    let manifests = Manifests::load(manifest_directory, arguments.sample)?;
+    let manifests = Manifests::load(manifest_directory)?;
     // Before anything is asked for or written.
-    let target = manifests.targets.target(arguments.target.as_deref().unwrap_or(host::triple()))?;
+    let target = manifests.targets.target(target.unwrap_or(host::triple()))?;
     let accelerator = target.accelerator(arguments.accelerator.as_deref())?;
-    // The models of the sample are in this repository.
-    if !arguments.sample && arguments.only != Some(Part::Wheels) {
+    if arguments.only != Some(Part::Wheels) {
         lock_models(manifest_directory, &manifests.models)?;
     }
     if arguments.only == Some(Part::Models) {
         return Ok(());
     }
-    let departures = toml::from_str(&fs_err::read_to_string(manifest_directory.join("departures.toml"))?)
-        .context("`departures.toml` is malformed")?;
-    let resolver =
-        Resolver { uv: Uv::locate(&store, manifest_directory, &host::pythons(&["3.12"]))?, store: &store, departures };
-    if arguments.sample {
-        let (input, overrides) = (root.join(sample_pins::REQUIREMENTS), root.join(sample_pins::OVERRIDES));
-        for triple in manifests.targets.target.keys() {
-            if arguments.target.as_ref().is_some_and(|wanted| wanted != triple) {
-                continue;
-            }
-            let target = manifests.targets.target(triple)?;
-            for minor in SAMPLE_MINORS {
-                let wheels = resolver.sample(&input, &overrides, minor, &target)?;
-                write(&manifests.locks, minor, &target, target.accelerator(None)?, &[], wheels)?;
-            }
-        }
-        return Ok(());
-    }
+    let resolver = Resolver::new(&store, manifest_directory)?;
     let source = match &arguments.speaches_from {
         Some(from) => Source::read(from, &manifests.speaches, false)?,
         None => Source::fetch(&manifests.speaches)?,
@@ -175,10 +156,38 @@ pub fn run(arguments: &Arguments, root: &Utf8Path, manifest_directory: &Utf8Path
     Ok(())
 }
 
+/// Pins the sample as it is in this repository, and locks it for one target or all.
+fn lock_sample(wanted: Option<&str>, root: &Utf8Path, directory: &Utf8Path, store: &Store) -> Result<()> {
+    if let Some(wanted) = wanted {
+        Manifests::load(directory)?.targets.target(wanted)?;
+    }
+    sample_pins::pin(root, directory)?;
+    let manifests = Manifests::load(directory)?;
+    let resolver = Resolver::new(store, directory)?;
+    let (input, overrides) = (root.join(sample_pins::REQUIREMENTS), root.join(sample_pins::OVERRIDES));
+    for triple in manifests.targets.target.keys() {
+        if wanted.is_some_and(|wanted| wanted != triple) {
+            continue;
+        }
+        let target = manifests.targets.target(triple)?;
+        for minor in &manifests.speaches.pythons_of_this_machine {
+            let wheels = resolver.newest(&input, &overrides, minor, &target)?;
+            write(&manifests.locks, minor, &target, target.accelerator(None)?, &[], wheels)?;
+        }
+    }
+    Ok(())
+}
+
 /// Requirements with markers, by the groups that are in.
 type Exported = BTreeMap<Vec<String>, String>;
 
-impl Resolver<'_> {
+impl<'a> Resolver<'a> {
+    fn new(store: &'a Store, manifests: &Utf8Path) -> Result<Self> {
+        let departures = toml::from_str(&fs_err::read_to_string(shared(manifests, "departures.toml"))?)
+            .context("`departures.toml` is malformed")?;
+        Ok(Self { uv: Uv::locate(store, manifests, &host::pythons(&["3.12"]))?, store, departures })
+    }
+
     /// Resolves once for every Python and exports what each set of groups needs.
     fn resolve(&self, source: &Source, target: &Target, accelerator: Accelerator, groups: &[&str]) -> Result<Exported> {
         let step = report::for_stderr().step("Resolving", "what speaches needs");
@@ -345,7 +354,8 @@ impl Resolver<'_> {
         Some(format!("upstream has {before}: {why}"))
     }
 
-    fn sample(&self, input: &Utf8Path, overrides: &Utf8Path, minor: &str, target: &Target) -> Result<Vec<Resolved>> {
+    /// What requirements of this repository come to, whatever upstream has.
+    fn newest(&self, input: &Utf8Path, overrides: &Utf8Path, minor: &str, target: &Target) -> Result<Vec<Resolved>> {
         let step = report::for_stderr().step("Choosing", &format!("wheels for {} and Python {minor}", target.triple));
         let mut found = index::resolve(&self.uv, self.store, input, overrides, minor, target)?;
         let additions = self.additions(target).map(|one| one.requirement.clone()).collect::<Vec<_>>();

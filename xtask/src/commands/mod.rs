@@ -7,6 +7,7 @@ pub mod ci;
 pub mod fetch;
 pub mod licenses;
 pub mod lock;
+mod manifests;
 pub mod port;
 pub mod provision;
 pub mod quickstart;

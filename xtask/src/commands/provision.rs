@@ -4,11 +4,11 @@ use anyhow::Result;
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 
+use super::manifests::ManifestChoice;
 use crate::base::quantity::{counted, human_size, took};
 use crate::inputs::choices::Choices;
 use crate::inputs::vendored::Vendor;
-use crate::pins::lock;
-use crate::pins::manifest::Manifests;
+use crate::pins::manifest::{Manifests, SpeachesManifest};
 use crate::pins::target::Target;
 use crate::plan::{Plan, Planner};
 use crate::provision::Provision;
@@ -25,6 +25,8 @@ use crate::store::digests::Digests;
 pub struct Arguments {
     #[command(flatten)]
     pub choices: Choices,
+    #[command(flatten)]
+    pub manifests: ManifestChoice,
     /// Where the runtime goes [default: dist/speaches-VERSION-pyPYTHON-TARGET-ACCELERATOR]
     #[arg(long, value_name = "DIR")]
     pub out: Option<Utf8PathBuf>,
@@ -92,6 +94,7 @@ impl Provisioned {
 /// A plan with what it was made from.
 struct Prepared {
     choices: Choices,
+    manifest_directory: Utf8PathBuf,
     manifests: Manifests,
     plan: Plan,
 }
@@ -99,30 +102,35 @@ struct Prepared {
 fn prepare(
     arguments: &Arguments,
     root: &Utf8Path,
-    manifest_directory: &Utf8Path,
+    manifests: &Utf8Path,
     store: &Store,
     digests: &Digests,
 ) -> Result<Prepared> {
     let vendor = arguments.vendor.as_deref().map(Vendor::open).transpose()?;
-    let choices = vendor.as_ref().map_or(arguments.choices.clone(), |vendor| vendor.complete(&arguments.choices));
-    let manifests = Manifests::load(manifest_directory, choices.sample)?;
+    let (choices, chosen) = match &vendor {
+        Some(vendor) => (vendor.complete(&arguments.choices), arguments.manifests.clone().or_recorded(vendor.name())),
+        None => (arguments.choices.clone(), arguments.manifests.clone()),
+    };
+    let manifest_directory = chosen.directory(manifests)?;
+    let manifests = Manifests::load(&manifest_directory)?;
     let planner = Planner { root, manifests: &manifests, store, digests, vendor: vendor.as_ref() };
     let plan = planner.plan(&choices, arguments.out.as_deref())?;
     stage::check_output(&plan.output)?;
-    Ok(Prepared { choices, manifests, plan })
+    Ok(Prepared { choices, manifest_directory, manifests, plan })
 }
 
 /// Makes the runtime unless it is there.
-pub fn provision(arguments: &Arguments, root: &Utf8Path, manifest_directory: &Utf8Path) -> Result<Provisioned> {
+pub fn provision(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Result<Provisioned> {
     let started = std::time::Instant::now();
     let progress = if arguments.json { report::as_json() } else { report::for_stderr() };
     let store = Store::locate()?;
     let digests = Digests::load(&store);
     // What the user brought is hashed for the plan, which may be gigabytes.
     let step = progress.step("Planning", "the runtime");
-    let Prepared { choices, manifests, plan } = prepare(arguments, root, manifest_directory, &store, &digests)?;
+    let Prepared { choices, manifest_directory, manifests, plan } =
+        prepare(arguments, root, manifests, &store, &digests)?;
     step.finish();
-    let notes = notes(&plan, &choices);
+    let notes = notes(&plan, &manifests.speaches, &choices);
     if verify::read(&plan.output).is_ok_and(|there| there.head.plan == plan.identity().to_string()) {
         notes.iter().for_each(|note| report::say(note));
         let text = format!("`{}`: nothing to do, it was made by the same plan", super::nearby(&plan.output));
@@ -133,7 +141,7 @@ pub fn provision(arguments: &Arguments, root: &Utf8Path, manifest_directory: &Ut
     notes.iter().for_each(|note| report::say(note));
     Provision {
         root,
-        manifests: manifest_directory,
+        manifests: &manifest_directory,
         speaches: &manifests.speaches,
         store: &store,
         digests: &digests,
@@ -143,7 +151,7 @@ pub fn provision(arguments: &Arguments, root: &Utf8Path, manifest_directory: &Ut
     .run(&plan)?;
     let made = verify::read(&plan.output)?;
     let size = made.files.iter().map(|file| file.size).sum::<u64>();
-    let what = if plan.sample { "the SAMPLE runtime" } else { "the runtime" };
+    let what = plan.name.of_runtime();
     let contents = format!("{}, {}", counted(made.files.len(), "file"), human_size(size));
     let place = super::nearby(&plan.output);
     report::status("Finished", &format!("{what} `{place}` ({contents}) in {}", took(started.elapsed())));
@@ -151,20 +159,17 @@ pub fn provision(arguments: &Arguments, root: &Utf8Path, manifest_directory: &Ut
 }
 
 /// What a user should know before it starts.
-pub fn notes(plan: &Plan, choices: &Choices) -> Vec<String> {
+pub fn notes(plan: &Plan, speaches: &SpeachesManifest, choices: &Choices) -> Vec<String> {
     let without = choices.without.as_deref().unwrap_or_default();
     let mut notes = Vec::new();
     for (part, reason) in &plan.target.entry.unavailable {
-        if lock::GROUPS.contains(&part.as_str()) && !plan.sample && !without.contains(part) {
+        if speaches.parts.contains(part) && !without.contains(part) {
             notes.push(format!("note: {} goes without {part}: {reason}", plan.target.triple));
         }
     }
-    if plan.sample {
-        notes.push(
-            "note: this is the SAMPLE: it shows how provisioning works, and understands nothing but its own tones"
-                .to_owned(),
-        );
-    } else if plan.minor() == "3.10" {
+    notes.extend(speaches.note.as_ref().map(|note| format!("note: {note}")));
+    // Where Pythons are those of the machine, there is no other to choose.
+    if speaches.pythons_of_this_machine.is_empty() && plan.minor() == "3.10" {
         notes.push("note: CPython 3.10 has been past its end of life since October 2026; `--python 3.12` makes a runtime with a maintained one".to_owned());
     }
     let unpinned = plan.unpinned();

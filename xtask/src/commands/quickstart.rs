@@ -6,6 +6,7 @@ use anyhow::Result;
 use camino::Utf8Path;
 use clap::Args;
 
+use super::manifests::ManifestChoice;
 use super::provision;
 use super::smoke;
 use crate::base::quantity::took;
@@ -30,9 +31,13 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Result<()> {
     let started = Instant::now();
     let mut wanted = arguments.provision.clone();
-    if !wanted.choices.sample && !wanted.choices.offline && wanted.vendor.is_none() {
+    let urls = match wanted.choices.offline || wanted.vendor.is_some() {
+        true => Vec::new(),
+        false => needed(&wanted.choices, &Manifests::load(&wanted.manifests.directory(manifests)?)?),
+    };
+    if !urls.is_empty() {
         let step = report::for_stderr().step("Looking", "for what this machine can reach");
-        let missing = out_of_reach(&wanted.choices, &Manifests::load(manifests, false)?);
+        let missing = out_of_reach(urls);
         step.finish();
         if !missing.is_empty() {
             report::say(&format!(
@@ -40,14 +45,14 @@ pub fn run(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Resu
                  SAMPLE instead: it is made of the same parts, but it speaks in tones and understands only those.",
                 enumerated(&missing)
             ));
-            wanted.choices =
-                Choices { sample: true, python_from: wanted.choices.python_from.take(), ..Choices::default() };
+            wanted.choices = Choices { python_from: wanted.choices.python_from.take(), ..Choices::default() };
+            wanted.manifests = ManifestChoice::of_sample();
         }
     }
     let provisioned = provision::provision(&wanted, root, manifests)?;
     let runtime = &provisioned.output;
     let head = verify::read(runtime)?.head;
-    let what = if head.sample { "the SAMPLE runtime" } else { "the runtime" };
+    let what = head.name.of_runtime();
     super::print("")?;
     let outcome = smoke::smoke(runtime, smoke::SENTENCE)?;
     if !outcome.speech.is_empty() {
@@ -63,7 +68,7 @@ pub fn run(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Resu
     report::next("Start", &provisioned.start())?;
     report::result("Stop", "it with Ctrl-C; until then, ask it from another terminal:")?;
     report::next("Ask", "curl http://127.0.0.1:34331/v1/models")?;
-    let more = if head.sample {
+    let more = if head.name.is_sample() {
         "where GitHub and Hugging Face can be reached, `cargo xtask provision` makes the real one"
     } else {
         "the directory can be moved anywhere; `cargo xtask provision --help` has the choices"
@@ -81,21 +86,29 @@ fn enumerated(names: &[String]) -> String {
     }
 }
 
-/// The hosts that would be needed and do not answer. Inputs that the user brought need none.
-fn out_of_reach(wanted: &Choices, manifests: &Manifests) -> Vec<String> {
+/// The hosts that are needed, each by any of its addresses. Inputs that the user brought, that this machine has or that are
+/// in this repository need none.
+fn needed(wanted: &Choices, manifests: &Manifests) -> Vec<(&'static str, Vec<String>)> {
     let mut urls = Vec::new();
     if wanted.python_from.is_none()
+        && manifests.speaches.pythons_of_this_machine.is_empty()
         && let Some(archive) = manifests.python.release.first().and_then(|release| release.archives.values().next())
     {
         // Any of them will do.
         urls.push(("the CPython archives", manifests.python.urls(archive)));
     }
-    if wanted.speaches_from.is_none() {
+    if wanted.speaches_from.is_none() && manifests.speaches.directory.is_none() {
         urls.push(("GitHub", vec![manifests.speaches.repository.clone()]));
     }
-    if wanted.models_from.is_none() && wanted.models.as_deref() != Some("none") {
+    let has_models = wanted.models_from.is_some() || manifests.models.directory.is_some();
+    if !has_models && wanted.models.as_deref() != Some("none") {
         urls.push(("Hugging Face", vec![crate::net::huggingface::endpoint()]));
     }
+    urls
+}
+
+/// The hosts that do not answer.
+fn out_of_reach(urls: Vec<(&str, Vec<String>)>) -> Vec<String> {
     std::thread::scope(|scope| {
         let probes = urls
             .into_iter()

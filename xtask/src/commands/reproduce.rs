@@ -8,6 +8,7 @@ use clap::Args;
 use speaches_format::description::{Description, Head};
 use speaches_format::layout::{self, Family};
 
+use super::manifests::ManifestChoice;
 use super::provision;
 use crate::base::failure::{Exit, Failure};
 use crate::inputs::choices::Choices;
@@ -30,6 +31,8 @@ pub struct Arguments {
     runtime: Utf8PathBuf,
     #[command(flatten)]
     choices: Choices,
+    #[command(flatten)]
+    manifests: ManifestChoice,
     /// Take inputs from a directory that `vendor` made
     #[arg(long, value_name = "DIR")]
     vendor: Option<Utf8PathBuf>,
@@ -51,8 +54,13 @@ pub fn run(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Resu
     let work = WorkDirectory::new_in(&Store::locate()?.work())?;
     let out = work.path().join("runtime");
     let choices = complete(&arguments.choices, &there.head);
-    let vendor = arguments.vendor.clone();
-    let made = provision::Arguments { choices, out: Some(out.clone()), vendor, dry_run: false, json: false };
+    let made = provision::Arguments {
+        choices,
+        manifests: arguments.manifests.clone().or_recorded(&there.head.name),
+        out: Some(out.clone()),
+        vendor: arguments.vendor.clone(),
+        ..provision::Arguments::default()
+    };
     provision::provision(&made, root, manifests)?;
     let step = report::for_stderr().step("Comparing", "the two runtimes");
     let again = verify::read(&out)?;
@@ -85,7 +93,6 @@ fn complete(flags: &Choices, head: &Head) -> Choices {
         python: flags.python.clone().or_else(|| Some(python.clone())),
         without: flags.without.clone().or_else(|| Some(without.map(|group| (*group).to_owned()).collect())),
         models: flags.models.clone().or(Some(models)),
-        sample: flags.sample || head.sample,
         ..flags.clone()
     }
 }
@@ -95,7 +102,7 @@ fn compare(one: &Utf8Path, there: &Description, other: &Utf8Path, again: &Descri
     let mut lines = Vec::new();
     let inputs = |description: &Description| {
         let inputs = description.head.inputs.iter();
-        inputs.map(|input| ((input.kind.clone(), input.name.clone()), input.clone())).collect::<BTreeMap<_, _>>()
+        inputs.map(|input| ((input.kind, input.name.clone()), input.clone())).collect::<BTreeMap<_, _>>()
     };
     let (then, now) = (inputs(there), inputs(again));
     for (key, input) in &then {

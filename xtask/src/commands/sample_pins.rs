@@ -27,6 +27,13 @@ const MODELS: [(&str, &str, Option<&str>); 2] = [
 
 const MADE: &str = "# Made by `cargo xtask lock --sample` from what is in `tests/sample`.\n\n";
 
+/// What the sample is, and that it takes a Python from the machine it is tried on.
+const IDENTITY: &str = "\
+name = \"speaches-sample\"
+note = \"this is the SAMPLE: it shows how provisioning works, and understands nothing but its own tones\"
+pythons_of_this_machine = [\"3.12\", \"3.11\", \"3.10\", \"3.13\"]
+";
+
 /// Writes `speaches.toml`, `speaches.files` and `models.toml` of the sample.
 pub fn pin(root: &Utf8Path, directory: &Utf8Path) -> Result<()> {
     let mut files = BTreeMap::new();
@@ -43,7 +50,7 @@ pub fn pin(root: &Utf8Path, directory: &Utf8Path) -> Result<()> {
     let pyproject: toml::Table = toml::from_str(std::str::from_utf8(&files["pyproject.toml"])?)?;
     let version = pyproject["project"]["version"].as_str().context("the sample has no version")?;
     let manifest = format!(
-        "{MADE}repository = \"this repository\"\ncommit = \"\"\ntree = \"{}\"\nversion = \"{version}\"\n\
+        "{MADE}{IDENTITY}repository = \"this repository\"\ncommit = \"\"\ntree = \"{}\"\nversion = \"{version}\"\n\
          license = \"MIT OR Apache-2.0\"\ndirectory = \"{SOURCE}\"\nfiles_sha256 = \"{}\"\n",
         source::git_tree(&files, &listed),
         Sha256::of(list.as_bytes())

@@ -78,7 +78,8 @@ pub fn smoke(runtime: &Utf8Path, sentence: &str) -> Result<Outcome> {
     let mut service = Service::start(&runtime, &head)?;
     let base = service.wait()?;
     waiting.finish();
-    steps.done("Answers", &format!("at {base}{}", if head.sample { " (SAMPLE)" } else { "" }))?;
+    let label = head.name.label().map(|label| format!(" ({label})")).unwrap_or_default();
+    steps.done("Answers", &format!("at {base}{label}"))?;
 
     let client = http::loopback(START)?;
     let models: Value = get(&client, &format!("{base}/v1/models"))?.json()?;

@@ -4,6 +4,7 @@ use anyhow::Result;
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 
+use super::manifests::ManifestChoice;
 use super::provision::notes;
 use crate::base::quantity::human_size;
 use crate::base::quantity::{counted, took};
@@ -25,30 +26,33 @@ pub struct Arguments {
     directory: Utf8PathBuf,
     #[command(flatten)]
     choices: Choices,
+    #[command(flatten)]
+    manifests: ManifestChoice,
     /// Tell the progress as JSON on standard error
     #[arg(long)]
     json: bool,
 }
 
 /// Runs the subcommand.
-pub fn run(arguments: &Arguments, root: &Utf8Path, manifest_directory: &Utf8Path) -> Result<()> {
+pub fn run(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Result<()> {
     let started = std::time::Instant::now();
     let progress = if arguments.json { report::as_json() } else { report::for_stderr() };
     let choices = &arguments.choices;
+    let manifest_directory = arguments.manifests.directory(manifests)?;
     let output = camino::absolute_utf8(&arguments.directory)?;
     vendor::check_output(&output)?;
     let store = Store::locate()?;
     let digests = Digests::load(&store);
-    let manifests = Manifests::load(manifest_directory, choices.sample)?;
+    let manifests = Manifests::load(&manifest_directory)?;
     let planner = Planner { root, manifests: &manifests, store: &store, digests: &digests, vendor: None };
     let step = progress.step("Planning", "what is needed");
     let plan = planner.plan(choices, None)?;
     step.finish();
     report::status("Vendoring", &plan.shown(&store).summary());
-    notes(&plan, choices).iter().for_each(|note| report::say(note));
+    notes(&plan, &manifests.speaches, choices).iter().for_each(|note| report::say(note));
     let provision = Provision {
         root,
-        manifests: manifest_directory,
+        manifests: &manifest_directory,
         speaches: &manifests.speaches,
         store: &store,
         digests: &digests,

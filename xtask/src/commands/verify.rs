@@ -80,7 +80,7 @@ pub fn report(runtime: &Utf8Path, manifests: &Utf8Path) -> Result<()> {
 /// Looks at the binaries of a runtime as the loader of its target will. One that is not fit for it is an error.
 fn scan_binaries(runtime: &Utf8Path, description: &Description, manifests: &Utf8Path) -> Result<(Platform, Report)> {
     let head = &description.head;
-    let targets = Manifests::load(manifests, head.sample)?.targets;
+    let targets = Manifests::load(manifests)?.targets;
     let platform = Platform::of(&targets.target(&head.target)?, &head.python.minor)?;
     let step = report::for_stderr().step("Looking", "at the binaries");
     let report = scan::scan(runtime, description, &platform, &Accepted::read(manifests)?)?;

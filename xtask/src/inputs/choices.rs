@@ -43,7 +43,4 @@ pub struct Choices {
     /// Take a speaches tree or a CPython archive that is not the pinned one, and record it
     #[arg(long)]
     pub allow_unpinned: bool,
-    /// Make a runtime of the sample in this repository, which shows the way but recognises no speech
-    #[arg(long)]
-    pub sample: bool,
 }

@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Result, bail};
 use camino::{Utf8Path, Utf8PathBuf};
+use speaches_format::name::Name;
 
 use crate::base::digest::Sha256;
 use crate::base::failure::{Exit, Failure};
@@ -81,7 +82,6 @@ impl Vendor {
     pub fn complete(&self, choices: &Choices) -> Choices {
         let mut choices = choices.clone();
         let chosen = &self.document.chosen;
-        choices.sample |= chosen.sample;
         choices.allow_unpinned |= chosen.allow_unpinned;
         choices.without.get_or_insert_with(|| chosen.without.clone());
         choices.models.get_or_insert_with(|| chosen.models.clone());
@@ -93,6 +93,11 @@ impl Vendor {
             }
         }
         choices
+    }
+
+    /// What runtimes are called that are made of it.
+    pub fn name(&self) -> &Name {
+        &self.document.chosen.name
     }
 
     /// Its directory.

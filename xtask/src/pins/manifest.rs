@@ -6,13 +6,14 @@ use anyhow::{Context as _, Result, bail};
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use speaches_format::name::Name;
 
 use crate::base::digest::Sha256;
 use crate::base::failure::{Exit, Failure};
 use crate::pins::requirements::Requirements;
 use crate::pins::target::TargetsManifest;
 
-/// Everything in `manifests/` but the locks.
+/// Everything in a directory of manifests but the locks.
 #[derive(Debug)]
 pub struct Manifests {
     /// Targets and what exists for them.
@@ -27,26 +28,30 @@ pub struct Manifests {
     pub locks: Utf8PathBuf,
     /// What links launchers for other systems.
     pub linker: Requirements,
-    /// Whether these are the inputs of the sample.
-    pub sample: bool,
 }
 
 impl Manifests {
-    /// Reads `directory`, or for the sample what `directory/sample` puts in place of it.
-    pub fn load(directory: &Utf8Path, sample: bool) -> Result<Self> {
-        let inputs = if sample { directory.join("sample") } else { directory.to_owned() };
-        let mut speaches: SpeachesManifest = read(&inputs.join("speaches.toml"))?;
-        speaches.read_files(&inputs.join("speaches.files"))?;
+    /// Reads a directory.
+    pub fn load(directory: &Utf8Path) -> Result<Self> {
+        let mut speaches = SpeachesManifest::read(directory)?;
+        speaches.read_files(&directory.join("speaches.files"))?;
         Ok(Self {
-            targets: read(&directory.join("targets.toml"))?,
-            python: read(&directory.join("python.toml"))?,
+            targets: read(&shared(directory, "targets.toml"))?,
+            python: read(&shared(directory, "python.toml"))?,
             speaches,
-            models: read(&inputs.join("models.toml"))?,
-            locks: inputs.join("locks"),
-            linker: Requirements::read(&directory.join("zig.txt"))?,
-            sample,
+            models: read(&directory.join("models.toml"))?,
+            locks: directory.join("locks"),
+            linker: Requirements::read(&shared(directory, "zig.txt"))?,
         })
     }
+}
+
+/// A file that is not about what runtimes are made of. Directories in a directory of manifests share those that it has, as
+/// `sample/` does; what a runtime is made of, `speaches.toml`, `models.toml` and the locks, each has for itself.
+pub fn shared(directory: &Utf8Path, name: &str) -> Utf8PathBuf {
+    let own = directory.join(name);
+    let above = directory.join("..").join(name);
+    if !own.exists() && above.exists() { above } else { own }
 }
 
 fn read<T: DeserializeOwned>(path: &Utf8Path) -> Result<T> {
@@ -132,9 +137,19 @@ impl PythonManifest {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SpeachesManifest {
+    /// What runtimes of it are called.
+    pub name: Name,
+    /// What people should know of it before they wait for it.
+    pub note: Option<String>,
+    /// Its optional parts.
+    #[serde(default)]
+    pub parts: Vec<String>,
+    /// Minor versions, best first, when runtimes take whatever Python the machine that makes them has.
+    #[serde(default)]
+    pub pythons_of_this_machine: Vec<String>,
     /// Home of the source.
     pub repository: String,
-    /// Pinned commit, or for the sample none.
+    /// Pinned commit, or none for what lies in this repository.
     pub commit: String,
     /// git's tree id of that commit.
     pub tree: String,
@@ -145,7 +160,7 @@ pub struct SpeachesManifest {
     /// Source archives; `{commit}` stands for the commit.
     #[serde(default)]
     pub archives: Vec<String>,
-    /// Where the source lies in this repository, for the sample.
+    /// Where the source lies, if that is in this repository.
     pub directory: Option<Utf8PathBuf>,
     /// sha256 of `speaches.files`.
     pub files_sha256: Sha256,
@@ -166,6 +181,11 @@ pub struct PinnedFile {
 }
 
 impl SpeachesManifest {
+    /// Reads that of a directory, without the list of its files.
+    pub fn read(directory: &Utf8Path) -> Result<Self> {
+        read(&directory.join("speaches.toml"))
+    }
+
     fn read_files(&mut self, path: &Utf8Path) -> Result<()> {
         let text = fs_err::read_to_string(path)?;
         let found = Sha256::of(text.as_bytes());
@@ -193,7 +213,7 @@ impl SpeachesManifest {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelsManifest {
-    /// Where the hub cache with these models lies in this repository, for the sample.
+    /// Where the hub cache with these models lies, if that is in this repository.
     pub directory: Option<Utf8PathBuf>,
     /// Every model.
     pub model: Vec<ModelEntry>,

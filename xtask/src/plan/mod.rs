@@ -7,6 +7,7 @@ mod show;
 pub use planner::Planner;
 
 use camino::Utf8PathBuf;
+use speaches_format::name::Name;
 
 use crate::base::digest::Sha256;
 use crate::inputs::{Facts, Inputs};
@@ -23,8 +24,8 @@ pub struct Plan {
     pub accelerator: Accelerator,
     /// Optional parts that are in.
     pub groups: Vec<String>,
-    /// Whether these are the inputs of the sample.
-    pub sample: bool,
+    /// What the runtime is called.
+    pub name: Name,
     /// Version of speaches.
     pub version: String,
     /// What it is made of.
@@ -43,7 +44,7 @@ impl Plan {
         let models = models.iter().map(|model| model.facts.sha256).collect::<Vec<_>>();
         Sha256::of_json(&(
             VERSION,
-            (&self.target.triple, self.accelerator, &self.groups, self.sample, &self.version),
+            (&self.target.triple, self.accelerator, &self.groups, &self.name, &self.version),
             (python.source.version(), python.source.key(), self.compiles()),
             speaches.source.key(),
             wheels,
@@ -70,7 +71,6 @@ impl Plan {
 }
 
 /// The name of a runtime's directory.
-pub fn directory_name(version: &str, minor: &str, target: &str, accelerator: Accelerator, sample: bool) -> String {
-    let name = if sample { "speaches-sample" } else { "speaches" };
+pub fn directory_name(name: &Name, version: &str, minor: &str, target: &str, accelerator: Accelerator) -> String {
     format!("{name}-{version}-py{minor}-{target}-{accelerator}")
 }

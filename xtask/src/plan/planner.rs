@@ -28,7 +28,7 @@ use crate::store::digests::Digests;
 pub struct Planner<'a> {
     /// Root of this repository.
     pub root: &'a Utf8Path,
-    /// The committed pins, or those of the sample.
+    /// The pins.
     pub manifests: &'a Manifests,
     /// The cache.
     pub store: &'a Store,
@@ -44,7 +44,7 @@ impl Planner<'_> {
         let Self { root, manifests, vendor, .. } = *self;
         let target = manifests.targets.target(choices.target.as_deref().unwrap_or(host::triple()))?;
         let accelerator = target.accelerator(choices.accelerator.as_deref())?;
-        let groups = groups(choices.without.as_deref().unwrap_or_default(), manifests.sample)?;
+        let groups = groups(choices.without.as_deref().unwrap_or_default())?;
         let (python, lock) = self.python(choices, &target, accelerator)?;
         let compiler = self.compiler(&python, &target)?;
         let groups = groups.into_iter().filter(|group| lock.groups.contains(group)).collect::<Vec<_>>();
@@ -77,11 +77,11 @@ impl Planner<'_> {
         let output = match out {
             Some(output) => camino::absolute_utf8(output)?,
             None => root.join("dist").join(directory_name(
+                &speaches.name,
                 &version,
                 python.minor(),
                 &target.triple,
                 accelerator,
-                manifests.sample,
             )),
         };
         let served = models.iter().filter(|model| model.about.serves.is_empty());
@@ -104,7 +104,7 @@ impl Planner<'_> {
             vendor.prefer(&mut inputs);
         }
         let vendor = vendor.map(|vendor| vendor.root().to_owned());
-        let plan = Plan { sample: manifests.sample, target, accelerator, groups, version, inputs, vendor, output };
+        let plan = Plan { name: speaches.name.clone(), target, accelerator, groups, version, inputs, vendor, output };
         if choices.locked {
             let unpinned = plan.unpinned();
             if !unpinned.is_empty() {
@@ -157,7 +157,7 @@ impl Planner<'_> {
         python.compiler(&self.manifests.python, &self.manifests.targets)
     }
 
-    /// Which Python, and from where: for the sample, whatever this machine has that there is a lock for.
+    /// Which Python, and from where: if the manifests say so, whatever this machine has that there is a lock for.
     fn python_choice(
         &self,
         choices: &Choices,
@@ -165,17 +165,18 @@ impl Planner<'_> {
         accelerator: Accelerator,
     ) -> Result<(String, Option<Utf8PathBuf>)> {
         let manifests = self.manifests;
-        if !manifests.sample || choices.python_from.is_some() {
+        let known = manifests.speaches.pythons_of_this_machine.iter().map(String::as_str).collect::<Vec<_>>();
+        if known.is_empty() || choices.python_from.is_some() {
             let wanted = match (&choices.python, &choices.python_from) {
                 (Some(wanted), _) => wanted.clone(),
-                (None, Some(from)) if manifests.sample => minor_of(&python::version_at(from)?).to_owned(),
+                (None, Some(from)) if !known.is_empty() => minor_of(&python::version_at(from)?).to_owned(),
                 (None, _) => manifests.python.default.clone(),
             };
             return Ok((wanted, choices.python_from.clone()));
         }
         let minors = choices.python.iter().map(String::as_str).collect::<Vec<_>>();
         let mut seen = Vec::new();
-        for path in host::pythons(if minors.is_empty() { &["3.12", "3.11", "3.10", "3.13"] } else { &minors }) {
+        for path in host::pythons(if minors.is_empty() { &known } else { &minors }) {
             let interpreter = match Interpreter::inspect(&path) {
                 Ok(interpreter) => interpreter,
                 Err(error) => {
@@ -228,14 +229,13 @@ impl Planner<'_> {
     }
 }
 
-fn groups(without: &[String], sample: bool) -> Result<Vec<String>> {
+fn groups(without: &[String]) -> Result<Vec<String>> {
     if let Some(unknown) = without.iter().find(|part| !lock::GROUPS.contains(&part.as_str())) {
         bail!(
             Failure::new(Exit::Usage, format!("there is no optional part `{unknown}`"))
                 .hint(format!("`--without` takes {}", lock::GROUPS.join(", ")))
         );
     }
-    // The sample has no optional parts.
-    let all = if sample { &[][..] } else { &lock::GROUPS[..] };
-    Ok(all.iter().filter(|group| !without.iter().any(|part| part == *group)).map(|group| (*group).to_owned()).collect())
+    let wanted = lock::GROUPS.iter().filter(|group| !without.iter().any(|part| part == *group));
+    Ok(wanted.map(|group| (*group).to_owned()).collect())
 }

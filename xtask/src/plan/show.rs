@@ -69,7 +69,7 @@ impl<'a> Shown<'a> {
             accelerator: plan.accelerator,
             python: plan.inputs.python.source.version(),
             groups: &plan.groups,
-            sample: plan.sample,
+            sample: plan.name.is_sample(),
             version: &plan.version,
             plan: plan.identity(),
             output: &plan.output,
@@ -134,8 +134,7 @@ impl<'a> Shown<'a> {
 
     /// What it is that a runtime is made of.
     fn subject(&self) -> String {
-        let sample = if self.plan.sample { "the SAMPLE of speaches" } else { "speaches" };
-        format!("{sample} {}", self.plan.version)
+        format!("{} {}", self.plan.name.title(), self.plan.version)
     }
 
     fn missing(&self) -> impl Iterator<Item = &'a Facts> {

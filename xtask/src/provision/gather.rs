@@ -45,7 +45,7 @@ impl Provision<'_> {
 
     /// The archive of an interpreter that has to be fetched.
     pub fn python_archive(&self, plan: &Plan, python: &PythonInput) -> Result<()> {
-        self.fetch(plan, python.download().into_iter().collect(), |_| format!("CPython {}", python.version()))
+        self.fetch(plan, python.download().as_slice(), |_| format!("CPython {}", python.version()))
     }
 
     /// All wheels, unpacked.
@@ -146,7 +146,7 @@ impl Provision<'_> {
             bail!(self.forbidden_by(by, plan, &missing.label));
         }
         let count = counted(models.len(), "model");
-        self.fetch(plan, downloads, |files| format!("{} of {count}", counted(files, "file")))?;
+        self.fetch(plan, &downloads, |files| format!("{} of {count}", counted(files, "file")))?;
         Resolutions::load(self.store).remember(self.store, &models)?;
         let step = self.progress.step("Laying out", &count);
         let trees =
@@ -172,13 +172,13 @@ impl Provision<'_> {
     }
 
     /// Fetches files, unless that is forbidden.
-    fn fetch(&self, plan: &Plan, downloads: Vec<Download>, name: impl Fn(usize) -> String) -> Result<()> {
-        for download in &downloads {
+    fn fetch(&self, plan: &Plan, downloads: &[Download], name: impl Fn(usize) -> String) -> Result<()> {
+        for download in downloads {
             if self.offline && !self.store.has_file(download.sha256, download.size) && !download.is_local() {
                 bail!(self.forbidden(plan, &download.label));
             }
         }
-        self.store.fetch_all(&downloads, name, self.progress)
+        self.store.fetch_all(downloads, name, self.progress)
     }
 
     fn forbidden(&self, plan: &Plan, what: &str) -> Failure {

@@ -22,7 +22,7 @@ pub fn head(plan: &Plan, python: &Tree, bytecode: bool) -> Head {
     Head {
         schema: SCHEMA,
         version: plan.version.clone(),
-        sample: plan.sample,
+        name: plan.name.clone(),
         target: plan.target.triple.clone(),
         accelerator: plan.accelerator.to_string(),
         python: Python {

@@ -23,7 +23,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     if arguments.json {
         super::print_json(&json!({
             "speaches": head.version,
-            "sample": head.sample,
+            "sample": head.name.is_sample(),
             "target": head.target,
             "accelerator": head.accelerator,
             "python": head.python.version,
@@ -43,9 +43,9 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 #[must_use]
 pub fn describe(runtime: &OwnRuntime) -> String {
     let head = &runtime.head;
-    let sample = if head.sample { " SAMPLE" } else { "" };
+    let label = head.name.label().map(|label| format!(" {label}")).unwrap_or_default();
     format!(
-        "speaches{sample} {} for {} ({}), Python {}, launcher {}",
+        "speaches{label} {} for {} ({}), Python {}, launcher {}",
         head.version,
         head.target,
         head.accelerator,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
 use speaches_format::input::Origin;
+use speaches_format::name::Name;
 
 use crate::base::digest::Sha256;
 use crate::inputs::launcher::Linker;
@@ -19,7 +20,7 @@ pub const MODELS: &str = "models";
 /// The launcher, and the licences of what is linked into it.
 pub const LAUNCHER: &str = "launcher";
 /// Raised whenever older tools would misread a document.
-pub const SCHEMA: u32 = 2;
+pub const SCHEMA: u32 = 3;
 
 /// `vendor.json`
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -43,7 +44,7 @@ pub struct Chosen {
     pub accelerator: String,
     pub without: Vec<String>,
     pub models: String,
-    pub sample: bool,
+    pub name: Name,
     pub allow_unpinned: bool,
 }
 

@@ -8,6 +8,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use crate::base::failure::{Exit, Failure};
 use crate::base::host;
 use crate::base::program;
+use crate::pins::manifest::shared;
 use crate::pins::requirements::Requirements;
 use crate::store::Store;
 use crate::work;
@@ -106,6 +107,6 @@ fn version(executable: &Utf8Path) -> Option<(u32, u32)> {
 fn install(store: &Store, manifests: &Utf8Path, pythons: &[Utf8PathBuf]) -> Result<Utf8PathBuf> {
     let need = "uv is needed to find wheels on your package index. There is none on PATH";
     let hint = "install uv, or pip for one of these Pythons (on Debian and Ubuntu `apt install python3-pip`), or name a uv with `UV=/path/to/uv`";
-    let directory = Requirements::read(&manifests.join("uv.txt"))?.install(store, pythons, need, hint)?;
+    let directory = Requirements::read(&shared(manifests, "uv.txt"))?.install(store, pythons, need, hint)?;
     Ok(directory.join("bin/uv").with_extension(std::env::consts::EXE_EXTENSION))
 }

@@ -9,6 +9,7 @@ use super::finding::Kind;
 use super::pattern::fits;
 use super::problem::Problem;
 use crate::base::failure::{Exit, Failure};
+use crate::pins::manifest::shared;
 
 /// All of `binaries.toml`.
 #[derive(Debug, Default, Deserialize)]
@@ -45,7 +46,7 @@ impl Accepted {
     ///
     /// When it is not there, or not as it has to be.
     pub fn read(manifests: &Utf8Path) -> Result<Self> {
-        let path = manifests.join("binaries.toml");
+        let path = shared(manifests, "binaries.toml");
         toml::from_str(&fs_err::read_to_string(&path)?)
             .map_err(|error| Failure::new(Exit::Data, format!("`{path}` is not as it has to be: {error}")).into())
     }

@@ -6,6 +6,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use images::{ARM64, Elf, MachO, X86_64, pe, universal};
 use speaches_format::description::{File, Python, SCHEMA};
 use speaches_format::input::Input;
+use speaches_format::name::Name;
 
 use super::accepted::Acceptance;
 use super::*;
@@ -18,7 +19,7 @@ const PACKAGE: &str = "python/lib/python3.12/site-packages/package/module.so";
 
 fn platform(target: &str) -> Platform {
     let manifests = Utf8Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("manifests");
-    let targets = Manifests::load(&manifests, false).unwrap().targets;
+    let targets = Manifests::load(&manifests).unwrap().targets;
     Platform::of(&targets.target(target).unwrap(), "3.12").unwrap()
 }
 
@@ -26,7 +27,7 @@ fn head(target: &str) -> Head {
     Head {
         schema: SCHEMA,
         version: "1".to_owned(),
-        sample: false,
+        name: Name::SPEACHES,
         target: target.to_owned(),
         accelerator: "cpu".to_owned(),
         python: Python { version: "3.12.1".to_owned(), minor: "3.12".to_owned(), harvested: false },

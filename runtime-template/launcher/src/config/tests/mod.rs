@@ -9,6 +9,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 use speaches_format::description::{Head, Model, Python, SCHEMA};
 use speaches_format::failure::{Exit, Failure};
+use speaches_format::name::Name;
 use speaches_format::system::System;
 
 use super::kind::Place;
@@ -29,7 +30,7 @@ pub fn head() -> Head {
     Head {
         schema: SCHEMA,
         version: "1".into(),
-        sample: false,
+        name: Name::SPEACHES,
         target: "x86_64-unknown-linux-gnu".into(),
         accelerator: "cpu".into(),
         python: Python { version: "3.12.1".into(), minor: "3.12".into(), harvested: false },

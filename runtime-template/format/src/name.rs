@@ -1,0 +1,99 @@
+//! What runtimes are called, and what people and programs are told for it.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// The name of the real thing; others add to it what they are.
+const SPEACHES: &str = "speaches";
+/// What a miniature for trying things out adds.
+const SAMPLE: &str = "sample";
+
+/// `speaches`, or with what kind of it this is, `speaches-sample`. Directories are named after it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Name {
+    kind: Option<String>,
+}
+
+impl Name {
+    /// The real thing.
+    pub const SPEACHES: Self = Self { kind: None };
+
+    /// Whether it is the sample of this repository, which recognises no speech.
+    #[must_use]
+    pub fn is_sample(&self) -> bool {
+        self.kind.as_deref() == Some(SAMPLE)
+    }
+
+    /// In capitals what kind it is, unless it is the real thing: `SAMPLE`.
+    #[must_use]
+    pub fn label(&self) -> Option<String> {
+        self.kind.as_ref().map(|kind| kind.to_uppercase())
+    }
+
+    /// What a runtime is made of: `speaches` or `the SAMPLE of speaches`.
+    #[must_use]
+    pub fn title(&self) -> String {
+        self.label().map_or_else(|| SPEACHES.to_owned(), |label| format!("the {label} of {SPEACHES}"))
+    }
+
+    /// What was made: `the runtime` or `the SAMPLE runtime`.
+    #[must_use]
+    pub fn of_runtime(&self) -> String {
+        self.label().map_or_else(|| "the runtime".to_owned(), |label| format!("the {label} runtime"))
+    }
+}
+
+impl TryFrom<String> for Name {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        if name == SPEACHES {
+            return Ok(Self::SPEACHES);
+        }
+        let kind = name.strip_prefix(SPEACHES).and_then(|rest| rest.strip_prefix('-'));
+        // It becomes a part of paths.
+        match kind.filter(|kind| !kind.is_empty() && kind.bytes().all(|byte| byte.is_ascii_lowercase())) {
+            Some(kind) => Ok(Self { kind: Some(kind.to_owned()) }),
+            None => Err(format!("`{name}` is no name of a runtime: those are `{SPEACHES}` and `{SPEACHES}-KIND`")),
+        }
+    }
+}
+
+impl From<Name> for String {
+    fn from(name: Name) -> Self {
+        name.to_string()
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            Some(kind) => write!(formatter, "{SPEACHES}-{kind}"),
+            None => formatter.write_str(SPEACHES),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_says_what_people_are_told() {
+        let sample = Name::try_from("speaches-sample".to_owned()).unwrap();
+        let told = [sample.title(), sample.of_runtime(), sample.to_string()];
+        assert_eq!(told, ["the SAMPLE of speaches", "the SAMPLE runtime", "speaches-sample"]);
+        let real = Name::try_from("speaches".to_owned()).unwrap();
+        assert_eq!([real.title(), real.of_runtime(), real.to_string()], ["speaches", "the runtime", "speaches"]);
+        assert!(sample.is_sample() && !real.is_sample() && real.label().is_none());
+    }
+
+    #[test]
+    fn a_name_that_is_no_part_of_a_path_is_refused() {
+        for name in ["", "sample", "speaches-", "speachessample", "speaches-../x", "speaches-a b", "speaches-A"] {
+            assert!(Name::try_from(name.to_owned()).is_err(), "{name}");
+        }
+    }
+}
