@@ -5,7 +5,7 @@ use camino::Utf8Path;
 use serde::Deserialize;
 
 use super::chain::Chain;
-use super::finding::Kind;
+use super::kind::Kind;
 use super::pattern::fits;
 use super::problem::Problem;
 use crate::base::failure::{Exit, Failure};

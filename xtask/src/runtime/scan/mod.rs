@@ -9,6 +9,7 @@ mod chain;
 mod elf;
 mod finding;
 mod image;
+mod kind;
 mod library;
 mod macho;
 mod pattern;
@@ -29,8 +30,9 @@ use speaches_format::input::{self, Origin};
 use speaches_format::layout::{self, Family};
 
 pub use accepted::Accepted;
-pub use finding::{Finding, Kind};
+pub use finding::Finding;
 use image::{Damaged, Format, Image, Source};
+pub use kind::Kind;
 use library::Libraries;
 pub use platform::{Platform, Version};
 use problem::Problem;

@@ -4,8 +4,8 @@
 
 use std::fmt;
 
-use super::finding::Kind;
 use super::image::Format;
+use super::kind::Kind;
 use super::platform::{Architecture, Version};
 
 /// One thing that is wrong.
