@@ -15,9 +15,9 @@ sys.path.insert(0, os.path.join(runtime, "service"))
 sys.path.append(testing)
 
 # As the service manager imports it: a runtime without diarization has no torch that upstream could import.
-from speaches_service.upstream import _import_upstream  # noqa: E402
+from speaches_service.upstream import import_upstream  # noqa: E402
 
-_import_upstream()
+import_upstream()
 
 import pytest  # noqa: E402
 

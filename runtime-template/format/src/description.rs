@@ -1,5 +1,7 @@
 //! `runtime.json`: what a runtime is, what it was made from and what it contains.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -40,16 +42,50 @@ impl Description {
     /// Reads the text of `runtime.json`.
     ///
     /// # Errors
-    /// What is wrong with it: that it is no such JSON, or that it was changed.
-    pub fn parse(text: &[u8]) -> Result<Self, String> {
-        let description: Self = serde_json::from_slice(text).map_err(|error| error.to_string())?;
+    /// That it has another format, or what is wrong with it.
+    pub fn parse(text: &[u8]) -> Result<Self, Unreadable> {
+        expect_format(text)?;
         let length = text.len().saturating_sub(end_of(b"").len());
         let (body, end) = text.split_at(length);
-        // An older format has no such end; that it is older is the better thing to say.
-        if description.head.schema == SCHEMA && end != end_of(body).as_bytes() {
-            return Err("it was changed: the sha256 at its end is not that of what comes before".to_owned());
+        if end != end_of(body).as_bytes() {
+            let how = "it was changed: the sha256 at its end is not that of what comes before";
+            return Err(Unreadable::Damaged(how.to_owned()));
         }
-        Ok(description)
+        serde_json::from_slice(text).map_err(|error| Unreadable::Damaged(error.to_string()))
+    }
+}
+
+/// Why a description cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unreadable {
+    /// It has this format, and the reader knows only [`SCHEMA`].
+    OtherFormat(u32),
+    /// It is not what was written.
+    Damaged(String),
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OtherFormat(format) => write!(
+                f,
+                "it has the format {format}, and this program knows {SCHEMA}: another version of speaches-native made it"
+            ),
+            Self::Damaged(how) => f.write_str(how),
+        }
+    }
+}
+
+/// Other formats have other fields, so this comes before all else.
+fn expect_format(text: &[u8]) -> Result<(), Unreadable> {
+    #[derive(Deserialize)]
+    struct Format {
+        schema: u32,
+    }
+    match serde_json::from_slice::<Format>(text) {
+        Ok(Format { schema: SCHEMA }) => Ok(()),
+        Ok(Format { schema }) => Err(Unreadable::OtherFormat(schema)),
+        Err(error) => Err(Unreadable::Damaged(error.to_string())),
     }
 }
 
@@ -122,6 +158,15 @@ pub struct Model {
 }
 
 impl Head {
+    /// Reads a description without its files.
+    ///
+    /// # Errors
+    /// That it has another format, or what is wrong with it.
+    pub fn parse(text: &[u8]) -> Result<Self, Unreadable> {
+        expect_format(text)?;
+        serde_json::from_slice(text).map_err(|error| Unreadable::Damaged(error.to_string()))
+    }
+
     /// The operating system that it is for.
     #[must_use]
     pub fn system(&self) -> System {
@@ -186,9 +231,17 @@ mod tests {
         for bit in 0..text.len() * 8 {
             let mut changed = text.clone();
             changed[bit / 8] ^= 1 << (bit % 8);
-            // Another format is refused by whoever reads it.
-            let unnoticed = Description::parse(&changed).is_ok_and(|read| read.head.schema == SCHEMA);
-            assert!(!unnoticed, "bit {bit}: {}", String::from_utf8_lossy(&changed));
+            assert!(Description::parse(&changed).is_err(), "bit {bit}: {}", String::from_utf8_lossy(&changed));
         }
+    }
+
+    #[test]
+    fn another_format_is_named_before_its_fields_are_missed() {
+        let older =
+            br#"{"schema": 2, "sample": false, "inputs": [{"kind": "python", "origin": "given"}], "files": []}"#;
+        assert_eq!(Description::parse(older).unwrap_err(), Unreadable::OtherFormat(2));
+        assert_eq!(Head::parse(older).unwrap_err(), Unreadable::OtherFormat(2));
+        let told = Unreadable::OtherFormat(2).to_string();
+        assert!(told.starts_with("it has the format 2, and this program knows 3"), "{told}");
     }
 }

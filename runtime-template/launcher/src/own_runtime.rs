@@ -3,7 +3,7 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use speaches_format::description::{Description, Head, SCHEMA};
+use speaches_format::description::{Description, Head, Unreadable};
 use speaches_format::failure::{Exit, Failure};
 use speaches_format::layout::{self, Family};
 
@@ -32,7 +32,6 @@ impl OwnRuntime {
     pub fn find() -> Result<Self, Failure> {
         let root = root()?;
         let head = read_head(&root)?;
-        check_schema(&head).map_err(|error| damaged(&root, &error))?;
         Ok(Self { root, head })
     }
 
@@ -43,7 +42,7 @@ impl OwnRuntime {
     pub fn description(&self) -> Result<Description, Failure> {
         let text = fs_err::read(self.root.join(layout::DESCRIPTION));
         let text = text.map_err(|error| damaged(&self.root, &error.to_string()))?;
-        Description::parse(&text).map_err(|error| damaged(&self.root, &error))
+        Description::parse(&text).map_err(|error| unreadable(&self.root, &error))
     }
 
     /// The interpreter.
@@ -112,22 +111,12 @@ fn read_head(root: &Path) -> Result<Head, Failure> {
             break;
         }
     }
-    serde_json::from_slice(&text).map_err(|error| failed(&error))
+    Head::parse(&text).map_err(|error| unreadable(root, &error))
 }
 
-fn check_schema(head: &Head) -> Result<(), String> {
-    if head.schema == SCHEMA {
-        return Ok(());
-    }
-    Err(format!("its format is {}, and this launcher knows {SCHEMA}", head.schema))
-}
-
-/// Refuses a description of another format.
-///
-/// # Errors
-/// What its format is.
-pub fn of_this_schema(description: Description) -> Result<Description, String> {
-    check_schema(&description.head).map(|()| description)
+fn unreadable(root: &Path, error: &Unreadable) -> Failure {
+    // Launcher and description are made together: where their formats differ, one of them was exchanged.
+    damaged(root, &error.to_string())
 }
 
 fn damaged(root: &Path, what: &str) -> Failure {

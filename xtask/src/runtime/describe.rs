@@ -13,7 +13,7 @@ pub fn head(plan: &Plan, python: &Tree, bytecode: bool) -> Head {
     let interpreter = &plan.inputs.python.source;
     let recorded = plan.inputs.facts().filter(|facts| facts.kind.is_in_runtimes()).map(|facts| {
         let mut input = facts.recorded();
-        if input.origin == Origin::Interpreter {
+        if matches!(input.origin, Origin::Interpreter) {
             // An interpreter is known by its path and date before it is copied, and by its content afterwards.
             input.sha256 = python.sha256().to_string();
         }

@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result, bail};
 use camino::Utf8Path;
-use speaches_format::description::{Description, SCHEMA};
+use speaches_format::description::{Description, Unreadable};
 use speaches_format::layout;
 pub use speaches_format::verification::Differences;
 use speaches_format::verification::{self, Depth};
@@ -26,15 +26,14 @@ pub fn read(runtime: &Utf8Path) -> Result<Description> {
 
 /// Reads the text of a `runtime.json`; `place` says where it is.
 pub fn parse(place: &str, text: &[u8]) -> Result<Description> {
-    let description =
-        Description::parse(text).map_err(|error| Failure::new(Exit::Data, format!("`{place}` is damaged: {error}")))?;
-    if description.head.schema != SCHEMA {
-        bail!(Failure::new(
-            Exit::Data,
-            format!("`{place}` has the format {}, and this tool knows {SCHEMA}", description.head.schema)
-        ));
-    }
-    Ok(description)
+    Description::parse(text).map_err(|error| {
+        let hint = match &error {
+            Unreadable::OtherFormat(_) => "provision it again, or use the version that made it",
+            Unreadable::Damaged(_) => "provision or unpack it again",
+        };
+        let how = if matches!(error, Unreadable::Damaged(_)) { "is damaged" } else { "cannot be read" };
+        Failure::new(Exit::Data, format!("`{place}` {how}: {error}")).hint(hint).into()
+    })
 }
 
 /// Hashes every file of a runtime.

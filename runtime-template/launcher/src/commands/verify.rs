@@ -28,7 +28,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let unreadable = |error| Failure::new(Exit::InputOutput, format!("the runtime cannot be read: {error}"));
     let text = fs_err::read(root.join(layout::DESCRIPTION)).map_err(unreadable)?;
     // Where the description itself was changed, nothing is known about the other files.
-    let (files, differences, why) = match Description::parse(&text).and_then(own_runtime::of_this_schema) {
+    let (files, differences, why) = match Description::parse(&text) {
         Ok(description) => {
             let differences = verification::compare(&root, &description.files, Depth::Content).map_err(unreadable)?;
             (description.files, differences, String::new())

@@ -26,7 +26,7 @@ use anyhow::Result;
 use camino::Utf8Path;
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use speaches_format::description::{Description, Head};
-use speaches_format::input::{self, Origin};
+use speaches_format::input::{self, Input, Origin};
 use speaches_format::layout::{self, Family};
 
 pub use accepted::Accepted;
@@ -158,9 +158,8 @@ fn check(contents: &Contents, path: &str, platform: &Platform, libraries: &Libra
 fn is_given(path: &str, head: &Head) -> bool {
     let family = Family::of(&head.target);
     if path == family.launcher() {
-        let needs_this_system = Origin::Built { needs_this_system: true };
-        return is_unpinned(input::Kind::Launcher, head)
-            || head.inputs.iter().any(|input| input.origin == needs_this_system);
+        let needs_this_system = |input: &Input| matches!(input.origin, Origin::Built { needs_this_system: true });
+        return is_unpinned(input::Kind::Launcher, head) || head.inputs.iter().any(needs_this_system);
     }
     let of_python = path.starts_with(&format!("{}/", layout::PYTHON)) && !path.starts_with(&site_packages(head));
     of_python && python_is_given(head)
