@@ -140,6 +140,19 @@ pub fn scenario(replies: Vec<Reply>) -> (Faults, Fetch) {
     (server, fetch)
 }
 
+/// Whether this process runs nothing but the test of this name. Where it runs others, the test is run in a process of its own,
+/// and has to pass there: the system tells the peak of all children of a process, and those of other tests are larger.
+pub fn is_alone(test: &str) -> bool {
+    const ALONE: &str = "SPEACHES_TEST_ALONE";
+    if std::env::var_os(ALONE).is_some() {
+        return true;
+    }
+    let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+    let ended = super::run(again.args(["--exact", test]).env(ALONE, "1")).expect(0);
+    assert!(ended.stdout.contains("1 passed"), "{}", ended.stdout);
+    false
+}
+
 /// Most memory that a child of this test had so far, in bytes.
 pub fn peak_of_children() -> i64 {
     let usage = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_CHILDREN).unwrap();

@@ -17,7 +17,7 @@ use crate::inputs::choices::Choices;
 use crate::inputs::launcher::{LauncherInput, licences, sources};
 use crate::inputs::python::PythonInput;
 use crate::inputs::speaches::source::Source;
-use crate::inputs::vendored::document::{
+use crate::inputs::vendor_directory::document::{
     Built, CHECKSUMS, Chosen, DOCUMENT, Document, File, Kind, LAUNCHER, Launcher, MODELS, Model, Python, SCHEMA,
 };
 use crate::pins::manifest::SpeachesManifest;

@@ -8,6 +8,7 @@ pub mod hex;
 pub mod input;
 pub mod layout;
 pub mod name;
+pub mod size;
 pub mod system;
 pub mod tree;
 pub mod verification;

@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 use speaches_format::failure::{Exit, Failure};
 use speaches_format::hex;
 
-use crate::config::options::TEXT_TO_SPEECH;
+use crate::config::setting_table::TEXT_TO_SPEECH;
 use crate::config::{Config, Sources, service_directories};
 use crate::hub;
 use crate::machine::findings::Findings;

@@ -127,7 +127,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::config::options::OPTIONS;
+    use crate::config::setting_table::OPTIONS;
     use crate::config::tests::head;
     use crate::config::{Flags, Values};
 

@@ -2,17 +2,7 @@
 
 use std::time::Duration;
 
-/// `12 B`, `3.4 MB`: decimal, as package indexes and file managers count.
-pub fn human_size(bytes: u64) -> String {
-    const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
-    let mut value = bytes as f64;
-    let mut unit = 0;
-    while value >= 999.5 && unit + 1 < UNITS.len() {
-        value /= 1000.0;
-        unit += 1;
-    }
-    if unit == 0 { format!("{bytes} B") } else { format!("{value:.1} {}", UNITS[unit]) }
-}
+pub use speaches_format::size::human_size;
 
 /// How many more there were in the store: nothing, or `; 12 more were in the store`.
 pub fn besides(there: usize) -> String {

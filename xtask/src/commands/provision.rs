@@ -7,7 +7,7 @@ use clap::Args;
 use super::manifests::ManifestChoice;
 use crate::base::quantity::{counted, human_size, took};
 use crate::inputs::choices::Choices;
-use crate::inputs::vendored::Vendor;
+use crate::inputs::vendor_directory::Vendor;
 use crate::pins::manifest::{Manifests, SpeachesManifest};
 use crate::pins::target::Target;
 use crate::plan::{Plan, Planner};

@@ -10,7 +10,7 @@ pub mod python;
 pub mod speaches;
 pub mod template;
 pub mod tool;
-pub mod vendored;
+pub mod vendor_directory;
 pub mod wheel;
 
 use speaches_format::input::{Input as Recorded, Kind, Origin};

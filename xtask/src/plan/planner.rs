@@ -16,7 +16,7 @@ use crate::inputs::speaches::SpeachesInput;
 use crate::inputs::speaches::install::Recipe;
 use crate::inputs::speaches::source::Source;
 use crate::inputs::template::Template;
-use crate::inputs::vendored::Vendor;
+use crate::inputs::vendor_directory::Vendor;
 use crate::inputs::{Input, Inputs};
 use crate::pins::lock::{self, Lock};
 use crate::pins::manifest::{Manifests, minor_of};

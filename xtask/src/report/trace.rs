@@ -37,7 +37,9 @@ pub fn begin(verbose: bool) {
 }
 
 fn wanted(verbose: bool, variable: Option<&str>) -> Result<Targets, ParseError> {
-    Ok(only_ours(verbose, &variable.unwrap_or_default().parse()?))
+    // Nothing at all would be taken for the level of errors.
+    let asked = variable.filter(|text| !text.trim().is_empty()).map_or(Ok(Targets::new()), str::parse)?;
+    Ok(only_ours(verbose, &asked))
 }
 
 /// N.B. what the crates below write is left out whatever the variable says: among it are URLs with their signatures.

@@ -32,19 +32,6 @@ pub fn with_sources<T>(runtime: &Path, run: impl FnOnce(&Sources<'_>) -> Result<
     run(&Sources { variable: &variable, contract: runtime.join(layout::CONTRACT), directory, system: System::HERE })
 }
 
-/// Bytes for people.
-#[must_use]
-pub fn human_size(bytes: u64) -> String {
-    let mut size = bytes as f64;
-    let mut unit = 0;
-    let units = ["B", "kB", "MB", "GB", "TB"];
-    while size >= 999.5 && unit + 1 < units.len() {
-        size /= 1000.0;
-        unit += 1;
-    }
-    if unit == 0 || size >= 99.5 { format!("{size:.0} {}", units[unit]) } else { format!("{size:.1} {}", units[unit]) }
-}
-
 /// Prints a value as JSON on standard output.
 ///
 /// # Errors

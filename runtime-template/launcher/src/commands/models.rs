@@ -2,6 +2,7 @@
 
 use serde_json::json;
 use speaches_format::failure::{Exit, Failure};
+use speaches_format::size::human_size;
 
 use crate::config::{Config, Flags};
 use crate::hub::{self, Repository};
@@ -90,7 +91,7 @@ fn list(runtime: &OwnRuntime, flags: &Flags, as_json: bool) -> Result<Exit, Fail
             .map(|model| {
                 let revision = model.revision.as_deref().map_or("-", |revision| revision.get(..12).unwrap_or(revision));
                 let state = if model.complete { "" } else { "not complete" };
-                vec![format!("  {}", model.id), super::human_size(model.size), revision.to_owned(), state.to_owned()]
+                vec![format!("  {}", model.id), human_size(model.size), revision.to_owned(), state.to_owned()]
             })
             .collect::<Vec<_>>()
     };

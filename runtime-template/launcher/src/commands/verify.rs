@@ -4,6 +4,7 @@ use serde_json::json;
 use speaches_format::description::Description;
 use speaches_format::failure::{Exit, Failure};
 use speaches_format::layout;
+use speaches_format::size::human_size;
 use speaches_format::verification::{self, Depth, Differences};
 
 use crate::own_runtime;
@@ -56,7 +57,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
             .hint("provision or unpack the runtime again"));
     }
     if !arguments.json {
-        super::print(&format!("{place}: {} files, {}, all as described\n", files.len(), super::human_size(size)));
+        super::print(&format!("{place}: {} files, {}, all as described\n", files.len(), human_size(size)));
     }
     Ok(Exit::Success)
 }

@@ -10,7 +10,7 @@ use speaches_format::failure::{Exit, Failure};
 
 use super::document::{Content, Entry, Node};
 use super::kind::Place;
-use super::options::{self, Definition, OPTIONS};
+use super::setting_table::{self, Definition, OPTIONS};
 
 /// The block of our own.
 const BLOCK: &str = "x-speaches";
@@ -79,7 +79,7 @@ impl SettingsFile {
             .and_then(|services| services.content.get("speaches"))
             .and_then(|service| service.content.get("x-harbor-native"))
             .and_then(|native| native.content.get("port"));
-        if let (Some(port), Some(definition)) = (native, options::find("port")) {
+        if let (Some(port), Some(definition)) = (native, setting_table::find("port")) {
             self.set(definition, port, place)?;
         }
         match root.content.get(BLOCK).map(|block| (block, &block.content)) {
@@ -99,7 +99,7 @@ impl SettingsFile {
         }
         let failure =
             self.failure(Some((entry.line, entry.column)), &format!("there is no key `{key}` at the top level"));
-        Err(match options::find(key) {
+        Err(match setting_table::find(key) {
             Some(_) => failure.hint(format!("`{key}` goes below `{BLOCK}:`, indented")),
             None => failure.hint(suggestion(key, COMPOSE.into_iter().chain([BLOCK]))),
         })
@@ -112,7 +112,7 @@ impl SettingsFile {
                 self.load_environment(&entry.value)?;
                 continue;
             }
-            match options::find(key) {
+            match setting_table::find(key) {
                 Some(definition) if definition.in_file => self.set(definition, &entry.value, place)?,
                 other => {
                     let said = format!("there is no setting `{key}`");

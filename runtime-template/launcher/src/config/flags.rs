@@ -7,7 +7,7 @@ use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 
 use super::kind::Kind;
-use super::options::{Flag, OPTIONS};
+use super::setting_table::{Flag, OPTIONS};
 
 /// What the command line says.
 #[derive(Clone, Debug, Default)]

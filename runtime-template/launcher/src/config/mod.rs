@@ -10,11 +10,11 @@ pub mod file;
 pub mod flags;
 pub mod kind;
 mod layers;
-pub mod options;
 mod origin;
 pub mod override_env;
 pub mod service_directories;
 mod service_options;
+pub mod setting_table;
 mod settings;
 mod sources;
 #[cfg(test)]

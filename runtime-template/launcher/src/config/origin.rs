@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use super::options::Definition;
+use super::setting_table::Definition;
 
 /// What a setting is, and why.
 pub struct Setting {

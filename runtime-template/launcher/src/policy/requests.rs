@@ -61,7 +61,7 @@ impl Requests {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::options::OPTIONS;
+    use crate::config::setting_table::OPTIONS;
     use crate::config::tests::{World, head};
     use crate::config::{Flags, kind::Kind};
 

@@ -13,14 +13,14 @@ use speaches_format::name::Name;
 use speaches_format::system::System;
 
 use super::kind::Place;
-use super::options::{Definition, Flag, OPTIONS};
+use super::setting_table::{Definition, Flag, OPTIONS};
 use super::*;
 
 /// A runtime with one bundled model that speaks.
 pub fn head() -> Head {
     let model = Model {
         id: "org/voice-model".into(),
-        task: options::TEXT_TO_SPEECH.into(),
+        task: setting_table::TEXT_TO_SPEECH.into(),
         license: "MIT".into(),
         revision: "0".repeat(40),
         voice: Some("bella".into()),
