@@ -94,7 +94,7 @@ fn make_cuda_runtime(runtime: &Utf8Path) {
     provision_sample(runtime, &[]);
     let file = runtime.join("runtime.json");
     // N.B. as this type: the launcher reads as far as the list of files, which has to come last.
-    let mut description: Description = serde_json::from_slice(&fs_err::read(&file).unwrap()).unwrap();
+    let mut description = Description::parse(&fs_err::read(&file).unwrap()).unwrap();
     description.head.accelerator = "cuda".into();
     description.head.inputs.push(Input {
         kind: Kind::Wheel,

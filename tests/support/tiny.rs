@@ -28,7 +28,7 @@ impl Tiny {
             sha256: sha256(name.as_bytes()),
             pinned: true,
         };
-        let archive = Origin::Url { url: "https://example.org/cpython.tar.gz".to_owned() };
+        let archive = Origin::Url("https://example.org/cpython.tar.gz".to_owned());
         let (name, version) = WHEEL.split_once('-').unwrap();
         let inputs = vec![
             input(Kind::Python, "CPython", Some("3.12.1"), archive),

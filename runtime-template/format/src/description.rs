@@ -16,7 +16,7 @@ pub const SCHEMA: u32 = 3;
 const SEAL: &str = ",\n  \"sha256\": \"";
 
 /// All of `runtime.json`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Description {
     /// Everything but the list of files.
     #[serde(flatten)]
@@ -51,8 +51,16 @@ impl Description {
             let how = "it was changed: the sha256 at its end is not that of what comes before";
             return Err(Unreadable::Damaged(how.to_owned()));
         }
-        serde_json::from_slice(text).map_err(|error| Unreadable::Damaged(error.to_string()))
+        // N.B. through `flatten`, the launcher would have the code for reading each type of this twice.
+        let Files { files } = serde_json::from_slice(text).map_err(|error| Unreadable::Damaged(error.to_string()))?;
+        Ok(Self { head: Head::parse(text)?, files })
     }
+}
+
+/// The part of a description that [`Head`] leaves out.
+#[derive(Deserialize)]
+struct Files {
+    files: Vec<File>,
 }
 
 /// Why a description cannot be read.

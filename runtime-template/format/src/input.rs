@@ -75,13 +75,10 @@ impl fmt::Display for Kind {
 
 /// Where an input is from, without anything about the machine that fetched it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "from", rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case")]
 pub enum Origin {
     /// It was published there.
-    Url {
-        /// Absolute, without credentials.
-        url: String,
-    },
+    Url(String),
     /// A commit of a Git repository.
     Git {
         /// Its address.
@@ -123,7 +120,7 @@ impl Origin {
     #[must_use]
     pub fn url(&self) -> Option<&str> {
         match self {
-            Self::Url { url } => Some(url),
+            Self::Url(url) => Some(url),
             _ => None,
         }
     }
@@ -132,7 +129,7 @@ impl Origin {
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Url { url } => f.write_str(url),
+            Self::Url(url) => f.write_str(url),
             Self::Git { repository, commit } => write!(f, "{repository}@{commit}"),
             Self::PackageIndex => f.write_str("the package index"),
             Self::ModelCache => f.write_str("a Hugging Face cache"),

@@ -148,7 +148,7 @@ impl Input<PythonInput> {
     fn interpreter(kind: Kind, source: PythonInput) -> Self {
         let (origin, place, sha256) = match &source {
             PythonInput::Pinned { archive, urls, .. } => {
-                (Origin::Url { url: archive.url.clone() }, urls[0].clone(), archive.sha256)
+                (Origin::Url(archive.url.clone()), urls[0].clone(), archive.sha256)
             }
             PythonInput::Archive { path, sha256, .. } => (Origin::UserArchive, path.to_string(), *sha256),
             PythonInput::Interpreter(interpreter) => {
@@ -185,7 +185,7 @@ impl Input<LockedWheel> {
     /// A wheel of a lock.
     pub fn wheel(source: LockedWheel) -> Self {
         let (origin, place) = match &source.url {
-            Some(url) => (Origin::Url { url: url.clone() }, url.clone()),
+            Some(url) => (Origin::Url(url.clone()), url.clone()),
             None => (Origin::PackageIndex, "your package index".to_owned()),
         };
         let facts = Facts {

@@ -116,7 +116,7 @@ impl Resolutions {
             about,
             revision: resolution.commit,
             pinned,
-            origin: Origin::Url { url: format!("{HUB}/{id}") },
+            origin: Origin::Url(format!("{HUB}/{id}")),
             files,
         })
     }
