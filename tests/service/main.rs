@@ -8,7 +8,7 @@ mod launcher;
 mod lifecycle;
 mod parity;
 mod serve;
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod snapshots;
 #[path = "../support/mod.rs"]
 mod support;

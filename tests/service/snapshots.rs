@@ -106,7 +106,9 @@ fn the_launcher_without_a_service() {
 
 #[test]
 fn verify_and_doctor() {
-    let verified = run(&mut xtask(&["verify", sample_runtime().as_str()])).expect(0);
+    // What else is said of a CPython that was copied from this machine depends on that machine.
+    let mut verified = run(&mut xtask(&["verify", sample_runtime().as_str()])).expect(0);
+    verified.stdout = verified.stdout.lines().take(1).collect();
     seen::expect("verify", &seen::all_of(&verified), &[(sample_runtime().as_str(), "[RUNTIME]")]);
     let home = scratch();
     let ended = run(speaches(sample_runtime(), &["doctor"]).env("HOME", &home.path));
