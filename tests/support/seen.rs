@@ -19,26 +19,17 @@ pub fn expect(name: &str, text: &str, paths: &[(&str, &str)]) {
     settings.set_snapshot_path(root().join("tests/snapshots"));
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);
-    let literal = |text: &str| text.chars().map(escaped).collect::<String>();
     for &(path, name) in paths {
-        settings.add_filter(&literal(path), name.to_owned());
+        settings.add_filter(&regex::escape(path), name.to_owned());
     }
     let own = [(super::shared_store().to_string(), "[STORE]"), (root().to_string(), "[ROOT]")];
     for (path, name) in own {
-        settings.add_filter(&literal(&path), name);
+        settings.add_filter(&regex::escape(&path), name);
     }
     for (pattern, name) in FILTERS {
         settings.add_filter(pattern, name);
     }
     settings.bind(|| insta::assert_snapshot!(name.replace(' ', "-"), text));
-}
-
-fn escaped(character: char) -> String {
-    if character.is_ascii_alphanumeric() || "/_".contains(character) {
-        character.to_string()
-    } else {
-        format!("\\{character}")
-    }
 }
 
 /// In this order: what a later pattern would tear apart comes first.

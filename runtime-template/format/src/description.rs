@@ -52,8 +52,8 @@ impl Description {
             return Err(Unreadable::Damaged(how.to_owned()));
         }
         // N.B. through `flatten`, the launcher would have the code for reading each type of this twice.
-        let Files { files } = serde_json::from_slice(text).map_err(|error| Unreadable::Damaged(error.to_string()))?;
-        Ok(Self { head: Head::parse(text)?, files })
+        let Files { files } = read(text)?;
+        Ok(Self { head: read(text)?, files })
     }
 }
 
@@ -90,11 +90,14 @@ fn expect_format(text: &[u8]) -> Result<(), Unreadable> {
     struct Format {
         schema: u32,
     }
-    match serde_json::from_slice::<Format>(text) {
-        Ok(Format { schema: SCHEMA }) => Ok(()),
-        Ok(Format { schema }) => Err(Unreadable::OtherFormat(schema)),
-        Err(error) => Err(Unreadable::Damaged(error.to_string())),
+    match read(text)? {
+        Format { schema: SCHEMA } => Ok(()),
+        Format { schema } => Err(Unreadable::OtherFormat(schema)),
     }
+}
+
+fn read<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Result<T, Unreadable> {
+    serde_json::from_slice(text).map_err(|error| Unreadable::Damaged(error.to_string()))
 }
 
 fn end_of(body: &[u8]) -> String {
@@ -172,7 +175,7 @@ impl Head {
     /// That it has another format, or what is wrong with it.
     pub fn parse(text: &[u8]) -> Result<Self, Unreadable> {
         expect_format(text)?;
-        serde_json::from_slice(text).map_err(|error| Unreadable::Damaged(error.to_string()))
+        read(text)
     }
 
     /// The operating system that it is for.

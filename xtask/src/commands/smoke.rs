@@ -14,8 +14,7 @@ use speaches_format::layout::Family;
 
 use crate::base::failure::{Exit, Failure};
 use crate::base::program;
-use crate::base::quantity::counted;
-use crate::base::quantity::human_size;
+use crate::base::quantity::{counted, human_size};
 use crate::net::http;
 use crate::report;
 use crate::runtime::verify;

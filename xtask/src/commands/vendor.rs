@@ -6,8 +6,7 @@ use clap::Args;
 
 use super::manifests::ManifestChoice;
 use super::provision::notes;
-use crate::base::quantity::human_size;
-use crate::base::quantity::{counted, took};
+use crate::base::quantity::{counted, human_size, took};
 use crate::inputs::choices::Choices;
 use crate::pins::manifest::Manifests;
 use crate::plan::Planner;

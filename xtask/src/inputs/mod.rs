@@ -17,7 +17,7 @@ use speaches_format::input::{Input as Recorded, Kind, Origin};
 
 use crate::base::digest::Sha256;
 use crate::inputs::launcher::LauncherInput;
-use crate::inputs::model::ModelInput;
+use crate::inputs::model::{FileInput, FileSource, ModelInput};
 use crate::inputs::python::PythonInput;
 use crate::inputs::speaches::SpeachesInput;
 use crate::inputs::template::Template;
@@ -25,6 +25,8 @@ use crate::pins::lock::LockedWheel;
 use crate::pins::manifest::SpeachesManifest;
 use crate::pins::requirements::Requirements;
 use crate::pins::target::Target;
+use crate::store::Store;
+use crate::store::fetch::is_local;
 
 /// An input with what it takes to get it.
 #[derive(Clone)]
@@ -95,10 +97,45 @@ impl Inputs {
             .chain([&launcher.facts, &template.facts])
     }
 
+    /// The same, each with whether it need not be fetched.
+    pub fn at_hand(&self, store: &Store, target: &Target) -> Vec<(&Facts, bool)> {
+        let Self { python, compiler: _, speaches, wheels, models, linker, launcher, template } = self;
+        let archive = |python: &PythonInput| match python {
+            PythonInput::Pinned { archive, urls, .. } => store.has_file(archive.sha256, None) || are_local(urls),
+            PythonInput::Archive { .. } | PythonInput::Interpreter(_) | PythonInput::Copied { .. } => true,
+        };
+        let wheel = |wheel: &LockedWheel| {
+            let local = wheel.url.as_deref().is_some_and(is_local);
+            local || store.has_file(wheel.sha256, wheel.size) || wheel.has_tree(store, target.family())
+        };
+        let file = |file: &FileInput| match &file.source {
+            FileSource::Local(_) => true,
+            FileSource::Remote(urls) => are_local(urls) || store.has_file(file.sha256, Some(file.size)),
+        };
+        let model = |model: &Input<ModelInput>| {
+            store.has_tree("model", model.facts.sha256) || model.source.files.iter().all(file)
+        };
+        let has_python = store.has_tree("python", python.source.key()) || archive(&python.source);
+        let mut inputs = vec![(&python.facts, has_python)];
+        inputs.extend(self.fetched_compiler().map(|input| (&input.facts, archive(&input.source))));
+        let has_speaches = speaches.source.source.is_some() || store.has_tree("speaches", speaches.source.key());
+        inputs.push((&speaches.facts, has_speaches));
+        inputs.extend(wheels.iter().map(|input| (&input.facts, wheel(&input.source))));
+        inputs.extend(models.iter().map(|input| (&input.facts, model(input))));
+        inputs.extend(linker.iter().map(|input| (&input.facts, input.source.are_installed(store))));
+        // They are made here.
+        inputs.extend([(&launcher.facts, true), (&template.facts, true)]);
+        inputs
+    }
+
     /// The compiler, unless it is what this machine happens to have.
-    pub fn fetched_compiler(&self) -> Option<&Input<PythonInput>> {
+    fn fetched_compiler(&self) -> Option<&Input<PythonInput>> {
         self.compiler.as_ref().filter(|compiler| compiler.facts.pinned)
     }
+}
+
+fn are_local(urls: &[String]) -> bool {
+    urls.iter().all(|url| is_local(url))
 }
 
 impl Facts {

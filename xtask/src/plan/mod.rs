@@ -1,6 +1,5 @@
 //! The plan: everything that a provision will fetch and do, complete before anything is written.
 
-mod at_hand;
 mod planner;
 mod show;
 
@@ -12,6 +11,8 @@ use speaches_format::name::Name;
 use crate::base::digest::Sha256;
 use crate::inputs::{Facts, Inputs};
 use crate::pins::target::{Accelerator, Target};
+use crate::store::Store;
+use show::Shown;
 
 /// Raised whenever the same inputs give another runtime.
 const VERSION: u32 = 5;
@@ -51,6 +52,11 @@ impl Plan {
             models,
             (launcher.source.key(), template.source.sha256()),
         ))
+    }
+
+    /// The plan beside what a store has of it.
+    pub fn shown(&self, store: &Store) -> Shown<'_> {
+        Shown::new(self, self.inputs.at_hand(store, &self.target))
     }
 
     /// Minor version of the runtime's Python, such as `3.12`.

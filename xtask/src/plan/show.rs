@@ -46,9 +46,9 @@ struct Document<'a> {
 }
 
 impl<'a> Shown<'a> {
-    /// `at_hand` says of each input, in the order of the plan, whether it need not be fetched.
-    pub fn new(plan: &'a Plan, at_hand: Vec<bool>) -> Self {
-        Self { plan, inputs: plan.inputs.facts().zip(at_hand).collect() }
+    /// `inputs` says of each input whether it need not be fetched.
+    pub fn new(plan: &'a Plan, inputs: Vec<(&'a Facts, bool)>) -> Self {
+        Self { plan, inputs }
     }
 
     /// For programs.

@@ -27,11 +27,10 @@ pub fn read(runtime: &Utf8Path) -> Result<Description> {
 /// Reads the text of a `runtime.json`; `place` says where it is.
 pub fn parse(place: &str, text: &[u8]) -> Result<Description> {
     Description::parse(text).map_err(|error| {
-        let hint = match &error {
-            Unreadable::OtherFormat(_) => "provision it again, or use the version that made it",
-            Unreadable::Damaged(_) => "provision or unpack it again",
+        let (how, hint) = match &error {
+            Unreadable::OtherFormat(_) => ("cannot be read", "provision it again, or use the version that made it"),
+            Unreadable::Damaged(_) => ("is damaged", "provision or unpack it again"),
         };
-        let how = if matches!(error, Unreadable::Damaged(_)) { "is damaged" } else { "cannot be read" };
         Failure::new(Exit::Data, format!("`{place}` {how}: {error}")).hint(hint).into()
     })
 }

@@ -8,8 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use anyhow::Result;
 
 use crate::base::digest::Sha256;
-use crate::base::quantity::human_size;
-use crate::base::quantity::{besides, counted};
+use crate::base::quantity::{besides, counted, human_size};
 use crate::pins::lock::LockedWheel;
 use crate::pins::target::Target;
 use crate::report::Progress;
