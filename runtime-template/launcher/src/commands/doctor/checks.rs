@@ -9,7 +9,6 @@ use speaches_format::description::{Description, File};
 use speaches_format::failure::Exit;
 use speaches_format::failure::Failure;
 use speaches_format::layout;
-use speaches_format::size::human_size;
 use speaches_format::system::System;
 use speaches_format::verification::{self, Depth};
 
@@ -245,7 +244,7 @@ fn space(directory: &Path) -> Option<Check> {
     // The types differ between systems.
     #[allow(clippy::unnecessary_cast, clippy::useless_conversion, reason = "u32 on macOS, u64 on Linux")]
     let free = u64::from(there.blocks_available()) * there.fragment_size() as u64;
-    let said = format!("{} free for models", human_size(free));
+    let said = format!("{} free for models", speaches_format::size::human_size(free));
     Some(if free < LITTLE_SPACE {
         Check::new("disk", Verdict::Warn, said).advice("free some space, or put the cache elsewhere with `--hf-cache`")
     } else {
