@@ -37,6 +37,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::Value;
 use sha2::Digest as _;
 
+#[allow(unused_imports, reason = "on Windows one of the programs has no test that needs it")]
 pub use lacks::not_run;
 
 /// Root of this repository.
