@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8Path;
 use serde_json::Value;
 
 /// Where tests of this repository keep what they have fetched and made.
@@ -62,7 +62,7 @@ fn downloads_are_compared_in_alternation() {
 #[cfg(unix)]
 #[test]
 fn a_runtime_is_verified_beside_sha256sum_and_started_without_upstream() {
-    let runtime = Utf8PathBuf::from(KEPT).join("runtime-of-bench");
+    let runtime = camino::Utf8PathBuf::from(KEPT).join("runtime-of-bench");
     let mut provision = Command::new(env!("CARGO"));
     provision.args(["run", "--quiet", "--package", "xtask", "--", "provision", "--sample", "--out", runtime.as_str()]);
     // With what the cargo of this test says about its package, the other one would compile ring again, and all above it.
