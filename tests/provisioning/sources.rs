@@ -79,7 +79,7 @@ fn an_archive_that_is_damaged_leaves_nothing() {
     // Between files, and in the middle of one.
     for cut in [0, 1, 2].map(|hundredths| whole.len() * (50 + hundredths) / 100) {
         fs_err::write(&archive, &whole[..cut]).unwrap();
-        let mut command = xtask(&["provision", "--sample", "--allow-unpinned", "--python-from", archive.as_str()]);
+        let mut command = xtask(&["provision", TONES, "--allow-unpinned", "--python-from", archive.as_str()]);
         run(command.args(["--out", out.as_str()])).expect(65).says("is no archive of a CPython installation");
         assert_nothing_half_made(&scratch.path.join("out"));
     }

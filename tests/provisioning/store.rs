@@ -195,7 +195,7 @@ fn what_a_killed_provision_leaves_the_next_one_removes() {
     let scratch = scratch();
     let (store, outputs) = (scratch.path.join("store"), scratch.path.join("outputs"));
     let provision = |name: &str| {
-        let mut command = xtask(&["provision", "--sample", "--out", outputs.join(name).as_str()]);
+        let mut command = xtask(&["provision", TONES, "--out", outputs.join(name).as_str()]);
         command.env("SPEACHES_STORE", &store).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     };
@@ -239,14 +239,14 @@ fn what_a_provision_uses_is_not_pruned() {
     let scratch = scratch();
     let (store, out) = (scratch.path.join("store"), scratch.path.join("runtime"));
     let provision = |name: &str| {
-        let mut command = xtask(&["provision", "--sample", "--offline", "--out", scratch.path.join(name).as_str()]);
+        let mut command = xtask(&["provision", TONES, "--offline", "--out", scratch.path.join(name).as_str()]);
         run(command.env("SPEACHES_STORE", &store)).expect(0)
     };
     let prune = |days: &str| {
         let mut command = xtask(&["cache", "prune", "--days", days]);
         run(command.env("SPEACHES_STORE", &store)).expect(0).stdout
     };
-    run(xtask(&["provision", "--sample", "--out", out.as_str()]).env("SPEACHES_STORE", &store)).expect(0);
+    run(xtask(&["provision", TONES, "--out", out.as_str()]).env("SPEACHES_STORE", &store)).expect(0);
     for tree in trees(&store).iter().filter(|tree| tree.join("tree.json").exists()) {
         set_used(tree, 100);
     }

@@ -14,9 +14,8 @@ fn targets() -> Vec<String> {
 }
 
 fn provision(target: &str, python: &Utf8Path, out: &Utf8Path) -> Vec<String> {
-    let mut arguments = ["provision", "--sample", "--models", "none", "--allow-unpinned", "--target", target]
-        .map(str::to_owned)
-        .to_vec();
+    let mut arguments =
+        ["provision", TONES, "--models", "none", "--allow-unpinned", "--target", target].map(str::to_owned).to_vec();
     arguments.extend(["--python-from", python.as_str()].map(str::to_owned));
     arguments.extend(["--launcher", "/bin/sh", "--out", out.as_str()].map(str::to_owned));
     arguments

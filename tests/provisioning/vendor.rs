@@ -19,7 +19,7 @@ fn far_away(vendor: &Utf8Path, out: &Utf8Path, more: &[&str]) -> Command {
 }
 
 fn vendor_sample(directory: &Utf8Path) {
-    let ended = run(&mut xtask(&["vendor", directory.as_str(), "--sample"])).expect(0);
+    let ended = run(&mut xtask(&["vendor", directory.as_str(), TONES])).expect(0);
     assert_eq!(ended.stdout.trim_end(), directory.as_str(), "the path is all there is on standard output");
 }
 
@@ -66,7 +66,7 @@ fn what_the_user_brought_is_vendored_as_it_was() {
     let vendor = scratch.path.join("vendor");
     vendor_sample(&vendor);
     let out = scratch.path.join("far away/runtime");
-    run(&mut far_away(&vendor, &out, &[])).expect(0).says("SAMPLE").says("not pinned");
+    run(&mut far_away(&vendor, &out, &[])).expect(0).says("TONES").says("not pinned");
     assert!(description(sample_runtime()) == description(&out), "the descriptions differ");
     let again = scratch.path.join("again");
     run(&mut far_away(&vendor, &again, &["--locked"])).expect(78).says("`--locked` refuses");
@@ -111,14 +111,14 @@ fn whatever_is_damaged_in_a_vendor_directory_is_found_and_named() {
 fn a_vendor_directory_replaces_its_like_and_nothing_else() {
     let scratch = scratch();
     let vendor = scratch.path.join("vendor");
-    run(&mut xtask(&["vendor", vendor.as_str(), "--sample", "--models", "none"])).expect(0);
+    run(&mut xtask(&["vendor", vendor.as_str(), TONES, "--models", "none"])).expect(0);
     assert!(!vendor.join("models").exists());
     vendor_sample(&vendor);
     assert!(vendor.join("models").exists());
     let out = scratch.path.join("out");
     run(&mut far_away(&vendor, &out, &["--python", "3.99"])).expect(69).says("none was found");
     fs_err::remove_file(vendor.join("vendor.json")).unwrap();
-    run(&mut xtask(&["vendor", vendor.as_str(), "--sample"])).expect(73).says("is no vendor directory").says("hint: ");
+    run(&mut xtask(&["vendor", vendor.as_str(), TONES])).expect(73).says("is no vendor directory").says("hint: ");
     run(&mut far_away(&vendor, &out, &[])).expect(66).says("is no vendor directory").says("hint: ");
     assert!(vendor.join("models").exists() && !out.exists());
 }

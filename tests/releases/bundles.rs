@@ -28,7 +28,7 @@ fn a_bundle_is_the_same_whoever_makes_it_and_on_any_number_of_processors() {
     if !has_taskset() {
         not_run("taskset", "another number of processors", "there is no taskset on PATH");
     }
-    as_somebody_else(&["provision", "--sample", "--out", other.as_str()]);
+    as_somebody_else(&["provision", TONES, "--out", other.as_str()]);
     for format in ["tar.zst", "tar.gz"] {
         let (here, there) = (scratch.path.join(format), scratch.path.join(format!("other {format}")));
         let flags = ["--format", format, "--level", "2"];

@@ -95,7 +95,10 @@ fn every_component_that_may_lack_a_licence_text_is_a_wheel_of_some_lock() {
         fs_err::read_to_string(root().join("manifests/licenses.toml")).unwrap().parse().unwrap();
     let stated = manifest["without"].as_array().unwrap().iter();
     let stated = stated.map(|entry| entry["component"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
-    let wheels = locked("manifests/locks").into_iter().chain(locked("manifests/sample/locks")).collect::<BTreeSet<_>>();
+    let wheels = ["manifests/locks", "manifests/sample/locks", "manifests/tones/locks"]
+        .into_iter()
+        .flat_map(locked)
+        .collect::<BTreeSet<_>>();
     for component in &stated {
         assert!(wheels.contains(component), "{component} is in no lock any more: take it out of licenses.toml");
     }
@@ -109,7 +112,7 @@ fn wheels_without_a_licence_text_and_explanations_that_no_wheel_needs_are_found_
     let of = |key: &str| description[key].as_str().unwrap().to_owned();
     let minor = description["python"]["minor"].as_str().unwrap();
     let name = format!("pylock.{minor}-{}-{}.toml", of("target"), of("accelerator"));
-    let lock = root().join("manifests/sample/locks").join(&name);
+    let lock = root().join("manifests/tones/locks").join(&name);
     // The store has its wheels, since the sample was made of them.
     let said = run(&mut xtask(&["licenses", lock.as_str()])).expect(0).stdout;
     let line = |start: &str| said.lines().find(|line| line.starts_with(start)).unwrap().to_owned();
@@ -120,7 +123,7 @@ fn wheels_without_a_licence_text_and_explanations_that_no_wheel_needs_are_found_
     );
 
     let manifests = own_manifests(&scratch.path);
-    fs_err::create_dir_all(manifests.join("sample/locks")).unwrap();
+    fs_err::create_dir_all(manifests.join("tones/locks")).unwrap();
     let licenses = |more: &[&str]| xtask(&[&["licenses", "--manifests", manifests.as_str()], more].concat());
     // No wheel of the sample is tokenizers, which is known whatever the store has.
     run(&mut licenses(&[])).expect(65).says("no wheel needs it:").says("    tokenizers\n");

@@ -144,7 +144,7 @@ fn every_command_of_a_document_is_taken_by_its_program_or_marked_as_not_run() {
 
 #[test]
 fn locks_name_wheels_and_no_package_index() {
-    for directory in ["manifests/locks", "manifests/sample/locks"] {
+    for directory in ["manifests/locks", "manifests/sample/locks", "manifests/tones/locks"] {
         let locks = files(&root().join(directory));
         for lock in locks {
             let text = fs_err::read_to_string(root().join(directory).join(&lock)).unwrap();
@@ -170,7 +170,7 @@ fn locks_name_wheels_and_no_package_index() {
 fn the_pins_of_the_sample_are_those_of_its_files() {
     // Reading the sample checks every file against its pins; an edit without `cargo xtask lock --sample` fails here.
     let scratch = scratch();
-    let mut command = xtask(&["provision", "--sample", "--dry-run"]);
+    let mut command = xtask(&["provision", TONES, "--dry-run"]);
     run(command.env("SPEACHES_STORE", scratch.path.join("store"))).expect(0);
 }
 

@@ -324,7 +324,7 @@ fn the_report_has_no_secrets_and_no_home() {
     let mut command = at_home(&home.path, &["doctor", "--port", "0", "--report", file.as_str()]);
     run(command.env("API_KEY", "very-secret").env("HF_TOKEN", "hf_very_secret")).expect(0).says("report.txt");
     let report = fs_err::read_to_string(&file).unwrap();
-    for part in ["## runtime", "SAMPLE", "## machine", "## checks", "## settings", "~/.cache/huggingface/hub"] {
+    for part in ["## runtime", "TONES", "## machine", "## checks", "## settings", "~/.cache/huggingface/hub"] {
         assert!(report.contains(part), "`{part}` is not in:\n{report}");
     }
     assert!(!report.contains("secret") && !report.contains(home.path.as_str()), "{report}");

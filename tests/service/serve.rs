@@ -26,7 +26,7 @@ fn the_launcher_becomes_the_service_and_stops_with_zero() {
     service.signal(rustix::process::Signal::TERM);
     let (code, log) = service.end();
     assert_eq!(code, Some(0), "{log}");
-    for line in ["SAMPLE", "listening on http://127.0.0.1:", "serving after", "stopped"] {
+    for line in ["TONES", "listening on http://127.0.0.1:", "serving after", "stopped"] {
         assert!(log.contains(line), "`{line}` is not in:\n{log}");
     }
     // Before anything heavy is loaded: what was chosen, and where that comes from.
@@ -102,7 +102,7 @@ fn a_launcher_outside_of_a_runtime_says_so() {
     let link = scratch.path.join("link");
     fs_err::os::unix::fs::symlink(sample_runtime().join("bin/speaches"), &link).unwrap();
     let version = run(Command::new(&link).arg("version")).expect(0);
-    assert!(version.stdout.contains("SAMPLE"), "{}", version.stdout);
+    assert!(version.stdout.contains("TONES"), "{}", version.stdout);
 }
 
 #[test]

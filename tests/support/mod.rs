@@ -123,9 +123,12 @@ pub fn run(command: &mut Command) -> Ended {
     Ended::of(command.output().unwrap())
 }
 
+/// The flag that makes runtimes of the miniature that speaks in tones, which takes no time.
+pub const TONES: &str = concat!("--manifests=", env!("CARGO_MANIFEST_DIR"), "/../manifests/tones");
+
 /// Makes a runtime of the sample in `out` and returns its path.
 pub fn provision_sample(out: &Utf8Path, more: &[&str]) -> Utf8PathBuf {
-    let ended = run(xtask(&["provision", "--sample", "--out", out.as_str()]).args(more)).expect(0);
+    let ended = run(xtask(&["provision", TONES, "--out", out.as_str()]).args(more)).expect(0);
     assert_eq!(ended.stdout.trim_end(), out.as_str(), "the path is all there is on standard output");
     out.to_owned()
 }
@@ -198,14 +201,14 @@ pub fn assert_nothing_half_made(directory: &Utf8Path) {
 pub fn own_manifests(to: &Utf8Path) -> Utf8PathBuf {
     let manifests = to.join("manifests");
     fs_err::create_dir_all(manifests.join("locks")).unwrap();
-    for (from, to) in [(root().join("manifests"), &manifests), (root().join("manifests/sample"), &manifests)] {
+    for (from, to) in [(root().join("manifests"), &manifests), (root().join("manifests/tones"), &manifests)] {
         for entry in from.read_dir_utf8().unwrap().map(Result::unwrap) {
             if entry.file_type().unwrap().is_file() {
                 fs_err::copy(entry.path(), to.join(entry.file_name())).unwrap();
             }
         }
     }
-    for entry in root().join("manifests/sample/locks").read_dir_utf8().unwrap().map(Result::unwrap) {
+    for entry in root().join("manifests/tones/locks").read_dir_utf8().unwrap().map(Result::unwrap) {
         fs_err::copy(entry.path(), manifests.join("locks").join(entry.file_name())).unwrap();
     }
     fs_err::write(manifests.join("speaches.toml"), own_speaches()).unwrap();
@@ -214,7 +217,7 @@ pub fn own_manifests(to: &Utf8Path) -> Utf8PathBuf {
 
 /// The `speaches.toml` of [`own_manifests`]: the source of the sample under the name of the real one, with pinned Pythons.
 pub fn own_speaches() -> String {
-    let text = fs_err::read_to_string(root().join("manifests/sample/speaches.toml")).unwrap();
+    let text = fs_err::read_to_string(root().join("manifests/tones/speaches.toml")).unwrap();
     let identity = ["name = ", "note = ", "pythons_of_this_machine = "];
     let (said, rest): (Vec<_>, Vec<_>) =
         text.lines().partition(|line| identity.iter().any(|key| line.starts_with(key)));

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 /// The name of the real thing; others add to it what they are.
 const SPEACHES: &str = "speaches";
-/// What a miniature for trying things out adds.
-const SAMPLE: &str = "sample";
+/// What the miniatures of this repository add: the one to try things out, and the one that tests use.
+const MINIATURES: [&str; 2] = ["sample", "tones"];
 
 /// `speaches`, or with what kind of it this is, `speaches-sample`. Directories are named after it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,10 +20,10 @@ impl Name {
     /// The real thing.
     pub const SPEACHES: Self = Self { kind: None };
 
-    /// Whether it is the sample of this repository, which recognises no speech.
+    /// Whether it is a miniature of this repository.
     #[must_use]
     pub fn is_sample(&self) -> bool {
-        self.kind.as_deref() == Some(SAMPLE)
+        self.kind.as_deref().is_some_and(|kind| MINIATURES.contains(&kind))
     }
 
     /// In capitals what kind it is, unless it is the real thing: `SAMPLE`.

@@ -76,7 +76,8 @@ class Service:
         for note in self._settings.notes:
             announce(note)
         if self._settings.is_sample:
-            announce("this is the SAMPLE, a miniature for trying out the pipeline, not the real speaches")
+            kind = self._settings.name.removeprefix("speaches-").upper()
+            announce(f"this is the {kind}, a miniature for trying things out, not the real speaches")
         announce(f"listening on {', '.join(url_of(address, self._port) for address in self._settings.host)}")
         self._announce_choices()
 

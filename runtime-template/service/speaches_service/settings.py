@@ -96,7 +96,7 @@ class Settings(NamedTuple):
     upload_limit: int
     """The largest body of a request, in MiB."""
     name: str
-    """What the runtime is called: `speaches`, or `speaches-sample` for the miniature of the repository."""
+    """What the runtime is called: `speaches`, or `speaches-sample` and `speaches-tones` for miniatures."""
     transcription: Transcription
     synthesis: Synthesis
     system: str | None
@@ -113,7 +113,7 @@ class Settings(NamedTuple):
     @property
     def is_sample(self) -> bool:
         """Whether people have to be told that this is not the real speaches."""
-        return self.name == "speaches-sample"
+        return self.name in ("speaches-sample", "speaches-tones")
 
 
 def take_settings(environment: MutableMapping[str, str]) -> Settings:

@@ -14,7 +14,7 @@ use crate::base::digest::Sha256;
 use crate::base::failure::{Exit, Failure};
 use crate::base::host;
 use crate::base::quantity::counted;
-use crate::commands::{manifests, sample_pins};
+use crate::commands::miniature::{self, MINIATURES, Miniature};
 use crate::inputs::model::pins::{self, Outcome};
 use crate::inputs::speaches::pyproject;
 use crate::inputs::speaches::source::Source;
@@ -43,7 +43,7 @@ pub struct Arguments {
     /// Take speaches from a checkout or a source archive [default: fetch the pinned commit]
     #[arg(long, value_name = "PATH")]
     speaches_from: Option<Utf8PathBuf>,
-    /// Lock the sample instead
+    /// Lock the sample instead, and what the tests use
     #[arg(long, conflicts_with = "only")]
     sample: bool,
     /// Lock only the wheels, or fill in only what manifests/models.toml leaves open
@@ -130,7 +130,12 @@ pub fn run(arguments: &Arguments, root: &Utf8Path, manifest_directory: &Utf8Path
     let store = Store::locate()?;
     let target = arguments.target.as_deref();
     if arguments.sample {
-        return lock_sample(target, root, &manifest_directory.join(manifests::SAMPLE), &store);
+        if let Some(target) = target {
+            Manifests::load(manifest_directory)?.targets.target(target)?;
+        }
+        return MINIATURES
+            .iter()
+            .try_for_each(|one| lock_miniature(one, target, root, &manifest_directory.join(one.kind), &store));
     }
     let manifests = Manifests::load(manifest_directory)?;
     // Before anything is asked for or written.
@@ -156,15 +161,18 @@ pub fn run(arguments: &Arguments, root: &Utf8Path, manifest_directory: &Utf8Path
     Ok(())
 }
 
-/// Pins the sample as it is in this repository, and locks it for one target or all.
-fn lock_sample(wanted: Option<&str>, root: &Utf8Path, directory: &Utf8Path, store: &Store) -> Result<()> {
-    if let Some(wanted) = wanted {
-        Manifests::load(directory)?.targets.target(wanted)?;
-    }
-    sample_pins::pin(root, directory)?;
+/// Pins the miniature as it is in this repository, and locks it for one target or all.
+fn lock_miniature(
+    miniature: &Miniature,
+    wanted: Option<&str>,
+    root: &Utf8Path,
+    directory: &Utf8Path,
+    store: &Store,
+) -> Result<()> {
+    miniature::pin(miniature, root, directory)?;
     let manifests = Manifests::load(directory)?;
     let resolver = Resolver::new(store, directory)?;
-    let (input, overrides) = (root.join(sample_pins::REQUIREMENTS), root.join(sample_pins::OVERRIDES));
+    let (input, overrides) = (root.join(miniature.requirements), root.join(miniature.overrides));
     for triple in manifests.targets.target.keys() {
         if wanted.is_some_and(|wanted| wanted != triple) {
             continue;

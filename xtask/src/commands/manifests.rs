@@ -9,13 +9,13 @@ use crate::base::failure::{Exit, Failure};
 use crate::pins::manifest::SpeachesManifest;
 
 /// The sample's directory in that of the manifests.
-pub const SAMPLE: &str = "sample";
+const SAMPLE: &str = "sample";
 
 /// The flag that chooses among the directories of manifests, and what a file says where the flag is not given.
 #[derive(Args, Clone, Debug, Default)]
 #[group(skip)]
 pub struct ManifestChoice {
-    /// Make a runtime of the sample in this repository, which shows the way but recognises no speech
+    /// Make a runtime of the sample in this repository: a miniature of speaches with small models
     #[arg(long = "sample")]
     is_sample: bool,
     #[arg(skip)]
@@ -37,14 +37,18 @@ impl ManifestChoice {
 
     /// The directory, given the one that `--manifests` names.
     pub fn directory(&self, manifests: &Utf8Path) -> Result<Utf8PathBuf> {
-        let sample = manifests.join(SAMPLE);
         if self.is_sample {
-            return Ok(sample);
+            return Ok(manifests.join(SAMPLE));
         }
         let Some(name) = &self.recorded else { return Ok(manifests.to_owned()) };
-        for directory in [manifests, &sample] {
-            if directory.is_dir() && SpeachesManifest::read(directory)?.name == *name {
-                return Ok(directory.to_owned());
+        let mut directories = vec![manifests.to_owned()];
+        if let Ok(entries) = manifests.read_dir_utf8() {
+            directories.extend(entries.filter_map(|entry| Some(entry.ok()?.into_path())));
+        }
+        directories.sort();
+        for directory in directories {
+            if directory.join("speaches.toml").is_file() && SpeachesManifest::read(&directory)?.name == *name {
+                return Ok(directory);
             }
         }
         bail!(
@@ -66,6 +70,7 @@ mod tests {
         let found = |name: &str, from: &Utf8Path| ManifestChoice::default().or_recorded(&named(name)).directory(from);
         assert_eq!(found("speaches", &manifests).unwrap(), manifests);
         assert_eq!(found("speaches-sample", &manifests).unwrap(), sample);
+        assert_eq!(found("speaches-tones", &manifests).unwrap(), manifests.join("tones"));
         assert_eq!(found("speaches-sample", &sample).unwrap(), sample);
         let refused = found("speaches-other", &manifests).unwrap_err().to_string();
         assert!(refused.contains("has no manifests of `speaches-other`"), "{refused}");

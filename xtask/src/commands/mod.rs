@@ -8,11 +8,11 @@ pub mod fetch;
 pub mod licenses;
 pub mod lock;
 mod manifests;
+mod miniature;
 pub mod port;
 pub mod provision;
 pub mod quickstart;
 pub mod reproduce;
-mod sample_pins;
 pub mod smoke;
 pub mod vendor;
 pub mod verify;
@@ -42,7 +42,7 @@ fn typed(words: &[&str]) -> String {
     let quoted = words.iter().map(|word| {
         if cfg!(windows) {
             let plain = word.chars().all(|letter| letter.is_alphanumeric() || "-_./\\:=+".contains(letter));
-            if plain { (*word).to_owned() } else { format!("\"{word}\"") }
+            if plain { (*word).to_owned() } else { format!("\"{}\"", word.replace('"', "\\\"")) }
         } else {
             shlex::try_quote(word).map_or_else(|_| (*word).to_owned(), std::borrow::Cow::into_owned)
         }

@@ -1,10 +1,11 @@
 //! `cargo xtask quickstart`: from a fresh clone to a server that has spoken and listened.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::Result;
 use camino::Utf8Path;
 use clap::Args;
+use serde_json::json;
 
 use super::manifests::ManifestChoice;
 use super::provision;
@@ -16,8 +17,8 @@ use crate::pins::manifest::Manifests;
 use crate::report;
 use crate::runtime::verify;
 
-/// How long a server may take to answer before it counts as out of reach.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// Where a service listens by default.
+const ADDRESS: &str = "http://127.0.0.1:34331";
 
 /// Provision a runtime for this machine, let it speak and listen, and say what to do next
 #[derive(Args, Debug)]
@@ -36,15 +37,20 @@ pub fn run(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Resu
         false => needed(&wanted.choices, &Manifests::load(&wanted.manifests.directory(manifests)?)?),
     };
     if !urls.is_empty() {
-        let step = report::for_stderr().step("Looking", "for what this machine can reach");
+        let names = urls.iter().map(|(name, _)| (*name).to_owned()).collect::<Vec<_>>();
+        report::status("Looking", &format!("whether this machine reaches {}", enumerated(&names)));
         let missing = out_of_reach(urls);
-        step.finish();
-        if !missing.is_empty() {
-            report::say(&format!(
-                "note: this machine cannot reach {}, where speaches and its models are. Showing the whole way with the \
-                 SAMPLE instead: it is made of the same parts, but it speaks in tones and understands only those.",
-                enumerated(&missing)
-            ));
+        if missing.is_empty() {
+            report::status("Making", "the real speaches, since this machine reaches all of them");
+        } else {
+            report::status(
+                "Making",
+                &format!(
+                    "the SAMPLE, since this machine does not reach {}: a miniature of speaches with one English voice \
+                     (Piper) and Whisper tiny.en. It needs a package index and a Python (3.10 to 3.13), nothing else.",
+                    enumerated(&missing)
+                ),
+            );
             wanted.choices = Choices { python_from: wanted.choices.python_from.take(), ..Choices::default() };
             wanted.manifests = ManifestChoice::of_sample();
         }
@@ -60,14 +66,29 @@ pub fn run(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Resu
         fs_err::write(&file, &outcome.speech)?;
         super::print("")?;
         report::result("Said", smoke::SENTENCE)?;
-        report::result("Heard", outcome.heard.as_deref().unwrap_or("nothing: there is no model to listen with"))?;
+        match &outcome.heard {
+            Some(heard) => {
+                let (right, all) = smoke::words_heard(smoke::SENTENCE, heard);
+                report::result("Heard", &format!("{heard} ({right} of {all} words)"))?;
+            }
+            None => report::result("Heard", "nothing: there is no model to listen with")?,
+        }
         report::next("Listen", super::nearby(&file).as_str())?;
     }
     super::print("")?;
     report::result("Finished", &format!("in {}: {what} `{}`", took(started.elapsed()), super::nearby(runtime)))?;
     report::next("Start", &provisioned.start())?;
-    report::result("Stop", "it with Ctrl-C; until then, ask it from another terminal:")?;
-    report::next("Ask", "curl http://127.0.0.1:34331/v1/models")?;
+    if head.served_for("text-to-speech").is_some() {
+        let input = json!({ "input": "It works." }).to_string();
+        let kind = "Content-Type: application/json";
+        let speak = ["curl", &format!("{ADDRESS}/v1/audio/speech"), "-H", kind, "-d", &input, "-o", "speech.mp3"];
+        report::next("Speak", &super::typed(&speak))?;
+    }
+    if head.served_for("automatic-speech-recognition").is_some() {
+        let transcribe = ["curl", &format!("{ADDRESS}/v1/audio/transcriptions"), "-F", "file=@speech.mp3"];
+        report::next("Transcribe", &super::typed(&transcribe))?;
+    }
+    report::next("Look", &format!("{ADDRESS}/"))?;
     let more = if head.name.is_sample() {
         "where GitHub and Hugging Face can be reached, `cargo xtask provision` makes the real one"
     } else {
@@ -112,16 +133,11 @@ fn out_of_reach(urls: Vec<(&str, Vec<String>)>) -> Vec<String> {
     std::thread::scope(|scope| {
         let probes = urls
             .into_iter()
-            .map(|(name, urls)| (name, scope.spawn(move || urls.iter().any(|url| answers(url)))))
+            .map(|(name, urls)| (name, scope.spawn(move || urls.iter().any(|url| http::answers(url)))))
             .collect::<Vec<_>>();
         probes
             .into_iter()
             .filter_map(|(name, probe)| (!probe.join().unwrap_or(false)).then(|| name.to_owned()))
             .collect()
     })
-}
-
-/// Whether a server answers at all; what it answers does not matter here.
-fn answers(url: &str) -> bool {
-    http::client().is_ok_and(|client| http::send(client.head(url).timeout(PATIENCE)).is_ok())
 }

@@ -128,6 +128,12 @@ pub fn smoke(runtime: &Utf8Path, sentence: &str) -> Result<Outcome> {
 
 /// Whether at least 7 of 9 words that were said were heard, in their order.
 pub fn understood(said: &str, heard: &str) -> bool {
+    let (right, all) = words_heard(said, heard);
+    right * 9 >= all * 7
+}
+
+/// How many of the words that were said were heard in their order, and how many words were said.
+pub fn words_heard(said: &str, heard: &str) -> (usize, usize) {
     let (said, heard) = (words(said), words(heard));
     // The longest common subsequence, by rows.
     let mut common = vec![0; heard.len() + 1];
@@ -139,7 +145,7 @@ pub fn understood(said: &str, heard: &str) -> bool {
             diagonal = above;
         }
     }
-    common[heard.len()] * 9 >= said.len() * 7
+    (common[heard.len()], said.len())
 }
 
 /// In lower case, without punctuation.

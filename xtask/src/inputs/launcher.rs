@@ -10,7 +10,7 @@ pub mod licences;
 mod linker;
 pub mod sources;
 
-pub use build::{Builder, Compiler};
+pub use build::{Builder, Compiler, Profile};
 use licences::Licence;
 pub use linker::Linker;
 
@@ -33,18 +33,20 @@ pub enum LauncherInput {
     /// Built with cargo before, of sources that are still the same.
     Prebuilt { path: Utf8PathBuf, key: Sha256, linker: Linker, licences: Vec<Licence> },
     /// To be built with cargo. `key` covers sources, compiler with its licences, linker and target.
-    Built { key: Sha256, compiler: Compiler, linker: Linker, tools: Option<Requirements> },
+    Built { key: Sha256, compiler: Compiler, linker: Linker, profile: Profile, tools: Option<Requirements> },
     /// To be built with cargo, and this machine has no way to.
     Impossible { key: Sha256, reason: String, hint: String },
 }
 
 impl LauncherInput {
-    /// Decides from `--launcher`. `tools` are what is installed where nothing links for the target.
+    /// Decides from `--launcher`. `profile` is what one is built with, `tools` are what is installed where nothing links for
+    /// the target.
     pub fn resolve(
         root: &Utf8Path,
         given: Option<&Utf8Path>,
         target: &Target,
         digests: &Digests,
+        profile: Profile,
         tools: &Requirements,
     ) -> Result<Self> {
         if let Some(path) = given {
@@ -63,10 +65,11 @@ impl LauncherInput {
                     linker,
                     linker.rust_target(target),
                     target.launcher_macos_floor(),
-                    sources,
+                    (profile, sources),
                 )),
                 compiler,
                 linker,
+                profile,
                 tools: (linker == Linker::Zig && !linker::has_zig()).then(|| tools.clone()),
             }),
             Err(build::Lacks { reason, hint }) => Ok(Self::Impossible { key: sources, reason, hint }),
@@ -139,8 +142,8 @@ impl LauncherInput {
                         writer.add(place, &mut text, false)?;
                     }
                 }
-                Self::Built { compiler, linker, tools, .. } => {
-                    let built = builder.build(store, target, *linker, tools.as_ref())?;
+                Self::Built { compiler, linker, profile, tools, .. } => {
+                    let built = builder.build(store, target, *linker, *profile, tools.as_ref())?;
                     writer.add(place, &mut File::open(&built.executable)?, true)?;
                     let record = licences::record(&built.manifests, &builder.root.join("Cargo.lock"), &target.triple)?;
                     for (place, text) in [Some(record), licences::notices(&compiler.sysroot)?].into_iter().flatten() {

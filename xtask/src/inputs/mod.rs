@@ -110,7 +110,11 @@ impl Inputs {
         };
         let file = |file: &FileInput| match &file.source {
             FileSource::Local(_) => true,
-            FileSource::Remote(urls) => are_local(urls) || store.has_file(file.sha256, Some(file.size)),
+            FileSource::Remote { urls, members } => {
+                let are_local = !urls.is_empty() && are_local(urls);
+                let are_there = !members.is_empty() && members.iter().all(|member| wheel(&member.wheel));
+                are_local || are_there || store.has_file(file.sha256, Some(file.size))
+            }
         };
         let model = |model: &Input<ModelInput>| {
             store.has_tree("model", model.facts.sha256) || model.source.files.iter().all(file)
@@ -243,7 +247,7 @@ impl Input<ModelInput> {
         let name = source.name();
         let facts = Facts {
             version: Some(source.revision.clone()),
-            size: Some(source.size()),
+            size: Some(source.download_size()),
             pinned: source.pinned,
             ..Facts::new(Kind::Model, &name, source.origin.clone(), source.sha256())
         };

@@ -128,7 +128,7 @@ impl Vendor {
             wheel.source.url = vendored.or(wheel.source.url.take());
         }
         for file in inputs.models.iter_mut().flat_map(|model| &mut model.source.files) {
-            if let (FileSource::Remote(urls), Some(path)) = (&mut file.source, path(file.sha256)) {
+            if let (FileSource::Remote { urls, .. }, Some(path)) = (&mut file.source, path(file.sha256)) {
                 *urls = vec![path];
             }
         }

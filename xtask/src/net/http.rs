@@ -113,6 +113,14 @@ fn is_loopback(url: &Url) -> bool {
     })
 }
 
+/// How long a server may take to answer before it counts as out of reach.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Whether a server answers at all; what it answers does not matter here.
+pub fn answers(url: &str) -> bool {
+    client().is_ok_and(|client| send(client.head(url).timeout(PATIENCE)).is_ok())
+}
+
 /// A URL for people: without passwords and signatures.
 pub fn shown(url: &str) -> String {
     let Ok(mut parsed) = Url::parse(url) else { return url.to_owned() };

@@ -12,6 +12,7 @@ use crate::base::digest::Sha256;
 use crate::base::failure::{Exit, Failure};
 use crate::pins::requirements::Requirements;
 use crate::pins::target::TargetsManifest;
+use wheel_archive::name::WheelName;
 
 /// Everything in a directory of manifests but the locks.
 #[derive(Debug)]
@@ -147,6 +148,9 @@ pub struct SpeachesManifest {
     /// Minor versions, best first, when runtimes take whatever Python the machine that makes them has.
     #[serde(default)]
     pub pythons_of_this_machine: Vec<String>,
+    /// Whether the launcher is compiled as fast as possible, not to be as small and fast as possible.
+    #[serde(default)]
+    pub quick_launcher: bool,
     /// Home of the source.
     pub repository: String,
     /// Pinned commit, or none for what lies in this repository.
@@ -241,8 +245,15 @@ pub struct ModelEntry {
     pub serves: Vec<String>,
     /// Pinned commit, when it is known.
     pub revision: Option<String>,
+    /// Whether the hub has these very files. Those of other models are on the package index and in this repository.
+    #[serde(default = "yes")]
+    pub on_hub: bool,
     /// Its files.
     pub file: Vec<ModelFile>,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 impl ModelEntry {
@@ -276,4 +287,23 @@ pub struct ModelFile {
     /// Where the same bytes are served too.
     #[serde(default)]
     pub mirrors: Vec<String>,
+    /// Where the file lies in this repository.
+    pub in_repository: Option<Utf8PathBuf>,
+    /// The wheels whose members, joined in order, are the file.
+    #[serde(default)]
+    pub wheel: Vec<WheelMember>,
+}
+
+/// A member of a pinned wheel.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WheelMember {
+    /// File name of the wheel.
+    pub name: WheelName,
+    /// Of the wheel, in bytes.
+    pub size: u64,
+    /// Of the wheel.
+    pub sha256: Sha256,
+    /// Path in the wheel, with `/`.
+    pub member: String,
 }

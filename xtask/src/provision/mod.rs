@@ -60,7 +60,6 @@ impl Provision<'_> {
         let wheels = self.wheels(plan)?;
         let speaches = self.speaches(plan)?;
         let models = self.models(plan)?;
-        let launcher = self.launcher(plan)?;
         let template = plan.inputs.template.source.tree(self.store)?;
 
         let mut trees = vec![Placed::new(Kind::Python, "CPython", python.clone())];
@@ -69,10 +68,14 @@ impl Provision<'_> {
         }
         trees.push(Placed::new(Kind::Speaches, "speaches", speaches));
         trees.push(Placed::new(Kind::Template, "the template", template));
-        if let Some(compiler) = &compiler {
-            trees.extend(self.bytecode(compiler, &trees)?);
-        }
-        trees.push(Placed::new(Kind::Launcher, "the launcher", launcher));
+        // Neither of them uses more than one processor all of the time.
+        let (launcher, bytecode) = std::thread::scope(|scope| {
+            let launcher = scope.spawn(|| self.launcher(plan));
+            let bytecode = compiler.as_ref().map(|compiler| self.bytecode(compiler, &trees)).transpose();
+            (launcher.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), bytecode)
+        });
+        trees.extend(bytecode?.into_iter().flatten());
+        trees.push(Placed::new(Kind::Launcher, "the launcher", launcher?));
         trees.extend(models.into_iter().map(|(id, tree)| Placed::new(Kind::Model, &id, tree)));
 
         let contents = contents(plan, &trees)?;

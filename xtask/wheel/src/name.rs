@@ -2,9 +2,12 @@
 
 use std::fmt;
 
+use serde::Deserialize;
+
 /// The file name of a wheel, taken apart after PEP 427:
 /// "`{distribution}-{version}(-{build tag})?-{python tag}-{abi tag}-{platform tag}.whl`".
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
 pub struct WheelName {
     /// As it was written.
     pub file: String,
@@ -24,6 +27,14 @@ pub struct WheelName {
 #[derive(Debug, thiserror::Error)]
 #[error("`{0}` is not the file name of a wheel")]
 pub struct NotAWheel(String);
+
+impl TryFrom<String> for WheelName {
+    type Error = NotAWheel;
+
+    fn try_from(file: String) -> Result<Self, NotAWheel> {
+        Self::parse(&file)
+    }
+}
 
 impl WheelName {
     /// Takes a file name apart. It can hold no separator of directories, so it is safe as a path.

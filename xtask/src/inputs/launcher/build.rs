@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 use camino::{Utf8Path, Utf8PathBuf};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::Linker;
 use crate::base::failure::{Exit, Failure};
@@ -26,6 +26,16 @@ pub struct Builder<'a> {
     pub offline: bool,
 }
 
+/// How a launcher is compiled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Profile {
+    /// Small and fast: what people keep.
+    Launcher,
+    /// At once, beside what this tool was compiled of: what people try.
+    Dev,
+}
+
 /// A launcher that was built.
 pub(super) struct Built {
     /// Where it is.
@@ -41,9 +51,9 @@ impl Builder<'_> {
         store: &Store,
         target: &Target,
         linker: Linker,
+        profile: Profile,
         tools: Option<&Requirements>,
     ) -> Result<Built> {
-        let directory = self.root.join("target/launcher");
         let rust_target = linker.rust_target(target);
         let (mut command, triple) = match (linker, target.glibc_floor()) {
             (Linker::Host, _) => (cargo("build"), rust_target.clone()),
@@ -52,8 +62,7 @@ impl Builder<'_> {
         };
         command
             .args(["--quiet", "--locked", "--package", "speaches-launcher", "--bin", "speaches"])
-            .args(["--profile", "launcher", "--target-dir", directory.as_str(), "--target", &triple])
-            .args(["--message-format", "json-render-diagnostics"])
+            .args(["--target", &triple, "--message-format", "json-render-diagnostics"])
             .env("CARGO_ENCODED_RUSTFLAGS", remapped(self.root).join("\u{1f}"))
             .env_remove("RUSTFLAGS")
             .args(self.offline.then_some("--offline"))
@@ -62,16 +71,21 @@ impl Builder<'_> {
             // What went wrong is in the message; a trace of cargo-zigbuild tells nobody more.
             .env("RUST_BACKTRACE", "0")
             .current_dir(self.root);
+        match profile {
+            Profile::Launcher => {
+                let directory = self.root.join("target/launcher");
+                command.args(["--profile", "launcher", "--target-dir", directory.as_str()]);
+            }
+            // The macros that this tool was compiled with are there.
+            Profile::Dev => drop(command.args(["--profile", "dev"])),
+        }
         let output = work::output(&mut command, b"").context("cannot run cargo")?;
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr);
             let text = format!("the launcher cannot be built for {rust_target}:\n{}", said.trim_end());
             bail!(Failure::new(Exit::Unavailable, text).hint(format!("mend what cargo says, {PREBUILT}")));
         }
-        let name = target.family().launcher().trim_start_matches("bin/");
-        let executable = directory.join(&rust_target).join("launcher").join(name);
-        let manifests = linked(&String::from_utf8_lossy(&output.stdout), &rust_target)?;
-        Ok(Built { executable, manifests })
+        linked(&String::from_utf8_lossy(&output.stdout), &rust_target)
     }
 
     /// cargo-zigbuild with a zig that it finds: those of PATH, unless these tools are to be installed.
@@ -99,20 +113,24 @@ struct Message {
     manifest_path: Utf8PathBuf,
     #[serde(default)]
     filenames: Vec<Utf8PathBuf>,
+    executable: Option<Utf8PathBuf>,
 }
 
-/// The manifests of all that was built for the target. Build scripts and macros, of which nothing is left in a program, and
+/// The program, and the manifests of all that was built for the target. Build scripts and macros, of which nothing is left in a program, and
 /// what these link, are built for this machine, in another directory.
-fn linked(messages: &str, rust_target: &str) -> Result<Vec<Utf8PathBuf>> {
+fn linked(messages: &str, rust_target: &str) -> Result<Built> {
     let mut manifests = BTreeSet::new();
+    let mut executable = None;
     for line in messages.lines().filter(|line| line.starts_with('{')) {
         let message: Message = serde_json::from_str(line).context("cargo says what this tool does not understand")?;
         let is_linked = |file: &Utf8PathBuf| file.components().any(|part| part.as_str() == rust_target);
         if message.reason == "compiler-artifact" && message.filenames.iter().any(is_linked) {
             manifests.insert(message.manifest_path);
+            executable = message.executable.or(executable);
         }
     }
-    Ok(manifests.into_iter().collect())
+    let executable = executable.context("cargo does not say where the launcher is")?;
+    Ok(Built { executable, manifests: manifests.into_iter().collect() })
 }
 
 fn cargo(subcommand: &str) -> Command {

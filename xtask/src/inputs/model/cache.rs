@@ -155,7 +155,7 @@ impl ModelInput {
                 let place = RelativePath::new(format!("{repository}/snapshots/{}/{}", self.revision, file.path))?;
                 let path = match &file.source {
                     FileSource::Local(path) => path.clone(),
-                    FileSource::Remote(_) => store.file(file.sha256),
+                    FileSource::Remote { .. } => store.file(file.sha256),
                 };
                 let (sha256, size) = writer
                     .add(place, &mut File::open(&path)?, false)

