@@ -17,9 +17,15 @@ from speaches_service import user_interface_defaults
 from speaches_service.deferred_imports import is_installed
 from speaches_service.settings import Settings
 
+_OWN_PAGE = "speaches.page"
+"""The sample's page, which needs no gradio."""
+
 
 def mount(application: FastAPI, configuration: Any, settings: Settings) -> None:
     """Answer everything that is no route of the API, as upstream does with its user interface on."""
+    if is_installed(_OWN_PAGE):
+        importlib.import_module(_OWN_PAGE).mount(application)
+        return
     if not is_installed("gradio"):
         application.add_route("/", _answer_not_bundled, include_in_schema=False)
         return

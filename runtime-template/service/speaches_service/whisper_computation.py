@@ -30,7 +30,7 @@ def rebind(
     """Replace faster_whisper's model where upstream loads it."""
     transcription = settings.transcription
     module = imported(_MODULE)
-    # The sample transcribes with onnxruntime, and does without that package.
+    # The sample that recognises only its own tones does without that package.
     if module is None or find_spec("faster_whisper") is None:
         return
     # As upstream reads it: in any case of letters, and as unset when it is empty.

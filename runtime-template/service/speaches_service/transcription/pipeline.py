@@ -29,7 +29,7 @@ _KEPT = ("task", "initial_prompt", "word_timestamps", "hotwords", "without_times
 def rebind() -> None:
     """Replace the class with one that does neither."""
     module = imported(_MODULE)
-    # The sample has no faster-whisper.
+    # The sample that recognises only its own tones has no faster-whisper.
     if module is None or not hasattr(module, _NAME):
         return
 

@@ -52,7 +52,7 @@ def rebind() -> None:
     module = imported(_EXECUTOR)
     for name in ("segments_to_transcription_response", "segments_to_translation_response"):
         original = getattr(module, name, None)
-        # The sample gives none.
+        # The sample has no translations.
         if original is not None:
             rebind_name(_EXECUTOR, name, _with_subtitles(original))
 

@@ -42,6 +42,21 @@ class TranscriptionSegment(BaseModel):
     """Seconds from the start of the audio."""
     end: float
     text: str
+    # What only Whisper tells.
+    seek: int | None = None
+    """Where its clip begins, in hundredths of a second."""
+    tokens: list[int] | None = None
+    temperature: float | None = None
+    avg_logprob: float | None = None
+    compression_ratio: float | None = None
+    no_speech_prob: float | None = None
+
+
+class TranscriptionWord(BaseModel):
+    word: str
+    start: float
+    """Seconds from the start of the audio."""
+    end: float
 
 
 class TranscriptionVerbose(Transcription):
@@ -50,6 +65,8 @@ class TranscriptionVerbose(Transcription):
     duration: float
     """Length of the audio in seconds."""
     segments: list[TranscriptionSegment]
+    words: list[TranscriptionWord] | None = None
+    """If the request asks for their times."""
 
 
 class EmbeddingObject(BaseModel):

@@ -10,7 +10,7 @@ type Device = Literal["cpu", "cuda", "auto"]
 
 
 class WhisperConfig(BaseModel):
-    """Settings of speech-to-text (`WHISPER__*`). The sample accepts upstream's and needs none of them."""
+    """Settings of faster-whisper (`WHISPER__*`)."""
 
     inference_device: Device = "auto"
     device_index: int | list[int] = 0
@@ -39,8 +39,7 @@ class Config(BaseModel):
     host: str = Field(alias="UVICORN_HOST", default="127.0.0.1")
     port: int = Field(alias="UVICORN_PORT", default=8000)
     allow_origins: list[str] | None = None
-    # Upstream's default is true; the sample has no gradio, and a default should start.
-    enable_ui: bool = False
+    enable_ui: bool = True
     loopback_host_url: str | None = None
     """Where the service reaches itself."""
     whisper: WhisperConfig = WhisperConfig()

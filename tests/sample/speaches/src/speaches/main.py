@@ -11,7 +11,9 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import RedirectResponse
 from fastapi.staticfiles import StaticFiles
 
+from speaches import page
 from speaches.dependencies import ApiKeyDependency, get_config
+from speaches.installed import SAMPLE_NOTICE
 from speaches.logger import setup_logger
 from speaches.routers.diarization import router as diarization_router
 from speaches.routers.misc import public_router as misc_public_router
@@ -26,8 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
 logger = logging.getLogger(__name__)
-
-SAMPLE_NOTICE = "This is the SAMPLE of speaches, not a speech server: it plays tones and recognises only those tones."
 
 
 @asynccontextmanager
@@ -74,11 +74,6 @@ def create_app() -> FastAPI:
         )
 
     if config.enable_ui:
-        # Only here, since importing gradio takes seconds. The sample brings no gradio: this fails unless it is installed.
-        import gradio as gr
-
-        with gr.Blocks(title="Speaches (sample)") as page:
-            gr.Markdown(SAMPLE_NOTICE)
-        app = gr.mount_gradio_app(app, page, path="")
+        page.mount(app)
 
     return app

@@ -78,7 +78,7 @@ class KokoroModelRegistry(ModelRegistry[KokoroModel, KokoroModelFiles]):
         )
 
 
-hf_model_filter = HfModelFilter(library_name="onnx", task=TASK_NAME_TAG, tags={"speaches", "kokoro"})
+hf_model_filter = HfModelFilter(library_name="onnx", task=TASK_NAME_TAG, tags={"speaches", "kokoro", "sample"})
 kokoro_model_registry = KokoroModelRegistry(hf_model_filter)
 
 

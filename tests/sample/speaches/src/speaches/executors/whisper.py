@@ -1,30 +1,48 @@
-"""Speech-to-text, where upstream runs Whisper: recognises the tones of the sample's text-to-speech and nothing else."""
+"""Speech-to-text: Whisper with faster-whisper, as upstream runs it, and the sample's own model for its tones.
 
-import asyncio
+Without the package `faster_whisper` no model is one of Whisper's.
+"""
+
+from collections.abc import Sequence
 import logging
 from pathlib import Path
-from typing import NamedTuple, override
+import time
+from typing import Any, override
 
-import numpy as np
-from numpy.typing import NDArray
 from onnxruntime import InferenceSession
 from pydantic import BaseModel
 
-from speaches.api_types import Model, Transcription, TranscriptionSegment, TranscriptionVerbose
-from speaches.config import OrtOptions
+from speaches import installed
+from speaches.api_types import Model, Transcription, TranscriptionSegment, TranscriptionVerbose, TranscriptionWord
+from speaches.config import OrtOptions, WhisperConfig
 from speaches.executors.shared.base_model_manager import BaseModelManager, get_ort_providers_with_options
 from speaches.executors.shared.handler_protocol import NonStreamingTranscriptionResponse, TranscriptionRequest
-from speaches.executors.tones import FRAME, HOP, find_utterances
-from speaches.hf_utils import HfModelFilter, find_model_file
+from speaches.executors.silero_vad_v5 import merge_segments
+from speaches.executors.tone_listener import ToneListener
+from speaches.hf_utils import HfModelFilter, ModelCardData, find_model_file, get_cached_model_repo_info
 from speaches.model_registry import ModelRegistry
+from speaches.text_utils import format_as_srt, format_as_vtt
 from speaches.tracing import traced
+
+if installed.FASTER_WHISPER:
+    from faster_whisper import BatchedInferencePipeline, WhisperModel
 
 logger = logging.getLogger(__name__)
 
-SAMPLE_RATE = 16000
 TASK_NAME_TAG = "automatic-speech-recognition"
-# Frames analysed at a time: 30 seconds.
-WINDOW = 30 * SAMPLE_RATE // HOP
+# What Whisper tells of a segment beside its text and its time.
+DETAILS = ("seek", "tokens", "temperature", "avg_logprob", "compression_ratio", "no_speech_prob")
+
+tone_model_filter = HfModelFilter(library_name="onnx", task=TASK_NAME_TAG, tags={"speaches", "sample"})
+
+
+class WhisperModelFilter(HfModelFilter):
+    """Takes Whisper's models where faster-whisper is installed, and those for tones everywhere."""
+
+    @override
+    def passes_filter(self, model_id: str, model_card_data: ModelCardData) -> bool:
+        is_whisper = installed.FASTER_WHISPER and super().passes_filter(model_id, model_card_data)
+        return is_whisper or tone_model_filter.passes_filter(model_id, model_card_data)
 
 
 class WhisperModelFiles(BaseModel):
@@ -44,84 +62,99 @@ class WhisperModelRegistry(ModelRegistry[Model, WhisperModelFiles]):
 
     @override
     def get_model_files(self, model_id: str) -> WhisperModelFiles:
-        return WhisperModelFiles(model=find_model_file(model_id, "model.onnx"))
+        name = "model.onnx" if is_for_tones(model_id) else "model.bin"
+        return WhisperModelFiles(model=find_model_file(model_id, name))
 
 
-hf_model_filter = HfModelFilter(library_name="onnx", task=TASK_NAME_TAG, tags={"speaches", "sample"})
+hf_model_filter = WhisperModelFilter(library_name="ctranslate2", task=TASK_NAME_TAG)
 whisper_model_registry = WhisperModelRegistry(hf_model_filter)
 
 
-class TranscriptionInformation(NamedTuple):
-    """What holds for all of the audio; `duration` is in seconds."""
-
-    language: str
-    duration: float
-
-
-async def _analyse(
-    session: InferenceSession, samples: NDArray[np.float32]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return each frame's shares of the tones and its energy, over windows that are analysed side by side."""
-    # A frame of silence on both sides, so that the first and the last chord stand in the middle of a frame as well.
-    padded = np.pad(samples, FRAME)
-    overlap = FRAME - HOP
-    starts = range(0, len(padded) - overlap, WINDOW * HOP)
-    windows = [padded[None, start : start + WINDOW * HOP + overlap] for start in starts]
-    async with asyncio.TaskGroup() as group:
-        tasks = [
-            group.create_task(asyncio.to_thread(session.run, ["tones", "energy"], {"audio": window}))
-            for window in windows
-            if window.shape[1] >= FRAME
-        ]
-    tones, energies = zip(*(task.result() for task in tasks), strict=True)
-    return np.concatenate(tones), np.concatenate(energies)
+def is_for_tones(model_id: str) -> bool:
+    """Whether a model of the cache is the sample's own."""
+    info = get_cached_model_repo_info(model_id)
+    return info is not None and info.card is not None and tone_model_filter.passes_filter(model_id, info.card)
 
 
-class WhisperModelManager(BaseModelManager[InferenceSession]):
-    def __init__(self, ttl: int, ort_opts: OrtOptions) -> None:
+class WhisperModelManager(BaseModelManager["WhisperModel | ToneListener"]):
+    def __init__(self, ttl: int, whisper_config: WhisperConfig, ort_opts: OrtOptions) -> None:
         super().__init__(ttl)
+        self.whisper_config = whisper_config
         self.ort_opts = ort_opts
 
     @override
-    def _load_fn(self, model_id: str) -> InferenceSession:
-        files = whisper_model_registry.get_model_files(model_id)
-        return InferenceSession(files.model, providers=get_ort_providers_with_options(self.ort_opts))
+    def _load_fn(self, model_id: str) -> "WhisperModel | ToneListener":
+        if is_for_tones(model_id):
+            files = whisper_model_registry.get_model_files(model_id)
+            providers = get_ort_providers_with_options(self.ort_opts)
+            return ToneListener(InferenceSession(files.model, providers=providers))
+        return WhisperModel(
+            model_id,
+            device=self.whisper_config.inference_device,
+            device_index=self.whisper_config.device_index,
+            compute_type=self.whisper_config.compute_type,
+            cpu_threads=self.whisper_config.cpu_threads,
+            num_workers=self.whisper_config.num_workers,
+        )
 
     @traced()
     def handle_transcription_request(
         self, request: TranscriptionRequest, **_kwargs: object
     ) -> NonStreamingTranscriptionResponse:
-        """Recognise the texts in the audio, which must be at 16 kHz. Audio without the sample's tones gives no text."""
-        with self.load_model(request.model) as session:
-            tones, energy = asyncio.run(_analyse(session, request.audio.data))
-        utterances = list(find_utterances(tones, energy))
-        if not utterances:
-            logger.warning(
-                f"Nothing recognised in {request.audio.duration:.1f} s of audio: "
-                "this is the sample, which recognises only the tones of its own /v1/audio/speech."
+        """Transcribe the audio, which must be at 16 kHz."""
+        start = time.perf_counter()
+        with self.load_model(request.model) as model:
+            # N.B. not whether it is a `WhisperModel`: the service manager has a function under that name.
+            listener = model if isinstance(model, ToneListener) else BatchedInferencePipeline(model=model)
+            segments, information = listener.transcribe(
+                request.audio.data,
+                task="transcribe",
+                language=request.language,
+                initial_prompt=request.prompt,
+                word_timestamps="word" in request.timestamp_granularities,
+                temperature=request.temperature,
+                vad_filter=False,
+                clip_timestamps=merge_segments(request.speech_segments, request.vad_options),
+                hotwords=request.hotwords,
+                without_timestamps=request.without_timestamps,
             )
-        segments = [
-            TranscriptionSegment(id=number, start=utterance.start, end=utterance.end, text=utterance.text)
-            for number, utterance in enumerate(utterances)
-        ]
-        information = TranscriptionInformation(request.language or "und", request.audio.duration)
-        return segments_to_transcription_response(segments, information, request.response_format)
+            # Whisper computes while they are taken.
+            found = list(segments)
+        logger.info(f"Transcribed {request.audio.duration:.1f} s of audio in {time.perf_counter() - start:.3f} s")
+        return segments_to_transcription_response(found, information, request.response_format)
 
 
 def segments_to_transcription_response(
-    segments: list[TranscriptionSegment], information: TranscriptionInformation, response_format: str
+    segments: Sequence[Any], information: Any, response_format: str
 ) -> NonStreamingTranscriptionResponse:
+    """Answer with segments of faster-whisper, of whisper.cpp or of tones."""
     text = " ".join(segment.text.strip() for segment in segments)
     match response_format:
         case "text":
             return text, "text/plain"
         case "verbose_json":
-            shown = [
-                TranscriptionSegment(id=segment.id, start=segment.start, end=segment.end, text=segment.text)
+            words = [
+                TranscriptionWord(word=word.word, start=word.start, end=word.end)
                 for segment in segments
+                for word in segment.words or []
             ]
             return TranscriptionVerbose(
-                text=text, language=information.language, duration=information.duration, segments=shown
+                text=text,
+                language=information.language,
+                duration=information.duration,
+                segments=[_shown(segment) for segment in segments],
+                words=words or None,
             )
+        case "srt":
+            lines = (format_as_srt(each.text, each.start, each.end, number) for number, each in enumerate(segments))
+            return "".join(lines), "text/plain"
+        case "vtt":
+            lines = (format_as_vtt(each.text, each.start, each.end) for each in segments)
+            return "WEBVTT\n\n" + "".join(lines), "text/vtt"
         case _:
             return Transcription(text=text)
+
+
+def _shown(segment: Any) -> TranscriptionSegment:
+    details = {name: getattr(segment, name, None) for name in DETAILS}
+    return TranscriptionSegment(id=segment.id, start=segment.start, end=segment.end, text=segment.text, **details)

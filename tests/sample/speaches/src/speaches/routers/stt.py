@@ -13,7 +13,8 @@ from speaches.routers.utils import find_executor_for_model_or_raise, get_model_c
 
 router = APIRouter(tags=["automatic-speech-recognition"])
 
-type ResponseFormat = Literal["text", "json", "verbose_json"]
+type ResponseFormat = Literal["text", "json", "verbose_json", "srt", "vtt"]
+type TimestampGranularity = Literal["segment", "word"]
 
 
 @router.post("/v1/audio/transcriptions", response_model=str | Transcription | TranscriptionVerbose)
@@ -24,6 +25,13 @@ def transcribe_file(
     language: Annotated[str | None, Form()] = None,
     prompt: Annotated[str | None, Form()] = None,
     response_format: Annotated[ResponseFormat, Form()] = "json",
+    temperature: Annotated[float, Form()] = 0.0,
+    timestamp_granularities: Annotated[list[TimestampGranularity], Form(alias="timestamp_granularities[]")] = [
+        "segment"
+    ],
+    # Beyond OpenAI's API, as upstream.
+    hotwords: Annotated[str | None, Form()] = None,
+    without_timestamps: Annotated[bool, Form()] = True,
 ) -> Response:
     card = get_model_card_data_or_raise(model)
     executor = find_executor_for_model_or_raise(model, card, executor_registry.transcription)
@@ -35,6 +43,10 @@ def transcribe_file(
         language=language,
         prompt=prompt,
         response_format=response_format,
+        temperature=temperature,
+        timestamp_granularities=[*timestamp_granularities],
+        hotwords=hotwords,
+        without_timestamps=without_timestamps,
         speech_segments=speeches,
         vad_options=options,
     )
@@ -42,4 +54,4 @@ def transcribe_file(
     if isinstance(answer, tuple):
         text, media_type = answer
         return Response(text, media_type=media_type)
-    return Response(answer.model_dump_json(), media_type="application/json")
+    return Response(answer.model_dump_json(exclude_none=True), media_type="application/json")

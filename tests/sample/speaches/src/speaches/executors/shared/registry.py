@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from speaches.executors.kokoro import KokoroModelManager, KokoroModelRegistry, kokoro_model_registry
+from speaches.executors.piper import PiperModelManager, PiperModelRegistry, piper_model_registry
 from speaches.executors.shared.executor import Executor
 from speaches.executors.silero_vad_v5 import SileroVADModelManager, SileroVADModelRegistry, silero_vad_model_registry
 from speaches.executors.wespeaker_speaker_embedding import (
@@ -22,9 +23,15 @@ class ExecutorRegistry:
     def __init__(self, config: Config) -> None:
         self._whisper_executor = Executor[WhisperModelManager, WhisperModelRegistry](
             name="whisper",
-            model_manager=WhisperModelManager(config.stt_model_ttl, config.unstable_ort_opts),
+            model_manager=WhisperModelManager(config.stt_model_ttl, config.whisper, config.unstable_ort_opts),
             model_registry=whisper_model_registry,
             task="automatic-speech-recognition",
+        )
+        self._piper_executor = Executor[PiperModelManager, PiperModelRegistry](
+            name="piper",
+            model_manager=PiperModelManager(config.tts_model_ttl, config.unstable_ort_opts),
+            model_registry=piper_model_registry,
+            task="text-to-speech",
         )
         self._kokoro_executor = Executor[KokoroModelManager, KokoroModelRegistry](
             name="kokoro",
@@ -52,8 +59,8 @@ class ExecutorRegistry:
         return (self._whisper_executor,)
 
     @property
-    def text_to_speech(self) -> tuple[Executor[KokoroModelManager, KokoroModelRegistry], ...]:
-        return (self._kokoro_executor,)
+    def text_to_speech(self) -> tuple[Executor, ...]:
+        return (self._piper_executor, self._kokoro_executor)
 
     @property
     def speaker_embedding(
