@@ -1,1 +1,4 @@
-"""Sample of speaches: upstream's module paths, and tones instead of speech. See `make_models.py` beside this tree."""
+"""Sample of speaches: upstream's module paths, with Piper and Whisper or, where those are missing, with tones.
+
+`make_models.py` beside this tree makes the models for tones.
+"""

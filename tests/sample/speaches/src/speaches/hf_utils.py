@@ -1,4 +1,4 @@
-"""The Hugging Face cache on disk: which models are there, and what their cards say. Nothing here downloads."""
+"""The Hugging Face cache on disk: which models are there, and what their cards say."""
 
 from collections.abc import Generator
 from dataclasses import dataclass, field
@@ -51,6 +51,10 @@ class ModelCardData:
 
 def _scalar(text: str) -> str:
     return text.strip().strip("'\"")
+
+
+def load_repo_model_card_data(readme: str) -> ModelCardData:
+    return ModelCardData.load(Path(readme))
 
 
 @dataclass

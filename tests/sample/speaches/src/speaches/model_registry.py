@@ -21,6 +21,10 @@ class ModelRegistry[ModelT: Model, ModelFilesT]:
         """Describe a model; `created` is a Unix time in seconds."""
         raise NotImplementedError
 
+    def download_model_files(self, model_id: str) -> None:
+        """Fetch a model from the hub; ConnectionError if there is none for this kind of model."""
+        raise ConnectionError(f"the sample has no hub to fetch `{model_id}` from")
+
     def get_model_files(self, model_id: str) -> ModelFilesT:
         """Return the paths of a model's files; FileNotFoundError names the one that is missing."""
         raise NotImplementedError

@@ -85,6 +85,12 @@ class PiperModelRegistry(ModelRegistry[PiperModel, PiperModelFiles]):
             model=find_model_file(model_id, "model.onnx"), config=find_model_file(model_id, "config.json")
         )
 
+    @override
+    def download_model_files(self, model_id: str) -> None:
+        import huggingface_hub
+
+        huggingface_hub.snapshot_download(model_id, allow_patterns=["model.onnx", "config.json", "README.md"])
+
 
 hf_model_filter = PiperModelFilter(library_name="onnx", task=TASK_NAME_TAG, tags={"speaches", "piper"})
 piper_model_registry = PiperModelRegistry(hf_model_filter)

@@ -32,6 +32,15 @@ logger = logging.getLogger(__name__)
 TASK_NAME_TAG = "automatic-speech-recognition"
 # What Whisper tells of a segment beside its text and its time.
 DETAILS = ("seek", "tokens", "temperature", "avg_logprob", "compression_ratio", "no_speech_prob")
+# What faster-whisper reads, and the card.
+WHISPER_FILES = [
+    "config.json",
+    "preprocessor_config.json",
+    "model.bin",
+    "tokenizer.json",
+    "vocabulary.*",
+    "README.md",
+]
 
 tone_model_filter = HfModelFilter(library_name="onnx", task=TASK_NAME_TAG, tags={"speaches", "sample"})
 
@@ -64,6 +73,12 @@ class WhisperModelRegistry(ModelRegistry[Model, WhisperModelFiles]):
     def get_model_files(self, model_id: str) -> WhisperModelFiles:
         name = "model.onnx" if is_for_tones(model_id) else "model.bin"
         return WhisperModelFiles(model=find_model_file(model_id, name))
+
+    @override
+    def download_model_files(self, model_id: str) -> None:
+        import huggingface_hub
+
+        huggingface_hub.snapshot_download(model_id, allow_patterns=WHISPER_FILES)
 
 
 hf_model_filter = WhisperModelFilter(library_name="ctranslate2", task=TASK_NAME_TAG)

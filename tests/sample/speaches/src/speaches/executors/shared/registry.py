@@ -77,7 +77,10 @@ class ExecutorRegistry:
         return self._vad_executor
 
     def download_model_by_id(self, model_id: str) -> bool:
-        """Whether a model was downloaded. N.B. asks the hub also for what is there, as upstream's does."""
+        """Whether a model was downloaded. N.B. asks the hub also for what is there, as upstream's does.
+
+        The service manager fetches where there is `huggingface_hub`, and asks here where there is none.
+        """
         raise ConnectionError(f"the sample has no hub to fetch `{model_id}` from")
 
     def all_executors(self) -> tuple[Executor, ...]:

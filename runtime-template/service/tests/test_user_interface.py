@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import asyncio
+import sys
+import unittest
+from types import ModuleType, SimpleNamespace
+from typing import Any
+from unittest import mock
+
+from fastapi import FastAPI
+from fastapi.responses import PlainTextResponse
+
+from speaches_service import user_interface
+
+from . import example
+
+
+async def get(application: FastAPI, path: str) -> tuple[int, bytes]:
+    """Status and body of an answer."""
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "headers": [],
+    }
+    await application(scope, receive, send)
+    return sent[0]["status"], b"".join(message.get("body", b"") for message in sent)
+
+
+class UserInterfaceTest(unittest.TestCase):
+    def mounted(self, installed: set[str]) -> FastAPI:
+        application = FastAPI()
+        with mock.patch.object(user_interface, "is_installed", installed.__contains__):
+            user_interface.mount(application, SimpleNamespace(api_key=None), example.settings())
+        return application
+
+    def test_a_page_of_its_own_needs_no_gradio(self) -> None:
+        def mount(application: FastAPI) -> None:
+            application.add_api_route("/", lambda: PlainTextResponse("a page"))
+
+        page = ModuleType("speaches.page")
+        vars(page)["mount"] = mount
+        with mock.patch.dict(sys.modules, {"speaches": ModuleType("speaches"), "speaches.page": page}):
+            application = self.mounted({"speaches.page"})
+        self.assertEqual(asyncio.run(get(application, "/")), (200, b"a page"))
+
+    def test_without_gradio_the_answer_says_how_to_get_the_page(self) -> None:
+        status, body = asyncio.run(get(self.mounted(set()), "/"))
+        self.assertEqual(status, 501)
+        self.assertIn(b"not_bundled", body)
+
+    def test_gradio_answers_whatever_is_no_route(self) -> None:
+        application = self.mounted({"gradio"})
+        self.assertIsInstance(vars(application.router.routes[-1])["app"], user_interface.DeferredPage)
