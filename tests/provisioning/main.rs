@@ -6,6 +6,7 @@ mod endurance;
 mod fetching;
 mod models;
 mod output;
+mod packaged;
 mod port;
 mod provision;
 mod refusals;

@@ -123,7 +123,7 @@ fn wheels_without_a_licence_text_and_explanations_that_no_wheel_needs_are_found_
     );
 
     let manifests = own_manifests(&scratch.path);
-    fs_err::create_dir_all(manifests.join("tones/locks")).unwrap();
+    fs_err::create_dir_all(manifests.join("sample/locks")).unwrap();
     let licenses = |more: &[&str]| xtask(&[&["licenses", "--manifests", manifests.as_str()], more].concat());
     // No wheel of the sample is tokenizers, which is known whatever the store has.
     run(&mut licenses(&[])).expect(65).says("no wheel needs it:").says("    tokenizers\n");

@@ -27,6 +27,7 @@ pub mod tiny;
 #[cfg(target_os = "linux")]
 pub mod tls;
 #[cfg(unix)]
+pub mod wheel;
 pub mod world;
 
 use std::io::{Read as _, Seek as _, Write as _};

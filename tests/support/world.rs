@@ -143,15 +143,18 @@ impl World {
                 let name = text.lines().find_map(|line| line.strip_prefix("Name: ")).unwrap();
                 name.to_lowercase().replace(['_', '.'], "-") == project
             });
-            let page =
-                format!("<a href=\"{FILES}wheels/{file}#sha256={sha256}\" data-core-metadata=\"true\">{file}</a>");
-            self.server.set(
-                &format!("/simple/{project}/"),
-                vec![Reply::data(page.as_bytes()).header("Content-Type", "text/html")],
-            );
-            self.server.set(&format!("{FILES}wheels/{file}.metadata"), vec![Reply::data(own.unwrap().as_bytes())]);
-            self.serve(&format!("wheels/{file}"), &bytes);
+            self.publish(&project, file, sha256, own.unwrap(), &bytes, "");
         }
+    }
+
+    /// Puts a wheel on the package index. `more` are attributes of its line there.
+    pub fn publish(&mut self, project: &str, file: &str, sha256: &str, metadata: &str, bytes: &[u8], more: &str) {
+        let page =
+            format!("<a href=\"{FILES}wheels/{file}#sha256={sha256}\" data-core-metadata=\"true\" {more}>{file}</a>");
+        let page = Reply::data(page.as_bytes()).header("Content-Type", "text/html");
+        self.server.set(&format!("/simple/{project}/"), vec![page]);
+        self.server.set(&format!("{FILES}wheels/{file}.metadata"), vec![Reply::data(metadata.as_bytes())]);
+        self.serve(&format!("wheels/{file}"), bytes);
     }
 }
 

@@ -294,6 +294,13 @@ pub struct ModelFile {
     pub wheel: Vec<WheelMember>,
 }
 
+impl ModelFile {
+    /// Size and digest, when the manifest knows them for certain.
+    pub fn pin(&self) -> Option<(u64, Sha256)> {
+        if self.predicted { None } else { Some((self.size?, self.sha256?)) }
+    }
+}
+
 /// A member of a pinned wheel.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

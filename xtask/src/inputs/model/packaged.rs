@@ -9,7 +9,7 @@ use camino::Utf8Path;
 use fs_err::File;
 use speaches_format::input::Origin;
 
-use super::resolve::pin;
+use super::request::MAIN;
 use super::{About, FileInput, FileSource, ModelInput};
 use crate::base::digest::{Hasher, Sha256};
 use crate::base::failure::{Exit, Failure};
@@ -50,7 +50,7 @@ pub fn model(entry: &ModelEntry, root: &Utf8Path) -> Option<ModelInput> {
     let files = entry.file.iter().map(|file| input(file, root)).collect::<Option<Vec<_>>>()?;
     let mut model = ModelInput {
         id: entry.id.clone(),
-        wanted: entry.revision.clone().unwrap_or_default(),
+        wanted: entry.revision.clone().unwrap_or_else(|| MAIN.to_owned()),
         about: About::of(entry),
         revision: entry.revision.clone().unwrap_or_default(),
         pinned: true,
@@ -59,7 +59,6 @@ pub fn model(entry: &ModelEntry, root: &Utf8Path) -> Option<ModelInput> {
     };
     if model.revision.is_empty() {
         model.revision = model.sha256().to_string()[..40].to_owned();
-        model.wanted.clone_from(&model.revision);
     }
     Some(model)
 }
@@ -68,7 +67,7 @@ fn input(file: &ModelFile, root: &Utf8Path) -> Option<FileInput> {
     let (size, sha256, source) = match &file.in_repository {
         Some(path) => (file.size?, file.sha256?, FileSource::Local(root.join(path))),
         None => {
-            let (size, sha256) = pin(file)?;
+            let (size, sha256) = file.pin()?;
             (size, sha256, FileSource::Remote { urls: file.mirrors.clone(), members: members(file) })
         }
     };

@@ -5,7 +5,7 @@ use camino::Utf8Path;
 use toml_edit::{ArrayOfTables, DocumentMut, Table, value};
 
 use super::refusal::Trouble;
-use super::resolve::{self, Resolution, pin};
+use super::resolve::{self, Resolution};
 use crate::base::failure::Failure;
 use crate::pins::manifest::{ModelEntry, ModelsManifest};
 
@@ -27,7 +27,7 @@ pub fn fill(path: &Utf8Path, manifest: &ModelsManifest) -> Result<Outcome> {
     let mut document: DocumentMut = fs_err::read_to_string(path)?.parse()?;
     let mut changes = Vec::new();
     for (index, entry) in manifest.model.iter().enumerate() {
-        if entry.revision.is_some() && entry.file.iter().all(|file| pin(file).is_some()) {
+        if entry.revision.is_some() && entry.file.iter().all(|file| file.pin().is_some()) {
             continue;
         }
         let resolution = match resolve::examine(entry) {
@@ -59,7 +59,7 @@ fn write(model: &mut Table, entry: &ModelEntry, resolution: &Resolution) -> Resu
         changes.push(format!("{id}: revision → {}", resolution.commit));
         model.insert("revision", value(&resolution.commit));
     }
-    for file in entry.file.iter().filter(|file| pin(file).is_none()) {
+    for file in entry.file.iter().filter(|file| file.pin().is_none()) {
         let path = &file.path;
         let (size, sha256) = resolution.files[path];
         let found = find(model.get_mut("file").and_then(toml_edit::Item::as_array_of_tables_mut), path);

