@@ -44,7 +44,8 @@ class VadRequest(BaseModel):
 class SileroVADModelRegistry(ModelRegistry[Model, None]):
     @override
     def list_local_models(self) -> Generator[Model]:
-        yield Model(id=MODEL_ID, owned_by="snakers4" if installed.FASTER_WHISPER else "sample", task="voice-activity-detection")
+        owner = "snakers4" if installed.FASTER_WHISPER else "sample"
+        yield Model(id=MODEL_ID, owned_by=owner, task="voice-activity-detection")
 
 
 silero_vad_model_registry = SileroVADModelRegistry(HfModelFilter(model_name=MODEL_ID))
