@@ -115,6 +115,10 @@ fn test(shell: &Shell) -> Result<()> {
         // nextest runs no examples in documentation.
         cmd!(shell, "cargo test --workspace --locked --doc").quiet().run()?;
     } else {
+        // Many tests wait, for services and for servers that are slow on purpose.
+        let threads = (std::thread::available_parallelism()?.get() * 2).to_string();
+        let threads = host::variable("RUST_TEST_THREADS").unwrap_or(threads);
+        let _threads = shell.push_env("RUST_TEST_THREADS", threads);
         cmd!(shell, "cargo test --workspace --locked --no-fail-fast -- --show-output").quiet().run()?;
     }
     Ok(())
