@@ -184,7 +184,9 @@ impl Collection {
     }
 
     fn launcher(&mut self, provision: &Provision<'_>, plan: &Plan) -> Result<Launcher> {
+        let step = provision.progress.step("Building", "the launcher");
         let tree = provision.launcher(plan)?;
+        step.finish();
         let place = plan.target.family().launcher();
         let name = place.rsplit('/').next().unwrap_or(place);
         let file = Utf8Path::new(LAUNCHER).join(name);

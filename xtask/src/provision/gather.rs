@@ -11,7 +11,7 @@ use crate::base::digest::Sha256;
 use crate::base::failure::{Exit, Failure};
 use crate::base::host;
 use crate::base::quantity::{counted, human_size};
-use crate::inputs::launcher::{Builder, LauncherInput};
+use crate::inputs::launcher::Builder;
 use crate::inputs::model::packaged::{self, Member};
 use crate::inputs::model::resolve::Resolutions;
 use crate::inputs::model::{FileInput, FileSource, ModelInput};
@@ -200,17 +200,8 @@ impl Provision<'_> {
 
     /// The launcher.
     pub fn launcher(&self, plan: &Plan) -> Result<Tree> {
-        let step = self.progress.step("Building", "the launcher");
         let builder = Builder { root: self.root, offline: self.offline };
-        let launcher = &plan.inputs.launcher.source;
-        let tree = launcher.tree(self.store, &plan.target, &builder)?;
-        // One that was built before is only copied.
-        if tree.is_new && matches!(launcher, LauncherInput::Built { .. }) {
-            step.done("Built", &format!("the launcher ({})", human_size(tree.size())));
-        } else {
-            step.finish();
-        }
-        Ok(tree)
+        plan.inputs.launcher.source.tree(self.store, &plan.target, &builder)
     }
 
     /// Fetches files, unless that is forbidden.

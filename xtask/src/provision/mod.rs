@@ -9,7 +9,8 @@ use speaches_format::input::Kind;
 use speaches_format::layout::Family;
 
 use crate::base::host;
-use crate::base::quantity::{besides, counted};
+use crate::base::quantity::{besides, counted, human_size};
+use crate::inputs::launcher::LauncherInput;
 use crate::inputs::python::PythonInput;
 use crate::inputs::python::bytecode::Compiler;
 use crate::pins::manifest::SpeachesManifest;
@@ -40,6 +41,13 @@ pub struct Provision<'a> {
     pub offline: bool,
 }
 
+/// What a runtime is filled from, but for its launcher.
+struct Gathered {
+    python: Tree,
+    is_compiled: bool,
+    trees: Vec<Placed>,
+}
+
 impl Provision<'_> {
     /// Makes the runtime of a plan and puts it at the plan's output.
     pub fn run(&self, plan: &Plan) -> Result<()> {
@@ -55,6 +63,38 @@ impl Provision<'_> {
         fs_err::create_dir_all(self.store.root())?;
         self.digests.save(self.store)?;
 
+        // The launcher takes a processor for a minute, which goes by while all else is fetched, unpacked and compiled.
+        let building = self.progress.step("Building", "the launcher");
+        let (launcher, gathered) = std::thread::scope(|scope| {
+            let launcher = scope.spawn(|| self.launcher(plan));
+            let gathered = self.gather(plan);
+            if gathered.is_err() {
+                work::end_children();
+            }
+            (launcher.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), gathered)
+        });
+        let Gathered { python, is_compiled, mut trees } = gathered?;
+        let launcher = launcher?;
+        // One that was built before is only copied.
+        if launcher.is_new && matches!(plan.inputs.launcher.source, LauncherInput::Built { .. }) {
+            building.done("Built", &format!("the launcher ({})", human_size(launcher.size())));
+        } else {
+            building.finish();
+        }
+        trees.push(Placed::new(Kind::Launcher, "the launcher", launcher));
+
+        let contents = contents(plan, &trees)?;
+        contents.check_names(&plan.target.triple)?;
+        let bar = self.progress.items("Filling", "the runtime", contents.len());
+        let made = work.path().join("runtime");
+        contents.write(&made, describe::head(plan, &python, is_compiled), bar.as_ref())?;
+        stage::publish(&made, &plan.output, &work)?;
+        bar.finish();
+        Ok(())
+    }
+
+    /// All but the launcher.
+    fn gather(&self, plan: &Plan) -> Result<Gathered> {
         let python = self.python(plan, &plan.inputs.python.source)?;
         let compiler = self.compiler(plan, &python)?;
         let wheels = self.wheels(plan)?;
@@ -68,24 +108,11 @@ impl Provision<'_> {
         }
         trees.push(Placed::new(Kind::Speaches, "speaches", speaches));
         trees.push(Placed::new(Kind::Template, "the template", template));
-        // Neither of them uses more than one processor all of the time.
-        let (launcher, bytecode) = std::thread::scope(|scope| {
-            let launcher = scope.spawn(|| self.launcher(plan));
-            let bytecode = compiler.as_ref().map(|compiler| self.bytecode(compiler, &trees)).transpose();
-            (launcher.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), bytecode)
-        });
-        trees.extend(bytecode?.into_iter().flatten());
-        trees.push(Placed::new(Kind::Launcher, "the launcher", launcher?));
+        if let Some(compiler) = &compiler {
+            trees.extend(self.bytecode(compiler, &trees)?);
+        }
         trees.extend(models.into_iter().map(|(id, tree)| Placed::new(Kind::Model, &id, tree)));
-
-        let contents = contents(plan, &trees)?;
-        contents.check_names(&plan.target.triple)?;
-        let bar = self.progress.items("Filling", "the runtime", contents.len());
-        let made = work.path().join("runtime");
-        contents.write(&made, describe::head(plan, &python, compiler.is_some()), bar.as_ref())?;
-        stage::publish(&made, &plan.output, &work)?;
-        bar.finish();
-        Ok(())
+        Ok(Gathered { python, is_compiled: compiler.is_some(), trees })
     }
 
     /// What compiles: the runtime's own CPython, or its like for this machine.

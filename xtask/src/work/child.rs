@@ -36,6 +36,12 @@ fn feed(child: &mut Child, input: &[u8]) -> io::Result<()> {
     }
 }
 
+/// Ends all children, since what they do is of no use any more.
+pub fn end_children() {
+    let children = open().children.clone();
+    children.into_iter().for_each(kill);
+}
+
 /// Ends a child that is on the list.
 #[cfg(unix)]
 pub fn kill(child: u32) {

@@ -7,7 +7,7 @@ mod interrupt;
 mod leftovers;
 mod open;
 
-pub use child::output;
+pub use child::{end_children, output};
 pub use directory::WorkDirectory;
 pub use interrupt::{install, settle};
 pub use leftovers::{Place, bytes_given_back, remove_leftovers};
