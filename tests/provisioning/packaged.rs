@@ -147,3 +147,28 @@ fn an_index_without_the_package_is_named_and_offline_forbids_to_ask_it() {
     scene.provision(&["--offline"]).expect(69).says("`--offline` forbids to fetch it");
     assert!(!scene.runtime().exists());
 }
+
+#[test]
+fn wheels_come_from_an_index_that_asks_for_a_password() {
+    let scene = Scene::new();
+    scene.world.ask_for("Basic dXNlcjpzZWNyZXQ=");
+    scene.provision(&[]).expect(69).says("package index");
+
+    let url = scene.world.server.url.replace("http://", "http://user:secret@");
+    let store = scene.scratch.path.join("store");
+    let with = |name: &str, value: &str| {
+        let mut command = scene.world.provision(&store, &scene.runtime());
+        run(command.env("HF_ENDPOINT", DEAD).env(name, value).env("RUST_LOG", "debug"))
+    };
+    let netrc = scene.scratch.path.join("netrc");
+    fs_err::write(&netrc, "machine 127.0.0.1 login user password wrong").unwrap();
+    with("NETRC", netrc.as_str()).expect(69);
+    fs_err::write(&netrc, "machine 127.0.0.1\nlogin user\npassword secret").unwrap();
+    let said = with("NETRC", netrc.as_str()).expect(0).stderr;
+    assert!(!said.contains("secret"), "{said}");
+
+    fs_err::remove_dir_all(scene.runtime()).unwrap();
+    fs_err::remove_dir_all(&store).unwrap();
+    let said = with("UV_DEFAULT_INDEX", &format!("{url}/simple/")).expect(0).stderr;
+    assert!(!said.contains("secret"), "{said}");
+}

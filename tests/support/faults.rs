@@ -70,7 +70,12 @@ impl Reply {
 
     /// Only for whoever has this token.
     pub fn only_for(self, token: &str, otherwise: Self) -> Self {
-        Self { guard: Some((format!("Bearer {token}"), Box::new(otherwise))), ..self }
+        self.only_with(&format!("Bearer {token}"), otherwise)
+    }
+
+    /// Only for requests with this `Authorization`.
+    pub fn only_with(self, authorization: &str, otherwise: Self) -> Self {
+        Self { guard: Some((authorization.to_owned(), Box::new(otherwise))), ..self }
     }
 
     /// An answer without the data.

@@ -84,6 +84,19 @@ impl World {
         self.files.iter().map(|file| file.size).sum()
     }
 
+    /// Shows the package index and its wheels only to those who send this `Authorization`.
+    pub fn ask_for(&self, authorization: &str) {
+        let paths = self.files.iter().filter(|file| file.path.starts_with("/files/wheels/")).flat_map(|file| {
+            let project = file.path.rsplit('/').next().unwrap().split('-').next().unwrap();
+            let project = project.to_lowercase().replace(['_', '.'], "-");
+            [file.path.clone(), format!("{}.metadata", file.path), format!("/simple/{project}/")]
+        });
+        for path in paths {
+            let otherwise = Reply::status(401).header("WWW-Authenticate", "Basic realm=\"index\"");
+            self.server.set(&path, vec![self.server.scripted(&path).only_with(authorization, otherwise)]);
+        }
+    }
+
     fn serve(&mut self, path: &str, bytes: &[u8]) {
         let path = format!("{FILES}{path}");
         self.files.push(Served { path: path.clone(), size: bytes.len() as u64, sha256: sha256(bytes) });

@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result, bail};
 use camino::Utf8Path;
 use serde::Deserialize;
 
+use super::credentials::Credentials;
 use super::uv::Uv;
 use crate::base::digest::Sha256;
 use crate::base::failure::{Exit, Failure};
@@ -141,9 +142,10 @@ pub fn locate(
 ) -> Result<BTreeMap<Sha256, String>> {
     let requirements =
         wheels.iter().map(|wheel| format!("{}=={}", wheel.name.distribution, wheel.name.version)).collect::<Vec<_>>();
+    let credentials = Credentials::of(uv);
     let found = ask(uv, store, &requirements, minor, target)?
         .into_iter()
-        .filter_map(|candidate| Some((candidate.sha256(), candidate.source()?.to_owned())))
+        .filter_map(|candidate| Some((candidate.sha256(), credentials.complete(candidate.source()?))))
         .collect::<BTreeMap<_, _>>();
     if let Some(missing) = wheels.iter().find(|wheel| !found.contains_key(&wheel.sha256)) {
         bail!(

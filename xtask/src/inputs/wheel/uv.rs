@@ -15,6 +15,8 @@ use crate::work;
 
 /// What uv gained the output format with that this tool reads.
 const OLDEST: (u32, u32) = (0, 7);
+/// What tells uv which index to ask, or to ask none.
+const INDEX: [&str; 3] = ["UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_NO_INDEX"];
 
 /// A uv that works.
 #[derive(Clone, Debug)]
@@ -22,6 +24,8 @@ pub struct Uv {
     executable: Utf8PathBuf,
     /// An interpreter for uv to ask, which it wants even where it does not matter.
     python: Utf8PathBuf,
+    /// The package index of those who have pip and no uv, if they have set one.
+    index: Option<String>,
 }
 
 impl Uv {
@@ -52,16 +56,18 @@ impl Uv {
                 ));
             }
             tracing::debug!("uses the uv that `UV` names: `{executable}`");
-            return Ok(Self { executable, python });
+            return Ok(Self { executable, python, index: None });
         }
         let on_path = Utf8PathBuf::from("uv");
         if version(&on_path).is_some_and(|version| version >= OLDEST) {
             tracing::debug!("uses the uv on PATH");
-            return Ok(Self { executable: on_path, python });
+            return Ok(Self { executable: on_path, python, index: None });
         }
         let executable = install(store, manifests, pythons)?;
         tracing::debug!("uses the uv of the store: `{executable}`");
-        Ok(Self { executable, python })
+        // Who has no uv has set none up either.
+        let index = pips_index(pythons).filter(|_| INDEX.iter().all(|name| host::variable(name).is_none()));
+        Ok(Self { executable, python, index })
     }
 
     /// The interpreter that uv may ask.
@@ -69,12 +75,17 @@ impl Uv {
         &self.python
     }
 
+    /// The package index, if uv is to ask another one than it would by itself. It may have credentials in it.
+    pub fn index(&self) -> Option<&str> {
+        self.index.as_deref()
+    }
+
     /// A uv command that asks the user's index and changes nothing else.
     pub fn command(&self) -> Command {
         let mut command = Command::new(&self.executable);
         // uv brings certificates of its own; the machine's may include those of a company's proxy.
         command.env("UV_SYSTEM_CERTS", "1").env("UV_PYTHON_DOWNLOADS", "never").env("UV_NO_PROGRESS", "1");
-        command.env("UV_PYTHON", &self.python);
+        command.env("UV_PYTHON", &self.python).envs(self.index.iter().map(|index| ("UV_DEFAULT_INDEX", index)));
         command
     }
 
@@ -92,6 +103,19 @@ impl Uv {
             .hint("it asks the package index that uv is configured for (`UV_DEFAULT_INDEX`, `uv.toml`)")
         );
     }
+}
+
+/// The index that the first of these pips asks, unless that is the default one.
+fn pips_index(pythons: &[Utf8PathBuf]) -> Option<String> {
+    host::variable("PIP_INDEX_URL").or_else(|| {
+        pythons.iter().find_map(|python| {
+            let mut pip = Command::new(python);
+            pip.args(["-m", "pip", "config", "get", "global.index-url"]).stdin(std::process::Stdio::null());
+            let output = program::output(&mut pip).ok().filter(|output| output.status.success())?;
+            let index = String::from_utf8(output.stdout).ok()?.trim().to_owned();
+            (!index.is_empty()).then_some(index)
+        })
+    })
 }
 
 fn version(executable: &Utf8Path) -> Option<(u32, u32)> {
