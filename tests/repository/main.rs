@@ -5,6 +5,7 @@ mod commands;
 mod kubernetes;
 mod layers;
 mod licences;
+mod packages;
 mod promises;
 #[path = "../support/mod.rs"]
 mod support;
