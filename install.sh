@@ -222,7 +222,7 @@ fetch() {
         if download "$from/$1" "$2"; then arrived=yes; else arrived=; fi
         if [ -n "$arrived" ] && [ -z "${3:-}" ]; then return; fi
         case $status in
-        401 | 403 | 404 | 410) fail 69 "$from/$1 cannot be had: HTTP status $status" "is that the address of a release?" ;;
+        401 | 403 | 404 | 410) fail 69 "cannot download $from/$1: HTTP status $status" "is that the address of a release?" ;;
         # There is nothing behind what is here already, or no way to ask for it.
         416 | no-ranges) whole=yes ;;
         *) whole=$arrived ;;
@@ -233,7 +233,7 @@ fetch() {
             [ -n "$resumed" ] || fail 65 "$1 is not what its checksum says, and was removed" \
                 "try again; if it stays so, the release is damaged: please report it"
         fi
-        [ "$attempt" -lt "$attempts" ] || fail 69 "$from/$1 cannot be had" \
+        [ "$attempt" -lt "$attempts" ] || fail 69 "cannot download $from/$1" \
             "run this again when the network is better: it goes on where it was"
         sleep "$attempt"
         attempt=$((attempt + 1))

@@ -138,7 +138,7 @@ fn an_interrupted_step_leaves_a_clean_terminal() {
     assert_eq!(left.status.code(), Some(130));
     let screen = left.screen();
     let text = screen.contents();
-    assert!(text.starts_with("interrupted: nothing half made is left"), "{text}");
+    assert!(text.starts_with("interrupted: incomplete output was removed"), "{text}");
     assert!(!text.contains("Fetching") && !text.contains("[="), "{text}");
     assert!(!screen.hide_cursor());
     assert_eq!(screen.cursor_position().1, 0, "the prompt begins a line");

@@ -120,7 +120,7 @@ fn a_bundle_in_parts_is_put_together() {
     // One that is missing is missed.
     let lost = format!("/{taken}.part01");
     server.set(&lost, vec![Reply::status(404)]);
-    run(&mut Home::new().command(&["--from", &server.url])).expect(69).says(".part01 cannot be had");
+    run(&mut Home::new().command(&["--from", &server.url])).expect(69).says("cannot download").says(".part01");
 }
 
 #[test]

@@ -104,7 +104,7 @@ fn a_list_of_checksums_that_is_none_or_has_no_bundle_for_this_machine_is_said() 
     refuse(&sums.replace(&sha256(&release.files[&name]), &"0".repeat(64)), 65, "is not what its checksum says");
 
     server.set("/SHA256SUMS", vec![Reply::status(404)]);
-    run(&mut home.command(&["--from", &server.url])).expect(69).says("SHA256SUMS cannot be had: HTTP status 404");
+    run(&mut home.command(&["--from", &server.url])).expect(69).says("SHA256SUMS: HTTP status 404");
 }
 
 #[track_caller]

@@ -243,7 +243,7 @@ pub fn link_text(runtime: &Utf8Path, file: &File) -> Result<Utf8PathBuf> {
 pub fn different(runtime: &Utf8Path, how: &str, path: &str) -> Failure {
     Failure::new(
         Exit::Data,
-        format!("`{runtime}` is not what it was made to be, so it is not packed:\n    {how}: {path}"),
+        format!("`{runtime}` was modified after it was made, and is not packed:\n    {how}: {path}"),
     )
     .hint("make it again with `cargo xtask provision`; its store has all that is needed")
 }

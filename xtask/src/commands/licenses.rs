@@ -22,7 +22,7 @@ use crate::pins::target::Target;
 use crate::report;
 use crate::store::Store;
 
-/// Look whether every wheel of the locks has a licence text or a place in manifests/licenses.toml
+/// Check that every locked wheel has a license text or an entry in manifests/licenses.toml
 ///
 /// Prints the licence of each, as far as its metadata states one, and whether its text is in the wheel. Wheels that the
 /// store does not have cannot be looked at, which is an error.

@@ -47,7 +47,7 @@ pub fn run(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Resu
     step.finish();
     if let Some(difference) = differences.lines().next() {
         bail!(
-            Failure::new(Exit::Data, format!("`{runtime}` is not what it was made to be: {difference}"))
+            Failure::new(Exit::Data, format!("`{runtime}` was modified after it was made: {difference}"))
                 .hint("`cargo xtask verify` says what else is different")
         );
     }
@@ -71,7 +71,7 @@ pub fn run(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Resu
         let more = lines.len().saturating_sub(SHOWN);
         let more = if more > 0 { format!("\n    and {more} more") } else { String::new() };
         bail!(
-            Failure::new(Exit::Data, format!("`{runtime}` was not made again as it is:{shown}{more}"))
+            Failure::new(Exit::Data, format!("`{runtime}` could not be reproduced:{shown}{more}"))
                 .hint("another input gives another runtime; `--python-from`, `--speaches-from`, `--models-from` and `--launcher` take what was taken then")
         );
     }

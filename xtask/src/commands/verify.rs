@@ -40,7 +40,7 @@ fn report_bundle(bundle: &Utf8Path) -> Result<()> {
     if !checked.differences.is_empty() {
         let lines = checked.differences.lines().collect::<Vec<_>>();
         bail!(
-            Failure::new(Exit::Data, format!("`{bundle}` is not what it was made to be:{}", list(&lines, SHOWN)))
+            Failure::new(Exit::Data, format!("`{bundle}` was modified after it was made:{}", list(&lines, SHOWN)))
                 .hint("fetch it again, or make it again with `cargo xtask bundle`")
         );
     }
@@ -66,7 +66,7 @@ pub fn report(runtime: &Utf8Path, manifests: &Utf8Path) -> Result<()> {
     if !differences.is_empty() {
         let lines = differences.lines().collect::<Vec<_>>();
         bail!(
-            Failure::new(Exit::Data, format!("`{runtime}` is not what it was made to be:{}", list(&lines, SHOWN)))
+            Failure::new(Exit::Data, format!("`{runtime}` was modified after it was made:{}", list(&lines, SHOWN)))
                 .hint("make it again with `cargo xtask provision`; its store has all that is needed")
         );
     }

@@ -45,7 +45,7 @@ pub fn install() -> Result<()> {
                 std::thread::sleep(Duration::from_millis(10));
             }
         }
-        report::fail("interrupted: nothing half made is left, and what was fetched is kept for the next time");
+        report::fail("interrupted: incomplete output was removed, and downloads are kept");
         std::process::exit(Exit::Interrupted.code().into());
     })
     .context("cannot handle Ctrl-C")

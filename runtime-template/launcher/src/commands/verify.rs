@@ -53,7 +53,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         if lines.len() > SHOWN {
             list.push_str(&format!("\n  … and {} more", lines.len() - SHOWN));
         }
-        return Err(Failure::new(Exit::Data, format!("`{place}` is not what it was made to be:{list}{why}"))
+        return Err(Failure::new(Exit::Data, format!("`{place}` was modified after it was made:{list}{why}"))
             .hint("provision or unpack the runtime again"));
     }
     if !arguments.json {

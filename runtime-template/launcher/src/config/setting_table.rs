@@ -87,7 +87,7 @@ pub static OPTIONS: &[Definition] = &[
         key: "tts_model",
         flag: Flag::Value("tts-model", "ID"),
         variables: &["HARBOR_SPEACHES_TTS_MODEL", "SPEACHES_TTS_MODEL"],
-        help: "model that speaks, as named on the hub",
+        help: "text-to-speech model (Hugging Face ID)",
         default_text: "the first bundled one, else `speaches-ai/Kokoro-82M-v1.0-ONNX-int8`",
         default: |_, head| model(head, TEXT_TO_SPEECH, "speaches-ai/Kokoro-82M-v1.0-ONNX-int8"),
         ..COMMON
@@ -96,7 +96,7 @@ pub static OPTIONS: &[Definition] = &[
         key: "stt_model",
         flag: Flag::Value("stt-model", "ID"),
         variables: &["HARBOR_SPEACHES_STT_MODEL", "SPEACHES_STT_MODEL"],
-        help: "model that transcribes, as named on the hub",
+        help: "speech-to-text model (Hugging Face ID)",
         default_text: "the first bundled one, else `Systran/faster-distil-whisper-small.en`",
         default: |_, head| model(head, SPEECH_TO_TEXT, "Systran/faster-distil-whisper-small.en"),
         ..COMMON
@@ -118,7 +118,7 @@ pub static OPTIONS: &[Definition] = &[
         flag: Flag::Value("accelerator", "NAME"),
         variables: &["HARBOR_SPEACHES_ACCELERATOR", "SPEACHES_ACCELERATOR"],
         kind: Kind::Choice(&["auto", "cpu", "metal", "coreml", "cuda"]),
-        help: "what computes",
+        help: "accelerator",
         default_text: "auto",
         default: |_, _| json!("auto"),
         ..COMMON
@@ -128,7 +128,7 @@ pub static OPTIONS: &[Definition] = &[
         flag: Flag::Value("stt-backend", "NAME"),
         variables: &["HARBOR_SPEACHES_STT_BACKEND", "SPEACHES_STT_BACKEND"],
         kind: Kind::Choice(&["auto", "faster-whisper", "whispercpp"]),
-        help: "what transcribes",
+        help: "speech-to-text backend",
         default_text: "auto",
         default: |_, _| json!("auto"),
         ..COMMON
@@ -138,7 +138,7 @@ pub static OPTIONS: &[Definition] = &[
         flag: Flag::Value("stt-device", "NAME"),
         variables: &["WHISPER__INFERENCE_DEVICE"],
         kind: Kind::Choice(&["auto", "cpu", "cuda"]),
-        help: "what faster-whisper computes on",
+        help: "device for faster-whisper",
         default_text: "auto",
         default: |_, _| json!("auto"),
         ..COMMON
@@ -148,7 +148,7 @@ pub static OPTIONS: &[Definition] = &[
         flag: Flag::Value("tts-provider", "NAME"),
         variables: &["HARBOR_SPEACHES_ONNX_PROVIDER", "ONNX_PROVIDER"],
         kind: Kind::Provider(&["auto", "cpu", "coreml", "cuda"]),
-        help: "what the model that speaks computes on",
+        help: "device for the text-to-speech model",
         default_text: "auto",
         default: |_, _| json!("auto"),
         ..COMMON
@@ -158,7 +158,7 @@ pub static OPTIONS: &[Definition] = &[
         flag: Flag::Value("precision", "NAME"),
         variables: &["HARBOR_SPEACHES_PRECISION", "SPEACHES_PRECISION"],
         kind: Kind::Choice(&["auto", "original", "float32"]),
-        help: "numbers that a quantised model that speaks computes with",
+        help: "precision of a quantised text-to-speech model",
         default_text: "auto",
         default: |_, _| json!("auto"),
         ..COMMON
@@ -168,7 +168,7 @@ pub static OPTIONS: &[Definition] = &[
         flag: Flag::Switch("normalize", "no-normalize"),
         variables: &["SPEACHES_NORMALIZE"],
         kind: Kind::Switch,
-        help: "read marks, signs and units of English text aloud as a person does",
+        help: "normalise English text before it is spoken: marks, signs and units",
         default_text: "true",
         default: |_, _| json!(true),
         ..COMMON
@@ -178,7 +178,7 @@ pub static OPTIONS: &[Definition] = &[
         flag: Flag::Switch("preload", "no-preload"),
         variables: &["SPEACHES_PRELOAD"],
         kind: Kind::Switch,
-        help: "load the two models as soon as the port answers",
+        help: "load both models as soon as the port answers",
         default_text: "true",
         default: |_, _| json!(true),
         ..COMMON
@@ -188,7 +188,7 @@ pub static OPTIONS: &[Definition] = &[
         flag: Flag::Value("stt-idle", "SECONDS"),
         variables: &["STT_MODEL_TTL"],
         kind: Kind::Idle,
-        help: "seconds after which an unused model that transcribes is unloaded; -1 keeps it",
+        help: "seconds after which an idle speech-to-text model is unloaded; -1 keeps it",
         default_text: "300",
         default: |_, _| json!(300),
         ..COMMON
@@ -198,7 +198,7 @@ pub static OPTIONS: &[Definition] = &[
         flag: Flag::Value("tts-idle", "SECONDS"),
         variables: &["TTS_MODEL_TTL"],
         kind: Kind::Idle,
-        help: "seconds after which an unused model that speaks is unloaded; -1 keeps it",
+        help: "seconds after which an idle text-to-speech model is unloaded; -1 keeps it",
         default_text: "300",
         default: |_, _| json!(300),
         ..COMMON
@@ -208,7 +208,7 @@ pub static OPTIONS: &[Definition] = &[
         flag: Flag::Value("upload-limit", "MIB"),
         variables: &["SPEACHES_UPLOAD_LIMIT"],
         kind: Kind::Mebibytes,
-        help: "the largest request that is accepted, in MiB",
+        help: "largest accepted request, in MiB",
         default_text: "1024",
         default: |_, _| json!(1024),
         ..COMMON
@@ -218,7 +218,7 @@ pub static OPTIONS: &[Definition] = &[
         flag: Flag::Value("log-level", "LEVEL"),
         variables: &["LOG_LEVEL"],
         kind: Kind::Choice(&["debug", "info", "warning", "error", "critical"]),
-        help: "how much is logged",
+        help: "log level",
         default_text: "info",
         default: |_, _| json!("info"),
         ..COMMON
@@ -238,7 +238,7 @@ pub static OPTIONS: &[Definition] = &[
         flag: Flag::Value("log-file", "PATH"),
         variables: &["SPEACHES_LOG_FILE"],
         kind: Kind::Path,
-        help: "file for the log",
+        help: "log file",
         default_text: "standard error",
         ..COMMON
     },
@@ -246,7 +246,7 @@ pub static OPTIONS: &[Definition] = &[
         key: "api_key",
         variables: &["API_KEY"],
         secret: true,
-        help: "key that clients have to send",
+        help: "API key that clients must send",
         default_text: "none",
         ..COMMON
     },
@@ -255,7 +255,7 @@ pub static OPTIONS: &[Definition] = &[
         flag: Flag::Value("api-key-file", "PATH"),
         variables: &["API_KEY_FILE"],
         kind: Kind::Path,
-        help: "file with the key that clients have to send",
+        help: "file with the API key that clients must send",
         default_text: "none",
         ..COMMON
     },
@@ -293,7 +293,7 @@ pub static OPTIONS: &[Definition] = &[
         flag: Flag::Value("state-dir", "DIR"),
         variables: &["SPEACHES_STATE_DIR"],
         kind: Kind::Path,
-        help: "directory for the state of the running service",
+        help: "directory for the state of a running service",
         default_text: "a directory per port in the user's state directory",
         ..COMMON
     },
@@ -302,7 +302,7 @@ pub static OPTIONS: &[Definition] = &[
         flag: Flag::Switch("ui", "no-ui"),
         variables: &["ENABLE_UI"],
         kind: Kind::Switch,
-        help: "serve the web page, if the runtime has it",
+        help: "serve the web page, if the runtime has one",
         default_text: "true",
         default: |_, _| json!(true),
         ..COMMON

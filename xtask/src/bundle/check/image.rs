@@ -44,7 +44,7 @@ struct Image<'a> {
 pub fn check(path: &Utf8Path) -> Result<(Description, Differences, Sha256)> {
     let (image, sha256) = Image::read(path)?;
     if image.document(image::LAYOUT)? != image::layout()? {
-        return Err(damaged(path, "`oci-layout` is not what it was made to be"));
+        return Err(damaged(path, "`oci-layout` was modified"));
     }
     let index = image.document(image::INDEX)?;
     let manifest = image.blob(&json(path, image::INDEX, &index)?["manifests"][0], "the manifest")?;
@@ -77,7 +77,7 @@ pub fn check(path: &Utf8Path) -> Result<(Description, Differences, Sha256)> {
     }
     let architecture = image::architecture(&description.head.target)?;
     if index != image::index(&manifest_text, architecture, &description.head.version)? {
-        return Err(damaged(path, "`index.json` is not what it was made to be"));
+        return Err(damaged(path, "`index.json` was modified"));
     }
     Ok((description, differences, sha256))
 }

@@ -89,8 +89,8 @@ impl Store {
             if is_damaged() {
                 let place = self.set_aside(&file)?;
                 report::say(&format!(
-                    "note: {} was fetched before, but not all of it is there any more, as after a power cut; it is \
-                     fetched again, and the damaged one kept as `{place}`",
+                    "note: the cached copy of {} is truncated, as after a power cut; it is downloaded again, and the damaged \
+                     copy is kept as `{place}`",
                     download.label
                 ));
             }
