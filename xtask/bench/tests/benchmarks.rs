@@ -64,17 +64,8 @@ fn downloads_are_compared_in_alternation() {
 fn a_runtime_is_verified_beside_sha256sum_and_started_without_upstream() {
     let runtime = camino::Utf8PathBuf::from(KEPT).join("runtime-of-bench");
     let mut provision = Command::new(env!("CARGO"));
-    provision.args([
-        "run",
-        "--quiet",
-        "--package",
-        "xtask",
-        "--",
-        "provision",
-        "--manifests=manifests/tones",
-        "--out",
-        runtime.as_str(),
-    ]);
+    let manifests = concat!("--manifests=", env!("CARGO_MANIFEST_DIR"), "/../../manifests/tones");
+    provision.args(["run", "--quiet", "--package", "xtask", "--", "provision", manifests, "--out", runtime.as_str()]);
     // With what the cargo of this test says about its package, the other one would compile ring again, and all above it.
     for (name, _) in
         std::env::vars().filter(|(name, _)| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_"))
