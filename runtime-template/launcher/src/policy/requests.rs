@@ -1,4 +1,4 @@
-//! The user's requests: the backend, the devices and the precision to compute with.
+//! The user's requests: the accelerator, the backend, the device, the provider and the precision to compute with.
 
 use crate::config::Config;
 use crate::config::words::{Accelerator, Backend, Device, Precision, Provider};
