@@ -9,7 +9,7 @@
 #     ~/.local/bin/speaches         a link to ROOT/current/bin/speaches
 #
 # ROOT is $XDG_DATA_HOME/speaches, or ~/.local/share/speaches. A version becomes visible by one rename and is used after
-# another, so that whoever interrupts this at any moment has a working installation, and the next run finishes.
+# another. So a user who interrupts this at any moment has a working installation, and the next run finishes.
 set -eu
 
 # Where the release is that this script belongs to. The release workflow fills it in.
@@ -354,9 +354,9 @@ is_alive() {
     kill -0 "$1" 2>/dev/null || ps -p "$1" >/dev/null 2>&1
 }
 
-# A symbolic link is made in one step and has a text, so that nobody ever sees a lock without an owner.
-# N.B. two that find the lock of a killed run may both take it when a third comes within the same instant. All that is made
-# has a name of its own until its rename, so that even then nothing half made is used.
+# A symbolic link is made in one step and has a text, so that no other run ever sees a lock without an owner.
+# N.B. two runs that find the lock of a killed run may both take it when a third comes within the same instant. Every
+# file has a name of its own until its rename, so that even then no run uses half a file.
 lock() {
     mine=$(uname -n):$$
     waited='' refused=0
@@ -370,7 +370,7 @@ lock() {
             continue
         fi
         if [ "${owner%:*}" = "${mine%:*}" ] && ! is_alive "${owner##*:}"; then
-            # What is moved is the lock that was looked at, unless somebody was faster.
+            # This moves the lock that was just read, unless another run was faster.
             if mv "$root/.lock" "$root/.lock.$$" 2>/dev/null; then
                 moved=$(readlink "$root/.lock.$$" || true)
                 [ "$moved" = "$owner" ] || ln -s "$moved" "$root/.lock" 2>/dev/null || true

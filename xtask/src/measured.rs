@@ -1,7 +1,7 @@
-//! What `xtask/bench` measures and measures with. The benchmarks are a program of their own, so that whoever only makes a
-//! runtime compiles none of them, nor what they need to look at processes; but what they measure has to be this tool's own
-//! code, not a copy of it. This list is all that leaves the crate: its rooms stay private, so that the compiler goes on
-//! finding what nobody uses in them.
+//! The code that `xtask/bench` measures and measures with. The benchmarks are a program of their own, so that a user
+//! who only makes a runtime compiles neither them nor the crates that they need to look at processes. But they have to
+//! measure this tool's own code, not a copy of it. This list is all that leaves the crate: its modules stay private, so
+//! that the compiler still finds unused code in them.
 
 use std::collections::BTreeMap;
 

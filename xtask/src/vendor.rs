@@ -193,7 +193,7 @@ impl Collection {
         let Some(Entry::File { sha256, size, .. }) = tree.entries.get(&RelativePath::new(place)?) else {
             bail!("there is no `{place}` in the tree of the launcher");
         };
-        // A copy, so that nobody's chmod reaches the store.
+        // A copy, so that a user's chmod cannot reach the store.
         fs_err::copy(tree.content.join(place), self.prepare(&file)?)?;
         self.files.insert(file.clone(), File { size: *size, sha256: *sha256 });
         let licences = tree.entries.iter().filter(|(path, _)| path.as_str() != place);

@@ -160,7 +160,7 @@ pub struct Model {
     /// A voice that a text-to-speech model has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub voice: Option<String>,
-    /// For GGML weights: the models that whisper.cpp serves with them. Nobody asks for the weights themselves.
+    /// For GGML weights: the models that whisper.cpp serves with them. No client asks for the weights themselves.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub serves: Vec<String>,
     /// For GGML weights: the file in the repository.

@@ -76,7 +76,7 @@ impl Accelerators {
     /// The decision.
     ///
     /// # Errors
-    /// [`Exit::Unavailable`] when what somebody asked for cannot be done.
+    /// [`Exit::Unavailable`] when a request of the user is impossible here.
     pub fn decided(&self) -> Result<&Decision, Failure> {
         self.decision.as_ref().map_err(|refusal| {
             let Refusal { key, value, by, why, possible } = refusal;

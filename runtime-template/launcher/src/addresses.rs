@@ -1,4 +1,4 @@
-//! Which addresses the service listens on when nobody says.
+//! Which addresses the service listens on by default.
 
 use std::net::{IpAddr, Ipv4Addr};
 

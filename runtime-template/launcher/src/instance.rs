@@ -74,7 +74,7 @@ impl Instance {
         let is_passing = |name: &std::ffi::OsStr| name.to_string_lossy().starts_with("pid-");
         for ended in Self::find_all(root).iter().filter(|instance| !instance.alive) {
             if ended.directory.file_name().is_some_and(is_passing) {
-                // Somebody else may be doing the same, and what stays does no harm.
+                // Another process may be removing it too, and a directory that stays does no harm.
                 let _ = fs_err::remove_dir_all(&ended.directory);
             }
         }

@@ -46,7 +46,7 @@ impl Job {
 
 impl Drop for Job {
     fn drop(&mut self) {
-        // SAFETY: the handle is open and nobody else closes it. Only a job that was not entered gets here.
+        // SAFETY: the handle is open and no other code closes it. Only a job that was not entered gets here.
         unsafe { CloseHandle(self.0) };
     }
 }

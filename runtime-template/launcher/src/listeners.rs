@@ -26,7 +26,7 @@ pub struct Listeners {
     pub addresses: Vec<IpAddr>,
     /// The port.
     pub port: u16,
-    /// What could not be listened on although nobody would miss it.
+    /// One for each optional address that the launcher could not listen on.
     pub warnings: Vec<String>,
     sockets: Vec<OwnedFd>,
 }
@@ -85,8 +85,9 @@ impl Listeners {
 
 /// Listens, also where connections of before are still in TIME_WAIT.
 ///
-/// With SO_REUSEADDR, macOS lets one user listen on a port of all addresses and on the same port of one of them, so that a
-/// second service would take what the first one gets. There it is used only when nobody listens.
+/// With SO_REUSEADDR, macOS lets one user listen on a port of all addresses and on the same port of one of them. A
+/// second service would then take the connections of the first one. There the launcher uses the option only when no
+/// process listens.
 fn listen(address: SocketAddr, system: System) -> nix::Result<OwnedFd> {
     if system != System::MacOs {
         return listen_with(address, true);

@@ -54,7 +54,7 @@ impl<'a> Manager<'a> {
     /// Lets it compute as was decided; what only manages models computes nothing.
     ///
     /// # Errors
-    /// [`Exit::Unavailable`] when what somebody asked for cannot be done.
+    /// [`Exit::Unavailable`] when a request of the user is impossible here.
     pub fn compute(&mut self, accelerators: &'a Accelerators) -> Result<(), Failure> {
         let decision = accelerators.decided()?;
         self.notes.extend(accelerators.findings.notes.iter().chain(&decision.notes).cloned());

@@ -137,7 +137,7 @@ impl Link<'_> {
         fs_err::create_dir_all(&directory)?;
         let scratch = scratch_beside(&reference);
         fs_err::write(&scratch, &self.model.revision)?;
-        // A hard link never replaces what somebody else has written meanwhile.
+        // A hard link never replaces a file that another process has written meanwhile.
         let result = match fs_err::hard_link(&scratch, &reference) {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => {
                 ignore_existing(create(&reference, &self.model.revision)).map(drop)
@@ -160,7 +160,7 @@ fn add(from: &Path, to: &Path) -> io::Result<bool> {
         |result: &io::Result<()>| result.as_ref().is_err_and(|error| error.kind() != ErrorKind::AlreadyExists);
     let mut result = fs_err::hard_link(from, to);
     if is_other(&result) {
-        // On another file system, or not allowed for files of somebody else.
+        // On another file system, or not allowed for files of another user.
         result = symlink(from, to);
     }
     // Windows lets ordinary users make no symbolic links, or follow none to a network drive; some file systems have none.
@@ -189,7 +189,7 @@ fn replace(from: &Path, to: &Path) -> io::Result<bool> {
     Ok(true)
 }
 
-/// A name that nobody else uses at the same time.
+/// A name that no other process or thread uses at the same time.
 fn scratch_beside(path: &Path) -> PathBuf {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
     let name = path.file_name().unwrap_or_default().to_string_lossy();

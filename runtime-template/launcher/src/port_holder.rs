@@ -75,7 +75,7 @@ mod system {
     }
 
     fn has_open(process: &Path, targets: &[String]) -> bool {
-        // It may be somebody else's, or gone meanwhile.
+        // The process may belong to another user, or be gone meanwhile.
         let Ok(descriptors) = fs_err::read_dir(process.join("fd")) else { return false };
         descriptors.flatten().any(|descriptor| {
             fs_err::read_link(descriptor.path())

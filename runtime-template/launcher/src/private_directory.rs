@@ -1,4 +1,4 @@
-//! Directories below a place where everybody may write.
+//! Directories below a place where every user may write.
 
 use std::path::Path;
 
@@ -6,11 +6,11 @@ use std::path::Path;
 use speaches_format::failure::Exit;
 use speaches_format::failure::Failure;
 
-/// Makes the state directory if it lies in a directory for temporary files, where somebody else may have put one of
-/// this name: it has to belong to this user alone. Elsewhere the service makes it.
+/// Makes the state directory if it lies in a directory for temporary files, where another user may have put one of this
+/// name: it has to belong to this user alone. Elsewhere the service makes it.
 ///
 /// # Errors
-/// [`Exit::CannotCreate`] when it cannot be made or is somebody else's.
+/// [`Exit::CannotCreate`] when it cannot be made or belongs to another user.
 #[cfg(unix)]
 pub fn make(directory: &Path) -> Result<(), Failure> {
     use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};

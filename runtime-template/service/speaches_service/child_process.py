@@ -32,7 +32,7 @@ class Ended(NamedTuple):
 
 
 class Stopped(Exception):
-    """Nobody wants to know any more."""
+    """The caller asked to stop and needs no result any more."""
 
 
 def command(*arguments: str) -> list[str]:

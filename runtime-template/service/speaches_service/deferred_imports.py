@@ -49,7 +49,7 @@ def placeholder(name: str, **attributes: object) -> ModuleType:
 
 
 class DeferredModule(ModuleType):
-    """Stands in for a module as somebody's global variable; imports it when an attribute is asked for."""
+    """Stands in for a module in a global variable of another module; imports it when a caller reads an attribute."""
 
     def __getattr__(self, attribute: str) -> Any:
         return getattr(importlib.import_module(self.__name__), attribute)

@@ -1,4 +1,4 @@
-"""Packages whose `__init__` only gathers names of their modules: each name is imported when somebody asks for it.
+"""Packages whose `__init__` only gathers names of their modules: each name is imported when a caller asks for it.
 
 `import openai` defines a thousand pydantic classes, of which speaches uses some thirty; that is a third of the time to
 start. When a name is asked for that a package's `__init__` does not import from its own package, that runs after all.

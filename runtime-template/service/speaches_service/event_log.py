@@ -82,7 +82,7 @@ def report(failure: ServiceFailure) -> None:
 
 
 def write_line(logger: str, level: str, message: str, at: float, **details: object) -> None:
-    """Write one line; `at` is in seconds since the epoch. Secrets are masked, whoever has put them into the message."""
+    """Write one line; `at` is in seconds since the epoch. Secrets are masked in every message."""
     message = mask(message)
     if _Format.is_json:
         moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at)) + f".{int(at * 1000) % 1000:03d}Z"
@@ -93,7 +93,7 @@ def write_line(logger: str, level: str, message: str, at: float, **details: obje
     else:
         moment = time.strftime("%H:%M:%S", time.localtime(at))
         line = f"{moment} {level} {logger}: {message}"
-    # Nobody may be reading the log any more; that is no reason to stop serving.
+    # A log without a reader is no reason to stop serving.
     with contextlib.suppress(OSError):
         os.write(_STANDARD_ERROR, (line.replace("\n", "\n    ") + "\n").encode("utf-8", "replace"))
 

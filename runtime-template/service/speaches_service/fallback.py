@@ -1,4 +1,4 @@
-"""A model does not get what it should compute with: an error where somebody asked for it, else one line in the log."""
+"""A model does not get its device or provider: an error where the user asked for it, else one line in the log."""
 
 import importlib
 from typing import NoReturn

@@ -34,7 +34,7 @@ def locked(path: str, wait_seconds: float = 0) -> Iterator[None]:
 
 
 def take(descriptor: int) -> bool:
-    """Whether nobody else holds the lock of an open file, which is held from now on until it is closed."""
+    """Lock an open file until it is closed. Returns whether that worked: no other process held the lock."""
     try:
         if sys.platform == "win32":
             import msvcrt

@@ -1,8 +1,8 @@
 """What onnxruntime computes with: an explicit list for each of upstream's executors.
 
-Upstream takes all providers that onnxruntime was compiled with and lets it find out what works, which is noise in the
-log and a service that is slow for reasons that nobody sees. Here the launcher has decided; a session that does not get
-what was decided is an error where somebody asked for it, and one line in the log where nobody did.
+Upstream takes all providers that onnxruntime was compiled with and lets it find out which ones work. That fills the log
+with noise, and can make the service slow without a visible reason. Here the launcher has decided. A session that does
+not get the decided provider is an error where the user asked for it, and one line in the log otherwise.
 """
 
 import contextlib

@@ -1,7 +1,7 @@
 """`/health/ready`: whether the default models answer. `/health` stays upstream's, which says that the port does.
 
-Neither waits for a thread: while all of them are busy, whoever asks for the health of the service (and restarts what
-does not answer) has to get it.
+Neither waits for a thread: while all of them are busy, a monitor that asks for the health of the service still has to
+get an answer, since it restarts a service that does not answer.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from speaches_service.state import State
 
 
 def mount(application: FastAPI, state: State) -> None:
-    """Add the routes before upstream's: its page answers everything that nobody else does."""
+    """Add the routes before upstream's: its page answers every path that no earlier route does."""
     upstream_health = _find_endpoint(application, "/health")
 
     async def answer_health(_request: Request) -> Response:

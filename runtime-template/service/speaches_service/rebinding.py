@@ -1,4 +1,4 @@
-"""Replacing a name in a module of somebody else."""
+"""Replaces a name in a third-party module."""
 
 import importlib
 import sys

@@ -23,7 +23,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 application,
-                # It logs as everybody else does.
+                # uvicorn logs as all other loggers do.
                 log_config=None,
                 log_level=log_level,
                 lifespan="on",

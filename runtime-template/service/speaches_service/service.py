@@ -116,7 +116,7 @@ class Service:
         )
 
     def _prepare_for_hangup(self) -> None:
-        """SIGHUP reopens a log file; without one it means that the terminal is gone, unless somebody ignores that."""
+        """SIGHUP reopens a log file; without one it means that the terminal is gone, unless SIGHUP is ignored."""
         hangup = getattr(signal, "SIGHUP", None)
         if hangup is None:
             return

@@ -26,7 +26,7 @@ class BundledModel(NamedTuple):
     voice: str | None
     """A voice that it has."""
     serves: tuple[str, ...]
-    """For GGML weights: the models that whisper.cpp serves with them. Nobody asks for the weights themselves."""
+    """For GGML weights: the models that whisper.cpp serves with them. No client asks for the weights themselves."""
     file: str | None
     """For GGML weights: the file in its repository."""
 
@@ -39,7 +39,7 @@ class Transcription(NamedTuple):
     device: str
     """`cpu`, `cuda` or `metal`."""
     forced: bool
-    """Whether somebody asked for it: then nothing else may take its place."""
+    """Whether the user asked for it: then nothing else may take its place."""
     why: str
     """For people."""
 
@@ -50,7 +50,7 @@ class Synthesis(NamedTuple):
     provider: str
     """`cpu`, `coreml` or `cuda`."""
     forced: bool
-    """Whether somebody asked for it: then nothing else may take its place."""
+    """Whether the user asked for it: then nothing else may take its place."""
     why: str
     """For people."""
     precision: str

@@ -18,7 +18,7 @@ _FREE_PORT_ATTEMPTS = 16
 
 
 class PortTaken(ServiceFailure):
-    """Somebody else listens there."""
+    """Another process listens there."""
 
 
 def adopt(descriptors: Sequence[int]) -> list[socket.socket]:

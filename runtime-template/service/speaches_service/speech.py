@@ -94,7 +94,7 @@ def _reading_body(endpoint: Callable[..., Any], normalize: bool) -> Callable[...
 
 
 def _usable(fields: Any) -> Any:
-    """The fields without what ends in status 500, or in a refusal that nobody expects.
+    """The fields without values that would end in status 500, or in an error that a client does not expect.
 
     Raises:
         ValueError: a number is none.

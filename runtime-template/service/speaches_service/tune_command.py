@@ -28,7 +28,7 @@ def tune(
     """Compare for every model and write the result to standard output; `offered` and `command` are for tests.
 
     Raises:
-        ServiceFailure: UNAVAILABLE when there is no model or none that speaks, TEMPORARY when somebody else compares,
+        ServiceFailure: UNAVAILABLE when there is no model or none that speaks, TEMPORARY when another process compares,
             CANNOT_WRITE when the result cannot be kept.
     """
     try:

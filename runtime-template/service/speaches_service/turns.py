@@ -40,7 +40,7 @@ _of_thread = threading.local()
 
 
 def current() -> Progress:
-    """The progress of the request that this thread computes for; a new one where nobody follows it."""
+    """The progress of the request that this thread computes for; a new one where the thread follows none."""
     progress: Progress | None = getattr(_of_thread, "progress", None)
     return progress if progress is not None else Progress()
 

@@ -50,7 +50,7 @@ class DeferredPage:
     def __init__(self, configuration: Any, settings: Settings) -> None:
         self._configuration = configuration
         self._settings = settings
-        # The page asks this server with the key that it has itself, so whoever sees it can do the same.
+        # The page asks this server with the server's own key, so a user who sees the page can do the same.
         self._key: str | None = configuration.api_key and configuration.api_key.get_secret_value()
         self._page: ASGIApp | None = None
         self._opening = asyncio.Lock()
@@ -58,7 +58,7 @@ class DeferredPage:
         self._lifespan: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer with gradio; whoever comes while it is imported waits for it."""
+        """Answer with gradio; a client that comes while it is imported waits for it."""
         if self._key is not None and scope["type"] == "http" and not _knows(Request(scope), self._key):
             await _ask_for_key(scope, receive, send)
             return

@@ -1,7 +1,7 @@
-"""The default models, got and warmed in the background: whoever comes first should not have to wait for it.
+"""Gets and warms the default models in the background, so that the first client does not have to wait for them.
 
-It goes the way of a client, through the port, so that everything on that way is warm afterwards. The two models do not
-depend on each other: one that fails leaves the other alone, and the service goes on without it.
+It sends requests through the port, as a client does, so that everything on that way is warm afterwards. The two models
+do not depend on each other: if one fails, the other still loads, and the service goes on without the failed one.
 """
 
 import gc

@@ -46,7 +46,7 @@ class OneAheadTest(unittest.TestCase):
         pieces = one_ahead(self.make(5))
         next(pieces)
         self.await_made(2)
-        # As a response that is not sent to its end: nobody closes it.
+        # As a response that is not sent to its end: the server does not close the iterator.
         del pieces
         self.assertTrue(self.closed.wait(30))
         self.assertEqual(self.made, [0, 1])

@@ -40,7 +40,7 @@ def is_running(pid: int) -> bool:
         return False
     try:
         with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
-            # One that nobody has waited for is over.
+            # A process that its parent has not waited for is over.
             return file.read().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return sys.platform != "linux"

@@ -53,7 +53,7 @@ pub fn cache_directory() -> Result<Utf8PathBuf> {
 /// The interpreter that a shim of pyenv stands for, when the shim itself does not lead to one.
 ///
 /// pyenv puts a `python3.12` on PATH as soon as any 3.12 is installed, which then refuses to run unless that
-/// version is also the selected one. Whoever names it here has said which version they mean.
+/// version is also the selected one. A user who names it here has said which version they mean.
 pub fn behind_shim(path: &Utf8Path) -> Option<Utf8PathBuf> {
     let shims = path.parent().filter(|parent| parent.file_name() == Some("shims"))?;
     let minor = path.file_name()?.strip_prefix("python").filter(|minor| minor.contains('.'))?;

@@ -1,4 +1,4 @@
-//! Programs that are run, told to whoever wants to know (`--verbose`).
+//! Runs programs, and logs each of them for `--verbose`.
 
 use std::borrow::Cow;
 use std::io;

@@ -29,7 +29,7 @@ pub fn append_file<W: Write>(
     Ok(())
 }
 
-/// Adds a directory, whose name ends with a slash, and that belongs to somebody.
+/// Adds a directory that belongs to `owner`, a user and group id. Its name ends with a slash.
 pub fn append_directory<W: Write>(archive: &mut Builder<W>, name: &str, owner: u64) -> Result<()> {
     let mut header = header(EntryType::Directory, 0, 0o755);
     header.set_uid(owner);

@@ -20,7 +20,7 @@ pub struct Component<'a> {
     pub name: String,
     /// A version, a revision for a model.
     pub version: String,
-    /// A package URL, for what has a home that everybody knows.
+    /// A package URL, for a component with a well-known public home.
     pub purl: Option<String>,
     /// An SPDX expression, when it states one that can be understood.
     pub license: Option<String>,

@@ -10,7 +10,7 @@ use speaches_format::layout;
 pub enum Entry<'a> {
     /// A directory, before everything in it. The runtime itself has the empty path.
     Directory(&'a str),
-    /// `runtime.json`, before every file that it describes, so that whoever reads the archive can compare at once.
+    /// `runtime.json`, before every file that it describes, so that a reader of the archive can compare at once.
     Description,
     /// A file or a symbolic link.
     Described(&'a File),

@@ -167,7 +167,7 @@ fn configuration(runtime: &Runtime<'_>, mut config: Value, layer: &Layer) -> Res
     );
     let run = &mut config["config"];
     run["Entrypoint"] = json!([format!("/{ROOT}/bin/speaches")]);
-    // Whoever gives arguments gives a whole command in the place of this one.
+    // A user's arguments replace this whole command.
     run["Cmd"] = json!(["serve", "--host", "0.0.0.0"]);
     run["ExposedPorts"][PORT] = json!({});
     run["User"] = json!(format!("{USER}:{USER}"));

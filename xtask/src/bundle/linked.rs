@@ -1,5 +1,6 @@
-//! Libraries that are compiled into binaries, as far as their own words give them away: many carry a text with their name
-//! and version for whoever asks them at run time. The bytes are read and nothing is run, so that it works for every target.
+//! Finds libraries that are compiled into binaries, as far as the libraries name themselves: many contain a text with
+//! their name and version for callers that ask for it at run time. This module reads the bytes and runs nothing, so it
+//! works for every target.
 
 use std::collections::BTreeSet;
 

@@ -1,7 +1,8 @@
 //! Reading the files of a runtime on all processors, in order, and comparing each with its description on the way.
 //!
-//! Workers take files in order; each file has a channel of its own, which whoever writes the archive empties in the same
-//! order. What is read ahead is bounded: a worker reserves what its file may need before it takes the file.
+//! Workers take files in order. Each file has a channel of its own, and the writer of the archive empties the channels
+//! in the same order. Read-ahead is bounded: a worker reserves the memory that its file may need before it takes the
+//! file.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read as _};

@@ -1,4 +1,4 @@
-//! `cargo xtask bench …`: the benchmarks are a program of their own, which nobody compiles who does not measure.
+//! `cargo xtask bench …`: the benchmarks are a program of their own, so that only developers who measure compile them.
 
 use std::ffi::OsString;
 use std::io;

@@ -21,7 +21,7 @@ use std::io::{self, Write as _};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-/// Prints a result as it is. Whoever reads it may stop reading before its end, as `head` does.
+/// Prints a result as it is. The reader may stop before its end, as `head` does.
 pub fn print(text: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {

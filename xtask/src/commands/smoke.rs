@@ -224,7 +224,7 @@ impl Service {
     /// Starts it with more in its command line or environment.
     pub fn start_with(runtime: &Utf8Path, head: &Head, more: impl FnOnce(&mut Command)) -> Result<Self> {
         let state = WorkDirectory::new_in(&Utf8PathBuf::try_from(std::env::temp_dir())?)?;
-        // A pipe that nobody reads would fill up and stop it.
+        // A pipe without a reader would fill up and block the service.
         let log = fs_err::File::create(state.path().join(LOG))?;
         let launcher = runtime.join(Family::of(&head.target).launcher());
         let mut command = Command::new(&launcher);

@@ -2,7 +2,7 @@
 //!
 //! Those for the internet ask the verifier of the platform about certificates (on Linux the system's bundle, or what
 //! `SSL_CERT_FILE` and `SSL_CERT_DIR` name), use the system's proxies (`HTTPS_PROXY`, `NO_PROXY`, …) and speak HTTP/2
-//! with whoever offers it.
+//! with servers that offer it.
 
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -62,7 +62,7 @@ pub fn loopback(patience: Duration) -> Result<Client> {
     builder().no_proxy().timeout(patience).build().context("cannot set up HTTP")
 }
 
-/// Sends a request and waits for the head of the answer. Whoever wants to know (`--verbose`) is told.
+/// Sends a request and waits for the head of the answer. `--verbose` logs it.
 pub fn send(request: RequestBuilder) -> reqwest::Result<Response> {
     let (client, request) = request.build_split();
     let request = request?;

@@ -23,7 +23,8 @@ pub fn name() -> String {
     if endpoint == HUB { "the hub".to_owned() } else { format!("the hub at `{}`", http::shown(&endpoint)) }
 }
 
-/// What forbids to ask the hub, if something does: `--offline`, or the variable that forbids it to everybody.
+/// Names the setting that forbids requests to the hub, if there is one: `--offline`, or the variable that forbids them
+/// to every client of the hub.
 pub fn forbidden_by(offline: bool) -> Option<&'static str> {
     if offline {
         Some("--offline")

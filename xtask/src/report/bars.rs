@@ -200,7 +200,7 @@ impl Bar for Drawn {
 
     fn found(&self, amount: u64) {
         self.0.inc(amount);
-        // Nobody is that fast.
+        // The amount was there already; counted as progress, it would make the estimate far too short.
         self.0.reset_eta();
     }
 

@@ -32,7 +32,7 @@ struct State {
 }
 
 fn tell(event: &Value) {
-    // Nobody who listens is no reason to stop.
+    // A closed standard error is no reason to stop.
     let _ = writeln!(std::io::stderr().lock(), "{event}");
 }
 

@@ -1,6 +1,6 @@
 //! Lines as a person reads them: coloured where that is allowed, and broken between words where a terminal is narrow.
 //!
-//! Nothing is broken in a file or a pipe: whoever searches a log for a text should find it.
+//! Lines for a file or a pipe are not broken, so that a reader of a log can search it for a text.
 
 use std::io::{self, Write as _};
 
@@ -44,7 +44,7 @@ pub fn are_coloured() -> bool {
     anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never
 }
 
-/// Writes lines to standard error. Nobody who listens is no reason to stop.
+/// Writes lines to standard error. A closed standard error is no reason to stop.
 pub fn write_to_stderr(text: &str) {
     let _ = writeln!(anstream::stderr().lock(), "{text}");
 }
@@ -54,7 +54,7 @@ pub fn write_status_to_stderr(verb: &str, text: &str) {
     write_to_stderr(&status(verb, text, width_of_stderr()));
 }
 
-/// Writes lines that are a result. Whoever reads them may stop reading before their end, as `head` does.
+/// Writes lines that are a result. The reader may stop before their end, as `head` does.
 pub fn write_to_stdout(text: &str) -> io::Result<()> {
     let mut stdout = anstream::stdout().lock();
     match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {

@@ -19,7 +19,7 @@ pub fn as_json() -> &'static dyn Progress {
     if trace::is_on() { &trace::Timed(events::Events) } else { &events::Events }
 }
 
-/// Progress for whoever watches standard error: bars for a person, a word now and then for a log.
+/// Progress on standard error: bars for a user at a terminal, an occasional line for a log.
 pub fn for_stderr() -> &'static dyn Progress {
     // As cargo does: a terminal that cannot move its cursor is none for bars, and that of a CI ends up in a log.
     let draws = std::env::var_os("TERM").is_none_or(|name| name != "dumb");

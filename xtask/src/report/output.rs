@@ -8,7 +8,7 @@ use super::{bars, events, lines};
 /// Whether a program follows the progress.
 static AS_JSON: AtomicBool = AtomicBool::new(false);
 
-/// Says something that whoever is watching should know, on lines of its own. `note:` and the like are coloured.
+/// Prints a message for the user, on lines of its own. `note:` and the like are coloured.
 pub fn say(text: &str) {
     tell(text, lines::prose);
 }

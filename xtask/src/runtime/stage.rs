@@ -95,8 +95,8 @@ impl Contents {
         self.files.par_iter().try_for_each(|(path, placed)| -> Result<()> {
             let target = directory.join(path.as_str());
             match &placed.entry {
-                // A program that shared its permissions with the store would stop to start when somebody changes them
-                // there.
+                // A program that shared its permissions with the store would stop working when a user changed them
+                // in the store.
                 Entry::File { .. } if is_program(path) => drop(fs_err::copy(&placed.source, &target)?),
                 Entry::File { .. } => sharing.place(&placed.source, &target)?,
                 Entry::Link { to } => link(to, &target)?,
@@ -107,7 +107,7 @@ impl Contents {
     }
 }
 
-/// Whether a file is started, rather than read, by somebody.
+/// Whether users or other programs execute a file, rather than read it.
 fn is_program(path: &RelativePath) -> bool {
     ["bin/", "python/bin/"].iter().any(|directory| path.as_str().starts_with(directory))
         || path.as_str().ends_with(".exe")

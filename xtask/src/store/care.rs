@@ -39,7 +39,7 @@ impl Store {
             .collect::<Result<Vec<_>>>()?;
         for (path, damage) in found {
             if let Some(damage) = damage {
-                // Whoever is just making it again finds nothing in the way.
+                // The lock keeps this from moving a file or tree that another process is making again at the moment.
                 let _guard = self.lock(path, &format!("making `{path}`"))?;
                 checked.damaged.push((damage, self.set_aside(path)?));
             }

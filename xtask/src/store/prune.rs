@@ -1,4 +1,4 @@
-//! Making a store smaller: what of it does nobody need?
+//! Removes unneeded files from a store.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::work::{self, Place, WorkDirectory, bytes_given_back};
 pub struct Pruned {
     /// Of each kind of thing: what it is, how many there were, and how many bytes the disk got back.
     pub kinds: Vec<(String, usize, u64)>,
-    /// Whether somebody uses the store, so that some things were kept that might have gone.
+    /// Whether another process uses the store. If so, prune kept some files that it removes otherwise.
     pub in_use: bool,
 }
 
@@ -38,11 +38,11 @@ impl Pruned {
 }
 
 impl Store {
-    /// Removes what no provision will use: what killed runs left, what was set aside, parts of downloads that nobody is
-    /// going on with, downloads of which `is_unpacked` says that a tree was made, and trees that were not used for so
-    /// long.
+    /// Removes files that no provision will use: leftovers of killed runs, damaged files that were set aside, partial
+    /// downloads that no process continues, downloads for which `is_unpacked` says that their tree exists, and trees
+    /// that no process used for the time `unused`.
     ///
-    /// While somebody uses the store, downloads stay, and so does every tree that may be one of theirs.
+    /// While another process uses the store, prune keeps all downloads and every tree that the process may be using.
     pub fn prune(&self, unused: Duration, is_unpacked: impl Fn(Sha256) -> bool) -> Result<Pruned> {
         let mut pruned = Pruned::default();
         match work::remove_leftovers(&self.work(), Place::Own) {
@@ -83,7 +83,7 @@ impl Store {
                     continue;
                 }
                 let Some(_guard) = self.try_lock(&tree)? else { continue };
-                // Nobody sees half of a tree: it is gone before the first of its files is.
+                // The rename removes the tree at once, so no process ever sees half of it.
                 let work = WorkDirectory::new_in(&self.work())?;
                 let gone = work.path().join("tree");
                 fs_err::rename(&tree, &gone)?;

@@ -16,7 +16,7 @@ use crate::base::quantity::took;
 use crate::report;
 use crate::work::WorkDirectory;
 
-/// Whoever watches wants to know why nothing happens for so long.
+/// Report a wait that lasts longer than this.
 const WORTH_MENTIONING: Duration = Duration::from_secs(2);
 /// Between two looks whether a lock is free.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -57,8 +57,8 @@ impl Drop for Guard {
 }
 
 impl Store {
-    /// Waits for the lock that belongs to a path. `doing` says what whoever has it is likely to be doing, for people
-    /// who wait for long: `fetching x.whl`.
+    /// Waits for the lock of a path. `doing` tells a user who waits for long what the holder of the lock is probably
+    /// doing: `fetching x.whl`.
     pub fn lock(&self, path: &Utf8Path, doing: &str) -> Result<Guard> {
         let file = self.lock_file(path)?;
         let result = wait(path, doing, || file.file().try_lock(), || file.file().lock());
@@ -66,7 +66,7 @@ impl Store {
         Ok(Guard::new(path, file))
     }
 
-    /// Takes the lock that belongs to a path, unless somebody has it.
+    /// Takes the lock of a path, unless another holder has it.
     pub fn try_lock(&self, path: &Utf8Path) -> Result<Option<Guard>> {
         let file = self.lock_file(path)?;
         match file.file().try_lock() {
@@ -87,7 +87,7 @@ impl Store {
         Some(file)
     }
 
-    /// Held by the one who removes trees, when nobody uses any.
+    /// Takes the exclusive lock for removing trees, unless another process uses trees.
     pub fn claim(&self) -> Result<Option<Guard>> {
         self.try_lock(&self.root().join(TREES))
     }
@@ -96,8 +96,8 @@ impl Store {
         let directory = self.locks();
         fs_err::create_dir_all(&directory)?;
         let name = Sha256::of(path.as_str().as_bytes()).to_string();
-        // N.B. never deleted: somebody may have opened it and be about to lock it, and the lock of a deleted file keeps
-        // nobody away from the next one of its name.
+        // N.B. never delete a lock file: another process may have opened it and be about to lock it. A lock on a
+        // deleted file does not exclude a process that locks the next file of the same name.
         Ok(OpenOptions::new().create(true).truncate(false).write(true).open(directory.join(name))?)
     }
 

@@ -179,13 +179,13 @@ impl Store {
     }
 }
 
-/// What whoever makes a tree is doing. All of the digest would not fit on the line of a terminal.
+/// Describes the making of a tree to a user who waits for it. The whole digest would not fit on a terminal's line.
 fn making(kind: &str, key: Sha256) -> String {
     format!("making `trees/{kind}/{}…`", &key.to_string()[..12])
 }
 
-/// Notes that a tree is used now: its list was modified when it was used last. Where nobody may write that, it counts
-/// as old as it is.
+/// Notes that a tree is used now: the modification time of its list is the time of its last use. In a read-only store
+/// that time stays as it is.
 fn note_use(directory: &Utf8Path) {
     if unused_for(directory) > NOTED_EVERY
         && let Ok(list) = OpenOptions::new().append(true).open(directory.join(LIST))

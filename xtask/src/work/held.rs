@@ -48,7 +48,7 @@ impl Held {
         };
         match lock.file().try_lock() {
             Err(TryLockError::WouldBlock) => Ok(None),
-            // The lock of a file that was deleted keeps nobody away.
+            // A lock on a deleted file excludes no other process.
             Ok(()) if !place.exists() => Ok(None),
             // Where there are no locks, others judge by age.
             Ok(()) | Err(TryLockError::Error(_)) => Ok(Some(Self { path, lock: Some(lock) })),
@@ -68,7 +68,8 @@ impl Held {
                 fs_err::remove_file(entry.path())?;
             }
         }
-        // Elsewhere it is held until it is deleted, for whoever has just made this directory and is about to lock it.
+        // Other systems hold the lock until its file is deleted: a process that has just made this directory and is
+        // about to lock it must not get the lock.
         if cfg!(windows) {
             self.give_up();
         }

@@ -22,7 +22,7 @@ pub fn install() -> Result<()> {
     ctrlc::set_handler(|| {
         INTERRUPTED.store(true, Ordering::SeqCst);
         report::end();
-        // Neither is given back: nobody may begin something new now.
+        // Neither lock is released: no thread may begin something new now.
         let _creating = CREATING.write().unwrap_or_else(PoisonError::into_inner);
         let mut open = open();
         for child in &open.children {

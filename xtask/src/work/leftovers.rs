@@ -59,7 +59,7 @@ fn is_name(name: &str) -> bool {
     random.is_some_and(|random| random.len() == RANDOM && random.bytes().all(|byte| byte.is_ascii_alphanumeric()))
 }
 
-/// A work directory, if nobody works in it any more.
+/// A work directory, if no process works in it any more.
 fn left_over(path: &Utf8Path, whose: Place) -> Option<Held> {
     let is_old = || {
         let modified = path.symlink_metadata().and_then(|metadata| metadata.modified()).ok()?;
@@ -74,8 +74,8 @@ fn left_over(path: &Utf8Path, whose: Place) -> Option<Held> {
             if fs_err::remove_dir(&path).is_ok() || whose == Place::OfTheUser {
                 return None;
             }
-            // Whoever works in a directory has locked it before anything was in it. This is what a child of a killed
-            // process has made, which went on for a while after the directory was removed.
+            // A process locks its work directory before it puts anything in it. So a child of a killed process made
+            // this one: the child went on for a while after the directory was removed.
             return Some(Held { path, lock: None });
         }
         Err(_) => return None,
@@ -108,7 +108,8 @@ mod tests {
         let parent = Utf8Path::from_path(scratch.path()).unwrap();
         let mine = WorkDirectory::new_in(parent).unwrap();
         fs_err::write(mine.path().join("made"), "half").unwrap();
-        // As if somebody else had been killed: once before there was a lock, once later; and what is not ours.
+        // As if two other processes had been killed, one before it made its lock and one later; and directories of the
+        // user that only look like ours.
         fs_err::create_dir(parent.join(".work-aaaaaa")).unwrap();
         fs_err::create_dir_all(parent.join(".work-bbbbbb/made")).unwrap();
         fs_err::write(parent.join(".work-bbbbbb/made/file"), "half").unwrap();

@@ -11,8 +11,8 @@ static OPEN: Mutex<Open> = Mutex::new(Open { directories: Vec::new(), children: 
 /// Held for writing when this process ends.
 pub static CREATING: RwLock<()> = RwLock::new(());
 
-/// What is going on. Whoever begins something holds the lock until it is on the list, or Ctrl-C in between would
-/// leave it behind.
+/// The work directories and child processes of this process. A caller that creates one holds the lock until it is on
+/// the list; otherwise Ctrl-C in between would leave it behind.
 pub struct Open {
     pub directories: Vec<Held>,
     pub children: Vec<u32>,

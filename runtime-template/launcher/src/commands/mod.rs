@@ -43,7 +43,7 @@ pub fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Prints to standard output. That nobody reads on, as `head` does not, is no mistake.
+/// Prints to standard output. A reader that stops early, as `head` does, is no error.
 pub fn print(text: &str) {
     use std::io::Write as _;
     let _ = std::io::stdout().lock().write_all(text.as_bytes());

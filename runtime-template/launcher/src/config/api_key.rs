@@ -1,4 +1,4 @@
-//! The API key, which may be in a file of its own so that nobody sees it in a list of processes.
+//! The API key. It may be in a file of its own, so that other users do not see it in a list of processes.
 
 use std::path::Path;
 

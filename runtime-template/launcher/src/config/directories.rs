@@ -80,7 +80,7 @@ fn may_be_written(existing: &Path) -> bool {
 /// The place of a program that was started with no environment at all, as service managers may do, or whose user has a
 /// home that can only be read.
 ///
-/// N.B. everybody can make a directory there, so `private_directory` looks at it before anything is written.
+/// N.B. every user can make a directory there, so `private_directory` checks it before the launcher writes anything.
 pub(super) fn temporary() -> PathBuf {
     #[cfg(unix)]
     let name = format!("speaches-{}", nix::unistd::Uid::effective());

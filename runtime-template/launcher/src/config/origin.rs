@@ -34,7 +34,7 @@ pub enum Origin {
     OverrideEnv(&'static str, PathBuf),
     /// This YAML file.
     File(PathBuf),
-    /// Nobody said anything.
+    /// The user did not set it.
     Default,
 }
 

@@ -14,8 +14,8 @@ pub fn warning(config: &Config, sources: &Sources<'_>) -> Option<String> {
         .then(|| format!("`{}` cannot be written, so the state is in `{}`", home.display(), state.display()))
 }
 
-/// The directory for what several services of this machine share: the one above those of the single services, or the one
-/// that somebody chose for this service.
+/// The directory for files that several services of this machine share: the one above those of the single services, or
+/// the one that the user chose for this service.
 #[must_use]
 pub fn shared(config: &Config, sources: &Sources<'_>) -> PathBuf {
     if config.is_default("state_dir") { state_root(sources) } else { config.values.service.state_dir.clone() }
@@ -27,8 +27,8 @@ pub fn machine(config: &Config, sources: &Sources<'_>) -> PathBuf {
     shared(config, sources).join("machine")
 }
 
-/// The directory for large files that a service can make again: in the user's cache, or below the state that somebody chose
-/// for this service.
+/// The directory for large files that a service can make again: in the user's cache, or below the state directory that
+/// the user chose for this service.
 #[must_use]
 pub fn cache(config: &Config, sources: &Sources<'_>) -> PathBuf {
     if !config.is_default("state_dir") {

@@ -25,7 +25,7 @@ impl Config {
         origin::find(&self.settings, key)
     }
 
-    /// Whether nobody said anything about a setting.
+    /// Whether the user left a setting at its default.
     #[must_use]
     pub fn is_default(&self, key: &str) -> bool {
         self.setting(key).is_none_or(|setting| matches!(setting.origin, Origin::Default))

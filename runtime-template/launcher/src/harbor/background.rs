@@ -109,7 +109,7 @@ impl<'a> Background<'a> {
         self.all_running().into_iter().find(|instance| instance.status.pid == pid)
     }
 
-    /// All services of this user that run, whoever started them.
+    /// All running services of this user, also those that Harbor did not start.
     #[must_use]
     pub fn all_running(&self) -> Vec<Instance> {
         Instance::find_all(&self.states).into_iter().filter(|instance| instance.alive).collect()
@@ -227,7 +227,7 @@ impl<'a> Background<'a> {
         self.forget();
         match fs_err::remove_file(self.log()) {
             Ok(()) => {
-                // Somebody else may keep a file there.
+                // Another program or the user may keep a file there.
                 let _ = fs_err::remove_dir(self.directory());
                 Ok(true)
             }
@@ -240,7 +240,7 @@ impl<'a> Background<'a> {
 
     /// Removes what says that it runs.
     pub fn forget(&self) {
-        // It may be gone already, and a pid file that stays is looked at by nobody but people.
+        // The file may be gone already, and only people look at a stale pid file.
         let _ = fs_err::remove_file(self.pid_file());
     }
 }
@@ -254,8 +254,8 @@ fn port_of(text: &str, place: &str) -> Result<u16, Failure> {
     })
 }
 
-/// The port that the proxy connects to when nobody says otherwise. Harbor publishes 34331: a Harbor without a native mode
-/// does that with the proxy, so the service has the next one.
+/// The port that the proxy connects to by default. Harbor publishes 34331. A Harbor without a native mode publishes it
+/// with the proxy, so the service has the next port.
 const fn default_port(flavor: Flavor) -> &'static str {
     match flavor {
         Flavor::Stock => "34332",

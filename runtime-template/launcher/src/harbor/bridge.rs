@@ -59,7 +59,7 @@ fn is_of_this_machine(address: Ipv4Addr) -> bool {
     TcpListener::bind((address, 0)).is_ok()
 }
 
-/// Whether somebody who connects to an address reaches a service that listens on these.
+/// Whether a client that connects to an address reaches a service that listens on these.
 #[must_use]
 pub fn reaches(addresses: &[IpAddr], address: Ipv4Addr) -> bool {
     // N.B. `::` is IPv6 only; see the listeners.
@@ -96,7 +96,7 @@ pub fn obstacle(addresses: &[IpAddr], bridge: Bridge, background: &Background<'_
             format!("the service listens on {listens} and not on {gateway}, where containers look for it"),
             remedy(background, gateway),
         )),
-        // Another address than loopback was named by somebody who knows a way from containers to it.
+        // A user who names another address than loopback knows a way from containers to it.
         Bridge::Unknown if addresses.iter().all(IpAddr::is_loopback) => Some((
             format!(
                 "the service listens on {listens}, and containers do not reach that: there is no bridge of Docker's here"

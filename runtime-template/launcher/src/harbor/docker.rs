@@ -80,7 +80,7 @@ impl Container {
         self.state == "running"
     }
 
-    /// The home of another Harbor that has started it; None if it is of the Harbor at `home`, or nobody knows.
+    /// The home of another Harbor that has started it; `None` if the Harbor at `home` has, or if that is unknown.
     #[must_use]
     pub fn other_harbor(&self, home: &Path) -> Option<&Path> {
         let project = self.project.as_deref()?;

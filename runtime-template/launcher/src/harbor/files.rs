@@ -32,7 +32,7 @@ pub enum Found {
     Same,
     /// The file of another runtime or version, as that one wrote it.
     Older,
-    /// Something that the user, or somebody else, has written or changed.
+    /// A file that the user or another program has written or changed.
     Theirs,
 }
 
@@ -102,7 +102,8 @@ impl File {
         })
     }
 
-    /// Puts it where it belongs, unless somebody has changed what is there; with `replace`, that is put aside.
+    /// Installs the file, unless the user or another program has changed the one that is there. With `replace`, the
+    /// changed file is moved aside.
     ///
     /// # Errors
     /// [`Exit::CannotCreate`] when it cannot be written, or something was put aside before.
@@ -136,7 +137,7 @@ impl File {
         })
     }
 
-    /// Removes it, unless somebody has changed it, and what was put beside it.
+    /// Removes the file, unless the user or another program has changed it, and the files that were put beside it.
     ///
     /// # Errors
     /// [`Exit::CannotCreate`] when it cannot be removed.

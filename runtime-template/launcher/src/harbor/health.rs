@@ -34,7 +34,7 @@ fn first_line(address: SocketAddr) -> std::io::Result<String> {
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
-    // In one piece: whoever speaks something else may hang up after the first.
+    // In one write: a server of another protocol may hang up after the first.
     stream.write_all(format!("GET /health HTTP/1.0\r\nHost: {address}\r\n\r\n").as_bytes())?;
     let mut line = Vec::new();
     BufReader::new(stream.take(LONGEST_LINE)).read_until(b'\n', &mut line)?;
@@ -47,7 +47,7 @@ mod tests {
 
     use super::*;
 
-    /// Asks somebody who answers with a text.
+    /// Asks a server that answers with a text.
     fn answered_with(text: &'static str) -> Result<(), String> {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();

@@ -1,6 +1,7 @@
-//! Text files that know whether somebody has changed them: one line is a comment with the sha256 of all others.
+//! Text files that show whether a user or another program has changed them: one line is a comment with the sha256 of
+//! all others.
 //!
-//! So no record is needed that could be lost, or say something else than the files do after half an installation.
+//! So they need no separate record, which could be lost, or contradict the files after half an installation.
 
 use sha2::{Digest as _, Sha256};
 use speaches_format::hex;

@@ -17,7 +17,7 @@ pub struct Machine {
     pub system: String,
     /// The version of macOS, major and minor.
     pub macos: Option<(u32, u32)>,
-    /// Name of the processor; its architecture where nobody tells the name.
+    /// Name of the processor; its architecture where the system does not tell the name.
     pub processor: String,
     /// The instructions of x86 that this processor lacks and that the published wheels of whisper.cpp are compiled for.
     pub missing_instructions: Vec<&'static str>,

@@ -51,7 +51,7 @@ fn all_requests() -> Vec<Requests> {
 fn probes() -> Vec<Option<ModelProbe>> {
     let mut probes = vec![None, Some(ModelProbe { chosen: "coreml".into(), candidates: Vec::new() })];
     for outcome in OUTCOMES {
-        // What was chosen may contradict what was found, in a file that somebody has edited.
+        // In a file that a user has edited, the choice may contradict the measurements.
         for chosen in ["original", "float32", "coreml", "cuda"] {
             probes.push(Some(probe(chosen, ["crash", outcome])));
         }
@@ -121,7 +121,7 @@ fn check_decision(question: &Question<'_>, decision: &Decision) {
     }
     assert_eq!(heard.device == Device::Metal, heard.backend == Backend::WhisperCpp && heard.device != Device::Cpu);
 
-    // What somebody asks for is done; the specific setting is stronger than the coarse one.
+    // The decision follows every request of the user; the specific setting overrides the coarse one.
     assert!(requests.backend.choice.is_none_or(|backend| backend == heard.backend), "{}", context());
     assert!(requests.device.choice.is_none_or(|device| device == heard.device), "{}", context());
     assert!(requests.provider.choice.is_none_or(|provider| provider == said.provider), "{}", context());
@@ -144,7 +144,8 @@ fn check_decision(question: &Question<'_>, decision: &Decision) {
     }
     let precision = requests.precision.choice;
     assert_eq!(said.why.contains("`precision` is `"), precision.is_some(), "{}", context());
-    // The numbers are those that somebody asked for; on an NVIDIA GPU the model's own, since nothing was measured there.
+    // The precision is the one that the user asked for. Without a request it is the model's own on an NVIDIA GPU, since
+    // nothing was measured there.
     let by_itself = if said.provider == Provider::Cuda { Precision::Original } else { Precision::Auto };
     assert_eq!(said.precision, precision.unwrap_or(by_itself), "{}", context());
 
@@ -172,12 +173,12 @@ fn check_decision(question: &Question<'_>, decision: &Decision) {
     };
     assert_eq!(said.candidates, expected, "{}", context());
 
-    // A runtime for CUDA that does not use it says so once, unless nobody wants it to.
+    // A runtime for CUDA that does not use CUDA says so once, unless the user chose what both models run on.
     let said_so = notes.iter().filter(|note| note.contains("computes on the CPU")).count();
     let expected =
         question.wheels.accelerator == "cuda" && !is_there(question, "cuda") && !(heard.forced && said.forced);
     assert_eq!(said_so, usize::from(expected), "{}", context());
-    // Who does not concern CUDA does not get it, so nobody waits for a driver in vain.
+    // Requests that do not concern CUDA never get it, so such a service does not wait for a driver in vain.
     if !requests.concern_cuda() {
         assert!(!decision.uses_cuda(), "{}", context());
     }
@@ -193,7 +194,7 @@ fn check_refusal(question: &Question<'_>, refusal: &Refusal) {
         "tts_provider" => requests.provider.choice.map(Provider::word),
         _ => None,
     };
-    // Only what somebody said is refused: `auto` never is.
+    // A refusal names a value that the user has set; `auto` is never refused.
     assert_eq!(value, Some(refusal.value), "{}", context());
     assert!(refusal.by.starts_with("command line (--") && !refusal.why.is_empty(), "{}", context());
     // There is a good reason: it is not there, or contradicts what else was said.

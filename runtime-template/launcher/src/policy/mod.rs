@@ -1,7 +1,7 @@
 //! What computes: one pure function from everything that matters to a decision with its reasons.
 //!
-//! `auto` takes the fastest that has been shown to be right on this machine, and never refuses. What somebody asks for
-//! is done or refused, never replaced.
+//! `auto` takes the fastest choice that has been shown to be right on this machine, and never refuses. The policy
+//! follows or refuses a request of the user, and never replaces it.
 
 mod abilities;
 #[cfg(test)]
@@ -29,7 +29,7 @@ pub struct Question<'a> {
     pub wheels: &'a Wheels,
     /// What the machine has.
     pub machine: &'a Machine,
-    /// What somebody wants.
+    /// The requests of the user.
     pub requests: &'a Requests,
     /// A service of this runtime that died on the GPU.
     pub crash: Option<&'a Crash>,
@@ -45,7 +45,7 @@ pub struct Transcription {
     pub backend: Backend,
     /// What that runs on.
     pub device: Device,
-    /// Whether somebody asked for it.
+    /// Whether the user asked for it.
     pub forced: bool,
     /// For people.
     pub why: String,
@@ -56,7 +56,7 @@ pub struct Transcription {
 pub struct Synthesis {
     /// What onnxruntime runs them on.
     pub provider: Provider,
-    /// Whether somebody asked for it.
+    /// Whether the user asked for it.
     pub forced: bool,
     /// The numbers of quantised ones.
     pub precision: Precision,
@@ -103,7 +103,7 @@ impl Decision {
     }
 }
 
-/// Why what somebody asks for is not done.
+/// Why the policy refuses a request of the user.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Refusal {
     /// The setting.
@@ -121,7 +121,7 @@ pub struct Refusal {
 /// Decides.
 ///
 /// # Errors
-/// What somebody asked for and cannot be done. `auto` is always possible.
+/// The first request of the user that is impossible here. `auto` is always possible.
 pub fn decide(question: &Question<'_>) -> Result<Decision, Refusal> {
     let can = Abilities::of(question.wheels, question.machine);
     let mut notes = Vec::new();
@@ -191,7 +191,7 @@ fn transcription(question: &Question<'_>, can: &Abilities, notes: &mut Vec<Strin
     }
 }
 
-/// The best device of a backend that somebody asked for.
+/// The best device of a backend that the user asked for.
 fn device_of(backend: Backend, question: &Question<'_>, can: &Abilities) -> Device {
     match backend {
         Backend::WhisperCpp if can.metal.is_ok() && question.crash.is_none() => Device::Metal,
@@ -200,7 +200,7 @@ fn device_of(backend: Backend, question: &Question<'_>, can: &Abilities) -> Devi
     }
 }
 
-/// Nobody asked for anything.
+/// The fastest choice, for a user who asked for nothing.
 fn fastest(question: &Question<'_>, can: &Abilities) -> Transcription {
     let (backend, device, why) = if can.metal.is_ok() {
         match question.crash {

@@ -1,4 +1,4 @@
-//! What somebody wants to compute with.
+//! The user's requests: the accelerator, the backend, the device, the provider and the precision to compute with.
 
 use crate::config::Config;
 use crate::config::words::{Accelerator, Backend, Device, Precision, Provider};

@@ -32,7 +32,7 @@ _LONGEST_PER_BYTE = 90.0 / 1e9
 """Seconds, for a slow disk and a slow processor."""
 
 _checking = threading.Lock()
-# What this process knows already; failures are remembered by whoever asked.
+# The files that this process found good; the callers remember failures.
 _good: dict[str, "Outcome"] = {}
 
 

@@ -64,7 +64,7 @@ def settle(directory: str) -> str | None:
         try:
             found = _settle_one(directory, path) or found
         except (OSError, ValueError):
-            # Another service settles it at this moment, or somebody has damaged it: no evidence either way.
+            # Another service settles it at this moment, or it is damaged: no evidence either way.
             with contextlib.suppress(OSError):
                 os.unlink(path)
     return found
@@ -92,7 +92,7 @@ def _open(directory: str, record: bytes) -> int:
     path = os.path.join(directory, _EVIDENCE.format(os.getpid()))
     while True:
         file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        # Between these two lines somebody may have taken it for that of a dead process and removed it.
+        # Between these two lines another service may have taken it for that of a dead process and removed it.
         if file_lock.take(file) and os.path.exists(path) and os.path.samestat(os.fstat(file), os.stat(path)):
             os.ftruncate(file, 0)
             os.write(file, record)

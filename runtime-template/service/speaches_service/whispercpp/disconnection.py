@@ -1,6 +1,7 @@
 """Whether the client of a request has gone, told to the thread that works for it.
 
-Upstream's routes run in threads and never look; a long recording would be transcribed to its end for nobody.
+Upstream's routes run in threads and never look; they would transcribe a long recording to its end for a client that has
+gone.
 """
 
 import asyncio
@@ -17,11 +18,11 @@ _gone: ContextVar[threading.Event | None] = ContextVar("gone", default=None)
 
 
 class Disconnected(Exception):
-    """Nobody waits for an answer any more."""
+    """The client has gone and waits for no answer any more."""
 
 
 def client_is_gone() -> bool:
-    """Whether nobody waits for the answer of the request that this thread works for."""
+    """Whether the client of the request that this thread works for has gone."""
     event = _gone.get()
     return event is not None and event.is_set()
 
@@ -51,7 +52,7 @@ class Watch:
         try:
             await self._application(scope, receive_watched, send)
         except Disconnected:
-            # There is nobody to tell.
+            # The client has gone, so there is nothing to send.
             return
         finally:
             _gone.reset(token)

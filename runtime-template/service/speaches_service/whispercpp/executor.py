@@ -242,7 +242,7 @@ class _Work:
 def _events(work: _Work) -> Iterator[Any]:
     """Upstream's events for a stream: one for each segment, and the whole text at the end.
 
-    N.B. `transcription/events.py` begins it at once: a generator that nobody begins would keep its model for ever.
+    N.B. `transcription/events.py` begins it at once: a generator that is never begun would keep its model for ever.
     """
     events: Any = importlib.import_module("openai.types.audio")
     texts: list[str] = []
@@ -279,7 +279,7 @@ class Executor:
     def __init__(self, choice: Choice, manager: Manager) -> None:
         self._choice = choice
         self.model_manager = manager
-        # Its filter is asked by nobody, and lets nothing pass.
+        # No caller uses its filter, which lets nothing pass.
         self.model_registry = Registry(_registries.HfModelFilter(model_name="\0"))
 
     def can_handle_model(self, model_id: str, _model_card_data: Any) -> bool:
@@ -316,7 +316,7 @@ class ExecutorRegistry(_executor_registry.ExecutorRegistry):  # type: ignore[mis
 
 
 def _clips(request: Any) -> list[tuple[int, int]]:
-    """Where somebody speaks, in pieces of at most 30 s, in samples: as faster-whisper's batches."""
+    """The intervals with speech, in pieces of at most 30 s, in samples: as faster-whisper's batches."""
     merged = _voices.merge_segments(request.speech_segments, request.vad_options)
     return [(clip["start"], clip["end"]) for clip in merged]
 

@@ -134,7 +134,7 @@ def _pointer(context: Any) -> int:
 
 
 def no_speech_probability(pointer: int, segment: int) -> float:
-    """How probable it is that nobody speaks in a segment of the last transcription, from 0 to 1; 0 where it is unknown.
+    """The probability that a segment of the last transcription has no speech, from 0 to 1; 0 where it is unknown.
 
     The extension does not offer it, and its library does.
     """

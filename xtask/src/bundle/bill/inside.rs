@@ -46,7 +46,7 @@ fn linked_entry(library: &linked::Library, version: Option<String>) -> Value {
 /// What is linked into the launcher.
 fn launcher(runtime: &Runtime<'_>, component: &Component<'_>) -> Result<Vec<Value>> {
     let mut inside = Vec::new();
-    // Crates that were linked into a prebuilt launcher are known to whoever built it.
+    // Only the builder of a prebuilt launcher knows the crates that are linked into it.
     let given = matches!(component.input.origin, Origin::Given);
     let crates = if given { None } else { crates::crates(runtime)? };
     for one in crates.into_iter().flatten() {

@@ -68,7 +68,7 @@ impl Builder<'_> {
             .args(self.offline.then_some("--offline"))
             // zig would ask for the newest macOS that it knows.
             .envs(target.launcher_macos_floor().map(|version| ("MACOSX_DEPLOYMENT_TARGET", version)))
-            // What went wrong is in the message; a trace of cargo-zigbuild tells nobody more.
+            // The message says what failed; a backtrace of cargo-zigbuild adds nothing.
             .env("RUST_BACKTRACE", "0")
             .current_dir(self.root);
         match profile {

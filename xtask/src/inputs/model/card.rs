@@ -173,7 +173,7 @@ fn license(said: Option<&Value>, name: Option<&str>) -> String {
         Some(Value::Array(words)) if !words.is_empty() => {
             words.iter().map(|word| license(Some(word), name)).collect::<Vec<_>>().join(" AND ")
         }
-        // SPDX's word for: nobody says anything about it.
+        // SPDX's term for a license about which the author of the document says nothing.
         _ => "NOASSERTION".to_owned(),
     }
 }

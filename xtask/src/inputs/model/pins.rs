@@ -15,7 +15,7 @@ pub enum Outcome {
     Complete,
     /// These are the changes that were written.
     Filled(Vec<String>),
-    /// Nobody answered, and nothing was written.
+    /// The hub did not answer, and nothing was written.
     OutOfReach(Failure),
 }
 

@@ -9,7 +9,7 @@ use crate::store::fetch::{Refusal, UNTRUSTED};
 
 /// Why the hub did not tell.
 pub enum Trouble {
-    /// Nobody answered, or only to say that it cannot now.
+    /// The hub did not answer, or it answered that it is unavailable now.
     OutOfReach(Failure),
     /// It answered, and asking again would not help.
     Refused(Failure),

@@ -4,8 +4,8 @@ Standard input: one line per file, `source<TAB>destination<TAB>name`. The name i
 its file is; the import system puts the real path in its place. Files that are no valid Python of this
 version, such as templates, are left without bytecode, as `compileall` does.
 
-The directories of the destinations are there. Made here, they would come back when whoever started this is
-killed and the next one cleans up, since this goes on for a while.
+The caller has made the directories of the destinations. A script that made them itself could make them again after
+the caller was killed and the next run cleaned up, since the script goes on for a while.
 """
 
 import importlib.util
@@ -35,7 +35,7 @@ def ordered(code):
             constant = ordered(constant)
         elif isinstance(constant, frozenset) and is_unordered(constant):
             elements = sorted(constant, key=lambda element: (type(element).__name__, repr(element)))
-            # A new object, since `marshal` numbers those that somebody else refers to.
+            # A new object, since `marshal` numbers objects that have other references.
             constant = (bytes(bytearray(MARK)), *elements)
         constants.append(constant)
     if all(new is old for new, old in zip(constants, code.co_consts)):

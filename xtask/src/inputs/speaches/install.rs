@@ -58,7 +58,8 @@ impl Recipe {
         store.make_tree("speaches", self.key(sha256), |writer| self.fill(&get()?, manifest, writer))
     }
 
-    /// What ported source imports has to be among the wheels, or it fails when somebody uses it.
+    /// Fails unless the wheels include every package that ported source imports. Without this check the import would
+    /// fail only at run time.
     fn expect_bundled(&self, file: &PortedFile<'_>) -> Result<()> {
         let missing = file.packages.iter().find(|package| !self.distributions.contains(package.distribution()));
         let Some(missing) = missing else { return Ok(()) };

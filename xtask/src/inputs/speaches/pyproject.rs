@@ -1,7 +1,7 @@
 //! The edits to upstream's `pyproject.toml`, with comments and order kept.
 //!
-//! Each edit asserts that what it replaces is there, and does nothing when it is already done. A line that is
-//! neither is a change upstream that somebody has to look at.
+//! Each edit asserts that the text it replaces is there, and does nothing when the edit is already done. A line that is
+//! neither is a change upstream that a developer has to look at.
 
 use anyhow::{Context as _, Result, bail};
 use toml_edit::{Array, DocumentMut, Item, RawString, Table, Value};
@@ -144,7 +144,7 @@ struct Unexpected {
 }
 
 impl Unexpected {
-    /// Names the line, so that whoever moves to another commit of speaches sees at once what changed there.
+    /// Names the line, so that a developer who moves to another commit of speaches sees at once what changed there.
     fn failure(&self, text: &str) -> Failure {
         let Self { what, found, expected } = self;
         let line = text.lines().position(|line| !found.is_empty() && line.contains(found.as_str()));

@@ -13,7 +13,7 @@ use crate::inputs::model::ModelInput;
 
 /// The file that makes a directory a vendor directory.
 pub const DOCUMENT: &str = "vendor.json";
-/// The checksums for whoever has no such tool as this.
+/// The checksums, for users without this tool.
 pub const CHECKSUMS: &str = "SHA256SUMS";
 /// The Hugging Face cache in it.
 pub const MODELS: &str = "models";
@@ -37,7 +37,7 @@ pub struct Document {
     pub files: BTreeMap<Utf8PathBuf, File>,
 }
 
-/// What the plan was made of: what somebody who does not choose otherwise gets again.
+/// The choices that the plan was made with. They are the defaults for a user who provisions from the directory.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Chosen {
     pub target: String,

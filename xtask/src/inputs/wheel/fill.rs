@@ -44,7 +44,7 @@ pub fn trees(
     };
     let unpacking = progress.items("Unpacking", "wheels", wheels.len());
     let is_missing = missing.iter().map(|wheel| wheel.sha256).collect::<HashSet<_>>();
-    // One that nobody knows the size of may be the largest.
+    // A wheel of unknown size may be the largest.
     let weight = |index: usize| wheels[index].size.unwrap_or(u64::MAX);
     let mut order = (0..wheels.len()).collect::<Vec<_>>();
     order.sort_by_key(|index| std::cmp::Reverse(weight(*index)));

@@ -185,7 +185,7 @@ fn a_system_newer_than_the_floor_is_found() {
 
 #[test]
 fn the_versions_of_gcc_are_those_of_the_floor_of_the_targets() {
-    // Whoever moves the floor in `targets.toml` looks at `OF_GCC_8` as well.
+    // When a developer moves the floor in `targets.toml`, `OF_GCC_8` needs a check as well.
     assert_eq!(platform(LINUX).floor, Some(Version::new(2, 28, 0)));
 }
 

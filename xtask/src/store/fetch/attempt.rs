@@ -129,7 +129,7 @@ pub fn send(request: RequestBuilder, patience: Patience) -> Result<Response, Set
     })
 }
 
-/// Tells whoever wants to know what came of a body.
+/// Logs how many bytes of a body arrived, how long that took and how it ended.
 pub fn arrived(url: &str, length: u64, began: Instant, end: &str) {
     tracing::info!("{}: {} in {}{end}", http::shown(url), human_size(length), took(began.elapsed()));
 }

@@ -124,7 +124,7 @@ impl Worker {
         let thread = Builder::new().name("sha256".to_owned()).spawn(move || {
             for (block, filled) in work {
                 hasher.update(&block[..filled]);
-                // After the last one nobody wants any back.
+                // The receiver may be gone after the last block, which is no error.
                 let _ = back.send(block);
             }
             hasher

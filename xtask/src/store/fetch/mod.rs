@@ -150,7 +150,7 @@ fn from_any(download: &Download, partial: &mut Partial, bar: &dyn Bar) -> Result
         match from_one(url, download, partial, bar) {
             Ok(path) => {
                 if let Some(wrong) = wrong {
-                    // It was fetched all the same, but somebody should look at that source.
+                    // Another source provided the file, but the user should check the one that sent wrong bytes.
                     report::say(&format!("warning: {wrong}"));
                 }
                 return Ok(path);
@@ -197,7 +197,7 @@ fn from_one(url: &str, download: &Download, partial: &mut Partial, bar: &dyn Bar
             Ok(path) => return Ok(path),
             Err(error) => error,
         };
-        // Whoever has to wait may lose patience.
+        // The user may interrupt the wait; the next run needs the description to resume the download.
         if partial.length() > 0 && matches!(error, Setback::Passing { .. }) {
             partial.describe().map_err(Setback::Here)?;
         }

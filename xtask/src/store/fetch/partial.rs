@@ -15,7 +15,7 @@ use crate::store::Store;
 /// The next run goes on with them as well, only without asking whether they are still a part of the same version.
 const UNDESCRIBED: u64 = 1 << 20;
 
-/// A file in `partial/`, open for appending. Its lock is held by whoever opens it.
+/// A file in `partial/`, open for appending. The process that opens it holds its lock.
 pub struct Partial {
     store: Store,
     sha256: Sha256,

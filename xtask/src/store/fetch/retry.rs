@@ -18,7 +18,7 @@ const LONGEST_WAIT: f64 = 30.0;
 const LONGEST_REQUESTED: f64 = 120.0;
 /// After so many seconds without a byte a connection counts as dead.
 const STALL: f64 = 30.0;
-/// Whoever watches wants to know why nothing happens for so long.
+/// Report a wait that lasts longer than this.
 pub const WORTH_MENTIONING: Duration = Duration::from_secs(4);
 
 /// How long a second is. Tests have shorter ones: `SPEACHES_FETCH_SECOND_MS` says how many milliseconds.
@@ -28,7 +28,7 @@ pub struct Patience {
 }
 
 impl Patience {
-    /// That of everybody, unless the environment says otherwise.
+    /// The real timeouts, unless the environment sets a shorter second.
     pub fn of_this_process() -> Self {
         let milliseconds = host::variable("SPEACHES_FETCH_SECOND_MS").and_then(|text| text.parse().ok());
         Self { second: Duration::from_millis(milliseconds.unwrap_or(1000)) }

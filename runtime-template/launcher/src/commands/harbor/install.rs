@@ -58,7 +58,7 @@ pub fn uninstall(home: &Home, root: &Path) -> Result<Exit, Failure> {
 /// Writes what is missing or of another version, as `harbor up` needs it.
 ///
 /// # Errors
-/// [`Exit::CannotCreate`] when somebody else's file is in a place of ours.
+/// [`Exit::CannotCreate`] when a file of the user or of another program is in a place of ours.
 pub fn complete(home: &Home, runtime: &OwnRuntime) -> Result<(), Failure> {
     for file in File::all(home, &runtime.root)? {
         let path = file.path.display();

@@ -18,8 +18,8 @@ use crate::own_runtime::OwnRuntime;
 const SPEACHES: &str = "speaches";
 /// The word with which a Harbor without a native mode takes the compose file that makes the container a proxy.
 const OVERLAY: &str = "speaches-native";
-/// Whether a Harbor with a native mode uses it when nobody has said anything: the contract asks for the GPU, and only
-/// here no container has one.
+/// Whether a Harbor with a native mode uses it by default: the contract asks for the GPU, and only here no container
+/// has one.
 const IS_APPLE_SILICON: bool = cfg!(all(target_os = "macos", target_arch = "aarch64"));
 /// How long it may take after Harbor's start until everything answers.
 const PATIENCE: Duration = Duration::from_secs(90);

@@ -208,7 +208,7 @@ fn services_side_by_side_have_directories_of_their_own() {
 #[cfg(unix)]
 #[test]
 fn a_home_that_cannot_be_written_leaves_state_and_caches_to_the_directory_for_temporary_files() {
-    // Nothing can be made below a file, whoever tries.
+    // No user can make a directory below a file, not even root.
     let home = tempfile::NamedTempFile::new().unwrap();
     let world = World::new(&[("HOME", home.path().to_str().unwrap())], "");
     let temporary = std::env::temp_dir();
