@@ -162,7 +162,7 @@ set_source() {
     http://127.0.0.1[:/]* | http://localhost[:/]* | https://*) is_remote=yes ;;
     http://*)
         is_remote=yes
-        say "warning: $from is not https, so whoever is on the way can change bundle and checksums alike"
+        say "warning: $from is not https, so anyone between can change bundle and checksums alike"
         ;;
     *://*) fail 64 "\`--from $from\`: only https, http and directories are understood" ;;
     *)

@@ -79,7 +79,7 @@ fn config_shows_every_value_with_its_origin_and_no_secret() {
 #[test]
 fn listening_everywhere_without_a_key_is_a_warning() {
     let scratch = scratch();
-    let warning = "everybody on the network can use this service";
+    let warning = "anyone on the network can use this service";
     run(&mut at_home(&scratch.path, &["config", "--host", "0.0.0.0"])).expect(0).says(warning);
     let ended = run(at_home(&scratch.path, &["config", "--host", "0.0.0.0"]).env("API_KEY", "x")).expect(0);
     assert!(!ended.stderr.contains(warning));

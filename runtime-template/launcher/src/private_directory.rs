@@ -35,7 +35,7 @@ pub fn make(directory: &Path) -> Result<(), Failure> {
     }
     let metadata = top.symlink_metadata().map_err(|error| refuse(error.to_string()))?;
     if !metadata.is_dir() || metadata.uid() != uid {
-        return Err(refuse("it belongs to somebody else".to_owned()));
+        return Err(refuse("it belongs to another user".to_owned()));
     }
     if metadata.permissions().mode() & 0o077 != 0 {
         return Err(refuse("others may read or write it; `chmod 700` would keep them out".to_owned()));

@@ -20,13 +20,13 @@ pub enum Command {
     Dir,
     /// Print how much the store holds
     Size,
-    /// Remove what no provision will use: unpacked downloads, given up ones, what was set aside, and old trees
+    /// Remove downloads that were unpacked or given up, damaged files that were set aside, and old trees
     Prune {
-        /// Remove trees that were not used for so many days; 0 means all that nobody is using now
+        /// Remove trees that were not used for so many days; 0 means all that no running command uses
         #[arg(long, value_name = "N", default_value_t = 90)]
         days: u32,
     },
-    /// Hash everything in the store, and set aside what is damaged
+    /// Hash every file in the store, and set damaged ones aside
     Verify,
 }
 
@@ -52,7 +52,7 @@ pub fn run(command: &Command) -> Result<()> {
 
 fn prune(store: &Store, days: u32) -> Result<()> {
     let families = [Family::Unix, Family::Windows];
-    let step = report::for_stderr().step("Removing", "what nobody uses");
+    let step = report::for_stderr().step("Removing", "unused files");
     let pruned = store.prune(Duration::from_secs(u64::from(days) * 24 * 3600), |sha256| {
         families.iter().any(|family| tree::has_tree(store, sha256, *family))
     })?;
@@ -63,7 +63,7 @@ fn prune(store: &Store, days: u32) -> Result<()> {
     }
     if pruned.in_use {
         report::say(
-            "note: somebody uses this store now, so downloads and what was used in the last days were kept; the next \
+            "note: another command uses this store now, so downloads and what was used in the last days were kept; the next \
              prune finds them",
         );
     }

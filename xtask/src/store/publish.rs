@@ -82,7 +82,7 @@ impl Store {
     pub fn share(&self) -> Option<File> {
         let path = self.root().join(TREES);
         let file = self.lock_file(&path).ok()?;
-        let doing = "removing what nobody uses from the store";
+        let doing = "pruning the store";
         wait(&path, doing, || file.file().try_lock_shared(), || file.file().lock_shared()).ok()?;
         Some(file)
     }

@@ -76,6 +76,6 @@ fn chosen(config: &Config) -> Vec<String> {
 pub fn exposure(config: &Config) -> Option<String> {
     let everywhere = config.values.host.iter().find(|host| host.is_unspecified())?;
     config.values.api_key.is_none().then(|| {
-        format!("everybody on the network can use this service: it listens on {everywhere} and has no API key")
+        format!("anyone on the network can use this service: it listens on {everywhere} and has no API key")
     })
 }

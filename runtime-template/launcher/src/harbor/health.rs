@@ -15,7 +15,7 @@ const LONGEST_LINE: u64 = 256;
 /// Why it does not, in the middle of a sentence.
 pub fn ask(address: SocketAddr) -> Result<(), String> {
     let line = first_line(address).map_err(|error| match error.kind() {
-        ErrorKind::ConnectionRefused => "nobody listens there".to_owned(),
+        ErrorKind::ConnectionRefused => "nothing listens there".to_owned(),
         // A read that takes too long would block.
         ErrorKind::TimedOut | ErrorKind::WouldBlock => format!("no answer within {} s", PATIENCE.as_secs()),
         _ => error.to_string(),
@@ -70,6 +70,6 @@ mod tests {
         assert_eq!(answered_with("SSH-2.0\r\n"), Err("what answers there does not speak HTTP".to_owned()));
         assert_eq!(answered_with(""), Err("what answers there does not speak HTTP".to_owned()));
         let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        assert_eq!(ask(nobody), Err("nobody listens there".to_owned()));
+        assert_eq!(ask(nobody), Err("nothing listens there".to_owned()));
     }
 }
