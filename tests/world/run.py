@@ -69,8 +69,8 @@ def prepare(work: Path, arguments: argparse.Namespace) -> None:
 
     say("Copying", "the models")
     for model, stands_in in ((SPEAKER, SPEAKER), (TRANSCRIBER, STAND_IN)):
-        name = "models--" + stands_in.replace("/", "--")
-        (snapshot,) = (arguments.models / name / "snapshots").iterdir()
+        repository = arguments.models / ("models--" + stands_in.replace("/", "--"))
+        snapshot = repository / "snapshots" / (repository / "refs/main").read_text().strip()
         shutil.copytree(snapshot, files / "hub" / model)
     pin_transcriber(clone / "manifests/models.toml", files / "hub" / TRANSCRIBER)
 
@@ -81,6 +81,9 @@ def prepare(work: Path, arguments: argparse.Namespace) -> None:
     command += ["--speaches-from", arguments.speaches, "--python", "3.10"]
     subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     shutil.copytree(vendor / "wheels", wheels)
+    # Where there is no uv on PATH, the tool lets pip install this one.
+    uv = ["-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes", "--dest", wheels, "-r", ROOT / "manifests/uv.txt"]
+    subprocess.run([sys.executable, *uv], check=True)
     # What compiles the tool is in reach already; only quickstart itself is rehearsed.
     subprocess.run(["cargo", "fetch", "--locked"], cwd=clone, check=True)
     certificates(work / "certificates")
@@ -152,10 +155,11 @@ def rehearse(work: Path) -> int:
             "RUSTUP_HOME": os.environ.get("RUSTUP_HOME", str(Path.home() / ".rustup")),
             "CARGO_NET_OFFLINE": "true", "CARGO_TARGET_DIR": str(work / "target"),
             "HTTPS_PROXY": world.proxy, "SSL_CERT_FILE": str(work / "certificates/ca.pem"),
-            "UV_DEFAULT_INDEX": "https://index.world/simple/",
+            "PIP_INDEX_URL": "https://index.world/simple/", "PIP_CERT": str(work / "certificates/ca.pem"),
         }
         for name in ("SPEACHES_STORE", "HF_ENDPOINT", "HF_TOKEN", "HF_HUB_OFFLINE", "UV_PYTHON_INSTALL_MIRROR", "NO_PROXY",
-                     "no_proxy", "https_proxy", "PIP_FIND_LINKS", "UV_INDEX_URL"):
+                     "no_proxy", "https_proxy", "PIP_FIND_LINKS", "UV_DEFAULT_INDEX", "UV_INDEX_URL", "REQUESTS_CA_BUNDLE",
+                     "CURL_CA_BUNDLE", "SSL_CERT_DIR"):
             environment.pop(name, None)
         say("Compiling", "the tool")
         subprocess.run(["cargo", "build", "--quiet", "--package", "xtask"], cwd=clone, env=environment, check=True)

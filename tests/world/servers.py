@@ -37,6 +37,13 @@ class Served:
     twice: list[str]
 
 
+class Server(http.server.ThreadingHTTPServer):
+    """One that says nothing of clients that go away."""
+
+    def handle_error(self, *_: object) -> None:
+        """Say nothing."""
+
+
 class World:
     """All servers. `files` has what they serve, `manifests` says under which names and commits."""
 
@@ -57,13 +64,13 @@ class World:
             pass
 
         Handler.world = world
-        self._web = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._web = Server(("127.0.0.1", 0), Handler)
         self._web.socket = context.wrap_socket(self._web.socket, server_side=True, do_handshake_on_connect=False)
 
         class Tunnel(Connect):
             port = world._web.server_address[1]
 
-        self._proxy = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Tunnel)
+        self._proxy = Server(("127.0.0.1", 0), Tunnel)
         self.proxy = f"http://127.0.0.1:{self._proxy.server_address[1]}"
 
     def __enter__(self) -> World:
