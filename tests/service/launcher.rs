@@ -345,7 +345,7 @@ fn without_a_home_the_state_is_in_a_directory_of_this_user_alone() {
     run(&mut serve()).expect(73).says(own.as_str()).says("--state-dir");
     fs_err::remove_dir(&own).unwrap();
     fs_err::os::unix::fs::symlink("/", &own).unwrap();
-    run(&mut serve()).expect(73).says("somebody else");
+    run(&mut serve()).expect(73).says("another user");
     fs_err::remove_file(&own).unwrap();
     let mut child = serve().stderr(Stdio::null()).spawn().unwrap();
     let started = Instant::now();
