@@ -118,7 +118,7 @@ pub static OPTIONS: &[Definition] = &[
         flag: Flag::Value("accelerator", "NAME"),
         variables: &["HARBOR_SPEACHES_ACCELERATOR", "SPEACHES_ACCELERATOR"],
         kind: Kind::Choice(&["auto", "cpu", "metal", "coreml", "cuda"]),
-        help: "accelerator",
+        help: "processor or GPU that computes",
         default_text: "auto",
         default: |_, _| json!("auto"),
         ..COMMON
