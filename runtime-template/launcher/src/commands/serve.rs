@@ -75,7 +75,9 @@ fn chosen(config: &Config) -> Vec<String> {
 #[must_use]
 pub fn exposure(config: &Config) -> Option<String> {
     let everywhere = config.values.host.iter().find(|host| host.is_unspecified())?;
-    config.values.api_key.is_none().then(|| {
-        format!("anyone on the network can use this service: it listens on {everywhere} and has no API key")
-    })
+    config
+        .values
+        .api_key
+        .is_none()
+        .then(|| format!("anyone on the network can use this service: it listens on {everywhere} and has no API key"))
 }

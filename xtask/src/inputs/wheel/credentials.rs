@@ -30,8 +30,8 @@ impl Credentials {
     pub fn of(uv: &Uv) -> Self {
         let mut credentials = Self::default();
         let variables = INDEXES.iter().filter_map(|name| host::variable(name));
-        for index in variables.chain(uv.index().map(str::to_owned)).flat_map(words) {
-            credentials.add_index(&index);
+        for indexes in variables.chain(uv.index().map(str::to_owned)) {
+            indexes.split_whitespace().for_each(|index| credentials.add_index(index));
         }
         let home = host::variable("HOME").or_else(|| host::variable("USERPROFILE")).map(Utf8PathBuf::from);
         let netrc = host::variable("NETRC").map(Utf8PathBuf::from).or_else(|| Some(home?.join(".netrc")));
@@ -90,10 +90,6 @@ impl Credentials {
         }
         url.to_owned()
     }
-}
-
-fn words(text: String) -> Vec<String> {
-    text.split_whitespace().map(str::to_owned).collect()
 }
 
 /// As in a URL, of which `%` begins what was encoded.
