@@ -26,7 +26,6 @@ pub mod terminal;
 pub mod tiny;
 #[cfg(target_os = "linux")]
 pub mod tls;
-#[cfg(unix)]
 pub mod wheel;
 pub mod world;
 
