@@ -176,7 +176,7 @@ fn ctrl_c_keeps_what_has_arrived() {
     let mut text = String::new();
     std::io::Read::read_to_string(child.stderr.as_mut().unwrap(), &mut text).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130), "{text}");
-    assert!(text.contains("what was fetched is kept"), "{text}");
+    assert!(text.contains("downloads are kept"), "{text}");
     let work = fetch.store().join("work");
     assert!(!work.exists() || work.read_dir_utf8().unwrap().count() == 0);
     fetch.succeeds();
