@@ -14,6 +14,8 @@ except ImportError as error:
     print(f"skipping test_unexpected_errors, which needs fastapi: {error}", file=sys.stderr)
     raise unittest.SkipTest(f"needs fastapi: {error}") from error
 
+from . import asgi
+
 
 def application() -> FastAPI:
     made = FastAPI()
@@ -37,32 +39,7 @@ def application() -> FastAPI:
 
 def ask(path: str) -> list[Any]:
     """The messages that a server gets for a request of a browser."""
-    sent: list[Any] = []
-
-    requests = [{"type": "http.request", "body": b"", "more_body": False}]
-
-    async def receive() -> dict[str, Any]:
-        if not requests:
-            await asyncio.Event().wait()
-        return requests.pop()
-
-    async def send(message: Any) -> None:
-        sent.append(message)
-
-    scope = {
-        "type": "http",
-        "method": "GET",
-        "path": path,
-        "raw_path": path.encode(),
-        "query_string": b"",
-        "headers": [(b"origin", b"http://elsewhere")],
-        "client": ("127.0.0.1", 1),
-        "server": ("127.0.0.1", 2),
-        "scheme": "http",
-        "http_version": "1.1",
-    }
-    asyncio.run(application()(scope, receive, send))
-    return sent
+    return asyncio.run(asgi.get(application(), path, [(b"origin", b"http://elsewhere")]))
 
 
 class UnexpectedErrorsTest(unittest.TestCase):

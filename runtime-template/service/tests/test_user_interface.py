@@ -4,7 +4,6 @@ import asyncio
 import sys
 import unittest
 from types import ModuleType, SimpleNamespace
-from typing import Any
 from unittest import mock
 
 try:
@@ -16,28 +15,12 @@ except ImportError as error:
     print(f"skipping test_user_interface, which needs fastapi: {error}", file=sys.stderr)
     raise unittest.SkipTest(f"needs fastapi: {error}") from error
 
-from . import example
+from . import asgi, example
 
 
-async def get(application: FastAPI, path: str) -> tuple[int, bytes]:
+def get(application: FastAPI, path: str) -> tuple[int, bytes]:
     """Status and body of an answer."""
-    sent: list[Any] = []
-
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": b"", "more_body": False}
-
-    async def send(message: Any) -> None:
-        sent.append(message)
-
-    scope = {
-        "type": "http",
-        "method": "GET",
-        "path": path,
-        "raw_path": path.encode(),
-        "query_string": b"",
-        "headers": [],
-    }
-    await application(scope, receive, send)
+    sent = asyncio.run(asgi.get(application, path))
     return sent[0]["status"], b"".join(message.get("body", b"") for message in sent)
 
 
@@ -56,10 +39,10 @@ class UserInterfaceTest(unittest.TestCase):
         vars(page)["mount"] = mount
         with mock.patch.dict(sys.modules, {"speaches": ModuleType("speaches"), "speaches.page": page}):
             application = self.mounted({"speaches.page"})
-        self.assertEqual(asyncio.run(get(application, "/")), (200, b"a page"))
+        self.assertEqual(get(application, "/"), (200, b"a page"))
 
     def test_without_gradio_the_answer_says_how_to_get_the_page(self) -> None:
-        status, body = asyncio.run(get(self.mounted(set()), "/"))
+        status, body = get(self.mounted(set()), "/")
         self.assertEqual(status, 501)
         self.assertIn(b"not_bundled", body)
 
