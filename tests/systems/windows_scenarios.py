@@ -1,4 +1,4 @@
-"""What the launcher does on Windows, tried with the SAMPLE: `python.exe -X utf8 windows_scenarios.py RUNTIME WORK`.
+"""What the launcher does on Windows, tried with the miniature: `python.exe -X utf8 windows_scenarios.py RUNTIME WORK`.
 
 `tests/systems/windows` runs it under Wine. It runs on a real Windows, too. RUNTIME is the path of a runtime that may be
 moved; WORK is an empty directory. It prints a line for each scenario and ends with `N passed, N failed`.

@@ -1,4 +1,4 @@
-//! Provisions relocatable speaches runtimes. `ARCHITECTURE.md` says which room is for what.
+//! Provisions relocatable speaches runtimes. `ARCHITECTURE.md` says what each folder is for.
 
 mod base;
 mod bundle;

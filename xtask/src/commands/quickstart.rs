@@ -38,16 +38,21 @@ pub fn run(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Resu
     };
     if !urls.is_empty() {
         let names = urls.iter().map(|(name, _)| (*name).to_owned()).collect::<Vec<_>>();
-        report::status("Looking", &format!("whether this machine reaches {}", enumerated(&names)));
+        report::status("Checking", &format!("whether this machine reaches {}", enumerated(&names)));
         let missing = out_of_reach(urls);
         if missing.is_empty() {
-            report::status("Making", "the real speaches, since this machine reaches all of them");
+            report::status(
+                "Making",
+                "the real speaches, since this machine reaches all of them. It takes about three minutes on two processors, \
+                 and the time to fetch what it is made of.",
+            );
         } else {
             report::status(
                 "Making",
                 &format!(
                     "the SAMPLE, since this machine does not reach {}: a miniature of speaches with one English voice \
-                     (Piper) and Whisper tiny.en. It needs a package index and a Python (3.10 to 3.13), nothing else.",
+                     (Piper) and Whisper tiny.en. It needs only a package index and a Python (3.10 to 3.13), and takes about a minute on two \
+                     processors.",
                     enumerated(&missing)
                 ),
             );
@@ -88,7 +93,7 @@ pub fn run(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Resu
         let transcribe = ["curl", &format!("{ADDRESS}/v1/audio/transcriptions"), "-F", "file=@speech.mp3"];
         report::next("Transcribe", &super::typed(&transcribe))?;
     }
-    report::next("Look", &format!("{ADDRESS}/"))?;
+    report::next("Open", &format!("{ADDRESS}/"))?;
     let more = if head.name.is_sample() {
         "where GitHub and Hugging Face can be reached, `cargo xtask provision` makes the real one"
     } else {
