@@ -100,21 +100,29 @@ impl Uv {
                 Exit::Unavailable,
                 format!("uv cannot {what}:\n{}", String::from_utf8_lossy(&output.stderr).trim_end())
             )
-            .hint("it asks the package index that uv is configured for (`UV_DEFAULT_INDEX`, `uv.toml`)")
+            .hint("it asks the package index of uv (`UV_DEFAULT_INDEX`, `uv.toml`) or, if you have no uv, of pip (`pip config list`)")
         );
     }
 }
 
-/// The index that the first of these pips asks, unless that is the default one.
+/// The index that the first of these pips is configured for, if any is.
 fn pips_index(pythons: &[Utf8PathBuf]) -> Option<String> {
     host::variable("PIP_INDEX_URL").or_else(|| {
         pythons.iter().find_map(|python| {
             let mut pip = Command::new(python);
-            pip.args(["-m", "pip", "config", "get", "global.index-url"]).stdin(std::process::Stdio::null());
+            // N.B. `config get` does not read the file that `PIP_CONFIG_FILE` names.
+            pip.args(["-m", "pip", "config", "list"]).stdin(std::process::Stdio::null());
             let output = program::output(&mut pip).ok().filter(|output| output.status.success())?;
-            let index = String::from_utf8(output.stdout).ok()?.trim().to_owned();
-            (!index.is_empty()).then_some(index)
+            configured_index(&String::from_utf8_lossy(&output.stdout)).map(str::to_owned)
         })
+    })
+}
+
+/// The index in what `pip config list` prints: `global.index-url='https://…'`. A section of a command goes before `global`.
+fn configured_index(listed: &str) -> Option<&str> {
+    ["install.index-url=", "global.index-url="].iter().find_map(|key| {
+        let value = listed.lines().find_map(|line| line.strip_prefix(key))?;
+        Some(value.trim().trim_matches('\'')).filter(|value| !value.is_empty())
     })
 }
 
@@ -133,4 +141,18 @@ fn install(store: &Store, manifests: &Utf8Path, pythons: &[Utf8PathBuf]) -> Resu
     let hint = "install uv, or pip for one of these Pythons (on Debian and Ubuntu `apt install python3-pip`), or name a uv with `UV=/path/to/uv`";
     let directory = Requirements::read(&shared(manifests, "uv.txt"))?.install(store, pythons, need, hint)?;
     Ok(directory.join("bin/uv").with_extension(std::env::consts::EXE_EXTENSION))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::configured_index;
+
+    #[test]
+    fn the_index_of_pip_is_read_as_pip_lists_it() {
+        let listed = ":env:.timeout='9'\nglobal.cert='/ca.pem'\nglobal.index-url='https://u:p@index.example/simple'\n";
+        assert_eq!(configured_index(listed), Some("https://u:p@index.example/simple"));
+        let with_command = format!("{listed}install.index-url='https://other.example/simple'\n");
+        assert_eq!(configured_index(&with_command), Some("https://other.example/simple"));
+        assert_eq!(configured_index("global.cert='/ca.pem'\n"), None);
+    }
 }
