@@ -16,6 +16,6 @@ pub fn files_below(directory: &Path) -> std::io::Result<Vec<PathBuf>> {
             if entry.file_type()?.is_dir() { open.push(path) } else { files.push(path) }
         }
     }
-    files.sort();
+    files.sort_unstable();
     Ok(files)
 }

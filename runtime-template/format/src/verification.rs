@@ -1,6 +1,5 @@
 //! Comparing a runtime with its description.
 
-use std::collections::BTreeSet;
 use std::io::{self, Read as _};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -58,7 +57,7 @@ pub enum Depth {
 pub fn compare(runtime: &Path, files: &[File], depth: Depth) -> io::Result<Differences> {
     let mut order = files.iter().collect::<Vec<_>>();
     // The largest first, so that no processor is left with one at the end.
-    order.sort_by_key(|file| std::cmp::Reverse(file.size));
+    order.sort_unstable_by_key(|file| std::cmp::Reverse(file.size));
     let next = AtomicUsize::new(0);
     let readers = readers(&runtime.join(layout::DESCRIPTION));
     let compare_some = || -> io::Result<Vec<(&str, State)>> {
@@ -86,8 +85,8 @@ pub fn compare(runtime: &Path, files: &[File], depth: Depth) -> io::Result<Diffe
         list.push(path.to_owned());
     }
     differences.changed.extend(closed_directories(runtime, files, readers));
-    differences.changed.sort();
-    differences.missing.sort();
+    differences.changed.sort_unstable();
+    differences.missing.sort_unstable();
     Ok(differences)
 }
 
@@ -97,9 +96,10 @@ pub fn compare(runtime: &Path, files: &[File], depth: Depth) -> io::Result<Diffe
 /// # Errors
 /// When a directory cannot be read.
 pub fn extra(runtime: &Path, files: &[File]) -> io::Result<Vec<String>> {
-    let described = files.iter().map(|file| file.path.as_str()).collect::<BTreeSet<_>>();
+    let mut described = files.iter().map(|file| file.path.as_str()).collect::<Vec<_>>();
+    described.sort_unstable();
     let is_known = |path: &str| {
-        described.contains(path)
+        described.binary_search(&path).is_ok()
             || path == layout::DESCRIPTION
             || WRITTEN_AT_RUN_TIME.iter().any(|known| path.ends_with(known))
             || path.rsplit('/').next().is_some_and(|name| name == ".DS_Store" || name.starts_with("._"))
@@ -193,7 +193,9 @@ fn is_open_to(metadata: &std::fs::Metadata, readers: u32, is_run: bool) -> bool 
 /// The directories of described files which these users cannot go through; with `/` at the end.
 fn closed_directories(runtime: &Path, files: &[File], readers: u32) -> Vec<String> {
     let parents = files.iter().flat_map(|file| Path::new(&file.path).ancestors().skip(1));
-    let directories = parents.filter(|path| !path.as_os_str().is_empty()).collect::<BTreeSet<_>>();
+    let mut directories = parents.filter(|path| !path.as_os_str().is_empty()).collect::<Vec<_>>();
+    directories.sort_unstable();
+    directories.dedup();
     let closed = directories.into_iter().filter(|path| {
         runtime.join(path).metadata().is_ok_and(|metadata| metadata.is_dir() && !is_open_to(&metadata, readers, true))
     });

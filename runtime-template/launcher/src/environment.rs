@@ -135,7 +135,7 @@ fn cuda_libraries(runtime: &Path, head: &Head, family: Family) -> Vec<PathBuf> {
     };
     let entries = fs_err::read_dir(wheels).into_iter().flatten().flatten();
     let mut found = entries.map(|entry| entry.path().join(libraries)).filter(|path| path.is_dir()).collect::<Vec<_>>();
-    found.sort();
+    found.sort_unstable();
     found
 }
 

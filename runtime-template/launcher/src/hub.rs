@@ -45,7 +45,7 @@ pub fn list(hub: &Path) -> Vec<Repository> {
             Some(Repository { id, complete: revision.is_some() && snapshot.is_dir(), revision, size })
         })
         .collect::<Vec<_>>();
-    models.sort_by(|one, other| one.id.cmp(&other.id));
+    models.sort_unstable_by(|one, other| one.id.cmp(&other.id));
     models
 }
 

@@ -64,7 +64,7 @@ impl Instance {
         let mut found = fs_err::read_dir(root)
             .map(|entries| entries.flatten().filter_map(|entry| Self::read(&entry.path())).collect::<Vec<_>>())
             .unwrap_or_default();
-        found.sort_by_key(|instance| (instance.status.port, instance.status.pid));
+        found.sort_unstable_by_key(|instance| (instance.status.port, instance.status.pid));
         found
     }
 

@@ -216,13 +216,13 @@ mod tests {
         let mut table = OPTIONS.iter().map(|definition| definition.key.to_owned()).collect::<Vec<_>>();
         // It is read into `api_key`.
         table.retain(|key| key != "api_key_file");
-        table.sort();
+        table.sort_unstable();
         let variable = |_: &str| None;
         let system = speaches_format::system::System::Linux;
         let sources = Sources { variable: &variable, contract: "/none".into(), directory: "/work".into(), system };
         let values: Values = Config::resolve(&Flags::default(), &sources, &head()).unwrap().values;
         let mut fields = keys(json!(values));
-        fields.sort();
+        fields.sort_unstable();
         assert_eq!(fields, table);
         let example = settings(true);
         for key in keys(json!(values.service)) {
