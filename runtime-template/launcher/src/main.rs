@@ -17,6 +17,7 @@ mod job;
 #[cfg(unix)]
 mod listeners;
 mod listening;
+mod login_service;
 mod machine;
 mod manager;
 mod models;
@@ -29,6 +30,7 @@ mod port_holder;
 mod private_directory;
 mod process;
 mod service_settings;
+mod whole_file;
 
 use std::process::ExitCode;
 
@@ -49,6 +51,7 @@ struct Cli {
 enum Command {
     /// Run the server in the foreground until it is told to stop
     Serve(Flags),
+    Service(commands::service::Arguments),
     Status(commands::status::Arguments),
     Stop(commands::stop::Arguments),
     Config(commands::config::Arguments),
@@ -74,6 +77,7 @@ fn main() -> ExitCode {
     };
     let result = match &cli.command {
         Command::Serve(flags) => commands::serve::run(flags),
+        Command::Service(arguments) => commands::service::run(arguments),
         Command::Status(arguments) => commands::status::run(arguments),
         Command::Stop(arguments) => commands::stop::run(arguments),
         Command::Config(arguments) => commands::config::run(arguments),

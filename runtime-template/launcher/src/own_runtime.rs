@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use speaches_format::description::{Description, Head, Unreadable};
 use speaches_format::failure::{Exit, Failure};
 use speaches_format::layout::{self, Family};
+use speaches_format::system::System;
 
 /// What can be done about a runtime that is not whole.
 pub const DAMAGED: &str =
@@ -89,6 +90,15 @@ pub fn root() -> Result<PathBuf, Failure> {
     })
 }
 
+/// The path to start the launcher of the runtime at `root` with. Where releases are installed side by side, the link
+/// `current` leads to the one that is used, and stays right when the next one comes.
+#[must_use]
+pub fn launcher(root: &Path) -> PathBuf {
+    let current = root.with_file_name("current");
+    let is_used = dunce::canonicalize(&current).is_ok_and(|target| target == root);
+    if is_used { &current } else { root }.join(Family::of_system(System::HERE).launcher())
+}
+
 /// Reads as far as the list of files, which comes last and is a hundred times as long as the rest: going through all of
 /// it would take longer than everything else that this program does.
 fn read_head(root: &Path) -> Result<Head, Failure> {
@@ -145,5 +155,17 @@ mod tests {
         }
         fs_err::write(directory.path().join(layout::DESCRIPTION), "{").unwrap();
         assert_eq!(read_head(directory.path()).unwrap_err().exit, Exit::Unavailable);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_to_the_newest_release_is_preferred_to_the_release() {
+        let directory = tempfile::tempdir().unwrap();
+        let parent = dunce::canonicalize(directory.path()).unwrap();
+        let root = parent.join("1.0");
+        fs_err::create_dir(&root).unwrap();
+        assert_eq!(launcher(&root), root.join("bin/speaches"));
+        fs_err::os::unix::fs::symlink(&root, parent.join("current")).unwrap();
+        assert_eq!(launcher(&root), parent.join("current/bin/speaches"));
     }
 }

@@ -7,6 +7,7 @@ pub mod harbor;
 pub mod models;
 pub mod nvidia_driver;
 pub mod serve;
+pub mod service;
 pub mod status;
 pub mod stop;
 pub mod tune;

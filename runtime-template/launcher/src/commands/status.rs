@@ -96,7 +96,9 @@ fn exit_of<'a>(phases: impl Iterator<Item = &'a str>) -> Exit {
     }
 }
 
-fn as_json(instance: &Instance) -> Value {
+/// A service as `status --json` shows it.
+#[must_use]
+pub fn as_json(instance: &Instance) -> Value {
     let mut value = instance.raw.clone();
     if let Value::Object(fields) = &mut value {
         fields.insert("phase".to_owned(), json!(instance.phase()));

@@ -1,13 +1,14 @@
 //! The command line of `serve`, made from the table of settings.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 
 use super::kind::Kind;
 use super::setting_table::{Flag, OPTIONS};
+use super::sources::Sources;
 
 /// What the command line says.
 #[derive(Clone, Debug, Default)]
@@ -16,6 +17,32 @@ pub struct Flags {
     pub config: Option<PathBuf>,
     /// The texts of the others, by the key of the setting.
     pub values: BTreeMap<&'static str, String>,
+}
+
+impl Flags {
+    /// The same flags for another process, which may have another working directory.
+    #[must_use]
+    pub fn arguments(&self, sources: &Sources<'_>) -> Vec<String> {
+        let absolute = |path: &Path| sources.directory.join(path).display().to_string();
+        let mut arguments = Vec::new();
+        if let Some(config) = &self.config {
+            arguments.extend(["--config".to_owned(), absolute(config)]);
+        }
+        for definition in OPTIONS {
+            let Some(text) = self.values.get(definition.key) else { continue };
+            match definition.flag {
+                Flag::None => {}
+                Flag::Switch(on, off) => arguments.push(format!("--{}", if text == "true" { on } else { off })),
+                Flag::Value(name, _) => {
+                    let is_path = matches!(definition.kind, Kind::Path | Kind::HubDirectory);
+                    // `~` means the same in every directory.
+                    let text = if is_path && !text.starts_with('~') { absolute(text.as_ref()) } else { text.clone() };
+                    arguments.extend([format!("--{name}"), text]);
+                }
+            }
+        }
+        arguments
+    }
 }
 
 impl Args for Flags {

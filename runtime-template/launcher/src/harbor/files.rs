@@ -7,6 +7,7 @@ use speaches_format::layout;
 
 use super::home::{Flavor, Home};
 use super::marked::{Marked, mark, state_of};
+use crate::{own_runtime, whole_file};
 
 const CONTRACT: &str = "speaches_native.yml";
 const SCRIPT: &str = "speaches_native.sh";
@@ -61,7 +62,7 @@ impl File {
     /// # Errors
     /// [`Exit::Unavailable`] when the runtime lacks them.
     pub fn all(home: &Home, root: &Path) -> Result<Vec<Self>, Failure> {
-        let launcher = launcher_of(root);
+        let launcher = own_runtime::launcher(root);
         let read = |place: &str| {
             let path = root.join(layout::HARBOR).join(place);
             fs_err::read_to_string(path).map_err(|error| {
@@ -176,36 +177,9 @@ impl File {
         name.into()
     }
 
-    /// Half a file is never there: it is renamed when it is whole.
     fn write(&self, path: &Path) -> Result<(), Failure> {
-        let scratch = path.with_extension(format!("{}.part", std::process::id()));
-        let written = (|| {
-            fs_err::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
-            fs_err::write(&scratch, &self.text)?;
-            #[cfg(unix)]
-            {
-                use std::os::unix::fs::PermissionsExt as _;
-                let mode = if self.path.ends_with(SCRIPT) { 0o755 } else { 0o644 };
-                fs_err::set_permissions(&scratch, std::fs::Permissions::from_mode(mode))?;
-            }
-            fs_err::rename(&scratch, path)
-        })();
-        written.map_err(|error| {
-            // It is a file of this process, and the error that counts is known.
-            let _ = fs_err::remove_file(&scratch);
-            cannot_change(&error)
-        })
-    }
-}
-
-/// The path to start the runtime with: where releases are installed side by side, a link called `current` that leads to
-/// this one stays right when the next one comes.
-fn launcher_of(root: &Path) -> PathBuf {
-    let launcher = Path::new("bin/speaches");
-    let current = root.parent().map(|parent| parent.join("current"));
-    match current {
-        Some(current) if dunce::canonicalize(&current).is_ok_and(|target| target == root) => current.join(launcher),
-        _ => root.join(launcher),
+        let mode = if self.path.ends_with(SCRIPT) { 0o755 } else { 0o644 };
+        whole_file::write(path, &self.text, mode).map_err(|error| cannot_change(&error))
     }
 }
 
@@ -233,17 +207,5 @@ mod tests {
     #[test]
     fn a_path_is_one_word_whatever_is_in_it() {
         assert_eq!(quoted(Path::new("/a b/it's $x")), r"'/a b/it'\''s $x'");
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn a_link_to_the_newest_release_is_preferred_to_the_release() {
-        let directory = tempfile::tempdir().unwrap();
-        let parent = dunce::canonicalize(directory.path()).unwrap();
-        let root = parent.join("1.0");
-        fs_err::create_dir(&root).unwrap();
-        assert_eq!(launcher_of(&root), root.join("bin/speaches"));
-        fs_err::os::unix::fs::symlink(&root, parent.join("current")).unwrap();
-        assert_eq!(launcher_of(&root), parent.join("current/bin/speaches"));
     }
 }
