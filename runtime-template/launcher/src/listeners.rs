@@ -128,7 +128,7 @@ fn explain(error: Errno, address: IpAddr, port: u16) -> Failure {
             let by = port_holder::find(address, port)
                 .map_or_else(String::new, |holder| format!(" by `{}` (pid {})", holder.name, holder.pid));
             Failure::new(Exit::Temporary, format!("port {port} on {address} is taken{by}"))
-                .hint("stop what listens there, or choose another port with `--port` (0 takes a free one)")
+                .hint("stop what listens there, or choose another port with `--port` (0 picks a free port)")
         }
         Errno::EADDRNOTAVAIL => {
             Failure::new(Exit::Config, format!("cannot listen on {address}: this machine has no such address"))
