@@ -189,7 +189,9 @@ fn the_bundle_is_that_of_the_machine() {
     linux("aarch64", &["--accelerator", "cuda"]).expect(69).says("with cuda");
     linux("x86_64", &["--python", "3.11"]).expect(69).says("has no bundle with Python 3.11");
     linux("riscv64", &[]).expect(69).says("riscv64");
-    ask("Linux", "x86_64", "glibc 2.17", "", &[]).expect(69).says("glibc 2.17 is too old: the bundles need glibc 2.28 or newer");
+    ask("Linux", "x86_64", "glibc 2.17", "", &[])
+        .expect(69)
+        .says("glibc 2.17 is too old: the bundles need glibc 2.28 or newer");
     ask("Linux", "x86_64", "", "", &[]).expect(69).says("musl");
     chosen(mac("arm64", "15.1", "", &[]), "py3.10-aarch64-apple-darwin-coreml");
     chosen(mac("arm64", "14.0", "", &["--python", "3.12"]), "py3.12-aarch64-apple-darwin-coreml");

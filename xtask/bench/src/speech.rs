@@ -130,7 +130,7 @@ fn find_ffmpeg(named: Option<&Utf8Path>) -> Result<Utf8PathBuf> {
         .filter_map(|directory| Utf8PathBuf::try_from(directory.join("ffmpeg")).ok())
         .find(|program| program.is_file())
         .ok_or_else(|| {
-            Failure::new(Exit::Unavailable, "upstream needs ffmpeg, and there is none on PATH")
+            Failure::new(Exit::Unavailable, "upstream needs ffmpeg, which is not on PATH")
                 .hint("name one with `--ffmpeg`")
                 .into()
         })

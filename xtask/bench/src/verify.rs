@@ -46,7 +46,7 @@ pub fn run(arguments: &Arguments) -> Result<Report> {
     if target != triple() {
         bail!(
             Failure::new(Exit::Config, format!("`{runtime}` is for {target}, so its launcher cannot run here"))
-                .hint("measure a runtime of this machine")
+                .hint("measure a runtime for this machine")
         );
     }
     let places = Places::new(&Store::locate()?)?;
