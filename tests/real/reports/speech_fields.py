@@ -184,7 +184,7 @@ REPORTS = [
     Report(
         "stdapi-ai/stdapi.ai#76",
         "PCM at the voice's own rate",
-        'Piper with `"sample_rate": 24000`; without it, as in upstream, at the rate of the voice, which the wav header states',
+        'Piper with `"sample_rate": 24000`; without it, at the rate of the voice, which the wav header states',
         _rate,
     ),
     Report("pipecat-ai/pipecat#2045", "clients assume a fixed rate", "the same", _rate),
