@@ -392,7 +392,7 @@ def native_mode() -> None:
     rows.check(
         "nothing is left", running(carol) == "" and ask("http://127.0.0.1:34331/health").status == 0, running(carol)
     )
-    rows.says("speaches harbor uninstall", carol.run("speaches harbor uninstall"), "is what it was before")
+    rows.says("speaches harbor uninstall", carol.run("speaches harbor uninstall"), "restored")
     rows.check("its directory is as it was", changes(carol) == "", changes(carol))
     rows.says("the first Harbor is up again", alice.run(f"speaches harbor up {STACK}", 600))
 

@@ -48,12 +48,12 @@ fn forget_crash(config: &Config, sources: &Sources<'_>) -> Result<(), Failure> {
     let path = service_directories::machine(config, sources).join(CRASH_FILE);
     match fs_err::remove_file(&path) {
         Err(error) if error.kind() != ErrorKind::NotFound => {
-            Err(Failure::new(Exit::InputOutput, format!("the GPU stays off: {error}"))
+            Err(Failure::new(Exit::InputOutput, format!("the GPU stays disabled: {error}"))
                 .hint(format!("remove `{}` yourself", path.display())))
         }
         result => {
             if result.is_ok() {
-                eprintln!("the GPU may be used again: forgot the crash in `{}`", path.display());
+                eprintln!("the GPU is enabled again: removed the record of the crash in `{}`", path.display());
             }
             Ok(())
         }
