@@ -92,7 +92,7 @@ fn redirects_have_an_end() {
     let fetch = Fetch::from(&[format!("{}/0", server.url)]);
     fetch.fails("many redirects", 69, &["more than 10 redirects", "/11"]);
     server.set("/20", vec![Reply::redirect("/18")]);
-    Fetch::from(&[format!("{}/18", server.url)]).fails("a loop of three", 69, &["round in a circle", "/18"]);
+    Fetch::from(&[format!("{}/18", server.url)]).fails("a loop of three", 69, &["form a loop", "/18"]);
 }
 
 #[test]

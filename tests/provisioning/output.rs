@@ -58,7 +58,7 @@ fn a_log_has_a_line_for_each_step_and_a_warm_run_is_short() {
 
     let warm = run(&mut world.provision(&store, &out("warm"))).expect(0).says(" inputs, all at hand\n");
     assert_eq!(verbs(&warm.stderr), ["Provisioning", "Finished", "Start", "Try", "Pack"], "{}", warm.stderr);
-    let again = run(&mut world.provision(&store, &out("warm"))).expect(0).says("nothing to do");
+    let again = run(&mut world.provision(&store, &out("warm"))).expect(0).says("is up to date");
     assert_eq!(verbs(&again.stderr), ["Fresh", "Start"], "{}", again.stderr);
 }
 

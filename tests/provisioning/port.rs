@@ -41,7 +41,7 @@ fn a_diff_and_a_tree_have_the_same_change() {
     }
     assert_eq!(files(&out), ["package/new.py", "package/old.py"]);
     assert_eq!(fs_err::read_to_string(out.join("package/old.py")).unwrap(), "x  =  1\n");
-    run(&mut xtask(&arguments)).expect(73).says("exists already");
+    run(&mut xtask(&arguments)).expect(73).says("already exists");
     let again = run(&mut xtask(&["port", "--speaches-from", out.as_str()])).expect(0);
     assert_eq!(again.stdout, "nothing has to change\n");
 }

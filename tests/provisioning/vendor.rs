@@ -118,7 +118,7 @@ fn a_vendor_directory_replaces_its_like_and_nothing_else() {
     let out = scratch.path.join("out");
     run(&mut far_away(&vendor, &out, &["--python", "3.99"])).expect(69).says("none was found");
     fs_err::remove_file(vendor.join("vendor.json")).unwrap();
-    run(&mut xtask(&["vendor", vendor.as_str(), TONES])).expect(73).says("is no vendor directory").says("hint: ");
-    run(&mut far_away(&vendor, &out, &[])).expect(66).says("is no vendor directory").says("hint: ");
+    run(&mut xtask(&["vendor", vendor.as_str(), TONES])).expect(73).says("is not a vendor directory").says("hint: ");
+    run(&mut far_away(&vendor, &out, &[])).expect(66).says("is not a vendor directory").says("hint: ");
     assert!(vendor.join("models").exists() && !out.exists());
 }

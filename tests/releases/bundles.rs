@@ -39,7 +39,7 @@ fn a_bundle_is_the_same_whoever_makes_it_and_on_any_number_of_processors() {
             assert!(fs_err::read(here.join(&file)).unwrap() == fs_err::read(there.join(&file)).unwrap(), "{file}");
         }
         let said = run(&mut xtask(&["verify", packed.as_str()])).expect(0).stdout;
-        assert!(said.contains("all as described") && said.contains("as SHA256SUMS beside it says"), "{said}");
+        assert!(said.contains("all as described") && said.contains("as in SHA256SUMS beside it"), "{said}");
     }
 }
 
@@ -263,7 +263,7 @@ fn a_component_without_a_licence_is_refused_unless_the_manifest_says_why() {
     fs_err::write(manifests.join("licenses.toml"), exception).unwrap();
     run(&mut command()).expect(0);
     for (from, to, says) in
-        [("it is a thing", " ", "thing has no reason"), ("MIT", "no licence", "the licence of thing is none")]
+        [("it is a thing", " ", "thing has no reason"), ("MIT", "no license", "the license of thing is invalid")]
     {
         fs_err::write(manifests.join("licenses.toml"), exception.replace(from, to)).unwrap();
         run(&mut command()).expect(65).says(says);
@@ -457,7 +457,7 @@ fn ctrl_c_leaves_nothing_of_a_bundle() {
 fn a_runtime_can_be_made_again_and_what_comes_out_otherwise_is_traced_to_its_input() {
     let scratch = scratch();
     let ended = run(&mut xtask(&["reproduce", sample_runtime().as_str()])).expect(0);
-    assert!(ended.stdout.contains("made again, byte for byte"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("reproduced, byte for byte"), "{}", ended.stdout);
     let launcher = scratch.path.join("launcher");
     fs_err::write(&launcher, "another launcher").unwrap();
     run(&mut xtask(&["reproduce", sample_runtime().as_str(), "--launcher", launcher.as_str()]))

@@ -490,7 +490,7 @@ fn lock_models(directory: &Utf8Path, manifest: &ModelsManifest) -> Result<()> {
     match outcome {
         Outcome::Complete => super::print(&format!("{path}: unchanged, everything is pinned"))?,
         Outcome::Filled(changes) => super::print(&format!("{path}:\n    {}", changes.join("\n    ")))?,
-        Outcome::OutOfReach(failure) => report::say(&format!("note: `{path}` stays as it is: {failure}")),
+        Outcome::OutOfReach(failure) => report::say(&format!("note: `{path}` was not changed: {failure}")),
     }
     Ok(())
 }

@@ -48,7 +48,7 @@ impl Accepted {
     pub fn read(manifests: &Utf8Path) -> Result<Self> {
         let path = shared(manifests, "binaries.toml");
         toml::from_str(&fs_err::read_to_string(&path)?)
-            .map_err(|error| Failure::new(Exit::Data, format!("`{path}` is not as it has to be: {error}")).into())
+            .map_err(|error| Failure::new(Exit::Data, format!("`{path}` is invalid: {error}")).into())
     }
 
     /// The entry that takes a problem of a file, given by its path below site-packages.
