@@ -47,7 +47,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Run the server in the foreground until it is told to stop
+    /// Run the server in the foreground until you stop it
     Serve(Flags),
     Status(commands::status::Arguments),
     Stop(commands::stop::Arguments),

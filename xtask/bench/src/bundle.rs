@@ -24,10 +24,10 @@ const LIMIT: f64 = 1.1;
 pub struct Arguments {
     /// The directory of the runtime
     runtime: Utf8PathBuf,
-    /// How much is compressed
+    /// Compression level
     #[arg(long, value_name = "N", default_value_t = 9)]
     level: u32,
-    /// How often each one runs
+    /// Number of rounds
     #[arg(long, value_name = "N", default_value_t = 5)]
     rounds: usize,
 }

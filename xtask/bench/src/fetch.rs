@@ -31,7 +31,7 @@ pub struct Arguments {
     /// The size of the large file, in MiB
     #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u64).range(1..=4000))]
     large_mib: u64,
-    /// How often each one runs
+    /// Number of rounds
     #[arg(long, value_name = "N", default_value_t = 5)]
     rounds: usize,
     /// An interpreter with pip [default: the first one on PATH]

@@ -34,7 +34,7 @@ const ALONE: usize = 5;
 /// How many answers are being read when the service is told to stop.
 const READERS: usize = 2;
 
-/// Use a runtime with many clients at once, some of them rude, and then stop it
+/// Put a runtime under load with many clients, some misbehaving, then stop it
 #[derive(Args)]
 pub struct Arguments {
     /// The directory of the runtime, with models
@@ -42,10 +42,10 @@ pub struct Arguments {
     /// The bundled model that transcribes [default: the first one]
     #[arg(long, value_name = "ID")]
     stt_model: Option<String>,
-    /// How many clients speak a paragraph, how many one word, and how many transcribe a minute
+    /// Clients for each task: paragraph, word, transcription
     #[arg(long, value_name = "N", default_value_t = 4)]
     clients: usize,
-    /// For how long they ask again
+    /// Duration of the load in seconds
     #[arg(long, value_name = "N", default_value_t = 180)]
     seconds: u64,
 }

@@ -36,10 +36,10 @@ pub struct Arguments {
     /// The ffmpeg that upstream starts for each request; by default that of PATH
     #[arg(long, value_name = "PATH")]
     ffmpeg: Option<Utf8PathBuf>,
-    /// How often each one speaks the sentence in each format
+    /// Number of rounds for the sentence, in each format
     #[arg(long, value_name = "N", default_value_t = 3)]
     rounds: usize,
-    /// How often each one speaks the paragraph
+    /// Number of rounds for the paragraph
     #[arg(long, value_name = "N", default_value_t = 3)]
     paragraph_rounds: usize,
 }

@@ -34,7 +34,7 @@ pub struct Arguments {
     /// How many threads each of them uses
     #[arg(long, value_name = "N", default_value_t = default_threads())]
     threads: usize,
-    /// How often each length is transcribed
+    /// Number of rounds for each length
     #[arg(long, value_name = "N", default_value_t = 5)]
     rounds: usize,
 }

@@ -29,7 +29,7 @@ const SMALL: (u64, usize) = (1 << 20, 1024);
 pub struct Arguments {
     /// The directory of the runtime
     runtime: Utf8PathBuf,
-    /// How often each one runs
+    /// Number of rounds
     #[arg(long, value_name = "N", default_value_t = 5)]
     rounds: usize,
 }

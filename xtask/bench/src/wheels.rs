@@ -30,7 +30,7 @@ pub struct Arguments {
     /// Leave out optional parts: diarization, ui
     #[arg(long, value_name = "PART,…", value_delimiter = ',', default_value = "diarization")]
     without: Vec<String>,
-    /// How often each one runs
+    /// Number of rounds
     #[arg(long, value_name = "N", default_value_t = 5)]
     rounds: usize,
     /// Leave out pip, which takes most of the time

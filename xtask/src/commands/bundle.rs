@@ -25,7 +25,7 @@ pub struct Arguments {
     /// For oci: the image that the runtime is put on, an OCI image layout as a directory or .tar
     #[arg(long, value_name = "LAYOUT")]
     base: Option<Utf8PathBuf>,
-    /// How much it is compressed: 1 to 19 for tar.zst, 1 to 9 for the others [default: 9, or 6]
+    /// Compression level: 1 to 19 for tar.zst, 1 to 9 for the others [default: 9, or 6]
     #[arg(long, value_name = "N")]
     level: Option<u32>,
 }

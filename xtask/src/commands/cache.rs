@@ -13,7 +13,7 @@ use crate::inputs::wheel::tree;
 use crate::report;
 use crate::store::Store;
 
-/// Look after the store of fetched inputs
+/// Manage the store of downloaded inputs
 #[derive(Subcommand, Debug)]
 pub enum Command {
     /// Print the directory of the store

@@ -24,8 +24,8 @@ use crate::store::Store;
 
 /// Check that every locked wheel has a license text or an entry in manifests/licenses.toml
 ///
-/// Prints the licence of each, as far as its metadata states one, and whether its text is in the wheel. Wheels that the
-/// store does not have cannot be looked at, which is an error.
+/// Prints the license of each wheel, if its metadata states one, and whether the wheel contains the text. A wheel that
+/// the store does not have cannot be checked, which is an error.
 #[derive(Args, Debug)]
 pub struct Arguments {
     /// The locks [default: all, those of the sample too]

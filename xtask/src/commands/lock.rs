@@ -43,7 +43,7 @@ pub struct Arguments {
     /// Take speaches from a checkout or a source archive [default: fetch the pinned commit]
     #[arg(long, value_name = "PATH")]
     speaches_from: Option<Utf8PathBuf>,
-    /// Lock the sample instead, and what the tests use
+    /// Lock the sample and the miniature of the tests instead
     #[arg(long, conflicts_with = "only")]
     sample: bool,
     /// Lock only the wheels, or fill in only what manifests/models.toml leaves open

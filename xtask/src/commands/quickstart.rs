@@ -20,7 +20,7 @@ use crate::runtime::verify;
 /// Where a service listens by default.
 const ADDRESS: &str = "http://127.0.0.1:34331";
 
-/// Provision a runtime for this machine, let it speak and listen, and say what to do next
+/// Provision a runtime for this machine, let it speak and listen, and print the next step
 #[derive(Args, Debug)]
 #[group(skip)]
 pub struct Arguments {

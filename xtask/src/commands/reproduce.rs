@@ -21,10 +21,10 @@ use crate::work::WorkDirectory;
 /// How many differences are printed.
 const SHOWN: usize = 20;
 
-/// Provision once more what a runtime.json says, and compare
+/// Provision a runtime again from its runtime.json, and compare both
 ///
-/// What was chosen is read from the runtime. Where its inputs are taken from is not in there: if they were not fetched,
-/// say so with the flags of `provision`.
+/// The choices come from the runtime, but it does not record the paths of local inputs: name these with the flags of
+/// `provision`.
 #[derive(Args, Debug)]
 pub struct Arguments {
     /// The directory of the runtime

@@ -20,7 +20,7 @@ pub struct Selection {
     state_dir: Option<PathBuf>,
 }
 
-/// Say which services run, and what they do
+/// Show the running services and their state
 #[derive(clap::Args)]
 pub struct Arguments {
     #[command(flatten)]

@@ -12,7 +12,7 @@ use crate::manager::{Manager, become_command};
 use crate::own_runtime::OwnRuntime;
 use crate::private_directory;
 
-/// Measure on this machine what computes speech best, and allow the GPU again after a crash
+/// Measure the fastest way to compute speech on this machine, and enable the GPU again after a crash
 #[derive(clap::Args)]
 pub struct Arguments {
     #[command(flatten)]
