@@ -219,7 +219,7 @@ mod secure {
             ("/here", to(format!("{}/data", plain.url))),
         ]);
         let fetch = trusting(&server, "/away");
-        fetch.fails("downgrade", 69, &["sends us on to http://files.invalid/data, where anybody"]);
+        fetch.fails("downgrade", 69, &["redirects to http://files.invalid/data, where anyone"]);
         // Nobody is between a machine and itself.
         trusting(&server, "/here").succeeds();
     }

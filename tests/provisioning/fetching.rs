@@ -127,7 +127,7 @@ fn whatever_stays_ends_in_one_message() {
         ("304", true, Reply::status(304), 69, &["the server answers 304"], 1),
         ("206 unasked", true, good().status_of(206), 69, &["the server answers 206"], 1),
         ("416 unasked", true, Reply::status(416), 69, &["the server answers 416"], 1),
-        ("429 for hours", true, Reply::status(429).header("Retry-After", "7200"), 69, &["come back in 7200 s"], 1),
+        ("429 for hours", true, Reply::status(429).header("Retry-After", "7200"), 69, &["asks to wait 7200 s"], 1),
         ("redirect to itself", true, Reply::redirect("/data"), 69, &["form a loop"], 1),
         ("redirect to nowhere", true, Reply::status(302), 69, &["the server answers 302"], 1),
         ("redirect to a file", true, Reply::redirect("file:///etc/hostname"), 69, &["cannot fetch"], 1),

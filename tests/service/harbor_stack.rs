@@ -445,6 +445,6 @@ fn a_harbor_on_path_that_hangs_is_not_waited_for() {
     let mut command = speaches(sample_runtime(), &["harbor", "install", "--dry-run"]);
     command.env("PATH", stack.docker.path()).env("HOME", &stack.scratch.path).env_remove("HARBOR_HOME");
     let began = std::time::Instant::now();
-    run(&mut command).expect(0).says("`harbor home` said nothing within 5 s").says(".harbor");
+    run(&mut command).expect(0).says("`harbor home` did not answer within 5 s").says(".harbor");
     assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
 }

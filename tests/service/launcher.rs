@@ -242,7 +242,7 @@ fn a_service_that_does_not_stop_is_killed_only_by_force() {
     service.signal(Signal::STOP);
     let directory = service.state.path.to_string();
     let stop = |more: &[&str]| run(speaches(sample_runtime(), &["stop", "--state-dir", &directory]).args(more));
-    stop(&[]).expect(75).says("still runs after 10 s").says("stop --force");
+    stop(&[]).expect(75).says("did not stop within 10 s").says("stop --force");
     assert!(service.child.try_wait().unwrap().is_none());
     stop(&["--force"]).expect(0);
     assert_eq!(service.end().0, None, "by a signal");

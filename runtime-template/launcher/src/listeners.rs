@@ -223,7 +223,7 @@ mod tests {
         let failure = Listeners::open(&[LOOPBACK], taken.port, true).unwrap_err();
         assert_eq!(failure.exit, Exit::Temporary);
         let said = failure.to_string();
-        assert!(said.starts_with(&format!("port {} on 127.0.0.1 is taken", taken.port)), "{said}");
+        assert!(said.starts_with(&format!("port {} on 127.0.0.1 is in use", taken.port)), "{said}");
         if cfg!(target_os = "linux") {
             assert!(said.contains(&format!("(pid {})", std::process::id())), "{said}");
         }

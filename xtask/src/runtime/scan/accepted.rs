@@ -103,7 +103,7 @@ mod tests {
         let entry = "[[accepted]]\nfiles = '*'\nkind = 'library'\nwhat = 'it needs'\nreason = ''\n";
         fs_err::write(manifests.join("binaries.toml"), entry).unwrap();
         let error = Accepted::read(manifests).unwrap_err().to_string();
-        assert!(error.contains("binaries.toml` is not as it has to be"), "{error}");
+        assert!(error.contains("binaries.toml` is invalid"), "{error}");
         assert!(error.contains("unknown field `what`") && error.contains("`about`"), "{error}");
     }
 }
