@@ -398,7 +398,7 @@ def native_mode() -> None:
 
 
 def hold() -> None:
-    """Leaves the stack as it is until the file `end` is in WORK/shown, for somebody who looks at it with `nsenter`."""
+    """Keeps the stack until the file `end` is in WORK/shown, so that you can look at it with `nsenter`."""
     print("held; look at it with: nsenter --target PID-OF-scenarios.py --all --root --wd bash", flush=True)
     wait("the file `end`", (LOGS / "end").exists, 7200)
 

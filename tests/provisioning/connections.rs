@@ -211,7 +211,7 @@ mod secure {
     }
 
     #[test]
-    fn nobody_is_sent_on_from_https_to_plain_http() {
+    fn redirects_from_https_to_plain_http_are_refused() {
         let plain = Faults::start([("/data", vec![super::good()])]);
         let to = |location: String| Answer { status: 302, location: Some(location), ..Answer::default() };
         let server = SecureServer::start([
@@ -220,7 +220,7 @@ mod secure {
         ]);
         let fetch = trusting(&server, "/away");
         fetch.fails("downgrade", 69, &["redirects to http://files.invalid/data, where anyone"]);
-        // Nobody is between a machine and itself.
+        // On loopback, no other machine can intercept the request.
         trusting(&server, "/here").succeeds();
     }
 }

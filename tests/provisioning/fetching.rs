@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use sha2::Digest as _;
 
 #[test]
-fn whatever_passes_ends_in_the_right_bytes() {
+fn a_passing_fault_ends_in_the_right_bytes() {
     let page = || Reply::data(b"<html>please log in</html>").header("Content-Type", "text/html");
     let date = "Tue, 01 Sep 2026 10:00:00 GMT";
     // Name, answers in order, requests, bytes sent beyond those of the file.
@@ -80,7 +80,7 @@ fn whatever_passes_ends_in_the_right_bytes() {
 }
 
 #[test]
-fn whatever_stays_ends_in_one_message() {
+fn a_lasting_fault_ends_in_one_message() {
     let html = b"\n<html><title>Please \x1b[31mlog in</title>".as_slice();
     let page = || Reply::data(html).header("Content-Type", "text/html; charset=utf-8");
     let mut other = data();
@@ -301,7 +301,7 @@ fn a_source_with_wrong_bytes_is_passed_over_but_not_in_silence() {
 }
 
 #[test]
-fn what_an_earlier_run_left_is_used_only_as_far_as_it_is_right() {
+fn a_partial_download_is_reused_only_as_far_as_it_is_right() {
     let about = |url: &str, tag: &str| json!({"url": url, "validator": tag, "total": SIZE});
     let part = data()[..100_000].to_vec();
     let cases: Vec<(&str, Vec<u8>, &str, u64, usize)> = vec![
@@ -347,7 +347,7 @@ fn files_of_this_machine_are_sources_too() {
 }
 
 #[test]
-fn what_does_not_fit_is_not_begun() {
+fn a_download_that_does_not_fit_is_not_started() {
     let (server, fetch) = scenario(vec![good()]);
     let fetch = Fetch { size: Some(1 << 60), ..fetch };
     fetch.fails("known before", 74, &["not enough space for 1 file", " missing", fetch.store().as_str()]);

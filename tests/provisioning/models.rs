@@ -269,7 +269,7 @@ fn a_branch_tag_or_commit_can_be_asked_for() {
 }
 
 #[test]
-fn what_a_branch_was_resolved_to_is_remembered_per_revision() {
+fn the_commit_of_a_branch_is_remembered_per_revision() {
     let scene = Scene::with(&[]);
     let memory = scene.scratch.path.join("store/resolutions.json");
     let digest = "0".repeat(64);

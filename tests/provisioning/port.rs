@@ -64,7 +64,7 @@ fn refusals_come_all_at_once_and_nothing_is_written() {
 }
 
 #[test]
-fn what_may_differ_is_said_and_refused_on_request() {
+fn possible_differences_are_reported_and_refused_on_request() {
     let scratch = scratch();
     let project = project(&scratch.path);
     fs_err::write(project.join("package/a.py"), "def f(number):\n    return number.to_bytes()\n").unwrap();

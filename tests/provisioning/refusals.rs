@@ -250,7 +250,7 @@ fn locked_refuses_what_is_not_pinned() {
 }
 
 #[test]
-fn an_output_that_is_no_runtime_is_left_alone() {
+fn an_output_that_is_not_a_runtime_is_kept() {
     let scratch = scratch();
     let precious = scratch.path.join("precious");
     fs_err::create_dir(&precious).unwrap();

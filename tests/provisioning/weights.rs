@@ -1,4 +1,4 @@
-//! GGML weights in runtimes: models that serve others, and that nobody asks for themselves.
+//! GGML weights in runtimes: other models use them, and clients do not request them by name.
 #![cfg(unix)]
 
 use crate::support::hub::{COMMIT, Repository};

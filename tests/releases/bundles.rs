@@ -1,4 +1,4 @@
-//! Runtimes packed as bundles: the same bytes whoever packs them, and no file of them that changes unnoticed.
+//! Runtimes packed as bundles: every user gets the same bytes, and no file changes unnoticed.
 #![cfg(unix)]
 
 use std::process::{Command, Stdio};
@@ -10,7 +10,7 @@ use crate::support::*;
 use camino::{Utf8Path, Utf8PathBuf};
 
 #[test]
-fn a_bundle_is_the_same_whoever_makes_it_and_on_any_number_of_processors() {
+fn a_bundle_is_the_same_for_every_user_and_number_of_processors() {
     let scratch = scratch();
     let name = "a-runtime";
     let one = provision_sample(&scratch.path.join("one").join(name), &[]);
@@ -96,7 +96,7 @@ fn a_bundle_that_ends_with_the_seal_of_older_versions_is_verified() {
 }
 
 #[test]
-fn what_is_unpacked_is_the_runtime_that_was_packed() {
+fn an_unpacked_bundle_is_the_runtime_that_was_packed() {
     let scratch = scratch();
     let tiny = Tiny::make(&scratch.path.join("tiny"), LINUX);
     for format in ["tar.zst", "tar.gz"] {
@@ -210,7 +210,7 @@ fn a_bit_that_flips_anywhere_in_a_runtime_is_found_and_its_file_named() {
 }
 
 #[test]
-fn a_runtime_that_is_not_what_it_was_made_to_be_is_not_packed_and_nothing_is_left() {
+fn a_modified_runtime_is_not_packed_and_nothing_is_left() {
     let scratch = scratch();
     let out = scratch.path.join("out");
     fs_err::create_dir(&out).unwrap();

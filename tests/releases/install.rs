@@ -124,7 +124,7 @@ fn a_bundle_in_parts_is_put_together() {
 }
 
 #[test]
-fn where_there_is_no_zstd_it_takes_the_other_format_or_says_what_to_install() {
+fn without_zstd_it_takes_the_other_format_or_says_what_to_install() {
     let mut home = Home::new();
     home.only(&TOOLS.iter().copied().filter(|tool| *tool != "zstd").collect::<Vec<_>>());
     if !cfg!(target_os = "linux") {
@@ -223,7 +223,7 @@ fn a_wrong_command_line_is_refused_with_64() {
 }
 
 #[test]
-fn what_the_script_says_of_pythons_and_systems_is_what_the_manifests_say() {
+fn pythons_and_systems_of_the_script_match_the_manifests() {
     let script = fs_err::read_to_string(root().join("install.sh")).unwrap();
     let python = fs_err::read_to_string(root().join("manifests/python.toml")).unwrap();
     let default = python.parse::<toml::Table>().unwrap()["default"].as_str().unwrap().to_owned();

@@ -25,7 +25,7 @@ fn a_script_that_did_not_arrive_whole_does_nothing() {
 }
 
 #[test]
-fn what_was_fetched_before_is_not_fetched_again() {
+fn an_interrupted_download_is_resumed() {
     let release = Release::of("1.0");
     let path = format!("/{}", release.taken("1.0"));
     let bytes = &release.files[&release.taken("1.0")];
@@ -63,7 +63,7 @@ fn what_was_fetched_before_is_not_fetched_again() {
 }
 
 #[test]
-fn what_is_not_what_its_checksum_says_is_refused_and_removed() {
+fn a_download_that_does_not_match_its_checksum_is_refused_and_removed() {
     let home = Home::new();
     run(&mut home.command(&["--from", &Release::of("1.0").serve().url])).expect(0);
     let release = Release::of("2.0");
@@ -85,7 +85,7 @@ fn what_is_not_what_its_checksum_says_is_refused_and_removed() {
 }
 
 #[test]
-fn a_list_of_checksums_that_is_none_or_has_no_bundle_for_this_machine_is_said() {
+fn a_malformed_list_of_checksums_or_one_without_a_fitting_bundle_is_refused() {
     let home = Home::new();
     let release = Release::of("1.0");
     let server = release.serve();
@@ -114,7 +114,7 @@ fn assert_tidy_but_downloads(home: &Home) {
 }
 
 #[test]
-fn a_bundle_that_is_no_runtime_or_does_not_start_changes_nothing() {
+fn a_bundle_without_a_runtime_or_one_that_does_not_start_changes_nothing() {
     let home = Home::new();
     run(&mut home.command(&["--from", &Release::of("1.0").serve().url])).expect(0);
     let mut other = Release::default();
@@ -145,7 +145,7 @@ fn a_bundle_that_is_no_runtime_or_does_not_start_changes_nothing() {
 const CHANGING: &[&str] = &["cp", "curl", "ln", "mkdir", "mv", "rm", "tar"];
 
 #[test]
-fn whoever_kills_it_at_any_moment_has_a_working_version_and_the_next_run_finishes() {
+fn killed_at_any_moment_it_leaves_a_working_version_and_the_next_run_finishes() {
     if !is_here("curl") {
         return not_run("curl", "killing install.sh at every step", "there is no curl");
     }
@@ -308,7 +308,7 @@ fn a_lock_of_a_run_that_is_gone_is_taken_and_one_of_another_machine_is_not() {
 }
 
 #[test]
-fn what_cannot_be_written_is_said_and_what_others_put_there_stays() {
+fn unwritable_places_are_reported_and_files_of_others_are_kept() {
     let server = Release::of("1.0").serve();
     let home = Home::new();
     // N.B. not by permissions, which do not stop an administrator.
@@ -330,7 +330,7 @@ fn what_cannot_be_written_is_said_and_what_others_put_there_stays() {
 }
 
 #[test]
-fn a_disk_that_is_too_small_is_said_before_anything_is_fetched() {
+fn a_disk_that_is_too_small_is_reported_before_any_download() {
     let release = Release::of("1.0");
     let path = format!("/{}", release.taken("1.0"));
     let server = release.serve();

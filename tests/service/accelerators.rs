@@ -167,7 +167,7 @@ fn a_gpu_that_is_asked_for_and_cannot_be_used_ends_with_69() {
 }
 
 #[test]
-fn who_wants_the_cpu_does_not_wait_for_a_driver_that_hangs() {
+fn a_choice_of_the_cpu_does_not_wait_for_a_hanging_driver() {
     let started = Instant::now();
     run(&mut with_driver("hangs", &["config", "--accelerator", "cpu"])).expect(0);
     // A driver that is asked gets ten seconds.

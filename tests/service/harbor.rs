@@ -144,7 +144,7 @@ fn installing_twice_is_as_once_and_uninstalling_leaves_what_was_there() {
 }
 
 #[test]
-fn what_the_user_has_changed_stays_and_the_new_one_is_beside_it() {
+fn a_changed_file_is_kept_and_the_new_one_is_written_beside_it() {
     let scratch = scratch();
     let home = stock_harbor(&scratch.path);
     let (file, beside) = (home.join(OVERLAY), home.join(format!("{OVERLAY}.new")));
@@ -158,7 +158,7 @@ fn what_the_user_has_changed_stays_and_the_new_one_is_beside_it() {
     assert!(!status.stderr.contains("is missing"), "there is nothing missing: {}", status.stderr);
     run(&mut harbor(&home, &["uninstall"])).expect(0).says("kept `");
     assert!(file.exists() && !beside.exists());
-    // Somebody who wants the new one gets it, and the old one back.
+    // `--replace` installs the new file, and `uninstall` restores the old one.
     run(&mut harbor(&home, &["install", "--replace"])).expect(0).says(".orig");
     assert!(fs_err::read_to_string(&file).unwrap().contains("34332"));
     edit(&file, "34332", "50000");
@@ -166,7 +166,7 @@ fn what_the_user_has_changed_stays_and_the_new_one_is_beside_it() {
     edit(&file, "50000", "34332");
     run(&mut harbor(&home, &["uninstall"])).expect(0).says("restored `");
     assert!(fs_err::read_to_string(&file).unwrap().contains("40000"));
-    // The old one comes back as well when somebody has removed the new one.
+    // `uninstall` also restores the old file after a user has removed the new one.
     run(&mut harbor(&home, &["install", "--replace"])).expect(0);
     fs_err::remove_file(&file).unwrap();
     run(&mut harbor(&home, &["uninstall"])).expect(0).says("restored `");
@@ -198,7 +198,7 @@ fn a_file_of_another_version_is_replaced_and_half_a_run_is_finished() {
 }
 
 #[test]
-fn a_home_that_cannot_be_written_is_said_and_left_as_it_is() {
+fn an_unwritable_home_is_reported_and_not_changed() {
     let scratch = scratch();
     let home = stock_harbor(&scratch.path);
     let services = home.join("services");
@@ -217,7 +217,7 @@ fn a_home_that_cannot_be_written_is_said_and_left_as_it_is() {
 }
 
 #[test]
-fn a_directory_that_is_no_harbor_is_refused() {
+fn a_directory_that_is_not_a_harbor_is_refused() {
     let scratch = scratch();
     run(&mut harbor(&scratch.path, &["install"])).expect(78).says("harbor.sh");
     run(&mut harbor(&scratch.path.join("nowhere"), &["install"]))
@@ -365,7 +365,7 @@ fn harbor_starts_it_asks_it_through_its_proxy_and_stops_it() {
             assert!([200, 201, 409].contains(&ask("POST", &format!("{base}/v1/models/{id}"), None).0), "{id}");
             assert!(get(&format!("{base}/v1/models")).1.contains(id));
         }
-        // Open WebUI: it sends a key that nobody has asked for, and the names of its configuration.
+        // Open WebUI: it sends a key that is not required, and the names of its configuration.
         let spoken = post(&format!("{base}/v1/audio/speech"), SPEECH_TYPE, &speech_body("hello harbor"));
         assert_eq!((spoken.0, spoken.1.len() > 1000), (200, true), "{}", String::from_utf8_lossy(&spoken.1));
         let (kind, body) = upload("whisper-1", &spoken.1);

@@ -116,7 +116,7 @@ fn one_command_starts_the_service_and_harbor_and_one_stops_both() {
 }
 
 #[test]
-fn a_file_that_somebody_changed_is_left_alone_and_nothing_is_started() {
+fn a_changed_file_is_kept_and_nothing_is_started() {
     let stack = Stack::stock();
     fs_err::write(stack.home.join(OVERLAY), "services: {}\n").unwrap();
     stack.run(&["up"]).expect(73).says(OVERLAY).says("speaches harbor install --replace");
@@ -124,7 +124,7 @@ fn a_file_that_somebody_changed_is_left_alone_and_nothing_is_started() {
 }
 
 #[test]
-fn a_service_without_its_models_is_said_before_harbor_is_started() {
+fn a_service_without_its_models_is_reported_before_harbor_starts() {
     let stack = Stack::stock();
     let absent = |name: &str, command: &mut Command| {
         command.env(name, "nobody/nothing").env("HF_HUB_OFFLINE", "1");
@@ -426,7 +426,7 @@ fn a_container_of_another_harbor_is_left_to_it() {
     assert!(stack.told().is_empty() && !stack.is_answered());
     assert_eq!(stack.hop("proxy", 69), format!("{said}; {advice}"));
     assert_eq!(stack.hop("webui", 69), said.replace("speaches", "webui"));
-    // Of this one, and of one that nobody knows.
+    // A proxy of this Harbor, and a proxy of an unknown one.
     for made in [made_in("harbor.speaches", &stack.home), String::new()] {
         stack.docker.answers("inspect", &made);
         stack.run(&["up"]).expect(0);

@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_that_is_no_harbor_is_refused() {
+    fn a_directory_that_is_not_a_harbor_is_refused() {
         let other = harbor(&["README.md"]);
         assert_eq!(Home::read(other.path(), None).unwrap_err().exit, Exit::Config);
         assert_eq!(Home::read(Path::new("/nowhere"), None).unwrap_err().exit, Exit::NoInput);

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn what_is_wrong_in_the_file_is_refused_with_its_place_and_a_suggestion() {
+fn an_error_in_the_file_is_refused_with_its_place_and_a_suggestion() {
     for (yaml, place, said, hint) in [
         ("x-speaches:\n  prot: 1\n", ", line 2, column 3:", "unknown setting `prot`", "did you mean `port`?"),
         ("x-speaches:\n  log-level: info\n", ", line 2, column 3:", "unknown setting `log-level`", "`log_level`?"),
@@ -42,7 +42,7 @@ fn what_is_wrong_in_the_file_is_refused_with_its_place_and_a_suggestion() {
 }
 
 #[test]
-fn what_is_wrong_elsewhere_is_refused_with_its_name() {
+fn an_error_in_another_layer_is_refused_with_its_name() {
     let none = Flags::default();
     for (name, value) in [("UVICORN_PORT", "eighty"), ("LOG_LEVEL", "loud"), ("HARBOR_SPEACHES_HOST", "example.org")] {
         let failure = World::new(&[(name, value)], "").failure(&none);
