@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Makes what Homebrew and winget need to install a release: a formula and three manifests. Nothing is published.
+"""Makes a Homebrew formula and three winget manifests for a release. It publishes nothing.
 
     python3 deploy/packages/make.py RELEASE URL OUT
 
-RELEASE is the directory of a release with its SHA256SUMS, URL is where its files will be, OUT gets `speaches.rb` and `winget/`.
+RELEASE is the directory of a release with its SHA256SUMS. URL is the address where its files will be. The script writes
+`speaches.rb` and `winget/` into OUT.
 """
 
 from __future__ import annotations

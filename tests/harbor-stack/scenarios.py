@@ -392,13 +392,13 @@ def native_mode() -> None:
     rows.check(
         "nothing is left", running(carol) == "" and ask("http://127.0.0.1:34331/health").status == 0, running(carol)
     )
-    rows.says("speaches harbor uninstall", carol.run("speaches harbor uninstall"), "is what it was before")
+    rows.says("speaches harbor uninstall", carol.run("speaches harbor uninstall"), "restored")
     rows.check("its directory is as it was", changes(carol) == "", changes(carol))
     rows.says("the first Harbor is up again", alice.run(f"speaches harbor up {STACK}", 600))
 
 
 def hold() -> None:
-    """Leaves the stack as it is until the file `end` is in WORK/shown, for somebody who looks at it with `nsenter`."""
+    """Keeps the stack until the file `end` is in WORK/shown, so that you can look at it with `nsenter`."""
     print("held; look at it with: nsenter --target PID-OF-scenarios.py --all --root --wd bash", flush=True)
     wait("the file `end`", (LOGS / "end").exists, 7200)
 

@@ -31,7 +31,7 @@ class Answer:
 
 
 def ask(url: str, body: bytes | None = None, seconds: float = 120, **headers: str) -> Answer:
-    """GET, or POST with a body; status 0 when nobody answers."""
+    """GET, or POST with a body; status 0 without an answer."""
     request = urllib.request.Request(url, body, {name.replace("_", "-"): value for name, value in headers.items()})
     try:
         with urllib.request.urlopen(request, timeout=seconds) as answer:

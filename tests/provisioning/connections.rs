@@ -92,7 +92,7 @@ fn redirects_have_an_end() {
     let fetch = Fetch::from(&[format!("{}/0", server.url)]);
     fetch.fails("many redirects", 69, &["more than 10 redirects", "/11"]);
     server.set("/20", vec![Reply::redirect("/18")]);
-    Fetch::from(&[format!("{}/18", server.url)]).fails("a loop of three", 69, &["round in a circle", "/18"]);
+    Fetch::from(&[format!("{}/18", server.url)]).fails("a loop of three", 69, &["form a loop", "/18"]);
 }
 
 #[test]
@@ -211,7 +211,7 @@ mod secure {
     }
 
     #[test]
-    fn nobody_is_sent_on_from_https_to_plain_http() {
+    fn redirects_from_https_to_plain_http_are_refused() {
         let plain = Faults::start([("/data", vec![super::good()])]);
         let to = |location: String| Answer { status: 302, location: Some(location), ..Answer::default() };
         let server = SecureServer::start([
@@ -219,8 +219,8 @@ mod secure {
             ("/here", to(format!("{}/data", plain.url))),
         ]);
         let fetch = trusting(&server, "/away");
-        fetch.fails("downgrade", 69, &["sends us on to http://files.invalid/data, where anybody"]);
-        // Nobody is between a machine and itself.
+        fetch.fails("downgrade", 69, &["redirects to http://files.invalid/data, where anyone"]);
+        // On loopback, no other machine can intercept the request.
         trusting(&server, "/here").succeeds();
     }
 }

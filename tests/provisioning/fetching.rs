@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use sha2::Digest as _;
 
 #[test]
-fn whatever_passes_ends_in_the_right_bytes() {
+fn a_passing_fault_ends_in_the_right_bytes() {
     let page = || Reply::data(b"<html>please log in</html>").header("Content-Type", "text/html");
     let date = "Tue, 01 Sep 2026 10:00:00 GMT";
     // Name, answers in order, requests, bytes sent beyond those of the file.
@@ -51,7 +51,7 @@ fn whatever_passes_ends_in_the_right_bytes() {
         ("a weak validator", vec![good().etag("W/\"v1\"").cut(100_000), good()], 2, 0),
         ("Last-Modified", vec![good().without_etag().header("Last-Modified", date).cut(1000), good().etag(date)], 2, 0),
         (
-            "another part than was asked for",
+            "another part than requested",
             vec![good().cut(100_000), good().header("Content-Range", "bytes 5-9/10").cut(0), good()],
             3,
             100_000,
@@ -80,7 +80,7 @@ fn whatever_passes_ends_in_the_right_bytes() {
 }
 
 #[test]
-fn whatever_stays_ends_in_one_message() {
+fn a_lasting_fault_ends_in_one_message() {
     let html = b"\n<html><title>Please \x1b[31mlog in</title>".as_slice();
     let page = || Reply::data(html).header("Content-Type", "text/html; charset=utf-8");
     let mut other = data();
@@ -91,12 +91,19 @@ fn whatever_stays_ends_in_one_message() {
     // Name, whether the size is pinned, the answer to every request, exit code, what the message says, requests.
     type Scenario = (&'static str, bool, Reply, i32, &'static [&'static str], usize);
     let scenarios: Vec<Scenario> = vec![
-        ("wrong bytes", true, wrong(), 65, &["is not what its pin says", "kept for inspection"], 1),
+        ("wrong bytes", true, wrong(), 65, &["does not match its pin", "kept for inspection"], 1),
         ("wrong length announced", true, Reply::data(&data()[1..]), 65, &["offered: 299999 bytes"], 1),
-        ("too long without a length", true, longer().without_length(), 65, &["is not what its pin says"], 1),
-        ("too long in chunks", true, longer().chunked(), 65, &["is not what its pin says"], 1),
+        ("too long without a length", true, longer().without_length(), 65, &["does not match its pin"], 1),
+        ("too long in chunks", true, longer().chunked(), 65, &["does not match its pin"], 1),
         ("wrong length, no size pinned", false, Reply::data(&data()[1..]), 65, &["found:  299999 bytes"], 1),
-        ("a page to log in", true, page(), 65, &["text/html", "it begins: <html><title>Please \\u{1b}", "log in"], 1),
+        (
+            "a page to log in",
+            true,
+            page(),
+            65,
+            &["text/html", "it begins: <html><title>Please \\u{1b}", "login page"],
+            1,
+        ),
         ("a page to log in, no size pinned", false, page(), 65, &["text/html", "it begins: <html>"], 1),
         ("an empty body", true, Reply::data(b""), 65, &["offered: 0 bytes, an empty answer"], 1),
         ("an empty body, no size pinned", false, Reply::data(b""), 65, &["the answer was empty"], 1),
@@ -112,7 +119,7 @@ fn whatever_stays_ends_in_one_message() {
         ),
         ("always reset", true, good().reset(0), 69, &["given up after 5 attempts"], 5),
         ("always silent", true, Reply::silent(AGES), 69, &["no answer for 1.5 s"], 5),
-        ("always stalled", true, good().stall(0, AGES), 69, &["nothing came for 1.5 s"], 5),
+        ("always stalled", true, good().stall(0, AGES), 69, &["no data came for 1.5 s"], 5),
         ("always 503", true, Reply::status(503), 69, &["503", "given up after 5 attempts"], 5),
         ("404", true, Reply::status(404), 69, &["the server answers 404"], 1),
         ("403", true, Reply::status(403), 69, &["the server answers 403"], 1),
@@ -120,8 +127,8 @@ fn whatever_stays_ends_in_one_message() {
         ("304", true, Reply::status(304), 69, &["the server answers 304"], 1),
         ("206 unasked", true, good().status_of(206), 69, &["the server answers 206"], 1),
         ("416 unasked", true, Reply::status(416), 69, &["the server answers 416"], 1),
-        ("429 for hours", true, Reply::status(429).header("Retry-After", "7200"), 69, &["come back in 7200 s"], 1),
-        ("redirect to itself", true, Reply::redirect("/data"), 69, &["round in a circle"], 1),
+        ("429 for hours", true, Reply::status(429).header("Retry-After", "7200"), 69, &["asks to wait 7200 s"], 1),
+        ("redirect to itself", true, Reply::redirect("/data"), 69, &["form a loop"], 1),
         ("redirect to nowhere", true, Reply::status(302), 69, &["the server answers 302"], 1),
         ("redirect to a file", true, Reply::redirect("file:///etc/hostname"), 69, &["cannot fetch"], 1),
         ("nonsense instead of a number", true, good().header("Content-Length", "x"), 69, &["cannot fetch"], 5),
@@ -277,7 +284,7 @@ fn a_source_with_wrong_bytes_is_passed_over_but_not_in_silence() {
     let fetch = Fetch::from(&[format!("{}/wrong", server.url), format!("{}/right", server.url)]);
     let ended = fetch.succeeds();
     assert!(ended.stderr.starts_with("warning: "), "{}", ended.stderr);
-    ended.says("/wrong` is not what its pin says").says("kept for inspection");
+    ended.says("/wrong` does not match its pin").says("kept for inspection");
     let kept = fetch.quarantined();
     assert_eq!(kept.len(), 1);
     assert!(fs_err::read(&kept[0]).unwrap() == other);
@@ -290,11 +297,11 @@ fn a_source_with_wrong_bytes_is_passed_over_but_not_in_silence() {
 
     let fetch = Fetch::from(&[format!("{}/wrong", server.url), format!("{}/gone", server.url)]);
     server.set("/wrong", vec![Reply::data(&other)]);
-    fetch.fails("wrong and gone", 65, &["is not what its pin says", "other sources do not help", "404"]);
+    fetch.fails("wrong and gone", 65, &["does not match its pin", "other sources failed", "404"]);
 }
 
 #[test]
-fn what_an_earlier_run_left_is_used_only_as_far_as_it_is_right() {
+fn a_partial_download_is_reused_only_as_far_as_it_is_right() {
     let about = |url: &str, tag: &str| json!({"url": url, "validator": tag, "total": SIZE});
     let part = data()[..100_000].to_vec();
     let cases: Vec<(&str, Vec<u8>, &str, u64, usize)> = vec![
@@ -334,19 +341,19 @@ fn files_of_this_machine_are_sources_too() {
     let fetch = Fetch::from(&[scratch.path.join("gone").to_string()]);
     fetch.fails("no such file", 69, &["gone", "No such file"]);
     fs_err::write(&path, vec![1; SIZE as usize]).unwrap();
-    Fetch::from(&[path.to_string()]).fails("another file", 65, &["is not what its pin says"]);
+    Fetch::from(&[path.to_string()]).fails("another file", 65, &["does not match its pin"]);
     fs_err::write(&path, b"short").unwrap();
     Fetch::from(&[path.to_string()]).fails("a shorter file", 65, &["found:  5 bytes"]);
 }
 
 #[test]
-fn what_does_not_fit_is_not_begun() {
+fn a_download_that_does_not_fit_is_not_started() {
     let (server, fetch) = scenario(vec![good()]);
     let fetch = Fetch { size: Some(1 << 60), ..fetch };
-    fetch.fails("known before", 74, &["there is no room for 1 file", "are missing", fetch.store().as_str()]);
+    fetch.fails("known before", 74, &["not enough space for 1 file", " missing", fetch.store().as_str()]);
     assert_eq!(server.requests().len(), 0);
     let (server, fetch) = scenario(vec![good().claiming(1 << 60).cut(0)]);
-    fetch.without_size().fails("known from the server", 74, &["there is no room for file 1"]);
+    fetch.without_size().fails("known from the server", 74, &["not enough space for file 1"]);
     assert_eq!(server.requests().len(), 1);
 }
 

@@ -49,7 +49,7 @@ fn a_hub_that_serves_other_bytes_than_it_says_is_not_believed() {
     assert_eq!(of_kind(&serde_json::from_str(&whole.stdout).unwrap()).len(), 2);
     let card = hub::file("sample/tone-speech", COMMIT, "README.md");
     scene.hub.api.set(&card, vec![Reply::data(b"another card")]);
-    scene.plan("default", &[]).expect(65).says("is not what the hub says").says("the git id");
+    scene.plan("default", &[]).expect(65).says("does not match the hub").says("the git id");
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn a_hub_that_is_busy_for_a_moment_is_asked_again() {
     nobody.plan("default", &[]).expect(69).says("cannot be reached").says("`--models-from` takes models from a cache");
     let odd = Scene::with(&[]);
     odd.hub.api.set(&path, vec![Reply::data(b"<html>log in first</html>")]);
-    odd.plan("org/whisper", &[]).expect(69).says("does not answer as the hub does").says("HF_ENDPOINT");
+    odd.plan("org/whisper", &[]).expect(69).says("does not answer like the Hugging Face hub").says("HF_ENDPOINT");
     odd.hub.api.set(&path, vec![Reply::data(b"{}").claiming(1 << 40)]);
     odd.plan("org/whisper", &[]).expect(69).says("it is larger than 67.1 MB");
 }
@@ -92,7 +92,7 @@ fn every_refusal_is_explained_in_a_sentence() {
         (Reply::status(404), None, &["`org/model` does not exist, or is private", "check the spelling"][..]),
         (missing.clone(), None, &["`org/model` does not exist, or is private", "`hf auth login`"]),
         (missing, Some("hf_mine"), &["does not exist, or is private and not for the token from `HF_TOKEN`"]),
-        (credentials, Some("hf_old"), &["does not accept the token from `HF_TOKEN`", "settings/tokens"]),
+        (credentials, Some("hf_old"), &["rejects the token from `HF_TOKEN`", "settings/tokens"]),
         (disabled, None, &["has disabled the repository `org/model`", "choose another model"]),
         (revision, None, &["`org/model` has no branch, tag or commit `main`", "commits/main"]),
         (forbidden.clone(), None, &["`org/model` is gated", "there is no token", "accept them at"]),
@@ -169,7 +169,7 @@ fn a_renamed_repository_is_followed_and_keeps_the_name_that_was_asked_for() {
     scene.hub.rename("new/Whisper", &Repository::whisper("new/whisper"));
     for asked in ["old/whisper", "new/Whisper"] {
         let ended = scene.plan(asked, &[]).expect(0);
-        let note = format!("note: the hub calls `{asked}` now `new/whisper`");
+        let note = format!("note: the hub has renamed `{asked}` to `new/whisper`");
         assert_eq!(ended.stderr.matches(&note).count(), 1, "{}", ended.stderr);
         let [model] = &of_kind(&serde_json::from_str(&ended.stdout).unwrap())[..] else { panic!("one model") };
         assert_eq!(model["name"], asked);
@@ -209,11 +209,7 @@ fn any_model_that_speaches_serves_can_be_bundled_and_nothing_else() {
     }
     assert!(scene.hub.requests() < 30, "only small files are read for a plan");
     assert!(scene.hub.cdn.requests().is_empty(), "large files are not");
-    scene
-        .plan("org/kokoro", &["--locked"])
-        .expect(78)
-        .says("`--locked` refuses what is not pinned")
-        .says("org/kokoro (");
+    scene.plan("org/kokoro", &["--locked"]).expect(78).says("`--locked` refuses unpinned inputs").says("org/kokoro (");
 
     for (id, says) in [
         (
@@ -238,13 +234,13 @@ fn names_are_checked_before_anything_is_asked() {
     let scene = Scene::with(&[]);
     let long = format!("org/{}", "x".repeat(100));
     for (wanted, says) in [
-        ("whisper", "`whisper` is no repository of the hub"),
-        ("a/b,", "`` is no repository of the hub"),
-        ("a/../b", "`a/../b` is no repository"),
-        ("a/b--c", "`a/b--c` is no repository"),
-        (long.as_str(), "is no repository"),
-        ("a/b@", "`` is no branch, tag or commit of `a/b`"),
-        ("a/b@../c", "`../c` is no branch"),
+        ("whisper", "`whisper` is not a repository of the hub"),
+        ("a/b,", "`` is not a repository of the hub"),
+        ("a/../b", "`a/../b` is not a repository"),
+        ("a/b--c", "`a/b--c` is not a repository"),
+        (long.as_str(), "is not a repository"),
+        ("a/b@", "`` is not a branch, tag or commit of `a/b`"),
+        ("a/b@../c", "`../c` is not a branch"),
         ("a/b,a/b", "names a model twice: `a/b` and `a/b`"),
         ("a/b,A/B@v1", "names a model twice: `a/b` and `A/B`"),
         ("sample/tone-speech@v2,sample/tone-speech", "names a model twice"),
@@ -273,7 +269,7 @@ fn a_branch_tag_or_commit_can_be_asked_for() {
 }
 
 #[test]
-fn what_a_branch_was_resolved_to_is_remembered_per_revision() {
+fn the_commit_of_a_branch_is_remembered_per_revision() {
     let scene = Scene::with(&[]);
     let memory = scene.scratch.path.join("store/resolutions.json");
     let digest = "0".repeat(64);
@@ -286,13 +282,13 @@ fn what_a_branch_was_resolved_to_is_remembered_per_revision() {
     fs_err::write(&memory, text).unwrap();
     assert_eq!(scene.planned("org/kokoro@v1", &["--offline"])[0]["size"], 3);
     // What earlier versions of the tool wrote says nothing about what a model is.
-    scene.plan("org/kokoro", &["--offline"]).expect(69).says("`--offline` forbids to ask the hub");
+    scene.plan("org/kokoro", &["--offline"]).expect(69).says("`--offline` forbids contacting the hub");
     fs_err::write(&memory, "damaged").unwrap();
     let forbidden = scene.set("HF_HUB_OFFLINE", "1");
     forbidden
         .plan("org/kokoro@v1", &[])
         .expect(69)
-        .says("`HF_HUB_OFFLINE` forbids to ask the hub")
+        .says("`HF_HUB_OFFLINE` forbids contacting the hub")
         .says("without `HF_HUB_");
     assert_eq!(forbidden.hub.requests(), 0);
 }
@@ -343,7 +339,7 @@ fn lock_fills_in_what_is_open_and_says_what() {
     // What is pinned to the last byte has to be fetched all the same.
     scene.take_wheels_from_the_shared_store();
     let offline = scene.set("HF_HUB_OFFLINE", "1");
-    offline.provision(&[]).expect(69).says("is not in the store").says("`HF_HUB_OFFLINE` forbids to fetch it");
+    offline.provision(&[]).expect(69).says("is not in the store").says("`HF_HUB_OFFLINE` forbids downloading it");
     assert_nothing_half_made(&offline.scratch.path.join("out"));
     assert_eq!(offline.hub.requests(), asked);
 }
@@ -373,13 +369,13 @@ fn lock_writes_nothing_when_the_hub_contradicts_a_pin_or_does_not_answer() {
     let digest = text.lines().rfind(|line| line.starts_with("sha256")).unwrap();
     let contradicted = text.replace(digest, &format!("sha256 = \"{}\"", "0".repeat(64)));
     fs_err::write(&path, &contradicted).unwrap();
-    scene.lock().expect(65).says("is not what its pin says").says("tone-transcription");
+    scene.lock().expect(65).says("does not match its pin").says("tone-transcription");
     assert_eq!(fs_err::read_to_string(&path).unwrap(), contradicted);
 
     let card = hub::file("sample/tone-speech", COMMIT, "README.md");
     scene.hub.api.set(&card, vec![Reply::status(503)]);
-    scene.lock().expect(0).says("note: ").says("stays as it is").says("the server answers 503");
+    scene.lock().expect(0).says("note: ").says("was not changed").says("the server answers 503");
     let nobody = scene.set("HF_ENDPOINT", "http://127.0.0.1:9");
-    nobody.lock().expect(0).says("note: ").says("stays as it is").says("cannot be reached");
+    nobody.lock().expect(0).says("note: ").says("was not changed").says("cannot be reached");
     assert_eq!(fs_err::read_to_string(&path).unwrap(), contradicted);
 }

@@ -58,7 +58,7 @@ fn a_log_has_a_line_for_each_step_and_a_warm_run_is_short() {
 
     let warm = run(&mut world.provision(&store, &out("warm"))).expect(0).says(" inputs, all at hand\n");
     assert_eq!(verbs(&warm.stderr), ["Provisioning", "Finished", "Start", "Try", "Pack"], "{}", warm.stderr);
-    let again = run(&mut world.provision(&store, &out("warm"))).expect(0).says("nothing to do");
+    let again = run(&mut world.provision(&store, &out("warm"))).expect(0).says("is up to date");
     assert_eq!(verbs(&again.stderr), ["Fresh", "Start"], "{}", again.stderr);
 }
 
@@ -198,7 +198,7 @@ fn colours_are_where_they_are_wanted() {
 }
 
 #[test]
-fn what_programs_read_is_all_objects() {
+fn the_output_for_programs_has_only_objects() {
     let scratch = scratch();
     let out = scratch.path.join("runtime");
     let _filled = sample_runtime();
@@ -227,7 +227,7 @@ fn is_told_of(line: &str) -> bool {
 }
 
 #[test]
-fn who_wants_to_know_is_told_of_requests_programs_caches_and_steps_but_no_secret() {
+fn verbose_output_has_requests_programs_caches_and_steps_but_no_secret() {
     let scratch = scratch();
     let world = World::new(&scratch.path);
     let store = scratch.path.join("store");

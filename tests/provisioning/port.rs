@@ -41,7 +41,7 @@ fn a_diff_and_a_tree_have_the_same_change() {
     }
     assert_eq!(files(&out), ["package/new.py", "package/old.py"]);
     assert_eq!(fs_err::read_to_string(out.join("package/old.py")).unwrap(), "x  =  1\n");
-    run(&mut xtask(&arguments)).expect(73).says("exists already");
+    run(&mut xtask(&arguments)).expect(73).says("already exists");
     let again = run(&mut xtask(&["port", "--speaches-from", out.as_str()])).expect(0);
     assert_eq!(again.stdout, "nothing has to change\n");
 }
@@ -64,7 +64,7 @@ fn refusals_come_all_at_once_and_nothing_is_written() {
 }
 
 #[test]
-fn what_may_differ_is_said_and_refused_on_request() {
+fn possible_differences_are_reported_and_refused_on_request() {
     let scratch = scratch();
     let project = project(&scratch.path);
     fs_err::write(project.join("package/a.py"), "def f(number):\n    return number.to_bytes()\n").unwrap();

@@ -29,7 +29,7 @@ fn the_same_plan_twice_is_nothing_to_do_and_gives_the_same_bytes() {
     let scratch = scratch();
     let first = provision_sample(&scratch.path.join("first"), &[]);
     let before = fs_err::metadata(first.join("runtime.json")).unwrap().modified().unwrap();
-    let again = run(&mut xtask(&["provision", TONES, "--out", first.as_str()])).expect(0).says("nothing to do");
+    let again = run(&mut xtask(&["provision", TONES, "--out", first.as_str()])).expect(0).says("is up to date");
     assert_eq!(again.stdout.trim_end(), first.as_str());
     assert_eq!(fs_err::metadata(first.join("runtime.json")).unwrap().modified().unwrap(), before);
 

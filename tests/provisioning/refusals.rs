@@ -34,7 +34,11 @@ fn unknown_words_on_the_command_line() {
     refused(&["--accelerator", "rocm"], 64, &["there is no accelerator `rocm`"]);
     refused(&["--python", "3.9"], 64, &["no CPython `3.9` is pinned", "3.12"]);
     refused(&["--without", "everything"], 64, &["there is no optional part `everything`", "diarization"]);
-    refused(&["--models", "nobody"], 64, &["`nobody` is no repository of the hub", "OWNER/NAME@REVISION", "Systran/"]);
+    refused(
+        &["--models", "nobody"],
+        64,
+        &["`nobody` is not a repository of the hub", "OWNER/NAME@REVISION", "Systran/"],
+    );
     refused(&["--no-such-flag"], 64, &["unexpected argument"]);
 }
 
@@ -106,13 +110,13 @@ fn a_python_of_another_minor_version() {
     refused(
         &[TONES, "--python", other, "--python-from", python],
         78,
-        &[&format!("but a runtime with Python {other} was asked for"), &format!("--python {minor}")],
+        &[&format!("but the runtime needs Python {other}"), &format!("--python {minor}")],
     );
 }
 
 #[test]
 fn a_python_that_is_none() {
-    refused(&[TONES, "--python-from", "/nowhere/python3"], 66, &["there is nothing at this path"]);
+    refused(&[TONES, "--python-from", "/nowhere/python3"], 66, &["this path does not exist"]);
     let scratch = scratch();
     let not_python = scratch.path.join("python3");
     fs_err::write(&not_python, "hello").unwrap();
@@ -128,11 +132,11 @@ fn what_is_not_a_speaches_tree() {
         let arguments = arguments(path);
         refused(&arguments.iter().map(String::as_str).collect::<Vec<_>>(), code, says);
     };
-    check(&scratch.path.join("nowhere"), 66, &["there is nothing at this path"]);
+    check(&scratch.path.join("nowhere"), 66, &["this path does not exist"]);
     check(&scratch.path, 65, &["is not a speaches tree"]);
     let archive = scratch.path.join("archive.tar.gz");
     fs_err::write(&archive, "not gzip").unwrap();
-    check(&archive, 65, &["is no source archive of speaches"]);
+    check(&archive, 65, &["is not a source archive of speaches"]);
 }
 
 /// A copy of the sample's source that may be changed.
@@ -194,7 +198,7 @@ fn a_runtime_that_hears_something_else_than_it_said_fails_its_smoke_test() {
     provision_sample(&out, &["--speaches-from", source.as_str(), "--allow-unpinned"]);
     run(&mut xtask(&["smoke", out.as_str()]))
         .expect(69)
-        .says("the service said \"The quick brown fox jumps over the lazy dog.\" and heard \".god yzal eht");
+        .says("the service said \"The quick brown fox jumps over the lazy dog.\", but heard \".god yzal eht");
 }
 
 #[test]
@@ -236,24 +240,24 @@ fn a_model_file_that_is_not_what_its_pin_says() {
     }
     let model = files(&hub).into_iter().find(|file| file.as_str().ends_with("model.onnx")).unwrap();
     fs_err::write(hub.join(model), "broken").unwrap();
-    refused(&[TONES, "--models-from", hub.as_str()], 65, &["is not what its pin says", "model.onnx"]);
+    refused(&[TONES, "--models-from", hub.as_str()], 65, &["does not match its pin", "model.onnx"]);
     refused(&[TONES, "--models-from", scratch.path.join("none").as_str()], 66, &["does not have `sample/tone-speech`"]);
 }
 
 #[test]
 fn locked_refuses_what_is_not_pinned() {
-    refused(&[TONES, "--locked"], 78, &["`--locked` refuses what is not pinned: CPython"]);
+    refused(&[TONES, "--locked"], 78, &["`--locked` refuses unpinned inputs: CPython"]);
 }
 
 #[test]
-fn an_output_that_is_no_runtime_is_left_alone() {
+fn an_output_that_is_not_a_runtime_is_kept() {
     let scratch = scratch();
     let precious = scratch.path.join("precious");
     fs_err::create_dir(&precious).unwrap();
     fs_err::write(precious.join("thesis.txt"), "years of work").unwrap();
     run(&mut xtask(&["provision", TONES, "--out", precious.as_str()]))
         .expect(73)
-        .says("exists and is no runtime")
+        .says("exists and is not a runtime")
         .says("hint: ");
     assert_eq!(fs_err::read_to_string(precious.join("thesis.txt")).unwrap(), "years of work");
     let file = precious.join("thesis.txt");
@@ -266,7 +270,7 @@ fn offline_with_an_empty_store_says_what_is_missing() {
     let store = scratch.path.join("store");
     let out = scratch.path.join("out/runtime");
     let mut command = xtask(&["provision", TONES, "--offline", "--out", out.as_str()]);
-    run(command.env("SPEACHES_STORE", &store)).expect(69).says("`--offline` forbids to fetch it").says("hint: ");
+    run(command.env("SPEACHES_STORE", &store)).expect(69).says("`--offline` forbids downloading it").says("hint: ");
     assert_nothing_half_made(&scratch.path.join("out"));
     assert_nothing_half_made(&store.join("work"));
 }

@@ -39,7 +39,7 @@ fn the_pinned_cpython_comes_from_a_mirror_and_is_checked() {
     };
     let wrong = Faults::start([("/1/cpython.tar.gz", vec![Reply::data(b"something else")])]);
     let (ended, out) = provision(&wrong, "wrong");
-    ended.expect(65).says("is not what its pin says").says("hint: ");
+    ended.expect(65).says("does not match its pin").says("hint: ");
     assert_nothing_half_made(out.parent().unwrap());
 
     let nothing = Faults::start([]);
@@ -80,7 +80,7 @@ fn an_archive_that_is_damaged_leaves_nothing() {
     for cut in [0, 1, 2].map(|hundredths| whole.len() * (50 + hundredths) / 100) {
         fs_err::write(&archive, &whole[..cut]).unwrap();
         let mut command = xtask(&["provision", TONES, "--allow-unpinned", "--python-from", archive.as_str()]);
-        run(command.args(["--out", out.as_str()])).expect(65).says("is no archive of a CPython installation");
+        run(command.args(["--out", out.as_str()])).expect(65).says("is not an archive of a CPython installation");
         assert_nothing_half_made(&scratch.path.join("out"));
     }
 }

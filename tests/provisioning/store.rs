@@ -1,4 +1,4 @@
-//! Looking after the store: what is damaged is set aside and never used, what nobody needs is removed.
+//! Maintenance of the store: damaged files are set aside and never used, and unused files are removed.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
@@ -13,7 +13,7 @@ fn write(path: &Utf8Path, bytes: &[u8]) {
 }
 
 #[test]
-fn what_is_damaged_is_set_aside_once_and_pruned() {
+fn damaged_files_are_set_aside_once_and_pruned() {
     let scratch = scratch();
     let store = scratch.path.join("store");
     let cache = |command: &str| run(xtask(&["cache", command]).env("SPEACHES_STORE", &store));
@@ -82,7 +82,7 @@ fn leftovers(directory: &Utf8Path) -> Vec<String> {
 }
 
 #[test]
-fn trees_that_nobody_uses_are_pruned_by_age() {
+fn unused_trees_are_pruned_by_age() {
     let scratch = scratch();
     let store = scratch.path.join("store");
     let tree = |kind: &str, name: &str| store.join("trees").join(kind).join(sha256(name.as_bytes()));
@@ -109,7 +109,7 @@ fn trees_that_nobody_uses_are_pruned_by_age() {
     assert_eq!(trees(&store), [""; 0]);
     assert_eq!(leftovers(&store.join("work")), [""; 0]);
 
-    // While somebody uses the store, what may be theirs stays, and downloads do.
+    // While another command uses the store, its possible inputs and all downloads are kept.
     old_tree(&old, 5);
     old_tree(&young, 0);
     let in_use = lock_of(&store, &store.join("trees"));
@@ -149,7 +149,7 @@ fn a_download_that_a_power_cut_took_the_bytes_of_is_fetched_again() {
 }
 
 #[test]
-fn who_waits_long_for_another_process_says_so_once() {
+fn a_long_wait_for_another_process_is_reported_once() {
     let scratch = scratch();
     let (store, source) = (scratch.path.join("store"), scratch.path.join("source"));
     write(&source, b"content");
@@ -191,7 +191,7 @@ fn cool(store: &Utf8Path) {
 }
 
 #[test]
-fn what_a_killed_provision_leaves_the_next_one_removes() {
+fn the_next_provision_removes_the_leftovers_of_a_killed_one() {
     let scratch = scratch();
     let (store, outputs) = (scratch.path.join("store"), scratch.path.join("outputs"));
     let provision = |name: &str| {
@@ -235,7 +235,7 @@ fn what_a_killed_provision_leaves_the_next_one_removes() {
 }
 
 #[test]
-fn what_a_provision_uses_is_not_pruned() {
+fn inputs_of_a_running_provision_are_not_pruned() {
     let scratch = scratch();
     let (store, out) = (scratch.path.join("store"), scratch.path.join("runtime"));
     let provision = |name: &str| {

@@ -1,4 +1,4 @@
-//! Runtimes for every target of the table, made on this machine: whole, and the same whoever makes them.
+//! Runtimes for every target of the table, made on this machine: complete, and the same for every user.
 #![cfg(unix)]
 
 use std::process::Command;
@@ -22,7 +22,7 @@ fn provision(target: &str, python: &Utf8Path, out: &Utf8Path) -> Vec<String> {
 }
 
 #[test]
-fn every_target_gets_the_same_runtime_whoever_makes_it() {
+fn every_target_gets_the_same_runtime_from_every_user() {
     let scratch = scratch();
     let runtime = sample_runtime();
     let unix = python_archive(&scratch.path);
@@ -59,7 +59,7 @@ fn every_target_gets_the_same_runtime_whoever_makes_it() {
 
     // What was unpacked needs no archive any more, with no network either.
     let cache = |command: &str| run(xtask(&["cache", command]).env("SPEACHES_STORE", &store)).expect(0).stdout;
-    assert!(cache("verify").contains("all as they should be"));
+    assert!(cache("verify").contains("all intact"));
     assert!(cache("prune").contains("downloads that were unpacked"));
     let out = scratch.path.join("again");
     let arguments = provision(&targets[0], archive(&targets[0]), &out);
@@ -100,7 +100,7 @@ fn expect_whispercpp(target: &str, runtime: &Utf8Path) {
 }
 
 #[test]
-fn what_does_not_exist_for_a_target_is_said_with_the_reason() {
+fn a_missing_accelerator_of_a_target_is_refused_with_the_reason() {
     let refused = |arguments: &[&str]| run(xtask(&["provision", "--dry-run"]).args(arguments));
     for (target, accelerator, reason) in [
         ("aarch64-unknown-linux-gnu", "cuda", "there is no wheel of onnxruntime-gpu"),

@@ -28,7 +28,7 @@ fn description(runtime: &Utf8Path) -> Vec<u8> {
 }
 
 #[test]
-fn what_was_fetched_makes_the_same_runtime_where_there_is_no_network() {
+fn a_vendor_directory_makes_the_same_runtime_without_a_network() {
     let scratch = scratch();
     let world = World::new(&scratch.path);
     let online = scratch.path.join("online");
@@ -61,7 +61,7 @@ fn what_was_fetched_makes_the_same_runtime_where_there_is_no_network() {
 }
 
 #[test]
-fn what_the_user_brought_is_vendored_as_it_was() {
+fn local_inputs_are_vendored_unchanged() {
     let scratch = scratch();
     let vendor = scratch.path.join("vendor");
     vendor_sample(&vendor);
@@ -73,7 +73,7 @@ fn what_the_user_brought_is_vendored_as_it_was() {
 }
 
 #[test]
-fn whatever_is_damaged_in_a_vendor_directory_is_found_and_named() {
+fn every_damage_in_a_vendor_directory_is_found_and_named() {
     let scratch = scratch();
     let vendor = scratch.path.join("vendor");
     vendor_sample(&vendor);
@@ -118,7 +118,7 @@ fn a_vendor_directory_replaces_its_like_and_nothing_else() {
     let out = scratch.path.join("out");
     run(&mut far_away(&vendor, &out, &["--python", "3.99"])).expect(69).says("none was found");
     fs_err::remove_file(vendor.join("vendor.json")).unwrap();
-    run(&mut xtask(&["vendor", vendor.as_str(), TONES])).expect(73).says("is no vendor directory").says("hint: ");
-    run(&mut far_away(&vendor, &out, &[])).expect(66).says("is no vendor directory").says("hint: ");
+    run(&mut xtask(&["vendor", vendor.as_str(), TONES])).expect(73).says("is not a vendor directory").says("hint: ");
+    run(&mut far_away(&vendor, &out, &[])).expect(66).says("is not a vendor directory").says("hint: ");
     assert!(vendor.join("models").exists() && !out.exists());
 }

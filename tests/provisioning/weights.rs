@@ -1,4 +1,4 @@
-//! GGML weights in runtimes: models that serve others, and that nobody asks for themselves.
+//! GGML weights in runtimes: other models use them, and clients do not request them by name.
 #![cfg(unix)]
 
 use crate::support::hub::{COMMIT, Repository};
@@ -51,7 +51,7 @@ fn macs_with_apple_silicon_get_the_weights_of_the_default_model_and_others_on_re
     }
 
     scene.plan("org/weights", &[]).expect(64).says("each file is named alone").says(SMALL);
-    scene.plan("org/weights/ggml-large.bin", &[]).expect(64).says("is no repository of the hub").says(TINY);
+    scene.plan("org/weights/ggml-large.bin", &[]).expect(64).says("is not a repository of the hub").says(TINY);
     scene.plan(&format!("{SMALL},{SMALL}"), &[]).expect(64).says("names a model twice");
 }
 

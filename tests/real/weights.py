@@ -165,7 +165,7 @@ def _put(cache: Path, repository: str, files: Mapping[str, bytes]) -> None:
 
 
 def _snapshot(cache: Path, repository: str) -> Path:
-    # Not a commit: nobody has published these files as they lie here. It is the same for the same files.
+    # This is not a commit, because no repository has exactly these files. The same files give the same value.
     listed = "".join(expected for (owner, _name), expected in sorted(SHA256.items()) if owner == repository)
     revision = hashlib.sha1(listed.encode(), usedforsecurity=False).hexdigest()
     return cache / f"models--{repository.replace('/', '--')}" / "snapshots" / revision

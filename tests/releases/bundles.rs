@@ -1,4 +1,4 @@
-//! Runtimes packed as bundles: the same bytes whoever packs them, and no file of them that changes unnoticed.
+//! Runtimes packed as bundles: every user gets the same bytes, and no file changes unnoticed.
 #![cfg(unix)]
 
 use std::process::{Command, Stdio};
@@ -10,7 +10,7 @@ use crate::support::*;
 use camino::{Utf8Path, Utf8PathBuf};
 
 #[test]
-fn a_bundle_is_the_same_whoever_makes_it_and_on_any_number_of_processors() {
+fn a_bundle_is_the_same_for_every_user_and_number_of_processors() {
     let scratch = scratch();
     let name = "a-runtime";
     let one = provision_sample(&scratch.path.join("one").join(name), &[]);
@@ -39,7 +39,7 @@ fn a_bundle_is_the_same_whoever_makes_it_and_on_any_number_of_processors() {
             assert!(fs_err::read(here.join(&file)).unwrap() == fs_err::read(there.join(&file)).unwrap(), "{file}");
         }
         let said = run(&mut xtask(&["verify", packed.as_str()])).expect(0).stdout;
-        assert!(said.contains("all as described") && said.contains("as SHA256SUMS beside it says"), "{said}");
+        assert!(said.contains("all as described") && said.contains("as in SHA256SUMS beside it"), "{said}");
     }
 }
 
@@ -96,7 +96,7 @@ fn a_bundle_that_ends_with_the_seal_of_older_versions_is_verified() {
 }
 
 #[test]
-fn what_is_unpacked_is_the_runtime_that_was_packed() {
+fn an_unpacked_bundle_is_the_runtime_that_was_packed() {
     let scratch = scratch();
     let tiny = Tiny::make(&scratch.path.join("tiny"), LINUX);
     for format in ["tar.zst", "tar.gz"] {
@@ -210,7 +210,7 @@ fn a_bit_that_flips_anywhere_in_a_runtime_is_found_and_its_file_named() {
 }
 
 #[test]
-fn a_runtime_that_is_not_what_it_was_made_to_be_is_not_packed_and_nothing_is_left() {
+fn a_modified_runtime_is_not_packed_and_nothing_is_left() {
     let scratch = scratch();
     let out = scratch.path.join("out");
     fs_err::create_dir(&out).unwrap();
@@ -263,7 +263,7 @@ fn a_component_without_a_licence_is_refused_unless_the_manifest_says_why() {
     fs_err::write(manifests.join("licenses.toml"), exception).unwrap();
     run(&mut command()).expect(0);
     for (from, to, says) in
-        [("it is a thing", " ", "thing has no reason"), ("MIT", "no licence", "the licence of thing is none")]
+        [("it is a thing", " ", "thing has no reason"), ("MIT", "no license", "the license of thing is invalid")]
     {
         fs_err::write(manifests.join("licenses.toml"), exception.replace(from, to)).unwrap();
         run(&mut command()).expect(65).says(says);
@@ -457,7 +457,7 @@ fn ctrl_c_leaves_nothing_of_a_bundle() {
 fn a_runtime_can_be_made_again_and_what_comes_out_otherwise_is_traced_to_its_input() {
     let scratch = scratch();
     let ended = run(&mut xtask(&["reproduce", sample_runtime().as_str()])).expect(0);
-    assert!(ended.stdout.contains("made again, byte for byte"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("reproduced, byte for byte"), "{}", ended.stdout);
     let launcher = scratch.path.join("launcher");
     fs_err::write(&launcher, "another launcher").unwrap();
     run(&mut xtask(&["reproduce", sample_runtime().as_str(), "--launcher", launcher.as_str()]))

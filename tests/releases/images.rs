@@ -138,7 +138,7 @@ fn a_bit_that_flips_anywhere_in_an_image_is_found() {
     let out = scratch.path.join("out");
     let packed = bundle(&tiny.path, &out, &["--format", "oci", "--base", base.as_str()]);
     let said = run(&mut xtask(&["verify", packed.as_str()])).expect(0).stdout;
-    assert!(said.contains("all as described") && said.contains("as SHA256SUMS beside it says"), "{said}");
+    assert!(said.contains("all as described") && said.contains("as in SHA256SUMS beside it"), "{said}");
     fs_err::remove_file(out.join("SHA256SUMS")).unwrap();
     let whole = fs_err::read(&packed).unwrap();
     // By what is in it, too.
@@ -184,7 +184,7 @@ fn a_bit_that_flips_anywhere_in_an_image_is_found() {
         run(&mut xtask(&["verify", packed.as_str()])).expect(65);
     }
     fs_err::write(&packed, [&whole[..], b"more"].concat()).unwrap();
-    run(&mut xtask(&["verify", packed.as_str()])).expect(65).says("its end is not that of an archive");
+    run(&mut xtask(&["verify", packed.as_str()])).expect(65).says("it does not end like an archive");
 }
 
 fn run_bundle(runtime: &Utf8Path, out: &Utf8Path, more: &[&str]) -> Ended {

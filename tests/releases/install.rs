@@ -23,7 +23,7 @@ fn under_every_shell_it_installs_updates_rolls_back_and_uninstalls() {
 
         // Twice: nothing is fetched again.
         let sent = servers[0].sent_of(&format!("/{}", one.taken("1.0")));
-        install(&servers[0], &[]).says("is installed already");
+        install(&servers[0], &[]).says("is already installed");
         assert_eq!(servers[0].sent_of(&format!("/{}", one.taken("1.0"))), sent);
 
         install(&servers[1], &[]);
@@ -32,11 +32,11 @@ fn under_every_shell_it_installs_updates_rolls_back_and_uninstalls() {
         install(&servers[2], &[]).says("removing 1.0-py3.10-");
         home.assert_tidy(2);
 
-        run(&mut home.command(&["--rollback"])).expect(0).says("back at 2.0-py3.10-");
+        run(&mut home.command(&["--rollback"])).expect(0).says("returned to 2.0-py3.10-");
         assert_eq!(home.installed(), "speaches 2.0");
         run(&mut home.command(&["--rollback"])).expect(69).says("there is no older version");
         // Forward again, from what is there.
-        install(&servers[2], &["--keep", "0"]).says("is installed already").says("removing 2.0-py3.10-");
+        install(&servers[2], &["--keep", "0"]).says("is already installed").says("removing 2.0-py3.10-");
         home.assert_tidy(1);
         let list = run(&mut home.command(&["--list"])).expect(0).stdout;
         assert!(list.starts_with("* 3.0-py3.10-") && list.lines().count() == 1, "{list}");
@@ -65,7 +65,7 @@ fn a_directory_is_as_good_as_a_server_and_stays_as_it_is() {
     let mut bytes = fs_err::read(&taken).unwrap();
     *bytes.last_mut().unwrap() ^= 1;
     fs_err::write(&taken, bytes).unwrap();
-    run(&mut other.command(&["--from", directory.as_str()])).expect(65).says("is not what its checksum says");
+    run(&mut other.command(&["--from", directory.as_str()])).expect(65).says("does not match its checksum");
     other.assert_tidy(0);
     fs_err::remove_file(&taken).unwrap();
     run(&mut other.command(&["--from", directory.as_str()])).expect(66);
@@ -76,7 +76,7 @@ fn a_directory_is_as_good_as_a_server_and_stays_as_it_is() {
 #[test]
 fn the_script_of_a_release_knows_where_it_belongs() {
     let home = Home::new();
-    run(&mut home.command(&[])).expect(64).says("belongs to no release").says("--from");
+    run(&mut home.command(&[])).expect(64).says("comes from no release").says("--from");
     assert!(home.entries().is_empty());
 
     let server = Release::of("1.0").serve();
@@ -116,15 +116,15 @@ fn a_bundle_in_parts_is_put_together() {
     let home = Home::new();
     run(&mut home.command(&["--from", &server.url])).expect(0);
     assert_eq!(home.installed(), "speaches 1.0");
-    run(&mut home.command(&["--from", &server.url])).expect(0).says("is installed already");
+    run(&mut home.command(&["--from", &server.url])).expect(0).says("is already installed");
     // One that is missing is missed.
     let lost = format!("/{taken}.part01");
     server.set(&lost, vec![Reply::status(404)]);
-    run(&mut Home::new().command(&["--from", &server.url])).expect(69).says("cannot download").says(".part01");
+    run(&mut Home::new().command(&["--from", &server.url])).expect(69).says("failed to download").says(".part01");
 }
 
 #[test]
-fn where_there_is_no_zstd_it_takes_the_other_format_or_says_what_to_install() {
+fn without_zstd_it_takes_the_other_format_or_says_what_to_install() {
     let mut home = Home::new();
     home.only(&TOOLS.iter().copied().filter(|tool| *tool != "zstd").collect::<Vec<_>>());
     if !cfg!(target_os = "linux") {
@@ -187,9 +187,11 @@ fn the_bundle_is_that_of_the_machine() {
     chosen(linux("x86_64", &["--accelerator=cuda"]), "py3.10-x86_64-unknown-linux-gnu-cuda");
     chosen(linux("aarch64", &[]), "py3.12-aarch64-unknown-linux-gnu-cpu");
     linux("aarch64", &["--accelerator", "cuda"]).expect(69).says("with cuda");
-    linux("x86_64", &["--python", "3.11"]).expect(69).says("there is no bundle with Python 3.11");
+    linux("x86_64", &["--python", "3.11"]).expect(69).says("has no bundle with Python 3.11");
     linux("riscv64", &[]).expect(69).says("riscv64");
-    ask("Linux", "x86_64", "glibc 2.17", "", &[]).expect(69).says("glibc 2.28 or newer is needed, and here is 2.17");
+    ask("Linux", "x86_64", "glibc 2.17", "", &[])
+        .expect(69)
+        .says("glibc 2.17 is too old: the bundles need glibc 2.28 or newer");
     ask("Linux", "x86_64", "", "", &[]).expect(69).says("musl");
     chosen(mac("arm64", "15.1", "", &[]), "py3.10-aarch64-apple-darwin-coreml");
     chosen(mac("arm64", "14.0", "", &["--python", "3.12"]), "py3.12-aarch64-apple-darwin-coreml");
@@ -221,7 +223,7 @@ fn a_wrong_command_line_is_refused_with_64() {
 }
 
 #[test]
-fn what_the_script_says_of_pythons_and_systems_is_what_the_manifests_say() {
+fn pythons_and_systems_of_the_script_match_the_manifests() {
     let script = fs_err::read_to_string(root().join("install.sh")).unwrap();
     let python = fs_err::read_to_string(root().join("manifests/python.toml")).unwrap();
     let default = python.parse::<toml::Table>().unwrap()["default"].as_str().unwrap().to_owned();
@@ -266,12 +268,12 @@ fn a_service_that_runs_during_an_update_keeps_its_files() {
     assert_eq!(get(&format!("{url}/health/ready")).0, 200);
     assert_eq!(get(&format!("{url}/v1/models")).0, 200);
     let list = run(&mut home.command(&["--list"])).expect(0).stdout;
-    assert!(list.contains(&format!("(runs: pid {})", service.child.id())), "{list}");
+    assert!(list.contains(&format!("(running: pid {})", service.child.id())), "{list}");
     run(&mut home.command(&["--uninstall"])).expect(75).says("speaches stop");
     assert_eq!(home.installed(), "speaches 2.0", "who is refused keeps everything");
 
     // Back to it, forward again, and gone as soon as it has ended.
-    run(&mut home.command(&["--rollback"])).expect(0).says("back at 1.0-py3.10-");
+    run(&mut home.command(&["--rollback"])).expect(0).says("returned to 1.0-py3.10-");
     assert!(run(Command::new(home.program()).arg("verify")).expect(0).stderr.len() < 10_000);
     run(&mut home.command(&["--from", &server.url])).expect(0);
     service.child.kill().unwrap();

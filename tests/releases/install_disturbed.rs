@@ -25,7 +25,7 @@ fn a_script_that_did_not_arrive_whole_does_nothing() {
 }
 
 #[test]
-fn what_was_fetched_before_is_not_fetched_again() {
+fn an_interrupted_download_is_resumed() {
     let release = Release::of("1.0");
     let path = format!("/{}", release.taken("1.0"));
     let bytes = &release.files[&release.taken("1.0")];
@@ -41,7 +41,7 @@ fn what_was_fetched_before_is_not_fetched_again() {
         server.set(&path, vec![Reply::data(bytes).cut(50_000), Reply::data(bytes).cut(30_000), Reply::data(bytes)]);
         // The size is asked for as well, and takes an answer.
         server.set("/SHA256SUMS", vec![Reply::data(release.sums().as_bytes())]);
-        run(&mut home.command(&["--from", &server.url])).expect(0).says("again: ");
+        run(&mut home.command(&["--from", &server.url])).expect(0).says("retrying ");
         assert_eq!(home.installed(), "speaches 1.0");
         let ranges = server.requests().iter().filter(|it| it.path == path && it.header("range").is_some()).count();
         assert!(ranges >= 1, "{downloader} began from the start each time");
@@ -63,7 +63,7 @@ fn what_was_fetched_before_is_not_fetched_again() {
 }
 
 #[test]
-fn what_is_not_what_its_checksum_says_is_refused_and_removed() {
+fn a_download_that_does_not_match_its_checksum_is_refused_and_removed() {
     let home = Home::new();
     run(&mut home.command(&["--from", &Release::of("1.0").serve().url])).expect(0);
     let release = Release::of("2.0");
@@ -72,7 +72,7 @@ fn what_is_not_what_its_checksum_says_is_refused_and_removed() {
     bytes[middle] ^= 1;
     let server = release.serve();
     server.set(&path, vec![Reply::data(&bytes)]);
-    run(&mut home.command(&["--from", &server.url])).expect(65).says("is not what its checksum says, and was removed");
+    run(&mut home.command(&["--from", &server.url])).expect(65).says("does not match its checksum and was removed");
     assert_eq!(home.installed(), "speaches 1.0");
     assert!(files(&home.root().join(".downloads")).is_empty());
     // What is wrong already, though on disk, is not what the rest is put behind.
@@ -85,7 +85,7 @@ fn what_is_not_what_its_checksum_says_is_refused_and_removed() {
 }
 
 #[test]
-fn a_list_of_checksums_that_is_none_or_has_no_bundle_for_this_machine_is_said() {
+fn a_malformed_list_of_checksums_or_one_without_a_fitting_bundle_is_refused() {
     let home = Home::new();
     let release = Release::of("1.0");
     let server = release.serve();
@@ -99,12 +99,12 @@ fn a_list_of_checksums_that_is_none_or_has_no_bundle_for_this_machine_is_said() 
     refuse(&format!("{}  ../../evil.tar.gz\n", "0".repeat(64)), 65, "is not a list of checksums");
     let name = release.taken("1.0");
     let sums = release.sums();
-    refuse(&sums.replace(&here(), "riscv64-unknown-linux-gnu-cpu"), 69, "there is no bundle for");
+    refuse(&sums.replace(&here(), "riscv64-unknown-linux-gnu-cpu"), 69, "has no bundle for");
     // That of another bundle.
-    refuse(&sums.replace(&sha256(&release.files[&name]), &"0".repeat(64)), 65, "is not what its checksum says");
+    refuse(&sums.replace(&sha256(&release.files[&name]), &"0".repeat(64)), 65, "does not match its checksum");
 
     server.set("/SHA256SUMS", vec![Reply::status(404)]);
-    run(&mut home.command(&["--from", &server.url])).expect(69).says("SHA256SUMS: HTTP status 404");
+    run(&mut home.command(&["--from", &server.url])).expect(69).says("SHA256SUMS: HTTP 404");
 }
 
 #[track_caller]
@@ -114,7 +114,7 @@ fn assert_tidy_but_downloads(home: &Home) {
 }
 
 #[test]
-fn a_bundle_that_is_no_runtime_or_does_not_start_changes_nothing() {
+fn a_bundle_without_a_runtime_or_one_that_does_not_start_changes_nothing() {
     let home = Home::new();
     run(&mut home.command(&["--from", &Release::of("1.0").serve().url])).expect(0);
     let mut other = Release::default();
@@ -126,8 +126,8 @@ fn a_bundle_that_is_no_runtime_or_does_not_start_changes_nothing() {
     run(&mut home.command(&["--from", &other.serve().url])).expect(65).says("a runtime in a directory named");
 
     for (from, to, text) in [
-        ("\necho", "\nnope", "does not start on this machine"),
-        ("ok    python", "FAIL  python", "the Python of the bundle does not start on this machine"),
+        ("\necho", "\nnope", "program does not start on this machine"),
+        ("ok    python", "FAIL  python", "the bundle's Python does not start on this machine"),
     ] {
         let mut broken = Release::default();
         let mut tar = small_runtime(&name, "2.0");
@@ -145,7 +145,7 @@ fn a_bundle_that_is_no_runtime_or_does_not_start_changes_nothing() {
 const CHANGING: &[&str] = &["cp", "curl", "ln", "mkdir", "mv", "rm", "tar"];
 
 #[test]
-fn whoever_kills_it_at_any_moment_has_a_working_version_and_the_next_run_finishes() {
+fn killed_at_any_moment_it_leaves_a_working_version_and_the_next_run_finishes() {
     if !is_here("curl") {
         return not_run("curl", "killing install.sh at every step", "there is no curl");
     }
@@ -239,7 +239,7 @@ fn a_run_whose_download_goes_on_without_it_does_no_harm_to_the_next() {
     assert_eq!(home.installed(), "");
     let (path, bytes) = Halfway::bundle(&release);
     server.set(&path, vec![Reply::data(bytes)]);
-    run(&mut home.command(&["--from", &server.url])).expect(0).says("going on with");
+    run(&mut home.command(&["--from", &server.url])).expect(0).says("resuming");
     assert_eq!(home.installed(), "speaches 1.0");
 }
 
@@ -278,7 +278,7 @@ fn two_at_once_are_one_after_the_other_and_fetch_once() {
     for (child, _) in &mut children {
         assert!(child.wait().unwrap().success());
     }
-    assert_eq!(said(&children, "is installed already"), 2);
+    assert_eq!(said(&children, "is already installed"), 2);
     assert_eq!(home.installed(), "speaches 1.0");
     home.assert_tidy(1);
     let gets = server.requests().iter().filter(|it| it.path == path && it.method == "GET").count();
@@ -308,7 +308,7 @@ fn a_lock_of_a_run_that_is_gone_is_taken_and_one_of_another_machine_is_not() {
 }
 
 #[test]
-fn what_cannot_be_written_is_said_and_what_others_put_there_stays() {
+fn unwritable_places_are_reported_and_files_of_others_are_kept() {
     let server = Release::of("1.0").serve();
     let home = Home::new();
     // N.B. not by permissions, which do not stop an administrator.
@@ -321,22 +321,22 @@ fn what_cannot_be_written_is_said_and_what_others_put_there_stays() {
     // A program of that name that is not ours.
     fs_err::create_dir_all(home.path.join(".local/bin")).unwrap();
     fs_err::write(home.program(), "mine").unwrap();
-    run(&mut home.command(&["--from", &server.url])).expect(0).says("is not of this installation");
+    run(&mut home.command(&["--from", &server.url])).expect(0).says("does not belong to this installation");
     assert_eq!(fs_err::read_to_string(home.program()).unwrap(), "mine");
     fs_err::write(home.root().join("notes.txt"), "mine").unwrap();
-    run(&mut home.command(&["--uninstall"])).expect(0).says("has other files, which stay");
+    run(&mut home.command(&["--uninstall"])).expect(0).says("because it has other files");
     assert_eq!(home.entries(), ["notes.txt"]);
     assert_eq!(fs_err::read_to_string(home.program()).unwrap(), "mine");
 }
 
 #[test]
-fn a_disk_that_is_too_small_is_said_before_anything_is_fetched() {
+fn a_disk_that_is_too_small_is_reported_before_any_download() {
     let release = Release::of("1.0");
     let path = format!("/{}", release.taken("1.0"));
     let server = release.serve();
     let bytes = &release.files[&release.taken("1.0")];
     server.set(&path, vec![Reply::data(bytes).claiming(1_000_000_000_000_000)]);
     let home = Home::new();
-    run(&mut home.command(&["--from", &server.url])).expect(73).says("about 5000.0 TB are needed").says("are free");
+    run(&mut home.command(&["--from", &server.url])).expect(73).says("about 5000.0 TB needed").says(" free");
     assert!(server.requests().iter().all(|it| it.path != path || it.method == "HEAD"));
 }

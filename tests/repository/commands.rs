@@ -159,7 +159,7 @@ fn words_are_those_of_a_shell() {
 }
 
 #[test]
-fn what_does_not_exist_is_refused() {
+fn unknown_names_are_refused() {
     let refuses = |line: &str| {
         let commands = words(line);
         let (program, arguments) = Program::of(&commands[0]).unwrap();

@@ -72,14 +72,14 @@ fn probes_are_patient() {
     }
     let startup = &container["startupProbe"];
     let patience = startup["periodSeconds"].as_u64().unwrap() * startup["failureThreshold"].as_u64().unwrap();
-    assert!(patience >= 120, "Harbor's container has 120 s, and this only {patience}");
-    // Whoever answers late because it computes must not be killed for that.
+    assert!(patience >= 120, "Harbor's container has 120 s, but this has only {patience} s");
+    // A service that answers late under load must not be killed for that.
     let liveness = &container["livenessProbe"];
     assert!(liveness["failureThreshold"].as_u64().unwrap() >= 3 && liveness["timeoutSeconds"].as_u64().unwrap() >= 5);
 }
 
 #[test]
-fn everybody_means_the_same_port_and_the_same_pods() {
+fn all_objects_name_the_same_port_and_the_same_pods() {
     let deployment = object("Deployment");
     let labels = &deployment["spec"]["template"]["metadata"]["labels"];
     let container = &deployment["spec"]["template"]["spec"]["containers"][0];
@@ -129,7 +129,7 @@ fn pods_have_no_more_rights_than_they_need_and_say_what_they_take() {
 }
 
 #[test]
-fn what_is_written_goes_to_a_volume_and_models_are_only_read() {
+fn files_are_written_to_volumes_and_models_are_only_read() {
     for (pod, models_are_read_only) in pods().iter().zip([true, false]) {
         let container = &pod["containers"][0];
         let volumes = items(pod, "volumes").map(|it| (it["name"].as_str().unwrap(), it)).collect::<BTreeMap<_, _>>();

@@ -126,9 +126,9 @@ fn wheels_without_a_licence_text_and_explanations_that_no_wheel_needs_are_found_
     fs_err::create_dir_all(manifests.join("sample/locks")).unwrap();
     let licenses = |more: &[&str]| xtask(&[&["licenses", "--manifests", manifests.as_str()], more].concat());
     // No wheel of the sample is tokenizers, which is known whatever the store has.
-    run(&mut licenses(&[])).expect(65).says("no wheel needs it:").says("    tokenizers\n");
+    run(&mut licenses(&[])).expect(65).says("no wheel needs them:").says("    tokenizers\n");
     edit(&manifests.join("licenses.toml"), "component = \"flatbuffers\"", "component = \"flatbuffer\"");
-    run(&mut licenses(&[lock.as_str()])).expect(65).says("have no licence text").says("flatbuffers ");
+    run(&mut licenses(&[lock.as_str()])).expect(65).says("have no license text").says("flatbuffers ");
     // What is not there is never taken for being in order.
     let mut empty = xtask(&["licenses", lock.as_str()]);
     let store = scratch.path.join("empty");

@@ -163,7 +163,7 @@ mod release_of_the_workflow {
     }
 
     #[test]
-    fn what_it_collects_is_a_release_that_its_installer_installs() {
+    fn its_installer_installs_the_collected_release() {
         let scratch = scratch();
         let workflows = workflows();
         let release = workflows.iter().find(|it| it.name == "release.yml").unwrap();
@@ -202,7 +202,7 @@ mod release_of_the_workflow {
     }
 
     #[test]
-    fn what_was_damaged_between_two_jobs_stops_the_release() {
+    fn damage_between_two_jobs_stops_the_release() {
         let scratch = scratch();
         let workflows = workflows();
         let release = workflows.iter().find(|it| it.name == "release.yml").unwrap();

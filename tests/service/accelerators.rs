@@ -167,7 +167,7 @@ fn a_gpu_that_is_asked_for_and_cannot_be_used_ends_with_69() {
 }
 
 #[test]
-fn who_wants_the_cpu_does_not_wait_for_a_driver_that_hangs() {
+fn a_choice_of_the_cpu_does_not_wait_for_a_hanging_driver() {
     let started = Instant::now();
     run(&mut with_driver("hangs", &["config", "--accelerator", "cpu"])).expect(0);
     // A driver that is asked gets ten seconds.
@@ -249,12 +249,12 @@ fn doctor_shows_what_computes_and_a_crash_that_tune_forgets() {
     let crash = json!({ "reason": "SIGABRT", "at": "2026-01-02T03:04:05Z", "runtime": plan, "system": system });
     fs_err::write(&marker, crash.to_string()).unwrap();
     let text = doctor(&[]);
-    assert!(text.contains("a service died in the GPU at 2026-01-02T03:04:05Z (SIGABRT)"), "{text}");
+    assert!(text.contains("a service crashed in the GPU at 2026-01-02T03:04:05Z (SIGABRT)"), "{text}");
     assert!(text.contains("to do: `bin/speaches tune`"), "{text}");
     fs_err::write(&marker, "{").unwrap();
-    assert!(doctor(&[]).contains("ignored what cannot be read"), "damage is said");
+    assert!(doctor(&[]).contains("ignored an unreadable record"), "damage is said");
 
     let mut tune = speaches(sample_runtime(), &["tune", "--state-dir", state.path.as_str()]);
-    run(tune.args(["--hf-cache", state.path.join("cache").as_str()])).says("forgot the crash");
+    run(tune.args(["--hf-cache", state.path.join("cache").as_str()])).says("removed the record of the crash");
     assert!(!marker.exists());
 }

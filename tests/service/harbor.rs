@@ -134,42 +134,42 @@ fn installing_twice_is_as_once_and_uninstalling_leaves_what_was_there() {
         assert_eq!(contents(&home), before, "nothing is written by a look");
         run(&mut harbor(&home, &["install"])).expect(0);
         let installed = contents(&home);
-        run(&mut harbor(&home, &["install"])).expect(0).says("is right already");
+        run(&mut harbor(&home, &["install"])).expect(0).says("is already up to date");
         assert_eq!(contents(&home), installed);
         run(&mut harbor(&home, &["status"])).expect(status);
         run(&mut harbor(&home, &["uninstall"])).expect(0).says("removed");
         assert_eq!(contents(&home), before);
-        run(&mut harbor(&home, &["uninstall"])).expect(0).says("is not there");
+        run(&mut harbor(&home, &["uninstall"])).expect(0).says("does not exist");
     }
 }
 
 #[test]
-fn what_the_user_has_changed_stays_and_the_new_one_is_beside_it() {
+fn a_changed_file_is_kept_and_the_new_one_is_written_beside_it() {
     let scratch = scratch();
     let home = stock_harbor(&scratch.path);
     let (file, beside) = (home.join(OVERLAY), home.join(format!("{OVERLAY}.new")));
     run(&mut harbor(&home, &["install"])).expect(0);
     edit(&file, "34332", "40000");
-    run(&mut harbor(&home, &["install"])).expect(0).says("stays").says("--replace");
+    run(&mut harbor(&home, &["install"])).expect(0).says("kept `").says("--replace");
     assert!(fs_err::read_to_string(&file).unwrap().contains("40000"));
     assert!(fs_err::read_to_string(&beside).unwrap().contains("34332"));
     let status = run(&mut harbor(&home, &["status"])).expect(69).says("install --replace` writes this runtime's file");
     assert!(status.stdout.contains("changed since it was installed"), "{}", status.stdout);
     assert!(!status.stderr.contains("is missing"), "there is nothing missing: {}", status.stderr);
-    run(&mut harbor(&home, &["uninstall"])).expect(0).says("stays");
+    run(&mut harbor(&home, &["uninstall"])).expect(0).says("kept `");
     assert!(file.exists() && !beside.exists());
-    // Somebody who wants the new one gets it, and the old one back.
+    // `--replace` installs the new file, and `uninstall` restores the old one.
     run(&mut harbor(&home, &["install", "--replace"])).expect(0).says(".orig");
     assert!(fs_err::read_to_string(&file).unwrap().contains("34332"));
     edit(&file, "34332", "50000");
     run(&mut harbor(&home, &["install", "--replace"])).expect(73).says(".orig");
     edit(&file, "50000", "34332");
-    run(&mut harbor(&home, &["uninstall"])).expect(0).says("is what it was before");
+    run(&mut harbor(&home, &["uninstall"])).expect(0).says("restored `");
     assert!(fs_err::read_to_string(&file).unwrap().contains("40000"));
-    // The old one comes back as well when somebody has removed the new one.
+    // `uninstall` also restores the old file after a user has removed the new one.
     run(&mut harbor(&home, &["install", "--replace"])).expect(0);
     fs_err::remove_file(&file).unwrap();
-    run(&mut harbor(&home, &["uninstall"])).expect(0).says("is what it was before");
+    run(&mut harbor(&home, &["uninstall"])).expect(0).says("restored `");
     assert!(fs_err::read_to_string(&file).unwrap().contains("40000"));
     assert!(!file.with_file_name(format!("{}.orig", file.file_name().unwrap())).exists());
 }
@@ -198,7 +198,7 @@ fn a_file_of_another_version_is_replaced_and_half_a_run_is_finished() {
 }
 
 #[test]
-fn a_home_that_cannot_be_written_is_said_and_left_as_it_is() {
+fn an_unwritable_home_is_reported_and_not_changed() {
     let scratch = scratch();
     let home = stock_harbor(&scratch.path);
     let services = home.join("services");
@@ -211,13 +211,13 @@ fn a_home_that_cannot_be_written_is_said_and_left_as_it_is() {
         run(&mut harbor(&home, &["install"])).expect(66).says("cannot look at Harbor's files");
         return;
     }
-    run(&mut harbor(&home, &["install"])).expect(73).says("change the owner or the rights");
+    run(&mut harbor(&home, &["install"])).expect(73).says("change the owner or the permissions");
     fs_err::set_permissions(&services, std::fs::Permissions::from_mode(0o755)).unwrap();
     assert!(!home.join(OVERLAY).exists());
 }
 
 #[test]
-fn a_directory_that_is_no_harbor_is_refused() {
+fn a_directory_that_is_not_a_harbor_is_refused() {
     let scratch = scratch();
     run(&mut harbor(&scratch.path, &["install"])).expect(78).says("harbor.sh");
     run(&mut harbor(&scratch.path.join("nowhere"), &["install"]))
@@ -240,12 +240,12 @@ fn beside_a_harbor_that_knows_containers_only_the_service_runs_in_the_background
     let pid = fs_err::read_to_string(logs.join("speaches-native.pid")).unwrap().trim().to_owned();
     run(harbor(&home, &["start"]).env("UVICORN_HOST", "127.0.0.1"))
         .expect(0)
-        .says(&format!("runs already, as pid {pid}"));
+        .says(&format!("is already running (pid {pid})"));
     let assert_status = |exit: i32, text: &str| {
         let said = run(harbor(&home, &["status"]).env("UVICORN_HOST", "127.0.0.1")).expect(exit).stdout;
         assert!(said.contains(text), "{said}");
     };
-    run(harbor(&home, &["uninstall"]).env("UVICORN_HOST", "127.0.0.1")).expect(0).says("still runs");
+    run(harbor(&home, &["uninstall"]).env("UVICORN_HOST", "127.0.0.1")).expect(0).says("is still running");
     run(&mut harbor(&home, &["install"])).expect(0);
     assert_status(0, &format!("(pid {pid})"));
     run(harbor(&home, &["stop"]).env("UVICORN_HOST", "127.0.0.1"))
@@ -309,14 +309,14 @@ fn a_harbor_with_a_native_mode_is_helped_to_its_proxy() {
     let started = format!("{}|compose -f {}/__harbor.yml up -d speaches\n", stack.port, stack.home);
     assert!(stack.docker.asked().contains(&started), "{}", stack.docker.asked());
     assert!(stack.hop("service", 0).contains(&format!("at http://127.0.0.1:{}", stack.port)));
-    assert_eq!(stack.hop("proxy", 0), "ok, `harbor.speaches` passes on what it is asked");
+    assert_eq!(stack.hop("proxy", 0), "ok, `harbor.speaches` forwards requests");
     // One that runs is left alone.
     play_harbor(&stack.home, ":", 0);
     let asked = stack.docker.asked().matches("|compose ").count();
     stack.run(&["up", "webui"]).expect(0);
     assert_eq!(stack.docker.asked().matches("|compose ").count(), asked);
     // A Harbor that has left it running is helped with that as well.
-    stack.run(&["down", "webui"]).expect(0).says("the service stays");
+    stack.run(&["down", "webui"]).expect(0).says("the service keeps running");
     stack.run(&["down"]).expect(0).says("stopped the service");
     stack.run(&["down"]).expect(0);
     assert!(stack.hop("service", 69).starts_with("stopped (pid "), "there is a proxy without a service");
@@ -341,7 +341,7 @@ fn a_native_start_that_comes_to_nothing_is_explained() {
     stack
         .run(&["up", "webui"])
         .expect(69)
-        .says("harbor.sh up` failed (exit status: 3), and the service is not well: does not run");
+        .says("harbor.sh up` failed (exit status: 3), but the service does not work: does not run");
 }
 
 #[test]
@@ -365,7 +365,7 @@ fn harbor_starts_it_asks_it_through_its_proxy_and_stops_it() {
             assert!([200, 201, 409].contains(&ask("POST", &format!("{base}/v1/models/{id}"), None).0), "{id}");
             assert!(get(&format!("{base}/v1/models")).1.contains(id));
         }
-        // Open WebUI: it sends a key that nobody has asked for, and the names of its configuration.
+        // Open WebUI: it sends a key that is not required, and the names of its configuration.
         let spoken = post(&format!("{base}/v1/audio/speech"), SPEECH_TYPE, &speech_body("hello harbor"));
         assert_eq!((spoken.0, spoken.1.len() > 1000), (200, true), "{}", String::from_utf8_lossy(&spoken.1));
         let (kind, body) = upload("whisper-1", &spoken.1);

@@ -98,13 +98,13 @@ fn one_command_starts_the_service_and_harbor_and_one_stops_both() {
     assert!(stack.is_answered());
     assert_eq!(stack.told(), ["up webui speaches speaches-native --open"]);
     // Once more: nothing is written or started.
-    let ended = stack.run(&["up", "speaches", "speaches-native"]).expect(0).says("runs already, as pid");
+    let ended = stack.run(&["up", "speaches", "speaches-native"]).expect(0).says("is already running (pid");
     assert!(!ended.stderr.contains("wrote") && !ended.stderr.contains("started the service"), "{}", ended.stderr);
     assert_eq!(stack.told()[1..], ["up speaches speaches-native"], "no word twice");
     stack.run(&["up"]).expect(0);
     assert_eq!(stack.told()[2..], ["up speaches speaches-native"], "Harbor adds its default services");
 
-    stack.run(&["down", "webui"]).expect(0).says("the service stays");
+    stack.run(&["down", "webui"]).expect(0).says("the service keeps running");
     assert!(stack.is_answered());
     stack
         .run(&["down", "webui", "speaches", "speaches-native", "--", "--volumes"])
@@ -116,7 +116,7 @@ fn one_command_starts_the_service_and_harbor_and_one_stops_both() {
 }
 
 #[test]
-fn a_file_that_somebody_changed_is_left_alone_and_nothing_is_started() {
+fn a_changed_file_is_kept_and_nothing_is_started() {
     let stack = Stack::stock();
     fs_err::write(stack.home.join(OVERLAY), "services: {}\n").unwrap();
     stack.run(&["up"]).expect(73).says(OVERLAY).says("speaches harbor install --replace");
@@ -124,7 +124,7 @@ fn a_file_that_somebody_changed_is_left_alone_and_nothing_is_started() {
 }
 
 #[test]
-fn a_service_without_its_models_is_said_before_harbor_is_started() {
+fn a_service_without_its_models_is_reported_before_harbor_starts() {
     let stack = Stack::stock();
     let absent = |name: &str, command: &mut Command| {
         command.env(name, "nobody/nothing").env("HF_HUB_OFFLINE", "1");
@@ -139,7 +139,7 @@ fn a_service_without_its_models_is_said_before_harbor_is_started() {
     let mut command = stack.command(&["up"]);
     absent("HARBOR_SPEACHES_STT_MODEL", &mut command);
     absent("HARBOR_SPEACHES_TTS_MODEL", &mut command);
-    run(&mut command).expect(69).says("can use none of its models").says("speech does not work").says("models list");
+    run(&mut command).expect(69).says("cannot use any of its models").says("speech does not work").says("models list");
     assert!(stack.hop("service", 69).starts_with("degraded at http://127.0.0.1:"));
     assert_eq!(stack.told(), told);
 }
@@ -154,12 +154,10 @@ fn harbor_that_fails_is_explained_by_what_is_not_well() {
         .run(&["up", "webui"])
         .expect(69)
         .says("is unhealthy")
-        .says(
-            "harbor.sh up` failed (exit status: 1), and the proxy is not well: `harbor.speaches` does not get through",
-        )
+        .says("harbor.sh up` failed (exit status: 1), but the proxy does not work: `harbor.speaches` cannot reach")
         .says("Connection reset by peer")
         .says("service: ok, ready")
-        .says("the service stays (pid");
+        .says("the service keeps running (pid");
     assert!(stack.is_answered());
     // The address is looked at first: nothing behind it can be well.
     if cfg!(target_os = "linux") {
@@ -167,16 +165,20 @@ fn harbor_that_fails_is_explained_by_what_is_not_well() {
         stack
             .run(&["up"])
             .expect(69)
-            .says("the bridge is not well: the service listens on 127.0.0.1 and 127.0.0.2 and not on 127.0.0.3")
-            .says("UVICORN_HOST says so: set it to 127.0.0.1,127.0.0.3");
+            .says("the bridge does not work: the service listens on 127.0.0.1 and 127.0.0.2, but containers connect to 127.0.0.3")
+            .says("UVICORN_HOST sets this: set it to 127.0.0.1,127.0.0.3");
         stack.docker.answers("network", "127.0.0.2 \n");
     }
     stack.docker.answers("proxy", "");
-    stack.run(&["up"]).expect(69).says("is well").says("what Harbor says above tells why");
+    stack
+        .run(&["up"])
+        .expect(69)
+        .says("between Open WebUI and the service works")
+        .says("Harbor's output above has the reason");
     // Docker that was there before, and is gone when Harbor has ended.
     let ps = stack.scratch.path.join("docker/ps.sh");
     play_harbor(&stack.home, &format!("echo 'echo permission denied >&2; exit 1' > '{ps}'"), 1);
-    stack.run(&["up"]).expect(69).says("and Docker does not answer (permission denied").says("the group `docker`");
+    stack.run(&["up"]).expect(69).says("but Docker does not answer (permission denied").says("the group `docker`");
     // A Harbor that cannot be stopped keeps nothing from being stopped.
     let ended = stack.run(&["down"]).expect(69).says("harbor.sh down` failed (exit status: 1)");
     assert!(ended.stderr.contains("stopped the service") && !stack.is_answered(), "{}", ended.stderr);
@@ -195,11 +197,11 @@ fn every_part_between_open_webui_and_the_service_has_a_line() {
     assert_eq!(stack.hop("proxy", 0), "no container; `speaches harbor up` starts it");
     assert_eq!(stack.hop("webui", 0), "no container; `speaches harbor up webui` starts it");
     stack.docker.answers("ps", OPEN_WEBUI);
-    assert_eq!(stack.hop("webui", 0), "`harbor.webui` runs, and has no container of speaches to ask");
+    assert_eq!(stack.hop("webui", 0), "`harbor.webui` runs, but there is no container of speaches");
 
     let all = proxy_to(port) + OPEN_WEBUI;
     stack.docker.answers("ps", &all);
-    assert_eq!(stack.hop("proxy", 0), "ok, `harbor.speaches` passes on what it is asked");
+    assert_eq!(stack.hop("proxy", 0), "ok, `harbor.speaches` forwards requests");
     assert_eq!(stack.hop("webui", 0), "ok, `harbor.webui` reaches http://speaches:8000");
     assert!(
         stack.docker.asked().contains("exec harbor.speaches wget -q -T 5 -O /dev/null http://127.0.0.1:8000/health")
@@ -207,7 +209,7 @@ fn every_part_between_open_webui_and_the_service_has_a_line() {
     stack.docker.fails("webui", "curl: (6) Could not resolve host: speaches");
     assert!(stack.hop("webui", 69).contains("does not reach http://speaches:8000: curl: (6) Could not resolve host"));
     stack.docker.fails("proxy", "wget: download timed out");
-    assert!(stack.hop("proxy", 69).contains("does not get through to the service: wget: download timed out"));
+    assert!(stack.hop("proxy", 69).contains("cannot reach the service: wget: download timed out"));
     stack.docker.answers("ps", &all.replace("running", "exited"));
     assert_eq!(stack.hop("proxy", 69), "`harbor.speaches` is exited; `speaches harbor up` starts it");
     assert_eq!(stack.hop("webui", 69), "`harbor.webui` is exited; `speaches harbor up webui` starts it");
@@ -226,7 +228,7 @@ fn every_part_between_open_webui_and_the_service_has_a_line() {
     fs_err::write(stack.home.join(".env"), format!("{settings}HARBOR_CONTAINER_PREFIX=\"mine\"\n")).unwrap();
     stack.docker.answers("ps", &proxy_to(port).replace("harbor.", "mine."));
     stack.docker.does("exec", "true");
-    assert_eq!(stack.hop("proxy", 0), "ok, `mine.speaches` passes on what it is asked");
+    assert_eq!(stack.hop("proxy", 0), "ok, `mine.speaches` forwards requests");
 
     // Docker that is not there, does not run or hangs says nothing about the service.
     stack.docker.fails("ps", "\nCannot connect to the Docker daemon at unix:///var/run/docker.sock.");
@@ -237,7 +239,7 @@ fn every_part_between_open_webui_and_the_service_has_a_line() {
     assert_eq!(stack.hop("docker", 0), "does not answer (nothing within 10 s)");
     assert!(began.elapsed() < Duration::from_secs(25), "{:?}", began.elapsed());
     let said = run(stack.command(&["status"]).env("PATH", "/nowhere")).expect(0).stdout;
-    assert!(said.contains("docker: does not answer (there is no `docker` on PATH)"), "{said}");
+    assert!(said.contains("docker: does not answer (`docker` is not on PATH)"), "{said}");
     stack.run(&["stop"]).expect(0);
     assert!(stack.hop("service", 69).starts_with("stopped (pid "));
 }
@@ -254,8 +256,8 @@ fn on_linux_the_service_has_to_listen_where_containers_look_for_it() {
     assert_eq!(stack.hop("bridge", 0), format!("ok, containers reach the service at 127.0.0.2:{port}"));
 
     stack.docker.answers("network", "127.0.0.3 \n");
-    let said = "the service listens on 127.0.0.1 and 127.0.0.2 and not on 127.0.0.3, where containers look for it; the \
-                environment variable UVICORN_HOST says so: set it to 127.0.0.1,127.0.0.3, and run `speaches harbor stop`";
+    let said = "the service listens on 127.0.0.1 and 127.0.0.2, but containers connect to 127.0.0.3; the \
+                environment variable UVICORN_HOST sets this: set it to 127.0.0.1,127.0.0.3, and run `speaches harbor stop`";
     assert!(stack.hop("bridge", 69).starts_with(said), "{}", stack.hop("bridge", 69));
     stack
         .run(&["start"])
@@ -264,7 +266,9 @@ fn on_linux_the_service_has_to_listen_where_containers_look_for_it() {
         .says("hint: the environment variable UVICORN_HOST");
     let now = run(stack.command(&["status"]).env("UVICORN_HOST", "0.0.0.0")).expect(69).stdout;
     assert!(
-        now.contains("where containers look for it; started now it would: run `speaches harbor stop` and"),
+        now.contains(
+            "containers connect to 127.0.0.3; after a restart it listens there too: run `speaches harbor stop` and"
+        ),
         "{now}"
     );
     let now = run(stack.command(&["status"]).env_remove("UVICORN_HOST")).expect(69).stdout;
@@ -273,7 +277,10 @@ fn on_linux_the_service_has_to_listen_where_containers_look_for_it() {
     let env = stack.home.join("services/speaches/override.env");
     for (text, advice) in [
         ("UVICORN_HOST=127.0.0.1\n", "`harbor env speaches HARBOR_SPEACHES_HOST 127.0.0.1,127.0.0.3`, then run"),
-        ("UVICORN_HOST=127.0.0.1\nHARBOR_SPEACHES_HOST=127.0.0.1,127.0.0.3\n", "started now it would: run"),
+        (
+            "UVICORN_HOST=127.0.0.1\nHARBOR_SPEACHES_HOST=127.0.0.1,127.0.0.3\n",
+            "after a restart it listens there too: run",
+        ),
     ] {
         fs_err::write(&env, text).unwrap();
         let now = run(stack.command(&["status"]).env_remove("UVICORN_HOST")).expect(69).stdout;
@@ -283,7 +290,7 @@ fn on_linux_the_service_has_to_listen_where_containers_look_for_it() {
     // A Docker with a kernel of its own, and one with a network that says nothing.
     stack.docker.answers("network", "192.0.2.1 \n");
     assert!(stack.hop("bridge", 0).contains(
-        "192.0.2.1, where containers look for the service, is no address of this machine, so Docker runs in"
+        "containers look for the service at 192.0.2.1, which is not an address of this machine, so Docker runs in"
     ));
     stack.docker.answers("network", "\n");
     assert!(stack.hop("bridge", 0).starts_with("Docker has no network `bridge`, and this machine no `docker0`"));
@@ -299,14 +306,11 @@ fn a_firewall_is_blamed_only_when_the_service_answers_where_containers_look_for_
     stack.docker.answers("ps", &proxy_to(port));
     stack.docker.fails("proxy", "wget: download timed out");
     // Where Docker is cannot be seen, so nothing is known about a firewall.
-    assert_eq!(
-        stack.hop("proxy", 69),
-        "`harbor.speaches` does not get through to the service: wget: download timed out"
-    );
+    assert_eq!(stack.hop("proxy", 69), "`harbor.speaches` cannot reach the service: wget: download timed out");
     stack.docker.answers("network", "127.0.0.2 \n");
     let said = stack.hop("proxy", 69);
     let advice = format!(
-        "the service answers at 127.0.0.2:{port} from this machine, and not from the container: a firewall drops it; \
+        "the service answers at 127.0.0.2:{port} from this machine but not from the container: a firewall blocks it; \
          allow port {port} from Docker's networks"
     );
     assert!(said.ends_with(&advice), "{said}");
@@ -325,9 +329,9 @@ fn a_service_on_the_port_of_before_is_found_moved_and_stopped() {
     let new = free_port();
     settings(&stack, new);
     let said = stack.hop("service", 69);
-    let moves = format!("; it runs on port {old}, and the settings say {new}; `speaches harbor up` moves it");
+    let moves = format!("; it runs on port {old}, but the settings say {new}; `speaches harbor up` moves it");
     assert!(said.ends_with(&moves), "{said}");
-    let moved = format!("the service runs on port {old}, and the settings say {new}: it is stopped and started there");
+    let moved = format!("the service runs on port {old}, but the settings say {new}: restarting it there");
     stack.run(&["up"]).expect(0).says(&moved).says("started the service as pid").says("the service is ready");
     stack.port = new;
     assert!(answers(new) && !answers(old));
@@ -363,11 +367,11 @@ fn odd_lines_in_harbors_settings_are_skipped_and_an_odd_port_is_named() {
         stack
             .run(&[command])
             .expect(78)
-            .says(&format!("HARBOR_SPEACHES_NATIVE_PORT in `{}/.env` is `70000`, which is no port", stack.home));
+            .says(&format!("HARBOR_SPEACHES_NATIVE_PORT in `{}/.env` is `70000`, which is not a port", stack.home));
     }
     run(stack.command(&["status"]).env("HARBOR_SPEACHES_NATIVE_PORT", "x"))
         .expect(78)
-        .says("the environment variable HARBOR_SPEACHES_NATIVE_PORT is `x`, which is no port");
+        .says("the environment variable HARBOR_SPEACHES_NATIVE_PORT is `x`, which is not a port");
     assert!(stack.told().is_empty());
 }
 
@@ -403,7 +407,7 @@ fn without_docker_nothing_is_started() {
     }
     run(stack.command(&["up"]).env("PATH", "/nowhere"))
         .expect(69)
-        .says("no `docker` on PATH")
+        .says("`docker` is not on PATH")
         .says("hint: install Docker");
     assert!(stack.told().is_empty() && !stack.is_answered() && !stack.home.join(OVERLAY).exists());
 }
@@ -422,7 +426,7 @@ fn a_container_of_another_harbor_is_left_to_it() {
     assert!(stack.told().is_empty() && !stack.is_answered());
     assert_eq!(stack.hop("proxy", 69), format!("{said}; {advice}"));
     assert_eq!(stack.hop("webui", 69), said.replace("speaches", "webui"));
-    // Of this one, and of one that nobody knows.
+    // A proxy of this Harbor, and a proxy of an unknown one.
     for made in [made_in("harbor.speaches", &stack.home), String::new()] {
         stack.docker.answers("inspect", &made);
         stack.run(&["up"]).expect(0);
@@ -441,6 +445,6 @@ fn a_harbor_on_path_that_hangs_is_not_waited_for() {
     let mut command = speaches(sample_runtime(), &["harbor", "install", "--dry-run"]);
     command.env("PATH", stack.docker.path()).env("HOME", &stack.scratch.path).env_remove("HARBOR_HOME");
     let began = std::time::Instant::now();
-    run(&mut command).expect(0).says("`harbor home` said nothing within 5 s").says(".harbor");
+    run(&mut command).expect(0).says("`harbor home` did not answer within 5 s").says(".harbor");
     assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
 }

@@ -114,7 +114,7 @@ fn with_interpreter(script: &str) -> Scratch {
 }
 
 #[test]
-fn a_taken_port_is_said_before_the_interpreter_is_started() {
+fn a_port_in_use_is_reported_before_the_interpreter_starts() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port().to_string();
     let runtime = with_interpreter("exit 99");
@@ -166,7 +166,7 @@ fn the_models_of_the_runtime_are_in_the_users_cache() {
 }
 
 #[test]
-fn a_model_that_cannot_be_fetched_or_removed_is_said_in_one_line() {
+fn a_model_that_cannot_be_fetched_or_removed_is_reported_in_one_line() {
     let home = scratch();
     for action in ["pull", "remove"] {
         let ended = run(&mut at_home(&home.path, &["models", action, "nobody/nothing"])).expect(69);
@@ -221,7 +221,7 @@ fn services_side_by_side_are_found_told_apart_and_stopped() {
 }
 
 #[test]
-fn a_process_that_is_somebody_elses_is_not_stopped() {
+fn a_process_of_another_program_is_not_stopped() {
     let state = scratch();
     let mut sleeper = Command::new("sleep").arg("60").spawn().unwrap();
     let status = format!(r#"{{"pid": {}, "port": 1, "phase": "ready", "addresses": []}}"#, sleeper.id());
@@ -242,7 +242,7 @@ fn a_service_that_does_not_stop_is_killed_only_by_force() {
     service.signal(Signal::STOP);
     let directory = service.state.path.to_string();
     let stop = |more: &[&str]| run(speaches(sample_runtime(), &["stop", "--state-dir", &directory]).args(more));
-    stop(&[]).expect(75).says("still runs after 10 s").says("stop --force");
+    stop(&[]).expect(75).says("did not stop within 10 s").says("stop --force");
     assert!(service.child.try_wait().unwrap().is_none());
     stop(&["--force"]).expect(0);
     assert_eq!(service.end().0, None, "by a signal");

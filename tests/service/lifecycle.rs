@@ -141,7 +141,7 @@ fn the_log_is_lines_of_json_and_goes_on_in_a_new_file_after_a_hangup() {
 }
 
 #[test]
-fn what_cannot_be_written_ends_with_73() {
+fn unwritable_output_ends_with_73() {
     let scratch = scratch();
     let taken = scratch.path.join("taken");
     fs_err::write(&taken, "").unwrap();

@@ -94,7 +94,7 @@ fn any_key_is_accepted_until_one_is_set() {
         command.env("API_KEY", KEY);
     });
     assert_eq!([ask(&guarded, None), ask(&guarded, Some("sk-other")), ask(&guarded, Some(KEY))], [403, 403, 200]);
-    assert_eq!(guarded.get("/health").0, 200, "whoever watches the service has no key");
+    assert_eq!(guarded.get("/health").0, 200, "a health check has no key");
     assert!(!guarded.stop().contains(KEY));
 }
 

@@ -39,11 +39,11 @@ fn the_launcher_becomes_the_service_and_stops_with_zero() {
 }
 
 #[test]
-fn a_taken_port_is_said_at_once_with_75() {
+fn a_port_in_use_is_reported_at_once_with_75() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port().to_string();
     let ended = run(&mut speaches(sample_runtime(), &["serve", "--host", "127.0.0.1", "--port", &port]));
-    let ended = ended.expect(75).says(&format!("port {port} on 127.0.0.1 is taken"));
+    let ended = ended.expect(75).says(&format!("port {port} on 127.0.0.1 is in use"));
     if cfg!(target_os = "linux") {
         ended.says(&std::process::id().to_string());
     }

@@ -122,7 +122,7 @@ fn whispercpp_answers_for_the_model_that_its_weights_serve() {
     let log = stop(service);
     assert_eq!(log.matches(&format!("`{MODEL}` is transcribed by whisper.cpp on the processor")).count(), 1, "{log}");
 
-    // Where nobody asks for it, the model answers as it always did.
+    // Without whisper.cpp, the model answers with faster-whisper as before.
     let mut service = start(&runtime, &["--stt-backend", "faster-whisper"]);
     let port = service.wait_for("ready")["port"].clone();
     assert_eq!(transcribe(&port, &[]), (200, json!({ "text": "" }).to_string()));
@@ -130,7 +130,7 @@ fn whispercpp_answers_for_the_model_that_its_weights_serve() {
 }
 
 #[test]
-fn what_was_asked_for_and_cannot_be_ends_with_69_before_it_serves() {
+fn an_impossible_choice_ends_with_69_before_it_serves() {
     let scratch = scratch();
     let runtime = runtime_with_weights(&scratch.path);
     let hub = runtime.join("models/hub/models--sample--weights/snapshots/fedcba9876543210fedcba9876543210fedcba98");

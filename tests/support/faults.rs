@@ -68,7 +68,7 @@ impl Reply {
         }
     }
 
-    /// Only for whoever has this token.
+    /// Only for requests with this token.
     pub fn only_for(self, token: &str, otherwise: Self) -> Self {
         self.only_with(&format!("Bearer {token}"), otherwise)
     }

@@ -113,7 +113,7 @@ impl PlayedDocker {
                       ;;\nesac\n. \"$here/$topic.sh\"\n";
         write_program(&docker.directory.join("docker"), script);
         docker.answers("ps", "");
-        // TEST-NET-1 of RFC 5737: never anybody's address
+        // TEST-NET-1 of RFC 5737: never the address of a machine
         docker.answers("network", "192.0.2.1 \n");
         for topic in ["inspect", "proxy", "webui", "compose"] {
             docker.answers(topic, "");
@@ -411,7 +411,7 @@ impl Network {
         Some(network)
     }
 
-    /// Whether `/health` answers to somebody in a namespace.
+    /// Whether `/health` answers a request from a namespace.
     pub fn health_from(&self, namespace: &str, url: &str) -> bool {
         let script = "import sys, urllib.request; urllib.request.urlopen(sys.argv[1], timeout=5).read()";
         let mut command = Command::new("ip");

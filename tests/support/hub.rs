@@ -18,7 +18,7 @@ pub struct Repository {
     branch: String,
     commit: String,
     gated: Value,
-    /// Its files are only for whoever has this token.
+    /// Only requests with this token get its files.
     token: Option<String>,
 }
 
@@ -206,7 +206,7 @@ pub fn file(id: &str, commit: &str, path: &str) -> String {
     format!("/{id}/resolve/{commit}/{path}")
 }
 
-/// What the hub answers whoever may not have something, in its words.
+/// The hub's answer to a request without access, in its words.
 pub fn refusal(status: u16, code: Option<&str>, message: &str) -> Reply {
     let reply = Reply::status(status).header("X-Error-Message", message);
     if let Some(code) = code { reply.header("X-Error-Code", code) } else { reply }

@@ -19,7 +19,7 @@ fn is_expected(lack: &str, strict: Option<&str>, may_skip: Option<&str>) -> bool
 }
 
 #[test]
-fn what_is_not_run_is_a_failure_where_it_should_have_been() {
+fn a_skipped_test_is_a_failure_if_it_had_to_run() {
     assert!(is_expected("curl", None, None));
     assert!(is_expected("curl", Some("1"), Some("wget,curl")));
     assert!(!is_expected("curl", Some("1"), None));

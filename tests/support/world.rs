@@ -141,7 +141,7 @@ impl World {
         }
     }
 
-    /// A package index (PEP 503) with metadata beside the wheels (PEP 658), so that nobody has to look into them.
+    /// A package index (PEP 503) with metadata beside the wheels (PEP 658), so that pip and uv need not open the wheels.
     fn wheels(&mut self, runtime: &Utf8Path, description: &Value) {
         let metadata = files(runtime)
             .into_iter()

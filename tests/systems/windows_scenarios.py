@@ -233,7 +233,7 @@ def a_taken_port() -> None:
     with service() as running:
         second = Service(port=running.port)
         assert second.process.wait(STARTED_WITHIN) == 75, second.text()
-        assert f"port {running.port} on 127.0.0.1 is taken" in second.text(), second.text()
+        assert f"port {running.port} on 127.0.0.1 is in use" in second.text(), second.text()
         with socket.socket() as thief:
             thief.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:

@@ -31,7 +31,7 @@ struct Cli {
     /// Use other pins than those in manifests/
     #[arg(long, global = true, value_name = "DIR", hide = true)]
     manifests: Option<Utf8PathBuf>,
-    /// Also say what is asked of whom, found in which cache, run, and how long it takes
+    /// Also print requests, cache hits, commands and durations
     #[arg(long, short, global = true)]
     verbose: bool,
 }

@@ -29,7 +29,12 @@ use crate::work::{self, WorkDirectory};
 
 /// Refuses a place that holds something else than a vendor directory.
 pub fn check_output(output: &Utf8Path) -> Result<()> {
-    stage::expect_replaceable(output, DOCUMENT, "no vendor directory", "name another directory, or remove it yourself")
+    stage::expect_replaceable(
+        output,
+        DOCUMENT,
+        "not a vendor directory",
+        "name another directory, or remove it yourself",
+    )
 }
 
 /// What a vendor directory holds.

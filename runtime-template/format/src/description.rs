@@ -48,7 +48,7 @@ impl Description {
         let length = text.len().saturating_sub(end_of(b"").len());
         let (body, end) = text.split_at(length);
         if end != end_of(body).as_bytes() {
-            let how = "it was changed: the sha256 at its end is not that of what comes before";
+            let how = "it was modified: its content does not match the sha256 at its end";
             return Err(Unreadable::Damaged(how.to_owned()));
         }
         // N.B. through `flatten`, the launcher would have the code for reading each type of this twice.
@@ -77,7 +77,8 @@ impl fmt::Display for Unreadable {
         match self {
             Self::OtherFormat(format) => write!(
                 f,
-                "it has the format {format}, and this program knows {SCHEMA}: another version of speaches-native made it"
+                "it has format {format}, but this program reads format {SCHEMA}: another version of speaches-native \
+                 made it"
             ),
             Self::Damaged(how) => f.write_str(how),
         }
@@ -253,6 +254,6 @@ mod tests {
         assert_eq!(Description::parse(older).unwrap_err(), Unreadable::OtherFormat(2));
         assert_eq!(Head::parse(older).unwrap_err(), Unreadable::OtherFormat(2));
         let told = Unreadable::OtherFormat(2).to_string();
-        assert!(told.starts_with("it has the format 2, and this program knows 3"), "{told}");
+        assert!(told.starts_with("it has format 2, but this program reads format 3"), "{told}");
     }
 }

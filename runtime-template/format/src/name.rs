@@ -56,7 +56,9 @@ impl TryFrom<String> for Name {
         // It becomes a part of paths.
         match kind.filter(|kind| !kind.is_empty() && kind.bytes().all(|byte| byte.is_ascii_lowercase())) {
             Some(kind) => Ok(Self { kind: Some(kind.to_owned()) }),
-            None => Err(format!("`{name}` is no name of a runtime: those are `{SPEACHES}` and `{SPEACHES}-KIND`")),
+            None => Err(format!(
+                "`{name}` is not the name of a runtime; valid names are `{SPEACHES}` and `{SPEACHES}-KIND`"
+            )),
         }
     }
 }

@@ -80,7 +80,7 @@ impl Accelerators {
     pub fn decided(&self) -> Result<&Decision, Failure> {
         self.decision.as_ref().map_err(|refusal| {
             let Refusal { key, value, by, why, possible } = refusal;
-            Failure::new(Exit::Unavailable, format!("`{key}` is `{value}` ({by}), which cannot be done here: {why}"))
+            Failure::new(Exit::Unavailable, format!("`{key}` is `{value}` ({by}), which is not possible here: {why}"))
                 .hint(format!("possible here: {}", possible.join(", ")))
         })
     }

@@ -59,7 +59,7 @@ impl Listeners {
                     all.addresses.push(address);
                 }
                 Err(Errno::EADDRNOTAVAIL) if !asked => {
-                    all.warnings.push(format!("not listening on {address}: this machine has no such address any more"));
+                    all.warnings.push(format!("not listening on {address}: this machine no longer has this address"));
                 }
                 Err(error) => return Err(explain(error, address, all.port)),
             }
@@ -127,16 +127,16 @@ fn explain(error: Errno, address: IpAddr, port: u16) -> Failure {
         Errno::EADDRINUSE => {
             let by = port_holder::find(address, port)
                 .map_or_else(String::new, |holder| format!(" by `{}` (pid {})", holder.name, holder.pid));
-            Failure::new(Exit::Temporary, format!("port {port} on {address} is taken{by}"))
-                .hint("stop what listens there, or choose another port with `--port` (0 takes a free one)")
+            Failure::new(Exit::Temporary, format!("port {port} on {address} is in use{by}"))
+                .hint("stop the program that uses the port, or choose another port with `--port` (0 picks a free port)")
         }
         Errno::EADDRNOTAVAIL => {
             Failure::new(Exit::Config, format!("cannot listen on {address}: this machine has no such address"))
                 .hint("`--host` wants an address of this machine; 0.0.0.0 and :: mean all of them")
         }
         Errno::EACCES => {
-            Failure::new(Exit::Config, format!("cannot listen on port {port} of {address}: this user may not"))
-                .hint("ports below 1024 belong to the administrator; choose another with `--port`")
+            Failure::new(Exit::Config, format!("cannot listen on port {port} of {address}: permission denied"))
+                .hint("ports below 1024 need administrator rights; choose another with `--port`")
         }
         Errno::EAFNOSUPPORT => {
             Failure::new(Exit::Config, format!("cannot listen on {address}: this system has no IPv6"))
@@ -223,7 +223,7 @@ mod tests {
         let failure = Listeners::open(&[LOOPBACK], taken.port, true).unwrap_err();
         assert_eq!(failure.exit, Exit::Temporary);
         let said = failure.to_string();
-        assert!(said.starts_with(&format!("port {} on 127.0.0.1 is taken", taken.port)), "{said}");
+        assert!(said.starts_with(&format!("port {} on 127.0.0.1 is in use", taken.port)), "{said}");
         if cfg!(target_os = "linux") {
             assert!(said.contains(&format!("(pid {})", std::process::id())), "{said}");
         }

@@ -49,7 +49,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Run the server in the foreground until it is told to stop
+    /// Run the server in the foreground until you stop it
     Serve(Flags),
     Service(commands::service::Arguments),
     Status(commands::status::Arguments),

@@ -168,5 +168,5 @@ pub fn become_command(mut command: Command) -> Failure {
 fn cannot_start(command: &Command, error: &std::io::Error) -> Failure {
     let program = command.get_program().to_string_lossy();
     Failure::new(Exit::Unavailable, format!("cannot start `{program}`: {error}"))
-        .hint("is this runtime for this system? `runtime.json` names its target")
+        .hint("check that this runtime is for this system: `runtime.json` names its target")
 }

@@ -10,7 +10,7 @@ use speaches_format::system::System;
 
 /// What can be done about a runtime that is not whole.
 pub const DAMAGED: &str =
-    "the runtime is damaged; provision or unpack it again (`bin/speaches verify` says what is wrong)";
+    "the runtime is damaged; provision or unpack it again (`bin/speaches verify` shows the differences)";
 
 /// The key of the list of files.
 const FILES: &[u8] = b"\"files\":";

@@ -38,7 +38,7 @@ pub fn make(directory: &Path) -> Result<(), Failure> {
         return Err(refuse("it belongs to another user".to_owned()));
     }
     if metadata.permissions().mode() & 0o077 != 0 {
-        return Err(refuse("others may read or write it; `chmod 700` would keep them out".to_owned()));
+        return Err(refuse("other users can read or write it; `chmod 700` prevents that".to_owned()));
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-// The web page in Chromium, as somebody uses it who opens it for the first time: tabs and buttons, no field is changed.
+// The web page in Chromium, as a user sees it for the first time: tabs and buttons, without a change of any field.
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";

@@ -123,7 +123,7 @@ def main() -> None:
         one.send("transcription_session.update", session={"input_audio_format": "pcm16"})
         one.wait("error", "session.updated", "transcription_session.updated")
         one.hears()
-    with steps("unknown fields, null, and what is the default already"), session() as one:
+    with steps("unknown fields, null, and default values"), session() as one:
         fields = {"input_audio_transcription": {"enabled": True}, "input_audio_format": "pcm16", "instructions": None}
         one.update(**fields, foo=[1], modalities=["text"])
         assert not any(event["type"] == "error" for event in one.events), one.events
@@ -137,13 +137,13 @@ def main() -> None:
             one.send("session.update", session=wrong)
             assert one.error()
         one.hears()
-    with steps("sound that is none"), session() as one:
+    with steps("invalid audio"), session() as one:
         for audio in ("%%%", "AAA", 5, None):
             one.send("input_audio_buffer.append", audio=audio)
             assert one.error()
         one.send("input_audio_buffer.append", audio="")
         one.hears()
-    with steps("sound cut within samples"), session() as one:
+    with steps("audio cut inside samples"), session() as one:
         one.say(SPEECH + SILENCE, 4801)
         assert "fox" in one.wait(HEARD)["transcript"]
     with steps("a frame of bytes, no JSON, unknown types"), session() as one:
@@ -153,7 +153,7 @@ def main() -> None:
             one.connection.send(text)
             assert one.error()
         one.hears()
-    with steps("items and responses that are not there"), session() as one:
+    with steps("items and responses that do not exist"), session() as one:
         one.send("conversation.item.delete", item_id="none")
         assert "none" in one.error()
         one.send("conversation.item.truncate", item_id="none", content_index=0, audio_end_ms=0)

@@ -256,26 +256,26 @@ REPORTS = [
     ),
     Report(
         "SYSTRAN/faster-whisper#24",
-        "an mp3 that is cut in front",
+        "an mp3 whose start is missing",
         "without its first 1001 bytes",
         hears(_cut_in_front, "lazy dog", name="a.mp3"),
     ),
     Report("moonshine-ai/openai-whisper#47", "small uploads differ from large ones", "under, at and over 1 MB", _size),
     Report(
         "PyAV-Org/PyAV#689",
-        "a stream without a codec ends the process",
+        "a stream without a codec crashes the process",
         "an m4a whose codec has another name",
         answers(lambda kit: kit.listen(_renamed_codec(kit), "a.m4a"), 200, 415, 422),
     ),
     Report(
         "Comfy-Org/ComfyUI#14746",
-        "a second track without a decoder ends the process",
+        "a second track without a decoder crashes the process",
         "an mp4 of two tracks, one of them broken",
         hears(_broken_track, *FOX, name="two.mp4"),
     ),
     Report(
         "SubtitleEdit/subtitleedit#8097",
-        "always the first track",
+        "the server always takes the first track",
         "silence, and the sentence as the default track",
         hears(_default_track, *FOX, name="t.mkv"),
     ),
@@ -287,11 +287,11 @@ REPORTS = [
     ),
     Report(
         "ggml-org/whisper.cpp#3263",
-        "one speaker a side: one is heard",
+        "one speaker in each channel: only one is heard",
         "one left, one right",
         hears(_sides, "lazy dog", "window"),
     ),
-    Report("own", "stereo whose sides cancel each other", "the right side inverted", hears(_inverted, *FOX)),
+    Report("own", "stereo channels that cancel each other", "the right channel inverted", hears(_inverted, *FOX)),
     Report("SYSTRAN/faster-whisper#631", "more than two channels", "eight, with speech in one", hears(_eight, *FOX)),
     Report(
         "OpenShot/libopenshot#390", "a cover counts as video", "an mp3 with a png", hears(_cover, *FOX, name="c.mp3")
@@ -322,19 +322,19 @@ REPORTS = [
     ),
     Report(
         "ggml-org/whisper.cpp#2599",
-        "what Firefox records",
+        "a recording made by Firefox",
         "ogg as `recording.wav`",
         _as("r.ogg", "-c:a", "libopus", "r.ogg", heard="recording.wav"),
     ),
     Report(
         "YZarytskyi/react-voice-visualizer#7",
-        "what Safari records",
+        "a recording made by Safari",
         "a fragmented mp4, its times from 3 s on",
         _as("f.mp4", *_SAFARI, "-output_ts_offset", "3", "f.mp4"),
     ),
     Report(
         "openai/openai-python#2315",
-        "a file without an ending",
+        "a file without an extension",
         "`filename=upload`, `application/octet-stream`",
         answers(_part('filename="upload"', "application/octet-stream"), 200, having="fox"),
     ),
@@ -355,7 +355,7 @@ REPORTS = [
     ),
     Report(
         "ahmetoner/whisper-asr-webservice#91",
-        "a name of other letters",
+        "a name with non-ASCII letters",
         "`语音 ñ.wav`, `../../x.wav`, 300 letters",
         answers(_part('filename="语音 ñ.wav"'), 200, having="fox"),
     ),
@@ -407,6 +407,6 @@ REPORTS = [
         "wma, adts, amr, caf, aiff, au, mka, ts, avi, and others",
         _containers,
     ),
-    Report("own", "heads of wavs that cannot be", "13 of them", _odd_wavs),
+    Report("own", "impossible wav headers", "13 of them", _odd_wavs),
     Report("own", "files that name other files", "m3u8, ffconcat, sdp, dash, svg: nothing else is opened", _playlists),
 ]

@@ -159,33 +159,41 @@ REPORTS = [
     Report("thewh1teagle/kokoro-onnx#155", "speed is a whole number", "the same: lengths follow the speed", _speed),
     Report(
         "lucasjinreal/Kokoros#72",
-        "a foreign sound in front",
+        "an extra sound before the text",
         "`My name is Louis.`: heard from its first word",
         _start("My name is Louis.", 1.0),
     ),
     Report(
         "remsky/Kokoro-FastAPI#238",
-        "`stream` in the body is an error",
+        "`stream` in the body gives an error",
         '`"stream": false`',
         answers(speech({"stream": False}), 200),
     ),
     Report("remsky/Kokoro-FastAPI#447", "opus loses the end", "six formats, decoded and measured beside pcm", _formats),
     Report(
-        "speaches-ai/speaches#465", "flac has a broken head", "the same: ffmpeg decodes each without an error", _formats
+        "speaches-ai/speaches#465",
+        "flac has a broken header",
+        "the same: ffmpeg decodes each without an error",
+        _formats,
     ),
     Report("livekit/agents#1850", "an mp3 cannot be decoded to its end", "the same", _formats),
     Report(
-        "mudler/LocalAI#2732", "one format is sent whatever is asked for", "the same: first bytes of each", _formats
+        "mudler/LocalAI#2732", "every requested format gives the same format", "the same: first bytes of each", _formats
     ),
-    Report("lucasjinreal/Kokoros#63", "the default is no mp3", "no `response_format`", _default_format),
+    Report("lucasjinreal/Kokoros#63", "the default format is not mp3", "no `response_format`", _default_format),
     Report(
         "stdapi-ai/stdapi.ai#76",
         "PCM at the voice's own rate",
-        'Piper with `"sample_rate": 24000`; without, as upstream, it has its own rate, which the head of a wav says',
+        'Piper with `"sample_rate": 24000`; without it, at the rate of the voice, which the wav header states',
         _rate,
     ),
-    Report("pipecat-ai/pipecat#2045", "clients take the rate for granted", "the same", _rate),
-    Report("speaches-ai/speaches#665", "a streamed wav is no input", "the service's own wav, transcribed", _own_wav),
+    Report("pipecat-ai/pipecat#2045", "clients assume a fixed rate", "the same", _rate),
+    Report(
+        "speaches-ai/speaches#665",
+        "a streamed wav is not accepted as input",
+        "the service's own wav, transcribed",
+        _own_wav,
+    ),
     Report(
         "speaches-ai/speaches#648",
         "voices of other models are offered or accepted",
@@ -199,10 +207,10 @@ REPORTS = [
         _sse(weights.SPEECH),
     ),
     Report("sfortis/openai_tts#73", "type and body of an answer differ", "`sse` with `tts-1`", _sse("tts-1")),
-    Report("travisvn/openai-edge-tts#34", "`sse` has only an error", "the same", _sse("tts-1")),
+    Report("travisvn/openai-edge-tts#34", "`sse` gives only an error", "the same", _sse("tts-1")),
     Report(
         "OHF-Voice/piper1-gpl#277",
-        "other methods have a page as answer",
+        "other methods are answered with a web page",
         "GET, HEAD and PUT, and addresses that do not exist",
         _methods,
     ),

@@ -215,13 +215,13 @@ REPORTS = [
     ),
     Report(
         "bootphon/phonemizer#162",
-        "texts of requests at once are mixed, or end in an error",
-        "4 texts at once, 3 rounds, beside their lengths alone",
+        "simultaneous requests mix their texts, or fail",
+        "4 simultaneous texts in 3 rounds; lengths compared with single requests",
         _at_once,
     ),
     Report(
         "bootphon/phonemizer#66",
-        "the end of a text after another language is thrown away",
+        "the text after a passage in another language is lost",
         "300 letters of Korean, then `and this is the end of the sentence.` by `af_bella`",
         says("안녕하세요 " * 50 + "and this is the end of the sentence.", "end of the sentence", language="en"),
     ),
@@ -236,13 +236,13 @@ REPORTS = [
     ),
     Report(
         "k2-fsa/sherpa-onnx#1981",
-        "an accent that stands for an apostrophe is read",
+        "an accent in place of an apostrophe is read aloud",
         "``I won`t, and she´ll see.``",
         _same_length("I won`t, and she´ll see.", "I won't, and she'll see."),
     ),
     Report(
         "hexgrad/kokoro#36",
-        "tags of SSML are read",
+        "SSML tags are read aloud",
         '`<speak>Hello <break time="500ms"/> world <emphasis>now</emphasis></speak>`',
         says(
             '<speak>Hello <break time="500ms"/> world <emphasis>now</emphasis></speak>',
@@ -254,7 +254,7 @@ REPORTS = [
     ),
     Report(
         "shigeyukey/my_addons#232",
-        "tags and entities of HTML are read",
+        "HTML tags and entities are read aloud",
         "`issue of:<ul><li><b>Bonds</b> or&nbsp;shares</li><br></ul> is &lt;not&gt; &amp; done` by Piper",
         says(
             "issue of:<ul><li><b>Bonds</b> or&nbsp;shares</li><br></ul> is done &amp; over",
@@ -273,13 +273,13 @@ REPORTS = [
     ),
     Report(
         "remsky/Kokoro-FastAPI#355",
-        "a pause tag in front is an error",
+        "a pause tag at the start gives an error",
         "`[pause:1s] Hello.`, `[pause:1s]`",
         _no_error(("[pause:1s] Hello.", "[pause:1s]")),
     ),
     Report(
         "remsky/Kokoro-FastAPI#369",
-        "pause tags are read",
+        "pause tags are read aloud",
         "`One. [pause=2] Two. [pause:1s] Three.`",
         says(
             "One house. [pause=2] Two houses. [pause:1s] Three houses.",
@@ -305,7 +305,7 @@ REPORTS = [
     ),
     Report(
         "remsky/Kokoro-FastAPI#368",
-        "ranges with units are torn",
+        "ranges with units are split",
         "`Keep it at 40–60°C, see pages 3-7.`",
         says(
             "Keep it at 40–60°C, see pages 3-7.",
@@ -346,7 +346,7 @@ REPORTS = [
     ),
     Report(
         "speaches-ai/speaches#391",
-        "emoji and signs are read by halves",
+        "emoji and signs are read only in part",
         "`Done ✅👩🏽‍💻 1️⃣ ❤️ → next ☐ step`",
         says("Done ✅👩🏽‍💻 ❤️ → next ☐ step", "done", "next", "step", never=("skin", "tone", "box", "check", "heart")),
     ),
@@ -382,7 +382,7 @@ REPORTS = [
     ),
     Report(
         "rhasspy/piper#124",
-        "a sound that the voice lacks ends the process",
+        "a phoneme that the voice lacks crashes the process",
         "`buttons, mutton, tighten, lighten` by Piper",
         _no_error(("buttons, mutton, tighten, lighten, heighten",), PIPER),
     ),
@@ -427,13 +427,13 @@ REPORTS = [
     ),
     Report(
         "travisvn/openai-edge-tts#7",
-        "pieces that a client splits off are errors",
+        "pieces that a client splits off give errors",
         "the same by Kokoro",
         _silent_or_refused(_SYMBOLS, weights.SPEECH),
     ),
     Report(
         "OHF-Voice/wyoming-piper#20",
-        "a short time gives no sound",
+        "a short clock time gives no sound",
         "`6:31 PM` by Piper",
         says("6:31 PM", "6 31|631|6 31pm|six thirty", model=PIPER),
     ),
@@ -462,7 +462,7 @@ REPORTS = [
     ),
     Report(
         "espeak-ng/espeak-ng#1208",
-        "signs that only lengthen or turn the script change the word",
+        "signs that only lengthen letters or set the direction change the word",
         "`تــــــارـــــیخ` with U+0640 and U+200F",
         _no_error(("تــــــارـــــیخ\u200f",)),
     ),
@@ -486,13 +486,13 @@ REPORTS = [
     ),
     Report(
         "vllm-project/vllm-omni#3649",
-        "empty fields have other statuses than wrong ones",
+        "empty fields give another status than wrong fields",
         '`"input": ""`, `"voice": ""`',
         answers(speech({"input": ""}), 422),
     ),
     Report(
         "vllm-project/vllm-omni#3649",
-        "an empty voice is an error of the server",
+        "an empty voice gives a server error",
         '`"voice": ""`',
         answers(speech({"voice": ""}), 422, 200),
     ),
@@ -508,6 +508,6 @@ REPORTS = [
         "300 equal letters, 200 digits, a word of 600 letters, 200 combining marks",
         _no_error(("a" * 300, "1" * 200, "abcdefghij" * 60, "a" + "\u0301" * 200)),
     ),
-    Report("own", "bodies that are no request", f"{len(_BAD_JSON)} bodies of broken JSON", _bad_json),
+    Report("own", "bodies that are not requests", f"{len(_BAD_JSON)} bodies of broken JSON", _bad_json),
     Report("own", "fields of wrong types and values", f"{len(_BAD_FIELDS)} bodies", _bad_fields),
 ]

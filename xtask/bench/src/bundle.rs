@@ -24,10 +24,10 @@ const LIMIT: f64 = 1.1;
 pub struct Arguments {
     /// The directory of the runtime
     runtime: Utf8PathBuf,
-    /// How much is compressed
+    /// Compression level
     #[arg(long, value_name = "N", default_value_t = 9)]
     level: u32,
-    /// How often each one runs
+    /// Number of rounds
     #[arg(long, value_name = "N", default_value_t = 5)]
     rounds: usize,
 }
@@ -58,7 +58,11 @@ pub fn run(arguments: &Arguments, manifests: &Utf8Path) -> Result<Report> {
     compare_times(&mut report, "pack a runtime", Some(LIMIT), &contestants);
     let (plain, packed) = sizes.get();
     let other = human_size(theirs.metadata()?.len());
-    report.notes.push(format!("{} become {}, with tar and zstd {other}", human_size(plain), human_size(packed)));
+    report.notes.push(format!(
+        "size: {} unpacked, {} packed, {other} with tar and zstd",
+        human_size(plain),
+        human_size(packed)
+    ));
     report.notes.extend(peak_memory().map(|peak| format!("peak memory of this tool: {}", human_size(peak))));
     Ok(report)
 }
@@ -78,7 +82,7 @@ fn tar_and_zstd(runtime: &Utf8Path, to: &Utf8Path, level: u32) -> Result<()> {
         .context("cannot run `zstd`")?;
     let tar = tar.wait()?;
     if !tar.success() || !zstd.success() {
-        bail!(Failure::new(Exit::Unavailable, format!("tar ended with {tar}, zstd with {zstd}")));
+        bail!(Failure::new(Exit::Unavailable, format!("packing failed: tar ended with {tar}, zstd with {zstd}")));
     }
     Ok(())
 }

@@ -75,7 +75,7 @@ impl Client {
         let answer = self.send_audio(audio)?;
         let (status, text) = (answer.status(), answer.text()?);
         if !status.is_success() {
-            bail!(Failure::new(Exit::Unavailable, format!("a transcription is answered with {status}: {text}")));
+            bail!(Failure::new(Exit::Unavailable, format!("the transcription failed with status {status}: {text}")));
         }
         let answer: Value = serde_json::from_str(&text)?;
         Ok(answer["text"].as_str().context("the transcription has no text")?.to_owned())

@@ -37,7 +37,7 @@ pub fn timed(work: impl FnOnce() -> Result<()>) -> Result<[f64; 1]> {
 
 /// Runs every contestant once, and counts nothing.
 pub fn warm_up<const N: usize>(contestants: &mut [Contestant<'_, N>]) -> Result<()> {
-    eprintln!("one round of everything, to warm up");
+    eprintln!("one round of each, to warm up");
     contestants.iter_mut().try_for_each(|contestant| (contestant.run)().map(drop))
 }
 

@@ -31,7 +31,7 @@ pub struct Arguments {
     /// The size of the large file, in MiB
     #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u64).range(1..=4000))]
     large_mib: u64,
-    /// How often each one runs
+    /// Number of rounds
     #[arg(long, value_name = "N", default_value_t = 5)]
     rounds: usize,
     /// An interpreter with pip [default: the first one on PATH]
@@ -67,7 +67,7 @@ pub fn run(arguments: &Arguments, manifests: &Utf8Path) -> Result<Report> {
     let peers = peers(arguments, &store, manifests, &mut report)?;
     let files = places.path().join("files");
     fs_err::create_dir(&files)?;
-    eprintln!("making the files");
+    eprintln!("creating the files");
     let large = vec![Wheel::make(&files, "bench_large", arguments.large_mib << 20)?];
     let size = |number: u32| SIZES.0 * (SIZES.1 / SIZES.0).powf(f64::from(number) / f64::from(SMALL - 1));
     let small = (0..SMALL).map(|number| Wheel::make(&files, &format!("bench_{number:03}"), size(number) as u64));
@@ -163,8 +163,8 @@ fn peers(arguments: &Arguments, store: &Store, manifests: &Utf8Path, report: &mu
             };
             peers.push(("pip download".to_owned(), Box::new(download)));
         }
-        None if arguments.without_pip => report.lacks("pip", "`--without-pip` leaves it out"),
-        None => report.lacks("pip", "no Python was found that has it; `--python-from` can name one"),
+        None if arguments.without_pip => report.lacks("pip", "`--without-pip` excludes it"),
+        None => report.lacks("pip", "found no Python with pip; name one with `--python-from`"),
     }
     Ok(peers)
 }

@@ -34,7 +34,7 @@ const ALONE: usize = 5;
 /// How many answers are being read when the service is told to stop.
 const READERS: usize = 2;
 
-/// Use a runtime with many clients at once, some of them rude, and then stop it
+/// Put a runtime under load with many clients, some misbehaving, then stop it
 #[derive(Args)]
 pub struct Arguments {
     /// The directory of the runtime, with models
@@ -42,10 +42,10 @@ pub struct Arguments {
     /// The bundled model that transcribes [default: the first one]
     #[arg(long, value_name = "ID")]
     stt_model: Option<String>,
-    /// How many clients speak a paragraph, how many one word, and how many transcribe a minute
+    /// Clients for each task: paragraph, word, transcription
     #[arg(long, value_name = "N", default_value_t = 4)]
     clients: usize,
-    /// For how long they ask again
+    /// Duration of the load in seconds
     #[arg(long, value_name = "N", default_value_t = 180)]
     seconds: u64,
 }
@@ -97,7 +97,7 @@ fn measure(arguments: &Arguments, head: &Head, service: &mut Service) -> Result<
         }
         let result = (0..arguments.seconds).try_for_each(|_| {
             std::thread::sleep(Duration::from_secs(1));
-            memory.push(resident(service.pid()).context("the service is gone")?);
+            memory.push(resident(service.pid()).context("the service has ended")?);
             Ok(())
         });
         over.store(true, Ordering::Relaxed);
@@ -114,8 +114,8 @@ fn measure(arguments: &Arguments, head: &Head, service: &mut Service) -> Result<
     let mut report = Report::new("under load");
     let (each, seconds) = (arguments.clients, arguments.seconds);
     report.notes.push(format!(
-        "{each} clients with a paragraph, {each} with one word, {each} with a minute of speech; answers in {seconds} s and \
-         until the last: {counts}; none was wrong"
+        "{each} clients with a paragraph, {each} with one word, {each} with a minute of speech; answers to all requests of \
+         {seconds} s: {counts}; none was wrong"
     ));
     let beside = |name: &str, limit, samples| Some(Peer { name: name.to_owned(), limit: Some(limit), samples });
     let words = of(Act::Word);
@@ -127,13 +127,13 @@ fn measure(arguments: &Arguments, head: &Head, service: &mut Service) -> Result<
     report.add("/health, the longest", Unit::Seconds, longest, beside("a second", 1.0, vec![HEALTHY]));
     let (first, later) = memory.split_at(memory.len().min(FIRST));
     if later.is_empty() {
-        report.lacks("growth of memory", &format!("it took no longer than the first {FIRST} s"));
+        report.lacks("growth of memory", &format!("the run was shorter than {FIRST} s"));
     } else {
         let minute = beside("the most in the first minute", GROWTH, vec![most(first)]);
         report.add("most memory after the first minute", Unit::Bytes, vec![most(later)], minute);
     }
     stop_while_reading(&target.client, service)?;
-    report.notes.push(format!("stopped; all of {READERS} answers that were being read are complete"));
+    report.notes.push(format!("after the stop: all {READERS} answers in progress were complete"));
     Ok(report)
 }
 
@@ -161,7 +161,10 @@ fn stop_while_reading(client: &Client, service: &mut Service) -> Result<()> {
         for reader in readers {
             let spoken = reader.join().map_err(|_| anyhow!("a reader ended early"))??;
             if spoken.len() != complete {
-                bail!(Failure::new(Exit::Data, format!("an answer has {} of {complete} bytes", spoken.len())));
+                bail!(Failure::new(
+                    Exit::Data,
+                    format!("an answer is incomplete: {} of {complete} bytes", spoken.len())
+                ));
             }
         }
         Ok(())
@@ -181,7 +184,7 @@ impl Target {
         let client = Client::new(base, head, stt_model)?;
         let minute = clip(&client.speak(&format!("{PARAGRAPH} {MORE}"), "pcm")?, 60);
         let heard = client.transcribe(&minute)?;
-        expect(!heard.is_empty(), "nothing is heard of a minute of speech")?;
+        expect(!heard.is_empty(), "the transcription of a minute of speech is empty")?;
         Ok(Self { client, address: base.trim_start_matches("http://").to_owned(), minute, heard })
     }
 

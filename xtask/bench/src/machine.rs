@@ -25,7 +25,7 @@ impl Machine {
     pub fn here() -> Result<Self> {
         let memory = MemoryRefreshKind::nothing().with_ram();
         let asked = RefreshKind::nothing().with_cpu(CpuRefreshKind::nothing()).with_memory(memory);
-        let system = System::new_with_specifics(asked).context("the system tells nothing about this machine")?;
+        let system = System::new_with_specifics(asked).context("cannot read the properties of this machine")?;
         let brand = system.cpus().first().map(|cpu| cpu.brand().trim().to_owned());
         Ok(Self {
             processor: brand.filter(|brand| !brand.is_empty()).unwrap_or_else(|| "unknown processor".to_owned()),

@@ -26,13 +26,13 @@ use anyhow::Result;
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::{Parser, Subcommand};
 
-/// Measure this tool and a runtime beside others that do the same
+/// Compare this tool and a runtime with other programs
 #[derive(Parser)]
 #[command(name = "cargo xtask bench", bin_name = "cargo xtask bench", disable_version_flag = true)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
-    /// Write every round of everybody and the machine into this file as well
+    /// Also write all measurements and the machine to this file
     #[arg(long, global = true, value_name = "FILE")]
     json: Option<Utf8PathBuf>,
     /// Use other pins than those in manifests/

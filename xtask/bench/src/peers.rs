@@ -95,7 +95,7 @@ impl Servers {
     pub fn report(&self) -> Report {
         let mut report = Report::new(Who::Ours.name());
         let Some(upstream) = &self.upstream else {
-            report.lacks(Who::Upstream.name(), "`--upstream-python` and `--upstream-source` say where it is");
+            report.lacks(Who::Upstream.name(), "`--upstream-python` and `--upstream-source` are not set");
             return report;
         };
         let ask = |command: &mut Command| {
@@ -217,7 +217,7 @@ impl Running {
             if let Some(status) = self.child.try_wait()? {
                 bail!(
                     Failure::new(Exit::Unavailable, format!("{name} ended with {status} before it answered"))
-                        .hint("start it by hand to see why")
+                        .hint("start it by hand to see the reason")
                 );
             }
             if self.begun.elapsed() > PATIENCE {

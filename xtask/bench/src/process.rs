@@ -19,7 +19,7 @@ pub fn run(who: &str, command: &mut Command, input: &[u8]) -> Result<String> {
 /// The version of a program, asked as most of them are asked.
 pub fn version(name: &str) -> Result<String> {
     version_of(Command::new(name).arg("--version")).ok_or_else(|| {
-        Failure::new(Exit::Unavailable, format!("there is no {name} on PATH to compare this tool with"))
+        Failure::new(Exit::Unavailable, format!("cannot compare this tool with {name}: it is not on PATH"))
             .hint(format!("install {name}"))
             .into()
     })
@@ -57,16 +57,16 @@ pub fn peak_memory() -> Option<u64> {
 /// How much memory a process has, in bytes.
 pub fn resident(pid: u32) -> Result<f64> {
     let pid = Pid::from_u32(pid);
-    let mut system = System::new().context("this system does not tell about processes")?;
+    let mut system = System::new().context("cannot read the processes of this system")?;
     let memory = ProcessRefreshKind::nothing().with_memory();
     system.refresh_processes_specifics(ProcessesToUpdate::Some(&[pid]), false, memory);
-    Ok(system.process(pid).with_context(|| format!("there is no process {pid} any more"))?.memory() as f64)
+    Ok(system.process(pid).with_context(|| format!("process {pid} has ended"))?.memory() as f64)
 }
 
 /// Processor time of a process, its threads and its ended children, in seconds.
 pub fn processor_time(pid: u32) -> Result<f64> {
     if !cfg!(target_os = "linux") {
-        bail!(Failure::new(Exit::Unavailable, "processor time is read from /proc, which only Linux has"));
+        bail!(Failure::new(Exit::Unavailable, "cannot measure processor time: it needs /proc, which only Linux has"));
     }
     let text = fs_err::read_to_string(format!("/proc/{pid}/stat"))?;
     // The name in parentheses may contain spaces. After it the state is field 3, so these are fields 14 to 17.

@@ -36,10 +36,10 @@ pub struct Arguments {
     /// The ffmpeg that upstream starts for each request; by default that of PATH
     #[arg(long, value_name = "PATH")]
     ffmpeg: Option<Utf8PathBuf>,
-    /// How often each one speaks the sentence in each format
+    /// Number of rounds for the sentence, in each format
     #[arg(long, value_name = "N", default_value_t = 3)]
     rounds: usize,
-    /// How often each one speaks the paragraph
+    /// Number of rounds for the paragraph
     #[arg(long, value_name = "N", default_value_t = 3)]
     paragraph_rounds: usize,
 }
@@ -130,7 +130,7 @@ fn find_ffmpeg(named: Option<&Utf8Path>) -> Result<Utf8PathBuf> {
         .filter_map(|directory| Utf8PathBuf::try_from(directory.join("ffmpeg")).ok())
         .find(|program| program.is_file())
         .ok_or_else(|| {
-            Failure::new(Exit::Unavailable, "upstream needs ffmpeg, and there is none on PATH")
+            Failure::new(Exit::Unavailable, "upstream needs ffmpeg, which is not on PATH")
                 .hint("name one with `--ffmpeg`")
                 .into()
         })

@@ -22,7 +22,7 @@ const SOUND: u32 = 5;
 pub struct Arguments {
     #[command(flatten)]
     places: Places,
-    /// How often each one starts
+    /// Number of rounds
     #[arg(long, value_name = "N", default_value_t = 5)]
     rounds: usize,
 }

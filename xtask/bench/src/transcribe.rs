@@ -34,7 +34,7 @@ pub struct Arguments {
     /// How many threads each of them uses
     #[arg(long, value_name = "N", default_value_t = default_threads())]
     threads: usize,
-    /// How often each length is transcribed
+    /// Number of rounds for each length
     #[arg(long, value_name = "N", default_value_t = 5)]
     rounds: usize,
 }
@@ -161,10 +161,13 @@ fn device(service: &Service) -> Result<String> {
             Some(Ok(device)) => return Ok(device.split(", loaded").next().unwrap_or(device).to_owned()),
             Some(Err(what)) => bail!(
                 Failure::new(Exit::Unavailable, format!("whisper.cpp is not used: {what}"))
-                    .hint("docs/transcription.md says what it needs")
+                    .hint("docs/transcription.md lists its requirements")
             ),
             None if begun.elapsed() > Duration::from_secs(5) => {
-                bail!(Failure::new(Exit::Unavailable, format!("the service does not say what it uses:\n{log}")));
+                bail!(Failure::new(
+                    Exit::Unavailable,
+                    format!("the log of the service does not name the backend for transcription:\n{log}")
+                ));
             }
             None => std::thread::sleep(Duration::from_millis(50)),
         }

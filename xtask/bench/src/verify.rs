@@ -29,7 +29,7 @@ const SMALL: (u64, usize) = (1 << 20, 1024);
 pub struct Arguments {
     /// The directory of the runtime
     runtime: Utf8PathBuf,
-    /// How often each one runs
+    /// Number of rounds
     #[arg(long, value_name = "N", default_value_t = 5)]
     rounds: usize,
 }
@@ -46,7 +46,7 @@ pub fn run(arguments: &Arguments) -> Result<Report> {
     if target != triple() {
         bail!(
             Failure::new(Exit::Config, format!("`{runtime}` is for {target}, so its launcher cannot run here"))
-                .hint("measure a runtime of this machine")
+                .hint("measure a runtime for this machine")
         );
     }
     let places = Places::new(&Store::locate()?)?;

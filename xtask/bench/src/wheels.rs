@@ -30,7 +30,7 @@ pub struct Arguments {
     /// Leave out optional parts: diarization, ui
     #[arg(long, value_name = "PART,…", value_delimiter = ',', default_value = "diarization")]
     without: Vec<String>,
-    /// How often each one runs
+    /// Number of rounds
     #[arg(long, value_name = "N", default_value_t = 5)]
     rounds: usize,
     /// Leave out pip, which takes most of the time
@@ -134,7 +134,7 @@ pub fn run(arguments: &Arguments, manifests: &Utf8Path) -> Result<Report> {
     };
     report.versions.extend(version_of(uv.command().arg("--version")).map(|version| ("uv".to_owned(), version)));
     if arguments.without_pip {
-        report.lacks("pip", "`--without-pip` leaves it out");
+        report.lacks("pip", "`--without-pip` excludes it");
     } else {
         report.versions.extend(pip_version(python.executable()).map(|version| ("pip".to_owned(), version)));
     }
@@ -163,8 +163,11 @@ fn python(arguments: &Arguments, locks: &Utf8Path, target: &Target) -> Result<In
         pythons(&["3.12", "3.10"]).into_iter().filter_map(|path| Interpreter::inspect(&path).ok()).find(has_lock);
     let Some(found) = found else {
         bail!(
-            Failure::new(Exit::Unavailable, "pip and uv need a CPython of this machine that there is a lock for")
-                .hint("name one with `--python-from`")
+            Failure::new(
+                Exit::Unavailable,
+                "no CPython on this machine has a minor version with a lock, and pip and uv need one"
+            )
+            .hint("name one with `--python-from`")
         );
     };
     Ok(found)

@@ -85,7 +85,7 @@ fn a_runtime_is_verified_beside_sha256sum_and_started_without_upstream() {
 
     let mut alone = bench(&["verify", runtime.as_str()]);
     let (_, reported) = run(alone.env("PATH", "/var/empty"), 69);
-    assert!(reported.contains("there is no sha256sum on PATH to compare this tool with"), "{reported}");
+    assert!(reported.contains("cannot compare this tool with sha256sum: it is not on PATH"), "{reported}");
     assert!(reported.contains("hint: install sha256sum"), "{reported}");
 }
 

@@ -70,7 +70,7 @@ fn rewriting_twice_changes_nothing_more() {
 }
 
 #[test]
-fn what_needs_no_change_is_left_alone() {
+fn code_that_needs_no_change_is_kept() {
     for target in TARGETS {
         for (name, source) in fixtures("unchanged") {
             let outcome = downlevel(&name, &source, target).unwrap_or_else(|refusals| panic!("{refusals}"));
@@ -81,7 +81,7 @@ fn what_needs_no_change_is_left_alone() {
 
 /// The head of a refused fixture lists line and construct of every refusal: `# 5 except*`.
 #[test]
-fn what_cannot_be_rewritten_is_refused_with_line_and_construct() {
+fn impossible_constructs_are_refused_with_line_and_construct() {
     for (name, source) in fixtures("refused") {
         let expected: Vec<_> = source.lines().map_while(|line| line.strip_prefix("# ")).map(str::to_owned).collect();
         let refusals = downlevel(&name, &source, Target::PYTHON_3_10).expect_err(&name);
@@ -99,7 +99,7 @@ fn what_cannot_be_rewritten_is_refused_with_line_and_construct() {
 
 /// The head of a noted fixture lists line and code of every note, as that of a refused one does.
 #[test]
-fn what_depends_on_types_is_noted_with_line_and_code() {
+fn constructs_that_depend_on_types_are_noted_with_line_and_code() {
     for (name, source) in fixtures("noted") {
         let expected: Vec<_> = source.lines().map_while(|line| line.strip_prefix("# ")).map(str::to_owned).collect();
         let outcome = downlevel(&name, &source, Target::PYTHON_3_10).unwrap_or_else(|refusals| panic!("{refusals}"));

@@ -42,8 +42,8 @@ fn io_kind(error: &anyhow::Error) -> Option<io::ErrorKind> {
 fn io_hint(error: &anyhow::Error) -> Option<String> {
     let hint = match io_kind(error)? {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            "the disk is full; free some space, or put the store elsewhere with `SPEACHES_STORE` and the \
-             runtime elsewhere with `--out`. What was fetched so far is kept"
+            "the disk is full; free some space, or put the store elsewhere with `SPEACHES_STORE` and the runtime \
+             elsewhere with `--out`. Downloads are kept"
         }
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
             "choose a place you can write to with `--out` for the runtime or `SPEACHES_STORE` for the store"

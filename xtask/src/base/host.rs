@@ -44,7 +44,7 @@ pub fn cache_directory() -> Result<Utf8PathBuf> {
     match variable("HOME").or_else(|| variable("USERPROFILE")) {
         Some(home) => Ok(Utf8Path::new(&home).join(".cache")),
         None => bail!(
-            Failure::new(Exit::Config, "there is no place for the store: `HOME` is not set")
+            Failure::new(Exit::Config, "cannot locate the store: `HOME` is not set")
                 .hint("set `SPEACHES_STORE` to a directory")
         ),
     }

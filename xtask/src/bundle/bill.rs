@@ -101,8 +101,7 @@ fn entry(runtime: &Runtime<'_>, component: &Component<'_>, reference: &str, insi
         }
         kind => {
             if kind == Kind::Python && runtime.description.head.python.harvested {
-                properties
-                    .push(property("links", "libraries of the machine that it was copied from, which are unknown"));
+                properties.push(property("links", "unknown libraries of the machine that it was copied from"));
             }
             properties.push(property("content-sha256", &input.sha256));
         }

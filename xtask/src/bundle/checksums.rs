@@ -30,9 +30,10 @@ impl Checksums {
             let parsed = line.split_once("  ").and_then(|(digest, name)| Some((name, digest.parse().ok()?)));
             let Some((name, digest)) = parsed.filter(|(name, _)| !name.is_empty()) else {
                 bail!(
-                    Failure::new(Exit::Data, format!("line {} of `{path}` is no checksum: `{line}`", number + 1)).hint(
-                        "each line is a sha256, two spaces and the name of a file; fix the line or remove the file"
-                    )
+                    Failure::new(Exit::Data, format!("line {} of `{path}` is not a checksum: `{line}`", number + 1))
+                        .hint(
+                            "each line is a sha256, two spaces and the name of a file; fix the line or remove the file"
+                        )
                 );
             };
             checksums.0.insert(name.to_owned(), digest);

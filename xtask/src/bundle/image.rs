@@ -136,7 +136,7 @@ pub fn architecture(target: &str) -> Result<&'static str> {
 
 fn layer(runtime: &Runtime<'_>, file: &Utf8Path, level: u32, progress: &dyn Progress) -> Result<Layer> {
     if !(1..=9).contains(&level) {
-        bail!(Failure::new(Exit::Usage, format!("the levels of oci are 1 to 9, and not {level}")));
+        bail!(Failure::new(Exit::Usage, format!("the levels of oci are 1 to 9, not {level}")));
     }
     let total = runtime.description.files.iter().map(|file| file.size).sum();
     let bar = progress.bytes("Packing", "the layer of the image", Some(total));

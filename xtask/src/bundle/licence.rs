@@ -11,7 +11,7 @@ use crate::pins::manifest::shared;
 /// The name of the manifest.
 pub const MANIFEST: &str = "licenses.toml";
 /// What can be done about a component without a text.
-pub const FIND_OUT: &str = "find out what their licence is, and state it with the reason in `manifests/licenses.toml`";
+pub const FIND_OUT: &str = "find their license, and add it with the reason to `manifests/licenses.toml`";
 /// Components without a licence file, with the reason why they may be.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -38,7 +38,10 @@ impl Exceptions {
             toml::from_str(&fs_err::read_to_string(&path)?).with_context(|| format!("`{path}` is malformed"))?;
         for exception in &exceptions.without {
             spdx::Expression::parse(&exception.license).map_err(|error| {
-                Failure::new(Exit::Data, format!("`{path}`: the licence of {} is none: {error}", exception.component))
+                Failure::new(
+                    Exit::Data,
+                    format!("`{path}`: the license of {} is invalid: {error}", exception.component),
+                )
             })?;
             if exception.reason.trim().is_empty() {
                 bail!(Failure::new(Exit::Data, format!("`{path}`: {} has no reason", exception.component)));
@@ -74,7 +77,7 @@ impl Exceptions {
                 Failure::new(
                     Exit::Data,
                     format!(
-                        "these have no licence file in `licenses/`, so that they must not be passed on:{}",
+                        "these have no license file in `licenses/`, so they must not be distributed:{}",
                         missing.concat()
                     )
                 )

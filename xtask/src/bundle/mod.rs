@@ -139,7 +139,7 @@ impl Runtime<'_> {
         let (usual, highest) = format.levels();
         let level = level.unwrap_or(usual);
         if level == 0 || level > highest {
-            bail!(Failure::new(Exit::Usage, format!("the levels of {format} are 1 to {highest}, and not {level}")));
+            bail!(Failure::new(Exit::Usage, format!("the levels of {format} are 1 to {highest}, not {level}")));
         }
         let total = self.description.files.iter().map(|file| file.size).sum();
         let bar = progress.bytes("Packing", top, Some(total));
@@ -210,7 +210,7 @@ pub fn make(request: &Request<'_>, progress: &dyn Progress, manifests: &Utf8Path
     if directory.starts_with(&root) {
         bail!(Failure::new(
             Exit::Usage,
-            format!("`{directory}` is inside the runtime, which would then have more in it")
+            format!("`{directory}` is inside the runtime, so the bundle would change the runtime")
         ));
     }
     let format = request.format.unwrap_or_else(|| Format::of(&description.head.target));

@@ -246,7 +246,7 @@ pub fn different(runtime: &Utf8Path, how: &str, path: &str) -> Failure {
         Exit::Data,
         format!("`{runtime}` was modified after it was made, and is not packed:\n    {how}: {path}"),
     )
-    .hint("make it again with `cargo xtask provision`; its store has all that is needed")
+    .hint("make it again with `cargo xtask provision`; the store has all of its inputs")
 }
 
 /// Compressing piece by piece, into new bytes each time.

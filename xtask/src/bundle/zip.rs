@@ -29,7 +29,7 @@ pub fn write<W: Write>(runtime: &Runtime<'_>, top: &str, output: W, level: u32, 
         bail!(
             Failure::new(
                 Exit::Config,
-                format!("`{}` is a symbolic link, which a zip for Windows cannot have", link.path)
+                format!("`{}` is a symbolic link, which a zip for Windows cannot contain", link.path)
             )
             .hint("pack this runtime as `--format tar.zst`")
         );

@@ -12,7 +12,7 @@ use crate::base::failure::{Exit, Failure};
 use crate::base::host;
 use crate::report;
 
-/// Measure this tool and a runtime beside others that do the same
+/// Compare this tool and a runtime with other programs
 #[derive(Args, Debug)]
 // Its help is that of the program.
 #[command(disable_help_flag = true)]

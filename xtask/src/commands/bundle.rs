@@ -25,7 +25,7 @@ pub struct Arguments {
     /// For oci: the image that the runtime is put on, an OCI image layout as a directory or .tar
     #[arg(long, value_name = "LAYOUT")]
     base: Option<Utf8PathBuf>,
-    /// How much it is compressed: 1 to 19 for tar.zst, 1 to 9 for the others [default: 9, or 6]
+    /// Compression level: 1 to 19 for tar.zst, 1 to 9 for the others [default: 9, or 6]
     #[arg(long, value_name = "N")]
     level: Option<u32>,
 }
@@ -59,7 +59,7 @@ pub fn run(arguments: &Arguments, manifests: &Utf8Path) -> Result<()> {
     if is_image != arguments.base.is_some() {
         bail!(
             Failure::new(Exit::Usage, "`--format oci` and `--base LAYOUT` go together")
-                .hint("the base has what the runtime takes from its system: glibc and little else")
+                .hint("the base provides the system libraries of the runtime: glibc and little else")
         );
     }
     let request = Request {
@@ -77,8 +77,9 @@ pub fn run(arguments: &Arguments, manifests: &Utf8Path) -> Result<()> {
     report::command("Verify", &super::typed(&["cargo", "xtask", "verify", path.as_str()]));
     if made.copied_python {
         report::say(
-            "note: its CPython was copied from the machine that made it, and needs libraries of that system wherever it runs, \
-             also from the base of an image; what is to be passed on is better made without `--python-from INTERPRETER`",
+            "note: its CPython was copied from the machine that made it, so it needs the libraries of that system \
+             wherever it runs, and in the base of an image; to distribute a runtime, make it without `--python-from \
+             INTERPRETER`",
         );
     }
     super::print(made.path.as_str())?;

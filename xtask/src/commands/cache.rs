@@ -13,7 +13,7 @@ use crate::inputs::wheel::tree;
 use crate::report;
 use crate::store::Store;
 
-/// Look after the store of fetched inputs
+/// Manage the store of downloaded inputs
 #[derive(Subcommand, Debug)]
 pub enum Command {
     /// Print the directory of the store
@@ -63,8 +63,8 @@ fn prune(store: &Store, days: u32) -> Result<()> {
     }
     if pruned.in_use {
         report::say(
-            "note: another command uses this store now, so downloads and what was used in the last days were kept; the next \
-             prune finds them",
+            "note: another command uses this store now, so downloads and recently used trees were kept; prune again \
+             later to remove them",
         );
     }
     Ok(())
@@ -88,6 +88,6 @@ fn verify(store: &Store) -> Result<()> {
             )
         );
     }
-    println!("{}: {} files and {} trees, all as they should be", store.root(), checked.files, checked.trees);
+    println!("{}: {} files and {} trees, all intact", store.root(), checked.files, checked.trees);
     Ok(())
 }

@@ -102,7 +102,7 @@ fn from_index(uv: &Uv, requirements: &Utf8Path, check: &[&str], directory: &Utf8
     command.args(check).current_dir(directory);
     let status = command.status().with_context(|| format!("cannot run `{}`", check.join(" ")))?;
     if !status.success() {
-        bail!("`{}` has found something: {status}", check.join(" "));
+        bail!("`{}` failed: {status}", check.join(" "));
     }
     Ok(())
 }
@@ -160,7 +160,7 @@ impl Steps {
         }
         if is_strict && !self.skipped.is_empty() {
             let message = format!("these were not run: {}", self.skipped.join(", "));
-            bail!(Failure::new(Exit::Internal, message).hint("SPEACHES_TEST_STRICT=1 takes that for a failure"));
+            bail!(Failure::new(Exit::Internal, message).hint("SPEACHES_TEST_STRICT=1 counts that as a failure"));
         }
         println!("all checks passed");
         Ok(())

@@ -43,7 +43,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 /// What a list asks for.
 pub fn read(list: &Utf8Path) -> Result<Vec<Download>> {
     let wanted = serde_json::from_slice::<Vec<Wanted>>(&fs_err::read(list)?)
-        .with_context(|| format!("`{list}` is no list of downloads"))?;
+        .with_context(|| format!("`{list}` is not a list of downloads"))?;
     let downloads = wanted.into_iter().enumerate();
     Ok(downloads
         .map(|(index, Wanted { urls, sha256, size })| Download {

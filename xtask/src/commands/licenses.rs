@@ -24,8 +24,8 @@ use crate::store::Store;
 
 /// Check that every locked wheel has a license text or an entry in manifests/licenses.toml
 ///
-/// Prints the licence of each, as far as its metadata states one, and whether its text is in the wheel. Wheels that the
-/// store does not have cannot be looked at, which is an error.
+/// Prints the license of each wheel, if its metadata states one, and whether the wheel contains the text. A wheel that
+/// the store does not have cannot be checked, which is an error.
 #[derive(Args, Debug)]
 pub struct Arguments {
     /// The locks [default: all, those of the sample too]
@@ -113,17 +113,17 @@ impl Findings<'_> {
         let mut said = Vec::new();
         if !self.without.is_empty() {
             said.push(format!(
-                "these have no licence text, so that runtimes with them cannot be bundled:{}",
+                "these have no license text, so runtimes with them cannot be bundled:{}",
                 list(self.without.iter().map(String::as_str))
             ));
         }
         if !needless.is_empty() {
             let list = list(needless.iter().copied());
-            said.push(format!("these are in manifests/{}, and no wheel needs it:{list}", licence::MANIFEST));
+            said.push(format!("manifests/{} has these entries, but no wheel needs them:{list}", licence::MANIFEST));
         }
         if !self.absent.is_empty() {
             said.push(format!(
-                "{} of {wheels} wheels are not in the store `{}`, so nothing is known about them:{}",
+                "{} of {wheels} wheels are not in the store `{}`, so they were not checked:{}",
                 self.absent.len(),
                 store.root(),
                 list(self.absent.iter().map(String::as_str))
@@ -131,11 +131,11 @@ impl Findings<'_> {
         }
         let (exit, hint) = match (self.without.is_empty(), needless.is_empty(), self.absent.is_empty()) {
             (false, _, _) => (Exit::Data, licence::FIND_OUT),
-            (_, false, _) => (Exit::Data, "take out what is not needed any more"),
-            (_, _, false) => (Exit::Unavailable, "`--fetch` gets those that can be reached from here"),
+            (_, false, _) => (Exit::Data, "remove these entries"),
+            (_, _, false) => (Exit::Unavailable, "`--fetch` downloads those that this machine can reach"),
             _ => {
                 let manifest = licence::MANIFEST;
-                eprintln!("{wheels} wheels: each brings the text of its licence, or manifests/{manifest} says why not");
+                eprintln!("{wheels} wheels: each has the text of its license, or an entry in manifests/{manifest}");
                 return Ok(());
             }
         };
@@ -164,7 +164,7 @@ fn locks(arguments: &Arguments, manifests: &Utf8Path) -> Result<Vec<(Lock, Targe
         // As `lock::file_name` makes it.
         let triple = targets.target.keys().find(|triple| name.contains(&format!("-{triple}-")));
         let Some(triple) = triple else {
-            bail!(Failure::new(Exit::Data, format!("`{path}` is no lock of a target in `targets.toml`")));
+            bail!(Failure::new(Exit::Data, format!("`{path}` is not the lock of a target in `targets.toml`")));
         };
         Ok((Lock::read(path)?, targets.target(triple)?))
     };

@@ -43,7 +43,7 @@ pub struct Arguments {
     /// Take speaches from a checkout or a source archive [default: fetch the pinned commit]
     #[arg(long, value_name = "PATH")]
     speaches_from: Option<Utf8PathBuf>,
-    /// Lock the sample instead, and what the tests use
+    /// Lock the sample and the miniature of the tests instead
     #[arg(long, conflicts_with = "only")]
     sample: bool,
     /// Lock only the wheels, or fill in only what manifests/models.toml leaves open
@@ -490,7 +490,7 @@ fn lock_models(directory: &Utf8Path, manifest: &ModelsManifest) -> Result<()> {
     match outcome {
         Outcome::Complete => super::print(&format!("{path}: unchanged, everything is pinned"))?,
         Outcome::Filled(changes) => super::print(&format!("{path}:\n    {}", changes.join("\n    ")))?,
-        Outcome::OutOfReach(failure) => report::say(&format!("note: `{path}` stays as it is: {failure}")),
+        Outcome::OutOfReach(failure) => report::say(&format!("note: `{path}` was not changed: {failure}")),
     }
     Ok(())
 }

@@ -51,7 +51,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let root = &arguments.speaches_from;
     if !root.is_dir() {
         bail!(
-            Failure::new(Exit::NoInput, format!("`--speaches-from {root}` is no directory"))
+            Failure::new(Exit::NoInput, format!("`--speaches-from {root}` is not a directory"))
                 .hint("name the directory of a Python project")
         );
     }
@@ -59,7 +59,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         && out.symlink_metadata().is_ok()
     {
         bail!(
-            Failure::new(Exit::CannotCreate, format!("`{out}` exists already, so it is left alone"))
+            Failure::new(Exit::CannotCreate, format!("`{out}` already exists, so it was not changed"))
                 .hint("name a directory that does not exist yet")
         );
     }
@@ -100,7 +100,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     report::status("Ported", &format!("{files_of_python} to Python {target}, {changed} of them changed, in {took}"));
     for file in files.iter().filter(|file| file.first_moved_line.is_some()) {
         let line = file.first_moved_line.unwrap_or(0);
-        report::say(&format!("note: the lines of `{}` have other numbers from {line} on", file.path));
+        report::say(&format!("note: the line numbers of `{}` differ from upstream's from line {line} on", file.path));
     }
     for note in notes {
         report::say(&format!("note: {note}"));

@@ -133,7 +133,7 @@ pub fn provision(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -
     let notes = notes(&plan, &manifests.speaches, &choices);
     if verify::read(&plan.output).is_ok_and(|there| there.head.plan == plan.identity().to_string()) {
         notes.iter().for_each(|note| report::say(note));
-        let text = format!("`{}`: nothing to do, it was made by the same plan", super::nearby(&plan.output));
+        let text = format!("`{}` is up to date: the same plan made it", super::nearby(&plan.output));
         report::status("Fresh", &text);
         return Ok(Provisioned { output: plan.output, target: plan.target, is_new: false });
     }
@@ -164,7 +164,7 @@ pub fn notes(plan: &Plan, speaches: &SpeachesManifest, choices: &Choices) -> Vec
     let mut notes = Vec::new();
     for (part, reason) in &plan.target.entry.unavailable {
         if speaches.parts.contains(part) && !without.contains(part) {
-            notes.push(format!("note: {} goes without {part}: {reason}", plan.target.triple));
+            notes.push(format!("note: {} has no {part}: {reason}", plan.target.triple));
         }
     }
     notes.extend(speaches.note.as_ref().map(|note| format!("note: {note}")));

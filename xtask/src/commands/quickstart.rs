@@ -20,7 +20,7 @@ use crate::runtime::verify;
 /// Where a service listens by default.
 const ADDRESS: &str = "http://127.0.0.1:34331";
 
-/// Provision a runtime for this machine, let it speak and listen, and say what to do next
+/// Provision a runtime for this machine, let it speak and listen, and print the next step
 #[derive(Args, Debug)]
 #[group(skip)]
 pub struct Arguments {
@@ -76,7 +76,7 @@ pub fn run(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Resu
                 let (right, all) = smoke::words_heard(smoke::SENTENCE, heard);
                 report::result("Heard", &format!("{heard} ({right} of {all} words)"))?;
             }
-            None => report::result("Heard", "nothing: there is no model to listen with")?,
+            None => report::result("Heard", "nothing: there is no speech-to-text model")?,
         }
         report::next("Listen", super::nearby(&file).as_str())?;
     }
@@ -95,9 +95,9 @@ pub fn run(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Resu
     }
     report::next("Open", &format!("{ADDRESS}/"))?;
     let more = if head.name.is_sample() {
-        "where GitHub and Hugging Face can be reached, `cargo xtask provision` makes the real one"
+        "on a machine that reaches GitHub and Hugging Face, `cargo xtask provision` makes the real one"
     } else {
-        "the directory can be moved anywhere; `cargo xtask provision --help` has the choices"
+        "you can move the directory anywhere; `cargo xtask provision --help` lists the options"
     };
     report::result("Then", more)?;
     Ok(())

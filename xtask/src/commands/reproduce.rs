@@ -21,10 +21,10 @@ use crate::work::WorkDirectory;
 /// How many differences are printed.
 const SHOWN: usize = 20;
 
-/// Provision once more what a runtime.json says, and compare
+/// Provision a runtime again from its runtime.json, and compare both
 ///
-/// What was chosen is read from the runtime. Where its inputs are taken from is not in there: if they were not fetched,
-/// say so with the flags of `provision`.
+/// The choices come from the runtime, but it does not record the paths of local inputs: name these with the flags of
+/// `provision`.
 #[derive(Args, Debug)]
 pub struct Arguments {
     /// The directory of the runtime
@@ -48,7 +48,7 @@ pub fn run(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Resu
     if let Some(difference) = differences.lines().next() {
         bail!(
             Failure::new(Exit::Data, format!("`{runtime}` was modified after it was made: {difference}"))
-                .hint("`cargo xtask verify` says what else is different")
+                .hint("`cargo xtask verify` lists all differences")
         );
     }
     let work = WorkDirectory::new_in(&Store::locate()?.work())?;
@@ -70,12 +70,12 @@ pub fn run(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Resu
         let shown = lines.iter().take(SHOWN).map(|line| format!("\n    {line}")).collect::<String>();
         let more = lines.len().saturating_sub(SHOWN);
         let more = if more > 0 { format!("\n    and {more} more") } else { String::new() };
-        bail!(
-            Failure::new(Exit::Data, format!("`{runtime}` could not be reproduced:{shown}{more}"))
-                .hint("another input gives another runtime; `--python-from`, `--speaches-from`, `--models-from` and `--launcher` take what was taken then")
-        );
+        bail!(Failure::new(Exit::Data, format!("`{runtime}` could not be reproduced:{shown}{more}")).hint(
+            "other inputs give another runtime; name the original inputs with `--python-from`, `--speaches-from`, \
+             `--models-from` and `--launcher`"
+        ));
     }
-    super::print(&format!("{runtime}: made again, byte for byte: {} files", again.files.len()))?;
+    super::print(&format!("{runtime}: reproduced, byte for byte: {} files", again.files.len()))?;
     Ok(())
 }
 
@@ -107,9 +107,9 @@ fn compare(one: &Utf8Path, there: &Description, other: &Utf8Path, again: &Descri
     let (then, now) = (inputs(there), inputs(again));
     for (key, input) in &then {
         match now.get(key) {
-            None => lines.push(format!("input {} {}: is not taken any more", input.kind, input.name)),
+            None => lines.push(format!("input {} {}: is no longer used", input.kind, input.name)),
             Some(found) if found.sha256 != input.sha256 => lines.push(format!(
-                "input {} {}: has sha256 {}, and had {}",
+                "input {} {}: has sha256 {}, but had {}",
                 input.kind, input.name, found.sha256, input.sha256
             )),
             Some(_) => {}
@@ -143,7 +143,7 @@ fn compare(one: &Utf8Path, there: &Description, other: &Utf8Path, again: &Descri
         let (then, now) = (text(there)?, text(again)?);
         let line = then.lines().zip(now.lines()).find(|(then, now)| then != now);
         let (then, now) = line.context("two texts that differ have a line that differs")?;
-        lines.push(format!("runtime.json: `{}`, and it was `{}`", now.trim(), then.trim()));
+        lines.push(format!("runtime.json: `{}`, but it was `{}`", now.trim(), then.trim()));
     }
     Ok(lines)
 }

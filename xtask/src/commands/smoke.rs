@@ -113,7 +113,7 @@ pub fn smoke(runtime: &Utf8Path, sentence: &str) -> Result<Outcome> {
             waiting.finish();
             let heard = answer["text"].as_str().map(str::trim).unwrap_or_default().to_owned();
             if !understood(sentence, &heard) {
-                bail!(broken(&format!("the service said \"{sentence}\" and heard \"{heard}\"")));
+                bail!(broken(&format!("the service said \"{sentence}\", but heard \"{heard}\"")));
             }
             steps.done("Hears", &format!("\"{heard}\""))?;
             outcome.heard = Some(heard);
@@ -194,7 +194,7 @@ fn check_audio(format: &str, bytes: &[u8]) -> Result<()> {
         _ => bytes.len().is_multiple_of(2) && bytes.iter().any(|byte| *byte != 0),
     };
     if !right || bytes.len() < 1000 {
-        bail!(broken(&format!("the speech is no {format}: {} bytes", bytes.len())));
+        bail!(broken(&format!("the speech is not {format}: {} bytes", bytes.len())));
     }
     Ok(())
 }

@@ -18,10 +18,10 @@ use crate::vendor;
 
 /// Collect every input of a runtime in a directory, for `provision --vendor DIR --offline` on machines without a network
 ///
-/// Takes the flags of `provision` that say which runtime it is to be. Prints the path of the directory.
+/// Takes the flags of `provision` that choose the runtime. Prints the path of the directory.
 #[derive(Args, Debug)]
 pub struct Arguments {
-    /// The directory, which is made, or made anew
+    /// The directory to create or replace
     directory: Utf8PathBuf,
     #[command(flatten)]
     choices: Choices,

@@ -46,8 +46,7 @@ fn report_bundle(bundle: &Utf8Path) -> Result<()> {
     }
     let files = &checked.description.files;
     let size = files.iter().map(|file| file.size).sum::<u64>();
-    let listed =
-        if checked.listed { "as SHA256SUMS beside it says" } else { "there is no SHA256SUMS beside it with it" };
+    let listed = if checked.listed { "as in SHA256SUMS beside it" } else { "not listed in a SHA256SUMS beside it" };
     report::print(&format!(
         "{bundle}: {} files, {}, all as described\nsha256 {}, {listed}",
         files.len(),
@@ -67,7 +66,7 @@ pub fn report(runtime: &Utf8Path, manifests: &Utf8Path) -> Result<()> {
         let lines = differences.lines().collect::<Vec<_>>();
         bail!(
             Failure::new(Exit::Data, format!("`{runtime}` was modified after it was made:{}", list(&lines, SHOWN)))
-                .hint("make it again with `cargo xtask provision`; its store has all that is needed")
+                .hint("make it again with `cargo xtask provision`; the store has all of its inputs")
         );
     }
     let size = description.files.iter().map(|file| file.size).sum::<u64>();
@@ -90,9 +89,9 @@ fn scan_binaries(runtime: &Utf8Path, description: &Description, manifests: &Utf8
         bail!(
             Failure::new(
                 Exit::Data,
-                format!("`{runtime}` has binaries that are not fit for {}:{}", head.target, list(&lines, SHOWN))
+                format!("`{runtime}` has binaries that cannot run on {}:{}", head.target, list(&lines, SHOWN))
             )
-            .hint("what is known and harmless is stated in `manifests/binaries.toml`")
+            .hint("`manifests/binaries.toml` lists known and harmless findings")
         );
     }
     Ok((platform, report))
@@ -118,7 +117,9 @@ fn summary(platform: &Platform, report: &Report) -> String {
     if !report.notes.is_empty() {
         let lines = report.notes.iter().map(ToString::to_string).collect::<Vec<_>>();
         let list = list(&lines, NOTES_SHOWN);
-        text += &format!("note: the CPython or the launcher is not a pinned one, and may not run elsewhere:{list}\n");
+        text += &format!(
+            "note: the CPython or the launcher is not pinned, so the runtime may not run on other machines:{list}\n"
+        );
     }
     text
 }

@@ -48,18 +48,18 @@ impl Vendor {
         let path = root.join(DOCUMENT);
         if !path.is_file() {
             bail!(
-                Failure::new(Exit::NoInput, format!("`{root}` is no vendor directory: there is no `{DOCUMENT}` in it"))
+                Failure::new(Exit::NoInput, format!("`{root}` is not a vendor directory: it has no `{DOCUMENT}`"))
                     .hint(format!("`cargo xtask vendor {root}` makes one"))
             );
         }
         let damaged = |what: String| {
             Failure::new(Exit::Data, format!("the vendor directory `{root}` cannot be used: {what}"))
-                .hint(format!("make it again with `cargo xtask vendor {root}` where there is a network"))
+                .hint(format!("make it again with `cargo xtask vendor {root}` on a machine with a network"))
         };
         let document: Document = serde_json::from_slice(&fs_err::read(&path)?)
-            .map_err(|error| damaged(format!("`{DOCUMENT}` is not understood: {error}")))?;
+            .map_err(|error| damaged(format!("`{DOCUMENT}` cannot be parsed: {error}")))?;
         if document.schema != SCHEMA {
-            bail!(damaged(format!("`{DOCUMENT}` has the format {}, and this tool knows {SCHEMA}", document.schema)));
+            bail!(damaged(format!("`{DOCUMENT}` has format {}, but this tool reads format {SCHEMA}", document.schema)));
         }
         let root = camino::absolute_utf8(root)?;
         let mut files = BTreeMap::new();
@@ -186,7 +186,7 @@ impl Vendor {
                         request.revision()
                     )
                 )
-                .hint("vendor it with the same flags, or leave out `--models` to take what was vendored")
+                .hint("vendor it with the same flags, or omit `--models` to use the vendored models")
             );
         };
         // Of branches and tags there is only the commit here.
@@ -238,10 +238,7 @@ impl Vendor {
     }
 
     fn changed(&self, what: &str) -> Failure {
-        Failure::new(
-            Exit::Data,
-            format!("{what} in the vendor directory `{}` is not what `{DOCUMENT}` says", self.root),
-        )
-        .hint(format!("`cd {} && sha256sum --check {CHECKSUMS}` says what else changed", self.root))
+        Failure::new(Exit::Data, format!("{what} in the vendor directory `{}` does not match `{DOCUMENT}`", self.root))
+            .hint(format!("`cd {} && sha256sum --check {CHECKSUMS}` lists all changes", self.root))
     }
 }

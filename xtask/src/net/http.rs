@@ -90,14 +90,17 @@ fn cause(error: &reqwest::Error) -> String {
 fn follow(attempt: redirect::Attempt<'_>) -> redirect::Action {
     let next = attempt.url();
     let text = if attempt.previous().contains(next) {
-        format!("the redirects go round in a circle, back to {}", shown(next.as_str()))
+        format!("the redirects form a loop, back to {}", shown(next.as_str()))
     } else if attempt.previous().len() > REDIRECTS {
         format!("there are more than {REDIRECTS} redirects, the last one to {}", shown(next.as_str()))
     } else if next.scheme() == "http"
         && attempt.previous().last().is_some_and(|url| url.scheme() == "https")
         && !is_loopback(next)
     {
-        format!("the server sends us on to {}, where anybody on the way can read and change it", shown(next.as_str()))
+        format!(
+            "the server redirects to {}, where anyone on the network could read and change the data",
+            shown(next.as_str())
+        )
     } else {
         let from = attempt.previous().last().map(|url| shown(url.as_str())).unwrap_or_default();
         tracing::info!("{from} redirects to {}", shown(next.as_str()));

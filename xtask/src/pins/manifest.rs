@@ -57,8 +57,7 @@ pub fn shared(directory: &Utf8Path, name: &str) -> Utf8PathBuf {
 
 fn read<T: DeserializeOwned>(path: &Utf8Path) -> Result<T> {
     let text = fs_err::read_to_string(path)?;
-    toml::from_str(&text)
-        .map_err(|error| Failure::new(Exit::Data, format!("`{path}` is not as it has to be: {error}")).into())
+    toml::from_str(&text).map_err(|error| Failure::new(Exit::Data, format!("`{path}` is invalid: {error}")).into())
 }
 
 /// `python.toml`
@@ -115,7 +114,7 @@ impl PythonManifest {
         self.release.iter().find(|one| one.minor() == wanted || one.version == wanted).ok_or_else(|| {
             let known = self.release.iter().map(|one| one.version.as_str()).collect::<Vec<_>>().join(", ");
             Failure::new(Exit::Usage, format!("no CPython `{wanted}` is pinned"))
-                .hint(format!("there are {known}; a minor version such as `3.12` takes its newest"))
+                .hint(format!("there are {known}; a minor version such as `3.12` selects its newest release"))
                 .into()
         })
     }

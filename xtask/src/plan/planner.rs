@@ -109,11 +109,8 @@ impl Planner<'_> {
             let unpinned = plan.unpinned();
             if !unpinned.is_empty() {
                 bail!(
-                    Failure::new(
-                        Exit::Config,
-                        format!("`--locked` refuses what is not pinned: {}", unpinned.join(", "))
-                    )
-                    .hint("leave `--locked` out, or the flag that brought it")
+                    Failure::new(Exit::Config, format!("`--locked` refuses unpinned inputs: {}", unpinned.join(", ")))
+                        .hint("omit `--locked`, or the flag that added them")
                 );
             }
         }

@@ -220,11 +220,11 @@ impl Provision<'_> {
         let (places, hint) = match &plan.vendor {
             Some(vendor) => (
                 format!("neither in the vendor directory `{vendor}` nor in the store `{store}`"),
-                "vendor it with the same flags, or leave out the flags that ask for something else".to_owned(),
+                "vendor it with the same flags, or omit the flags that need other inputs".to_owned(),
             ),
             None => (format!("not in the store `{store}`"), format!("run the same command once without `{by}`")),
         };
-        Failure::new(Exit::Unavailable, format!("{what} is {places}, and `{by}` forbids to fetch it")).hint(hint)
+        Failure::new(Exit::Unavailable, format!("{what} is {places}, and `{by}` forbids downloading it")).hint(hint)
     }
 }
 

@@ -31,7 +31,7 @@ pub fn check<'a>(system: System, files: impl Iterator<Item = (&'a str, &'a str)>
         if system == System::Windows
             && let Some(what) = windows(path)
         {
-            bail!(Failure::new(Exit::Data, format!("`{path}` of `{owner}` cannot be on Windows: {what}")));
+            bail!(Failure::new(Exit::Data, format!("`{path}` of `{owner}` cannot exist on Windows: {what}")));
         }
         // Directories count, too: `A/x` and `a/y` would be in one directory there, and in two here.
         let ends = path.match_indices('/').map(|(end, _)| end).chain([path.len()]);
@@ -114,7 +114,7 @@ mod tests {
         let long = format!("python/Lib/site-packages/{}", "x".repeat(160));
         for path in ["a/aux.py", "NUL", "a/Com1.tar.gz", "lpt\u{b2}", "a/what?.txt", "a/CON", long.as_str()] {
             let said = refused(System::Windows, &[path]).unwrap();
-            assert!(said.contains(path) && said.contains("cannot be on Windows"), "{said}");
+            assert!(said.contains(path) && said.contains("cannot exist on Windows"), "{said}");
             assert_eq!(refused(System::MacOs, &[path]), None);
         }
         let root = format!("C:\\Users\\{}\\AppData\\Local\\Programs\\{}\\", "x".repeat(20), "x".repeat(40));

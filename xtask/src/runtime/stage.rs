@@ -146,7 +146,7 @@ fn link(to: &str, target: &Utf8Path) -> Result<()> {
 
 #[cfg(not(unix))]
 fn link(to: &str, target: &Utf8Path) -> Result<()> {
-    bail!(Failure::new(Exit::Config, format!("`{target}` is a link to `{to}`, which this system cannot make")))
+    bail!(Failure::new(Exit::Config, format!("`{target}` is a link to `{to}`, which this system cannot create")))
 }
 
 fn describe(path: &RelativePath, entry: &Entry) -> File {
@@ -160,7 +160,7 @@ fn describe(path: &RelativePath, entry: &Entry) -> File {
 /// Refuses an output that holds something else than a runtime.
 pub fn check_output(output: &Utf8Path) -> Result<()> {
     let hint = "choose another place with `--out`, or remove it yourself";
-    expect_replaceable(output, layout::DESCRIPTION, "no runtime", hint)
+    expect_replaceable(output, layout::DESCRIPTION, "not a runtime", hint)
 }
 
 /// Refuses a place that holds anything but an older directory of the same kind, which has a file named `mark`.
@@ -170,7 +170,7 @@ pub fn expect_replaceable(output: &Utf8Path, mark: &str, what: &str, hint: &str)
     }
     // N.B. `exists` follows links, and a dangling one is in the way all the same.
     if output.symlink_metadata().is_ok() {
-        let text = format!("`{output}` exists and is {what}, so it is left alone");
+        let text = format!("`{output}` exists and is {what}, so it was not changed");
         bail!(Failure::new(Exit::CannotCreate, text).hint(hint));
     }
     Ok(())

@@ -14,11 +14,8 @@ pub fn read(runtime: &Utf8Path) -> Result<Description> {
     let path = runtime.join(layout::DESCRIPTION);
     if !path.is_file() {
         bail!(
-            Failure::new(
-                Exit::NoInput,
-                format!("`{runtime}` is no runtime: there is no `{}` in it", layout::DESCRIPTION)
-            )
-            .hint("`cargo xtask provision` makes one and prints its path")
+            Failure::new(Exit::NoInput, format!("`{runtime}` is not a runtime: it has no `{}`", layout::DESCRIPTION))
+                .hint("`cargo xtask provision` makes one and prints its path")
         );
     }
     parse(path.as_str(), &fs_err::read(&path)?)

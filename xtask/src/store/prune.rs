@@ -47,10 +47,10 @@ impl Store {
         let mut pruned = Pruned::default();
         match work::remove_leftovers(&self.work(), Place::Own) {
             0 => {}
-            bytes => pruned.add("what killed runs left", bytes),
+            bytes => pruned.add("leftovers of killed runs", bytes),
         }
         for path in entries(&self.quarantine())? {
-            pruned.add("things that were set aside", remove(&path)?);
+            pruned.add("files that were set aside", remove(&path)?);
         }
         for path in entries(&self.partial())? {
             let Some(sha256) = path.file_stem().and_then(|name| name.parse::<Sha256>().ok()) else { continue };

@@ -151,7 +151,7 @@ fn only_end(tail: &[u8]) -> Result<usize, String> {
         }
     }
     match (&fitting[..], last) {
-        (_, None) => Err("it is no zip archive: it has no end of central directory".to_owned()),
+        (_, None) => Err("it is not a zip archive: it has no end of central directory".to_owned()),
         ([], _) => {
             Err("it does not end with its end of central directory: it was cut or something was appended".into())
         }

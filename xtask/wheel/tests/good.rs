@@ -176,7 +176,7 @@ fn only_unix_says_what_can_be_executed_and_nothing_more() {
 
 /// An independent writer, in its ways to write: plain, zip64, and to a stream that cannot seek.
 #[test]
-fn what_another_archiver_writes_is_unpacked() {
+fn wheels_of_other_archivers_are_unpacked() {
     let files = [
         ("a/__init__.py", "x = 1\n"),
         ("größe.py", ""),

@@ -52,7 +52,7 @@ macro_rules! case {
 #[test]
 fn archives_that_can_be_read_in_two_ways_are_refused() {
     check(&[
-        case!("text is no archive", "", "it is no zip archive", |wheel| {
+        case!("text is no archive", "", "it is not a zip archive", |wheel| {
             wheel.members.clear();
             wheel.without_record = true;
             wheel.edit_end = Some(Box::new(|end| *end = b"no archive".to_vec()));

@@ -9,7 +9,7 @@ use crate::accelerators::{Accelerators, Driver};
 use crate::config::{Config, Flags, Setting};
 use crate::own_runtime::OwnRuntime;
 
-/// Shows the settings that `serve` would start with
+/// Show the settings that `serve` would use
 #[derive(clap::Args)]
 pub struct Arguments {
     #[command(flatten)]

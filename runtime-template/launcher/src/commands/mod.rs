@@ -28,7 +28,7 @@ use crate::config::Sources;
 /// When there is no working directory (any more).
 pub fn with_sources<T>(runtime: &Path, run: impl FnOnce(&Sources<'_>) -> Result<T, Failure>) -> Result<T, Failure> {
     let directory = std::env::current_dir()
-        .map_err(|error| Failure::new(Exit::NoInput, format!("there is no working directory: {error}")))?;
+        .map_err(|error| Failure::new(Exit::NoInput, format!("cannot find the working directory: {error}")))?;
     let variable = |name: &str| std::env::var(name).ok();
     run(&Sources { variable: &variable, contract: runtime.join(layout::CONTRACT), directory, system: System::HERE })
 }
@@ -39,7 +39,7 @@ pub fn with_sources<T>(runtime: &Path, run: impl FnOnce(&Sources<'_>) -> Result<
 /// Never in practice: every value that is printed has a JSON form.
 pub fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(value)
-        .map_err(|error| Failure::new(Exit::Internal, format!("no JSON can be made of this: {error}")))?;
+        .map_err(|error| Failure::new(Exit::Internal, format!("cannot write this as JSON: {error}")))?;
     print(&format!("{text}\n"));
     Ok(())
 }

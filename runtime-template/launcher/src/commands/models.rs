@@ -20,7 +20,7 @@ pub struct Arguments {
 
 #[derive(clap::Subcommand)]
 enum Action {
-    /// Say which models there are: in the runtime and in the user's Hugging Face cache
+    /// List the models in the runtime and in the user's Hugging Face cache
     List {
         #[command(flatten)]
         flags: Flags,
@@ -30,14 +30,14 @@ enum Action {
     },
     /// Fetch a model from the hub into the user's cache
     Pull {
-        /// As named on the hub, such as Systran/faster-distil-whisper-small.en
+        /// Hugging Face ID, such as Systran/faster-distil-whisper-small.en
         id: String,
         #[command(flatten)]
         flags: Flags,
     },
     /// Remove a model from the user's cache
     Remove {
-        /// As named on the hub
+        /// Hugging Face ID
         id: String,
         #[command(flatten)]
         flags: Flags,

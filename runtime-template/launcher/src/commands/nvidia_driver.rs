@@ -10,7 +10,7 @@ use crate::machine::Nvidia;
 /// Never in practice: every answer has a JSON form.
 pub fn run() -> Result<Exit, Failure> {
     let text = serde_json::to_string(&Nvidia::ask_here())
-        .map_err(|error| Failure::new(Exit::Internal, format!("no JSON can be made of this: {error}")))?;
+        .map_err(|error| Failure::new(Exit::Internal, format!("cannot write this as JSON: {error}")))?;
     super::print(&format!("\n{text}\n"));
     Ok(Exit::Success)
 }

@@ -20,7 +20,7 @@ pub struct Selection {
     state_dir: Option<PathBuf>,
 }
 
-/// Say which services run, and what they do
+/// Show the running services and their state
 #[derive(clap::Args)]
 pub struct Arguments {
     #[command(flatten)]
@@ -120,7 +120,7 @@ pub fn as_text(instance: &Instance) -> String {
     };
     let mut text = format!("{}: {} (pid {}{since})\n", instance.urls().join(", "), instance.phase(), status.pid);
     if instance.phase() == "died" {
-        text.push_str(&format!("  it was {}, and its process is gone without a word\n", status.phase));
+        text.push_str(&format!("  it was {}, and its process ended without a message\n", status.phase));
     }
     if let Some(message) = &status.message {
         text.push_str(&format!("  {message}\n"));

@@ -63,11 +63,8 @@ pub fn stop(instance: &Instance, force: bool) -> Result<(), Failure> {
         }
     }
     let seconds = PATIENCE.as_secs();
-    Err(Failure::new(
-        Exit::Temporary,
-        format!("the service (pid {pid}) was told to stop and still runs after {seconds} s"),
-    )
-    .hint("`bin/speaches stop --force` kills it; open requests are lost then"))
+    Err(Failure::new(Exit::Temporary, format!("the service (pid {pid}) did not stop within {seconds} s"))
+        .hint("`bin/speaches stop --force` kills it, and open requests are lost"))
 }
 
 fn has_ended(pid: u32, within: Duration) -> bool {

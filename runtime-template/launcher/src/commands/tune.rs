@@ -12,7 +12,7 @@ use crate::manager::{Manager, become_command};
 use crate::own_runtime::OwnRuntime;
 use crate::private_directory;
 
-/// Measure on this machine what computes speech best, and allow the GPU again after a crash
+/// Measure the fastest way to compute speech on this machine, and enable the GPU again after a crash
 #[derive(clap::Args)]
 pub struct Arguments {
     #[command(flatten)]
@@ -48,12 +48,12 @@ fn forget_crash(config: &Config, sources: &Sources<'_>) -> Result<(), Failure> {
     let path = service_directories::machine(config, sources).join(CRASH_FILE);
     match fs_err::remove_file(&path) {
         Err(error) if error.kind() != ErrorKind::NotFound => {
-            Err(Failure::new(Exit::InputOutput, format!("the GPU stays off: {error}"))
+            Err(Failure::new(Exit::InputOutput, format!("the GPU stays disabled: {error}"))
                 .hint(format!("remove `{}` yourself", path.display())))
         }
         result => {
             if result.is_ok() {
-                eprintln!("the GPU may be used again: forgot the crash in `{}`", path.display());
+                eprintln!("the GPU is enabled again: removed the record of the crash in `{}`", path.display());
             }
             Ok(())
         }

@@ -5,7 +5,7 @@ use speaches_format::failure::{Exit, Failure};
 
 use crate::own_runtime::OwnRuntime;
 
-/// Say what this runtime contains
+/// Show the contents of this runtime
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Print JSON

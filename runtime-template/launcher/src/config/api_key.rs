@@ -26,7 +26,7 @@ pub fn read(settings: &mut [Setting], warnings: &mut Vec<String>) -> Result<(), 
     key.value = json!(read_file(path, &origin)?);
     key.origin = origin;
     if others_may_read(path) {
-        warnings.push(format!("others may read the API key in `{}`; `chmod 600` keeps them out", path.display()));
+        warnings.push(format!("other users can read the API key in `{}`; `chmod 600` prevents that", path.display()));
     }
     Ok(())
 }
@@ -37,7 +37,7 @@ fn read_file(path: &Path, origin: &Origin) -> Result<String, Failure> {
     let key = text.strip_suffix('\n').unwrap_or(&text);
     let key = key.strip_suffix('\r').unwrap_or(key);
     if key.trim().is_empty() {
-        return Err(Failure::new(Exit::Config, format!("`{}` has no API key in it ({origin})", path.display()))
+        return Err(Failure::new(Exit::Config, format!("`{}` contains no API key ({origin})", path.display()))
             .hint("write the key into its first line"));
     }
     if key.contains(['\n', '\0']) {

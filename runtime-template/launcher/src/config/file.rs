@@ -97,8 +97,7 @@ impl SettingsFile {
         if COMPOSE.contains(&key) || (key.starts_with("x-") && !misspelt) {
             return Ok(());
         }
-        let failure =
-            self.failure(Some((entry.line, entry.column)), &format!("there is no key `{key}` at the top level"));
+        let failure = self.failure(Some((entry.line, entry.column)), &format!("unknown key `{key}` at the top level"));
         Err(match setting_table::find(key) {
             Some(_) => failure.hint(format!("`{key}` goes below `{BLOCK}:`, indented")),
             None => failure.hint(suggestion(key, COMPOSE.into_iter().chain([BLOCK]))),
@@ -115,14 +114,13 @@ impl SettingsFile {
             match setting_table::find(key) {
                 Some(definition) if definition.in_file => self.set(definition, &entry.value, place)?,
                 other => {
-                    let said = format!("there is no setting `{key}`");
+                    let said = format!("unknown setting `{key}`");
                     let failure = self.failure(Some((entry.line, entry.column)), &said);
                     let keys = OPTIONS.iter().filter(|known| known.in_file).map(|known| known.key).chain([ENVIRONMENT]);
                     return Err(match other {
-                        Some(definition) => failure.hint(format!(
-                            "it is taken from the environment only: {}",
-                            definition.variables.join(", ")
-                        )),
+                        Some(definition) => {
+                            failure.hint(format!("set it in the environment only: {}", definition.variables.join(", ")))
+                        }
                         None => failure.hint(suggestion(key, keys)),
                     });
                 }
@@ -160,7 +158,7 @@ impl SettingsFile {
                 });
             }
             if key.is_empty() || key.contains(['=', '\0']) {
-                return Err(refuse(format!("`{key}` is no name of a variable")));
+                return Err(refuse(format!("`{key}` is not a valid name of a variable")));
             }
             let text = match &value.content {
                 Content::Text(text) => text.clone(),

@@ -119,7 +119,7 @@ impl Kind {
             Self::Text => "a text".to_owned(),
             Self::Choice(words) | Self::Provider(words) => format!("one of {}", words.join(", ")),
             Self::Switch => "`true` or `false`".to_owned(),
-            Self::Idle => "a number of seconds (-1 for ever)".to_owned(),
+            Self::Idle => "a number of seconds (-1 for no limit)".to_owned(),
             Self::Mebibytes => "a size in MiB (1 or more)".to_owned(),
             Self::Path | Self::HubDirectory => "a path".to_owned(),
         }

@@ -37,7 +37,7 @@ impl OverrideEnv {
                 Line::Assignment(name, value) => insert(&mut variables, name, value),
                 Line::Other => {
                     // N.B. the line may hold a secret, so it is not shown.
-                    let said = format!("`{}`, line {}: this is no `NAME=VALUE`", path.display(), index + 1);
+                    let said = format!("`{}`, line {}: this is not `NAME=VALUE`", path.display(), index + 1);
                     return Err(Failure::new(Exit::Data, said).hint("Harbor writes this file: `harbor env speaches`"));
                 }
             }

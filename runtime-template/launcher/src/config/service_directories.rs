@@ -11,7 +11,7 @@ use super::sources::Sources;
 pub fn warning(config: &Config, sources: &Sources<'_>) -> Option<String> {
     let (home, state) = (sources.home()?, &config.values.service.state_dir);
     (config.is_default("state_dir") && state.starts_with(temporary()))
-        .then(|| format!("`{}` cannot be written, so the state is in `{}`", home.display(), state.display()))
+        .then(|| format!("`{}` is not writable, so the state is in `{}`", home.display(), state.display()))
 }
 
 /// The directory for files that several services of this machine share: the one above those of the single services, or

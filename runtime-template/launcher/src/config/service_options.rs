@@ -13,7 +13,7 @@ pub struct ServiceOptions {
     pub tts_model: String,
     /// Model that transcribes, as named on the hub.
     pub stt_model: String,
-    /// Voice to warm up with.
+    /// Voice for the warm-up.
     pub voice: String,
     /// Whether English text is normalised before it is spoken.
     pub normalize: bool,

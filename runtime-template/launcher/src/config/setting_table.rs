@@ -68,7 +68,7 @@ pub static OPTIONS: &[Definition] = &[
         flag: Flag::Value("host", "ADDRESS"),
         variables: &["HARBOR_SPEACHES_HOST", "UVICORN_HOST"],
         kind: Kind::Addresses,
-        help: "IP address or `localhost` to listen on; several with commas, or the flag several times",
+        help: "IP address or `localhost` to listen on; for several, separate them with commas or repeat the flag",
         default_text: "127.0.0.1, on Linux also the address of `docker0`",
         default: |_, _| json!(addresses::defaults()),
         ..COMMON
@@ -78,8 +78,8 @@ pub static OPTIONS: &[Definition] = &[
         flag: Flag::Value("port", "PORT"),
         variables: &["HARBOR_SPEACHES_HOST_PORT", "UVICORN_PORT"],
         kind: Kind::Port,
-        help: "TCP port to listen on; 0 takes a free one",
-        default_text: "the contract's own port, else 34331",
+        help: "TCP port to listen on; 0 picks a free port",
+        default_text: "the port of the Harbor contract, else 34331",
         default: |_, _| json!(34331),
         ..COMMON
     },
@@ -88,7 +88,7 @@ pub static OPTIONS: &[Definition] = &[
         flag: Flag::Value("tts-model", "ID"),
         variables: &["HARBOR_SPEACHES_TTS_MODEL", "SPEACHES_TTS_MODEL"],
         help: "text-to-speech model (Hugging Face ID)",
-        default_text: "the first bundled one, else `speaches-ai/Kokoro-82M-v1.0-ONNX-int8`",
+        default_text: "the first bundled model, else `speaches-ai/Kokoro-82M-v1.0-ONNX-int8`",
         default: |_, head| model(head, TEXT_TO_SPEECH, "speaches-ai/Kokoro-82M-v1.0-ONNX-int8"),
         ..COMMON
     },
@@ -97,7 +97,7 @@ pub static OPTIONS: &[Definition] = &[
         flag: Flag::Value("stt-model", "ID"),
         variables: &["HARBOR_SPEACHES_STT_MODEL", "SPEACHES_STT_MODEL"],
         help: "speech-to-text model (Hugging Face ID)",
-        default_text: "the first bundled one, else `Systran/faster-distil-whisper-small.en`",
+        default_text: "the first bundled model, else `Systran/faster-distil-whisper-small.en`",
         default: |_, head| model(head, SPEECH_TO_TEXT, "Systran/faster-distil-whisper-small.en"),
         ..COMMON
     },
@@ -105,8 +105,8 @@ pub static OPTIONS: &[Definition] = &[
         key: "voice",
         flag: Flag::Value("voice", "NAME"),
         variables: &["HARBOR_SPEACHES_TTS_VOICE", "SPEACHES_TTS_VOICE"],
-        help: "voice to warm up with",
-        default_text: "that of the bundled model, else `af_bella`",
+        help: "voice for the warm-up",
+        default_text: "the voice of the bundled model, else `af_bella`",
         default: |_, head| {
             let bundled = head.served_for(TEXT_TO_SPEECH);
             json!(bundled.and_then(|model| model.voice.as_deref()).unwrap_or("af_bella"))
@@ -118,7 +118,7 @@ pub static OPTIONS: &[Definition] = &[
         flag: Flag::Value("accelerator", "NAME"),
         variables: &["HARBOR_SPEACHES_ACCELERATOR", "SPEACHES_ACCELERATOR"],
         kind: Kind::Choice(&["auto", "cpu", "metal", "coreml", "cuda"]),
-        help: "processor or GPU that computes",
+        help: "hardware that runs the models",
         default_text: "auto",
         default: |_, _| json!("auto"),
         ..COMMON
@@ -228,7 +228,7 @@ pub static OPTIONS: &[Definition] = &[
         flag: Flag::Value("log-format", "FORMAT"),
         variables: &["LOG_FORMAT", "SPEACHES_LOG_FORMAT"],
         kind: Kind::Choice(&["text", "json"]),
-        help: "one line per event, as text or as JSON",
+        help: "format of the log: text or JSON, one line per event",
         default_text: "text",
         default: |_, _| json!("text"),
         ..COMMON
@@ -264,7 +264,7 @@ pub static OPTIONS: &[Definition] = &[
         flag: Flag::Value("hf-cache", "DIR"),
         variables: &["HF_HUB_CACHE", "HF_HOME", "HARBOR_HF_CACHE"],
         kind: Kind::HubDirectory,
-        help: "Hugging Face's directory, which contains `hub/`",
+        help: "Hugging Face directory that contains `hub/`",
         default_text: "`~/.cache/huggingface`",
         default: |sources, _| json!(directories::default_hub(sources)),
         ..COMMON
@@ -275,7 +275,7 @@ pub static OPTIONS: &[Definition] = &[
         in_file: false,
         secret: true,
         help: "token for downloads from the hub",
-        default_text: "what `hf auth login` has stored",
+        default_text: "the token that `hf auth login` stored",
         ..COMMON
     },
     Definition {
@@ -283,7 +283,7 @@ pub static OPTIONS: &[Definition] = &[
         flag: Flag::Switch("offline", "no-offline"),
         variables: &["HF_HUB_OFFLINE"],
         kind: Kind::Switch,
-        help: "never ask the hub for anything",
+        help: "never contact the Hugging Face hub",
         default_text: "false",
         default: |_, _| json!(false),
         ..COMMON

@@ -191,7 +191,7 @@ impl<'a> Background<'a> {
                 let seconds = PATIENCE.as_secs();
                 let said = format!("the service (pid {}) does not answer after {seconds} s", child.id());
                 return Err(Failure::new(Exit::Temporary, said)
-                    .hint(format!("look into `{}`; `speaches harbor stop` ends it", self.log().display())));
+                    .hint(format!("read its log `{}`; `speaches harbor stop` stops it", self.log().display())));
             }
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -211,12 +211,13 @@ impl<'a> Background<'a> {
         if exit == Some(Exit::Temporary) {
             let settings = self.home.path.join(".env");
             return format!(
-                "stop what listens there, or set {PORT_VARIABLE} in `{}` to another port; all of the log is in `{}`",
+                "stop the program that uses the port, or set {PORT_VARIABLE} in `{}` to another port; the complete log \
+                 is `{}`",
                 settings.display(),
                 log.display()
             );
         }
-        format!("all of it is in `{}`", log.display())
+        format!("the complete log is `{}`", log.display())
     }
 
     /// Removes its log, and the directory of that if nothing else is in it; says whether there was one.
@@ -249,7 +250,7 @@ impl<'a> Background<'a> {
 fn port_of(text: &str, place: &str) -> Result<u16, Failure> {
     let port = text.trim().parse::<u16>().ok().filter(|port| *port != 0);
     port.ok_or_else(|| {
-        Failure::new(Exit::Config, format!("{place} is `{text}`, which is no port"))
+        Failure::new(Exit::Config, format!("{place} is `{text}`, which is not a port"))
             .hint("set it to a number from 1 to 65535 that nothing else uses, or remove it")
     })
 }
@@ -284,7 +285,7 @@ mod tests {
         assert_eq!(port_of(" 34332 ", "X").unwrap(), 34332);
         for text in ["0", "65536", "-1", "none"] {
             let failure = port_of(text, "X in `/h/.env`").unwrap_err();
-            assert_eq!(failure.to_string(), format!("X in `/h/.env` is `{text}`, which is no port"));
+            assert_eq!(failure.to_string(), format!("X in `/h/.env` is `{text}`, which is not a port"));
             assert_eq!(failure.exit, Exit::Config);
         }
     }

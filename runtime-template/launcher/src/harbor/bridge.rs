@@ -93,14 +93,12 @@ pub fn obstacle(addresses: &[IpAddr], bridge: Bridge, background: &Background<'_
     let listens = listed(addresses);
     match bridge {
         Bridge::Here(gateway) if !reaches(addresses, gateway) => Some((
-            format!("the service listens on {listens} and not on {gateway}, where containers look for it"),
+            format!("the service listens on {listens}, but containers connect to {gateway}"),
             remedy(background, gateway),
         )),
         // A user who names another address than loopback knows a way from containers to it.
         Bridge::Unknown if addresses.iter().all(IpAddr::is_loopback) => Some((
-            format!(
-                "the service listens on {listens}, and containers do not reach that: there is no bridge of Docker's here"
-            ),
+            format!("the service listens on {listens}, which containers cannot reach: Docker has no bridge here"),
             format!("start Docker, then run {}", again(background)),
         )),
         _ => None,
@@ -111,12 +109,12 @@ fn remedy(background: &Background<'_>, gateway: Ipv4Addr) -> String {
     let again = again(background);
     if reaches(&background.hosts, gateway) {
         // Docker, or a setting, came after it.
-        return format!("started now it would: run {again}");
+        return format!("after a restart it listens there too: run {again}");
     }
     let addresses = format!("127.0.0.1,{gateway}");
     match &background.hosts_origin {
         Origin::Environment(name) => {
-            format!("the environment variable {name} says so: set it to {addresses}, and run {again}")
+            format!("the environment variable {name} sets this: set it to {addresses}, and run {again}")
         }
         // N.B. UVICORN_HOST in that file would reach Harbor's own container as well, which has no such address; this one is
         // stronger here, and means nothing there.

@@ -31,7 +31,7 @@ pub enum Silence {
 impl fmt::Display for Silence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoProgram => f.write_str("there is no `docker` on PATH"),
+            Self::NoProgram => f.write_str("`docker` is not on PATH"),
             Self::Other(why) => f.write_str(why),
         }
     }
@@ -170,7 +170,7 @@ pub fn compose_up(file: &Path, service: &str, port: u16) -> Result<(), String> {
     match child::run(&mut command, PATIENCE_FOR_START) {
         Ok(Some(output)) if output.status.success() => Ok(()),
         Ok(Some(output)) => Err(format!("`docker compose` failed ({})", output.status)),
-        Ok(None) => Err(format!("`docker compose` was not done within {} s", PATIENCE_FOR_START.as_secs())),
+        Ok(None) => Err(format!("`docker compose` did not finish within {} s", PATIENCE_FOR_START.as_secs())),
         Err(error) => Err(format!("`docker` cannot be started: {error}")),
     }
 }
@@ -222,7 +222,7 @@ mod tests {
         let socket =
             "permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock";
         let other = |why: &str| Silence::Other(why.to_owned());
-        assert_eq!(Silence::NoProgram.to_string(), "there is no `docker` on PATH");
+        assert_eq!(Silence::NoProgram.to_string(), "`docker` is not on PATH");
         for (silence, begin) in [
             (Silence::NoProgram, "install Docker"),
             (other(socket), "add yourself to the group `docker`"),

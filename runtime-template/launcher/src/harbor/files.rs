@@ -123,7 +123,7 @@ impl File {
             Found::Theirs if replace => {
                 let aside = self.aside();
                 if aside.exists() {
-                    let said = format!("`{}` is there already, from an earlier replacement", aside.display());
+                    let said = format!("`{}` already exists, from an earlier replacement", aside.display());
                     return Err(Failure::new(Exit::CannotCreate, said).hint("move it somewhere else first"));
                 }
                 fs_err::rename(&self.path, &aside).map_err(|error| cannot_change(&error))?;
@@ -197,7 +197,7 @@ fn remove(path: &Path) -> Result<(), Failure> {
 
 fn cannot_change(error: &std::io::Error) -> Failure {
     Failure::new(Exit::CannotCreate, format!("Harbor's files cannot be changed: {error}"))
-        .hint("change the owner or the rights of Harbor's home, or run this as its owner")
+        .hint("change the owner or the permissions of Harbor's home, or run this as its owner")
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ pub fn ask(address: SocketAddr) -> Result<(), String> {
         (Some(protocol), Some(status)) if protocol.starts_with("HTTP/") => {
             Err(format!("it answers with status {status}"))
         }
-        _ => Err("what answers there does not speak HTTP".to_owned()),
+        _ => Err("the program that answers there does not speak HTTP".to_owned()),
     }
 }
 
@@ -67,8 +67,8 @@ mod tests {
     fn only_a_200_is_well_and_every_other_answer_is_said() {
         assert_eq!(answered_with("HTTP/1.1 200 OK\r\n\r\nOK"), Ok(()));
         assert_eq!(answered_with("HTTP/1.1 503 No\r\n\r\n"), Err("it answers with status 503".to_owned()));
-        assert_eq!(answered_with("SSH-2.0\r\n"), Err("what answers there does not speak HTTP".to_owned()));
-        assert_eq!(answered_with(""), Err("what answers there does not speak HTTP".to_owned()));
+        assert_eq!(answered_with("SSH-2.0\r\n"), Err("the program that answers there does not speak HTTP".to_owned()));
+        assert_eq!(answered_with(""), Err("the program that answers there does not speak HTTP".to_owned()));
         let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         assert_eq!(ask(nobody), Err("nothing listens there".to_owned()));
     }

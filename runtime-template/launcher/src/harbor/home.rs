@@ -56,7 +56,7 @@ impl Home {
             }
             Some((path, _)) => path,
             None => said_by_harbor().or_else(|| usual_place(sources)).ok_or_else(|| {
-                Failure::new(Exit::NoInput, "there is no Harbor here: no `harbor` on PATH, and none in `~/.harbor`")
+                Failure::new(Exit::NoInput, "found no Harbor: there is no `harbor` on PATH, and none in `~/.harbor`")
                     .hint("name its directory with `--home`")
             })?,
         };
@@ -92,7 +92,7 @@ fn said_by_harbor() -> Option<PathBuf> {
     let mut command = Command::new("harbor");
     command.arg("home").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     let Some(output) = child::run(&mut command, PATIENCE).ok()? else {
-        eprintln!("warning: `harbor home` said nothing within {} s, so `~/.harbor` is tried", PATIENCE.as_secs());
+        eprintln!("warning: `harbor home` did not answer within {} s; trying `~/.harbor`", PATIENCE.as_secs());
         return None;
     };
     let text = String::from_utf8(output.stdout).ok()?;
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_that_is_no_harbor_is_refused() {
+    fn a_directory_that_is_not_a_harbor_is_refused() {
         let other = harbor(&["README.md"]);
         assert_eq!(Home::read(other.path(), None).unwrap_err().exit, Exit::Config);
         assert_eq!(Home::read(Path::new("/nowhere"), None).unwrap_err().exit, Exit::NoInput);

@@ -150,12 +150,12 @@ fn service(background: &Background<'_>, running: Option<&Instance>, is_needed: b
     let (phase, pid) = (instance.phase(), instance.status.pid);
     if background.has_moved(instance) {
         let (port, wanted) = (instance.status.port, background.port);
-        let cause = format!("{phase} (pid {pid}); it runs on port {port}, and the settings say {wanted}");
+        let cause = format!("{phase} (pid {pid}); it runs on port {port}, but the settings say {wanted}");
         return Hop::wrong("service", cause, "`speaches harbor up` moves it");
     }
     let address = address(instance);
     if let Err(why) = health::ask(address) {
-        let advice = format!("look into `{}`", background.log().display());
+        let advice = format!("read its log `{}`", background.log().display());
         return Hop::wrong("service", format!("{phase} (pid {pid}), and http://{address}/health: {why}"), advice);
     }
     let models = Model::all(instance);
@@ -163,7 +163,7 @@ fn service(background: &Background<'_>, running: Option<&Instance>, is_needed: b
     let text = std::iter::once(format!("{phase} at http://{address} (pid {pid})")).chain(failed.iter().cloned());
     let text = text.collect::<Vec<_>>().join("; ");
     if !failed.is_empty() && failed.len() == models.len() {
-        return Hop::wrong("service", text, format!("look into `{}`", background.log().display()));
+        return Hop::wrong("service", text, format!("read its log `{}`", background.log().display()));
     }
     Hop::well("service", text)
 }
@@ -190,7 +190,7 @@ fn way_of_containers(background: &Background<'_>, instance: &Instance) -> (Hop, 
     let gateway = match bridge {
         Bridge::Here(gateway) => gateway,
         Bridge::Elsewhere(gateway) => {
-            let text = format!("{gateway}, where containers look for the service, is no address of this machine");
+            let text = format!("containers look for the service at {gateway}, which is not an address of this machine");
             return (Hop::absent(HOP, format!("{text}, so {ELSEWHERE}")), None);
         }
         Bridge::Unknown => return (Hop::absent(HOP, NO_BRIDGE), None),
@@ -203,7 +203,7 @@ fn way_of_containers(background: &Background<'_>, instance: &Instance) -> (Hop, 
         Ok(()) => (Hop::well(HOP, format!("containers reach the service at {address}")), Some(address)),
         Err(why) => {
             let cause = format!("http://{address}/health, where containers look for the service: {why}");
-            (Hop::wrong(HOP, cause, format!("look into `{}`", background.log().display())), None)
+            (Hop::wrong(HOP, cause, format!("read its log `{}`", background.log().display())), None)
         }
     }
 }
@@ -240,15 +240,15 @@ fn proxy(
     }
     if let Some(target) = container.target().filter(|target| *target != port) {
         let cause = format!("`{name}` connects to port {target}, and the service has port {port}");
-        return Hop::wrong(HOP, cause, "`speaches harbor up` makes it anew");
+        return Hop::wrong(HOP, cause, "`speaches harbor up` recreates it");
     }
     // N.B. BusyBox: it has no long options.
     let asked =
         docker::ask(&["exec", name, "wget", "-q", "-T", "5", "-O", "/dev/null", "http://127.0.0.1:8000/health"]);
     match asked {
-        Ok(_) => Hop::well(HOP, format!("`{name}` passes on what it is asked")),
+        Ok(_) => Hop::well(HOP, format!("`{name}` forwards requests")),
         Err(why) => {
-            let cause = format!("`{name}` does not get through to the service: {why}");
+            let cause = format!("`{name}` cannot reach the service: {why}");
             Hop { name: HOP, state: State::Wrong { cause, advice: answers_at.map(firewall) } }
         }
     }
@@ -257,8 +257,8 @@ fn proxy(
 /// What is in the way of a proxy when the service answers where it is looked for.
 fn firewall(address: SocketAddr) -> String {
     format!(
-        "the service answers at {address} from this machine, and not from the container: a firewall drops it; allow port \
-         {} from Docker's networks",
+        "the service answers at {address} from this machine but not from the container: a firewall blocks it; allow \
+         port {} from Docker's networks",
         address.port()
     )
 }
@@ -273,7 +273,7 @@ fn open_webui(background: &Background<'_>, name: &str, found: Option<&Container>
         return Hop::wrong(HOP, format!("`{name}` is {}", container.state), "`speaches harbor up webui` starts it");
     }
     if !proxy_runs {
-        return Hop::absent(HOP, format!("`{name}` runs, and has no container of speaches to ask"));
+        return Hop::absent(HOP, format!("`{name}` runs, but there is no container of speaches"));
     }
     let url = "http://speaches:8000/health";
     match docker::ask(&["exec", name, "curl", "-fsS", "-m", "5", "-o", "/dev/null", url]) {
@@ -281,7 +281,7 @@ fn open_webui(background: &Background<'_>, name: &str, found: Option<&Container>
         Err(why) => Hop::wrong(
             HOP,
             format!("`{name}` does not reach http://speaches:8000: {why}"),
-            "if the proxy is ok, `speaches harbor up webui` joins the two again",
+            "if the proxy is ok, `speaches harbor up webui` reconnects them",
         ),
     }
 }
@@ -304,7 +304,7 @@ mod tests {
         assert_eq!(missing(std::slice::from_ref(&ok)), ["proxy"]);
         assert!(missing(&[ok.clone(), Hop::well("proxy", "it runs")]).is_empty());
         let docker = Hop { name: "docker", state: State::Silent(Silence::NoProgram) };
-        assert_eq!(docker.to_string(), "docker: does not answer (there is no `docker` on PATH)");
+        assert_eq!(docker.to_string(), "docker: does not answer (`docker` is not on PATH)");
         assert_eq!(culprit(&[ok, docker.clone()]), Some(&docker));
     }
 
@@ -312,8 +312,8 @@ mod tests {
     fn a_firewall_is_blamed_with_the_address_and_the_port() {
         assert_eq!(
             firewall("172.17.0.1:34332".parse().unwrap()),
-            "the service answers at 172.17.0.1:34332 from this machine, and not from the container: a firewall drops it; \
-             allow port 34332 from Docker's networks"
+            "the service answers at 172.17.0.1:34332 from this machine but not from the container: a firewall blocks \
+             it; allow port 34332 from Docker's networks"
         );
     }
 

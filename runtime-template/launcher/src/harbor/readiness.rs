@@ -55,7 +55,7 @@ impl Model {
     /// Why it cannot be used.
     #[must_use]
     pub fn complaint(&self) -> String {
-        let reason = self.reason.as_deref().unwrap_or("the log says why");
+        let reason = self.reason.as_deref().unwrap_or("the log has the reason");
         format!("{} does not work: `{}`: {reason}", self.purpose(), self.id)
     }
 
@@ -93,12 +93,12 @@ pub fn wait(background: &Background<'_>) -> Result<Instance, Failure> {
         let patience = if is_fetching { PATIENCE_FOR_FETCHING } else { PATIENCE };
         if changed.elapsed() > patience {
             let said = format!(
-                "the service (pid {}) gets no further within {} s: {said}",
+                "the service (pid {}) made no progress within {} s: {said}",
                 instance.status.pid,
                 patience.as_secs()
             );
             return Err(Failure::new(Exit::Temporary, said)
-                .hint(format!("look into `{}`; `speaches harbor stop` ends it", background.log().display())));
+                .hint(format!("read its log `{}`; `speaches harbor stop` stops it", background.log().display())));
         }
         std::thread::sleep(PAUSE);
     }
@@ -120,10 +120,11 @@ fn judge(instance: Instance, models: &[Model], background: &Background<'_>) -> R
         let complaints = failed.iter().map(|model| model.complaint()).collect::<Vec<_>>().join("\n  ");
         return Err(Failure::new(
             Exit::Unavailable,
-            format!("the service runs (pid {pid}) and can use none of its models:\n  {complaints}"),
+            format!("the service runs (pid {pid}), but cannot use any of its models:\n  {complaints}"),
         )
         .hint(format!(
-            "`speaches models list` shows what there is, and `{}` what happened; `speaches harbor stop` before you try again",
+            "`speaches models list` shows the models, and `{}` is the log; run `speaches harbor stop` before you try \
+             again",
             background.log().display()
         )));
     }
@@ -139,8 +140,8 @@ fn judge(instance: Instance, models: &[Model], background: &Background<'_>) -> R
 
 fn ended(background: &Background<'_>) -> Failure {
     let last = background.end_of_log(0, |_| false);
-    Failure::new(Exit::Unavailable, format!("the service has ended before it was ready; the end of its log:\n  {last}"))
-        .hint(format!("all of it is in `{}`", background.log().display()))
+    Failure::new(Exit::Unavailable, format!("the service ended before it was ready; the end of its log:\n  {last}"))
+        .hint(format!("the complete log is `{}`", background.log().display()))
 }
 
 #[cfg(test)]

@@ -16,6 +16,6 @@ pub fn run(home: &Home, words: &[String]) -> Result<ExitStatus, Failure> {
     let ended = Command::new(&script).args(words).env("HARBOR_HOME", &home.path).status();
     ended.map_err(|error| {
         Failure::new(Exit::Unavailable, format!("`{}` cannot be started: {error}", script.display()))
-            .hint("Harbor needs bash, and the right to execute this file")
+            .hint("Harbor needs bash, and permission to execute this file")
     })
 }

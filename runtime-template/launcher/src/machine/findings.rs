@@ -100,7 +100,7 @@ fn read<T: DeserializeOwned>(path: &Path, notes: &mut Vec<String>) -> Option<T> 
         Err(error) => Err(error.to_string()),
         Ok(text) => serde_json::from_slice(&text).map_err(|error| format!("`{}`: {error}", path.display())),
     };
-    understood.map_err(|error| notes.push(format!("warning: ignored what cannot be read: {error}"))).ok()
+    understood.map_err(|error| notes.push(format!("warning: ignored an unreadable record: {error}"))).ok()
 }
 
 #[cfg(test)]

@@ -46,14 +46,14 @@ impl Nvidia {
     #[must_use]
     pub fn ask() -> Self {
         let Ok(executable) = std::env::current_exe() else {
-            return Self::broken("it cannot be asked: this program does not know where it is");
+            return Self::broken("it cannot be queried: this program does not know its own path");
         };
         let mut command = Command::new(executable);
         command.arg(SUBCOMMAND).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         match child::run(&mut command, PATIENCE) {
             Ok(Some(output)) => Self::understand(&output),
             Ok(None) => Self::broken(format!("it did not answer within {} s", PATIENCE.as_secs())),
-            Err(error) => Self::broken(format!("it cannot be asked: {error}")),
+            Err(error) => Self::broken(format!("it cannot be queried: {error}")),
         }
     }
 
@@ -63,7 +63,7 @@ impl Nvidia {
         let found = output.stdout.split(|byte| *byte == b'\n').find_map(|line| serde_json::from_slice(line).ok());
         found
             .filter(|_| output.status.success())
-            .unwrap_or_else(|| Self::broken(format!("the program that asked it crashed ({})", describe(output))))
+            .unwrap_or_else(|| Self::broken(format!("the program that queried it crashed ({})", describe(output))))
     }
 
     /// Asks in this process, which may not survive it.

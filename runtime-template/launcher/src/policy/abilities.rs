@@ -131,12 +131,12 @@ fn cuda(wheels: &Wheels, machine: &Machine) -> Ability {
         return Err(format!("this runtime was made without CUDA; {advice}"));
     }
     match &machine.nvidia {
-        None => Err("the NVIDIA driver was not asked".to_owned()),
+        None => Err("the NVIDIA driver was not queried".to_owned()),
         // Within a major version of CUDA, an older driver runs newer libraries.
         Some(Nvidia::Present { devices: 1.., cuda }) => match wheels.cuda.filter(|needed| cuda / 1000 < *needed) {
             None => Ok(()),
             Some(needed) => Err(format!(
-                "the NVIDIA driver knows CUDA up to {}, and this runtime needs CUDA {needed}: update the driver",
+                "the NVIDIA driver supports CUDA up to {}, but this runtime needs CUDA {needed}: update the driver",
                 nvidia::version_of(*cuda)
             )),
         },

@@ -131,7 +131,7 @@ pub fn decide(question: &Question<'_>) -> Result<Decision, Refusal> {
         && question.wheels.may_use_cuda()
         && !(transcription.forced && synthesis.forced)
     {
-        notes.push(format!("warning: this runtime is for NVIDIA GPUs and computes on the CPU: {reason}"));
+        notes.push(format!("warning: this runtime is for NVIDIA GPUs, but computes on the CPU: {reason}"));
     }
     Ok(Decision { transcription, synthesis, notes })
 }
@@ -208,7 +208,7 @@ fn fastest(question: &Question<'_>, can: &Abilities) -> Transcription {
             Some(crash) => (
                 Backend::FasterWhisper,
                 Device::Cpu,
-                format!("the GPU is left off because {}; `speaches tune` allows it again", account_of(crash)),
+                format!("the GPU is not used because {}; `speaches tune` enables it again", account_of(crash)),
             ),
         }
     } else if can.cuda.is_ok() {
@@ -259,8 +259,8 @@ fn synthesis(question: &Question<'_>, can: &Abilities) -> Result<Synthesis, Refu
     let candidates = if may_use_coreml { &CANDIDATES[..] } else { &CANDIDATES[..2] };
     let why = match (may_use_coreml, requests.precision.choice) {
         (false, _) => no_gpu(question, &can.coreml),
-        (true, None) => "nothing was shown to be faster yet, which is measured while the service is idle".to_owned(),
-        (true, Some(_)) => "CoreML is used where measuring decides".to_owned(),
+        (true, None) => "no alternative is known to be faster yet; the service measures while it is idle".to_owned(),
+        (true, Some(_)) => "CoreML is used only after a measurement".to_owned(),
     };
     Ok(match (requests.precision.choice, question.probe) {
         (Some(_), _) => unmeasured(Provider::Cpu, why),
@@ -276,7 +276,7 @@ fn synthesis(question: &Question<'_>, can: &Abilities) -> Result<Synthesis, Refu
 fn precision(requests: &Requests, provider: Provider) -> (Precision, String) {
     match (requests.precision.choice, provider) {
         (Some(choice), _) => (choice, format!("`precision` is `{choice}` ({})", requests.precision.by)),
-        (None, Provider::Cuda) => (Precision::Original, "a quantised model computes as it is".to_owned()),
+        (None, Provider::Cuda) => (Precision::Original, "a quantised model keeps its precision".to_owned()),
         (None, Provider::Cpu | Provider::CoreMl) => {
             (Precision::Auto, "a quantised model computes in float32".to_owned())
         }
@@ -294,7 +294,7 @@ fn measured(probe: &ModelProbe, candidates: &[&str]) -> (Provider, String) {
                 .speedup
                 .map_or_else(String::new, |times| format!(" and {times:.1} times as fast as the original"));
             let provider = if chosen.name == CANDIDATES[2] { Provider::CoreMl } else { Provider::Cpu };
-            (provider, format!("measured here: {} is right{times}", chosen.name))
+            (provider, format!("measured here: {} gives right results{times}", chosen.name))
         }
         _ => {
             let others = probe.candidates.iter().filter(|one| one.name != CANDIDATES[0]);
@@ -310,7 +310,7 @@ fn measured(probe: &ModelProbe, candidates: &[&str]) -> (Provider, String) {
 fn outcome(word: &str) -> &'static str {
     match word {
         "right" => "is not faster",
-        "wrong" => "computes something else",
+        "wrong" => "gives other results",
         "crash" => "crashes",
         "hang" => "hangs",
         "memory" => "takes too much memory",
@@ -330,12 +330,12 @@ fn no_gpu(question: &Question<'_>, apple: &Ability) -> String {
     }
     match apple {
         Err(reason) if question.wheels.is_apple_silicon() => reason.clone(),
-        _ => "there is no GPU that this runtime could use".to_owned(),
+        _ => "there is no GPU that this runtime can use".to_owned(),
     }
 }
 
 fn account_of(crash: &Crash) -> String {
-    format!("a service died in it at {} ({})", crash.at, crash.reason)
+    format!("a service crashed in it at {} ({})", crash.at, crash.reason)
 }
 
 fn possible(abilities: &[(&'static str, &Ability)]) -> Vec<&'static str> {

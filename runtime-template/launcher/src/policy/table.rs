@@ -168,7 +168,7 @@ fn rows() -> Vec<Row> {
         asks(absent(), Some(Accelerator::Cuda), None, None, None),
         asks(absent(), None, None, Some(Device::Cuda), None),
         asks(absent(), None, None, None, Some(Provider::Cuda)),
-        cuda("the driver crashes", broken("the program that asked it crashed (SIGSEGV)")),
+        cuda("the driver crashes", broken("the program that queried it crashed (SIGSEGV)")),
         asks(
             cuda("the driver hangs", broken("it did not answer within 10 s")),
             Some(Accelerator::Cuda),

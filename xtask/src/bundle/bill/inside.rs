@@ -38,7 +38,7 @@ fn linked_entry(library: &linked::Library, version: Option<String>) -> Value {
             entry["purl"] = json!(purl);
             entry["properties"] = json!([property("version", "found in the binaries of CPython")]);
         }
-        None => entry["properties"] = json!([property("version", "unknown: the binaries of CPython do not say it")]),
+        None => entry["properties"] = json!([property("version", "unknown: the binaries of CPython do not state it")]),
     }
     entry
 }
@@ -76,7 +76,7 @@ fn launcher(runtime: &Runtime<'_>, component: &Component<'_>) -> Result<Vec<Valu
     });
     match version {
         Some(version) => entry["version"] = json!(version),
-        None => properties.push(property("version", "unknown: the launcher does not say it")),
+        None => properties.push(property("version", "unknown: the launcher does not state it")),
     }
     entry["properties"] = json!(properties);
     inside.push(entry);

@@ -70,10 +70,10 @@ pub fn check(path: &Utf8Path) -> Result<(Description, Differences, Sha256)> {
     known.push(layer);
     let stated = config_value["rootfs"]["diff_ids"].as_array().and_then(|ids| ids.last());
     if stated.and_then(Value::as_str) != Some(&format!("sha256:{plain}")) {
-        return Err(damaged(path, "its configuration states another runtime than there is"));
+        return Err(damaged(path, "its configuration describes another runtime"));
     }
     if let Some(extra) = image.members.keys().find(|name| !known.contains(name)) {
-        return Err(damaged(path, &format!("`{extra}` is in it, and nothing of the image names it")));
+        return Err(damaged(path, &format!("it contains `{extra}`, which no part of the image names")));
     }
     let architecture = image::architecture(&description.head.target)?;
     if index != image::index(&manifest_text, architecture, &description.head.version)? {
@@ -102,7 +102,7 @@ impl<'a> Image<'a> {
             let size = parsed.entry_size().ok();
             let expected = size.and_then(|size| file_header(&name, size).ok());
             let (Some(size), Some(expected)) = (size, expected) else {
-                return Err(damaged(path, &format!("after `{last}` comes what is no header of a file")));
+                return Err(damaged(path, &format!("the bytes after `{last}` are not the header of a file")));
             };
             if expected.as_bytes() != &header || members.last_key_value().is_some_and(|(before, _)| *before >= name) {
                 return Err(damaged(path, &format!("the header of `{name}`, after `{last}`, was changed")));
@@ -110,12 +110,12 @@ impl<'a> Image<'a> {
             let mut hasher = Hasher::new(io::sink());
             let copied = io::copy(&mut source.by_ref().take(size), &mut hasher);
             if copied.map_err(|error| reading(path, &format!("in `{name}`"), error))? != size {
-                return Err(damaged(path, &format!("it is cut short in `{name}`")));
+                return Err(damaged(path, &format!("it is truncated in `{name}`")));
             }
             let mut padding = vec![0; (size.next_multiple_of(RECORD as u64) - size) as usize];
             source.read_exact(&mut padding).map_err(|error| reading(path, &format!("after `{name}`"), error))?;
             if padding.iter().any(|byte| *byte != 0) {
-                return Err(damaged(path, &format!("something is between `{name}` and what comes next")));
+                return Err(damaged(path, &format!("there are unexpected bytes after `{name}`")));
             }
             members.insert(name.clone(), Member { at, size, sha256: hasher.finish().0 });
             at += size + padding.len() as u64;
@@ -128,7 +128,7 @@ impl<'a> Image<'a> {
             .read_to_end(&mut rest)
             .map_err(|error| reading(path, "at its end", error))?;
         if rest != [0; RECORD] {
-            return Err(damaged(path, "its end is not that of an archive"));
+            return Err(damaged(path, "it does not end like an archive"));
         }
         Ok((Self { path, members }, source.finish().0))
     }
@@ -158,7 +158,7 @@ impl<'a> Image<'a> {
         let name = format!("{}{}", image::BLOBS, digest.unwrap_or_default());
         match self.members.get(&name) {
             Some(member) if descriptor["size"].as_u64() == Some(member.size) => Ok(name),
-            Some(_) => Err(damaged(self.path, &format!("{what}, `{name}`, is not as large as is said"))),
+            Some(_) => Err(damaged(self.path, &format!("{what}, `{name}`, has another size than stated"))),
             None => Err(damaged(self.path, &format!("{what}, `{name}`, is missing"))),
         }
     }

@@ -48,14 +48,14 @@ pub fn check(bundle: &Utf8Path) -> Result<Checked> {
         Some(format) => check_archive(bundle, format)?,
         None if name.ends_with(&format!(".{SUFFIX}")) || start == image::START => image::check(bundle)?,
         None => bail!(
-            Failure::new(Exit::Data, format!("`{bundle}` is no bundle"))
+            Failure::new(Exit::Data, format!("`{bundle}` is not a bundle"))
                 .hint("bundles are .tar.zst, .tar.gz, .zip and .oci.tar archives that `cargo xtask bundle` made")
         ),
     };
     let directory = bundle.parent().unwrap_or(Utf8Path::new(""));
     let listed = Checksums::read(directory)?.get(name);
     if differences.is_empty() && listed.is_some_and(|listed| listed != sha256) {
-        return Err(damaged(bundle, &format!("its sha256 is {sha256}, and `{CHECKSUMS}` beside it has another")));
+        return Err(damaged(bundle, &format!("its sha256 is {sha256}, but `{CHECKSUMS}` beside it has another")));
     }
     Ok(Checked { description, differences, sha256, listed: listed.is_some() })
 }

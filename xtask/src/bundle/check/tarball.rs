@@ -57,7 +57,7 @@ pub fn entries(decoder: &mut dyn Read, walk: &mut Walk<'_>) -> Result<()> {
     let mut end = [1; RECORD];
     decoder.read_exact(&mut end).map_err(failed)?;
     if end != [0; RECORD] || io::copy(decoder, &mut io::sink()).map_err(failed)? > 0 {
-        return Err(walk.damaged("something comes after the end of the archive"));
+        return Err(walk.damaged("there are bytes after the end of the archive"));
     }
     Ok(())
 }

@@ -158,7 +158,7 @@ impl<'a> Walk<'a> {
 
     /// Nothing comes any more.
     pub fn finish(self, bundle: &Utf8Path) -> Result<(Description, Differences)> {
-        let described = self.described.ok_or_else(|| damaged(bundle, "there is no `runtime.json` in it"))?;
+        let described = self.described.ok_or_else(|| damaged(bundle, "it has no `runtime.json`"))?;
         let mut differences = self.differences;
         differences.missing = described.files.into_keys().collect();
         differences.missing.extend(described.directories.iter().map(|directory| format!("{directory}/")));

@@ -40,7 +40,7 @@ fn entries(bundle: &Utf8Path) -> Result<Walk<'_>> {
     let archive =
         ZipArchive::from_file(file.into_file(), &mut buffer).map_err(|error| wrong("its directory", error))?;
     if archive.end_offset() != size {
-        return Err(damaged(bundle, "something comes after the end of the archive"));
+        return Err(damaged(bundle, "there are bytes after the end of the archive"));
     }
     let mut entries = archive.entries(&mut buffer);
     let mut last = String::from("the beginning");
@@ -55,7 +55,7 @@ fn entries(bundle: &Utf8Path) -> Result<Walk<'_>> {
         let found = Found { name: &name, kind, mode: attributes & !KIND };
         let place = format!("in `{name}`");
         if entry.flags().is_encrypted() {
-            return Err(damaged(bundle, &format!("{place}: it is said to be encrypted")));
+            return Err(damaged(bundle, &format!("{place}: it is marked as encrypted")));
         }
         let at = archive.get_entry(entry.wayfinder()).map_err(|error| wrong(&place, error))?;
         match entry.compression_method() {

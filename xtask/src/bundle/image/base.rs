@@ -34,14 +34,14 @@ impl Base {
             unpacked
         };
         if !layout.join("oci-layout").is_file() {
-            return Err(wrong(&layout, "there is no `oci-layout` in it"));
+            return Err(wrong(&layout, "it has no `oci-layout`"));
         }
         let index = json_of(&layout, &fs_err::read(layout.join("index.json"))?)?;
         let manifest = find(&layout, &index, architecture, DEPTH)?;
         let config = read(&layout, &manifest["config"])?;
         for (key, expected) in [("architecture", architecture), ("os", "linux")] {
             if config[key] != expected {
-                return Err(wrong(&layout, &format!("its {key} is {}, and the runtime needs {expected}", config[key])));
+                return Err(wrong(&layout, &format!("its {key} is {}, but the runtime needs {expected}", config[key])));
             }
         }
         let layers = manifest["layers"].as_array().into_iter().flatten().map(|layer| check(&layout, layer));
@@ -50,7 +50,7 @@ impl Base {
         if plain != layers.len() {
             return Err(wrong(
                 &layout,
-                &format!("it has {} layers, and its configuration names {plain}", layers.len()),
+                &format!("it has {} layers, but its configuration names {plain}", layers.len()),
             ));
         }
         Ok(Self { manifest, config, layers })
@@ -88,7 +88,7 @@ fn read(layout: &Utf8Path, descriptor: &Value) -> Result<Value> {
 fn check(layout: &Utf8Path, descriptor: &Value) -> Result<(Sha256, Utf8PathBuf)> {
     let text = descriptor["digest"].as_str().unwrap_or_default();
     let digest = text.strip_prefix("sha256:").and_then(|digits| digits.parse::<Sha256>().ok());
-    let digest = digest.with_context(|| wrong(layout, &format!("`{text}` is no sha256")).to_string())?;
+    let digest = digest.with_context(|| wrong(layout, &format!("`{text}` is not a sha256")).to_string())?;
     let path = blob(layout, digest);
     if !path.is_file() {
         return Err(wrong(layout, &format!("the blob {digest} is missing")));

@@ -83,7 +83,7 @@ impl Builder<'_> {
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr);
             let text = format!("the launcher cannot be built for {rust_target}:\n{}", said.trim_end());
-            bail!(Failure::new(Exit::Unavailable, text).hint(format!("mend what cargo says, {PREBUILT}")));
+            bail!(Failure::new(Exit::Unavailable, text).hint(format!("fix the errors that cargo reports, {PREBUILT}")));
         }
         linked(&String::from_utf8_lossy(&output.stdout), &rust_target)
     }
@@ -92,7 +92,7 @@ impl Builder<'_> {
     fn zigbuild(&self, store: &Store, tools: Option<&Requirements>) -> Result<Command> {
         let Some(tools) = tools else { return Ok(cargo("zigbuild")) };
         if self.offline && !tools.are_installed(store) {
-            let text = format!("linking the launcher needs {}, and `--offline` forbids to fetch them", tools.name());
+            let text = format!("linking the launcher needs {}, and `--offline` forbids downloading them", tools.name());
             bail!(Failure::new(Exit::Unavailable, text).hint(format!("run it once without `--offline`, {PREBUILT}")));
         }
         let hint = format!("`cargo install cargo-zigbuild` and put zig on the PATH, {PREBUILT}");
@@ -122,14 +122,14 @@ fn linked(messages: &str, rust_target: &str) -> Result<Built> {
     let mut manifests = BTreeSet::new();
     let mut executable = None;
     for line in messages.lines().filter(|line| line.starts_with('{')) {
-        let message: Message = serde_json::from_str(line).context("cargo says what this tool does not understand")?;
+        let message: Message = serde_json::from_str(line).context("this tool does not understand cargo's output")?;
         let is_linked = |file: &Utf8PathBuf| file.components().any(|part| part.as_str() == rust_target);
         if message.reason == "compiler-artifact" && message.filenames.iter().any(is_linked) {
             manifests.insert(message.manifest_path);
             executable = message.executable.or(executable);
         }
     }
-    let executable = executable.context("cargo does not say where the launcher is")?;
+    let executable = executable.context("cargo's output does not name the launcher")?;
     Ok(Built { executable, manifests: manifests.into_iter().collect() })
 }
 

@@ -131,8 +131,8 @@ pub fn record(manifests: &[Utf8PathBuf], lock: &Utf8Path, target: &str) -> Resul
         let found = texts(manifest.parent().context("a manifest lies in a directory")?)?;
         if found.is_empty() {
             bail!(
-                Failure::new(Exit::Data, format!("the crate {name} {version} brings no text of its licence"))
-                    .hint("move to a version that does, or do without the crate")
+                Failure::new(Exit::Data, format!("the crate {name} {version} has no text of its license"))
+                    .hint("use a version that has one, or remove the crate")
             );
         }
         let mut texts = BTreeMap::new();

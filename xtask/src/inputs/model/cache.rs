@@ -76,8 +76,10 @@ pub fn find(cache: &Utf8Path, request: &Request<'_>, digests: &Digests) -> Resul
 }
 
 fn missing(cache: &Utf8Path, id: &str, what: &str) -> Failure {
-    Failure::new(Exit::NoInput, format!("`--models-from {cache}` does not have `{id}`: {what}"))
-        .hint("it takes a Hugging Face cache (`~/.cache/huggingface/hub`); `--models` says which models are wanted, `none` for none")
+    Failure::new(Exit::NoInput, format!("`--models-from {cache}` does not have `{id}`: {what}")).hint(
+        "it takes a Hugging Face cache (`~/.cache/huggingface/hub`); `--models` chooses the models, and `none` leaves \
+         them out",
+    )
 }
 
 /// What the manifest knows for certain about a file.
@@ -121,7 +123,7 @@ impl Snapshot {
             .trim()
             .to_owned();
         if !is_commit(&commit) {
-            bail!(missing(&format!("`refs/{branch}` names `{commit}`, which is no commit")));
+            bail!(missing(&format!("`refs/{branch}` names `{commit}`, which is not a commit")));
         }
         Ok(Self { path: snapshots.join(&commit), commit, pinned: false })
     }

@@ -51,14 +51,16 @@ impl Card {
             Some(Value::Array(tags)) if tags.iter().all(|tag| !tag.is_array() && !tag.is_object()) => {
                 tags.iter().filter_map(Value::as_str).map(str::to_owned).collect()
             }
-            Some(_) => return Err("has `tags` that are no list of words".to_owned()),
+            Some(_) => return Err("has `tags` that are not a list of words".to_owned()),
         };
         let languages = match data.get("language") {
             None | Some(Value::Null) => Vec::new(),
             Some(Value::String(language)) => vec![language.clone()],
             Some(Value::Array(languages)) => languages.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
             Some(_) => {
-                return Err("has a `language` that is no text and no list (`no` without quotes means false)".to_owned());
+                return Err(
+                    "has a `language` that is neither text nor a list (`no` without quotes means false)".to_owned()
+                );
             }
         };
         Ok(Self {
@@ -92,10 +94,10 @@ fn data(yaml: &str) -> Result<Map<String, Value>, String> {
     match serde_saphyr::from_str_with_options::<Value>(yaml, options) {
         Ok(Value::Object(data)) => Ok(data),
         Ok(Value::Null) => Ok(Map::new()),
-        Ok(_) => Err("has metadata that are no mapping".to_owned()),
+        Ok(_) => Err("has metadata that are not a mapping".to_owned()),
         Err(error) => {
             let text = error.to_string();
-            Err(format!("has metadata that are no YAML: {}", text.lines().next().unwrap_or_default().escape_debug()))
+            Err(format!("has metadata that are not YAML: {}", text.lines().next().unwrap_or_default().escape_debug()))
         }
     }
 }

@@ -63,9 +63,9 @@ pub fn revision(id: &str, revision: &str) -> Result<Revision, Trouble> {
     let label = format!("the model `{id}`");
     let bytes = document::read(&url, LARGEST_ANSWER, &label).map_err(|error| question.explain(&error))?;
     let odd = |what: String| {
-        let text = format!("`{}` does not answer as the hub does: {what}", http::shown(&url));
+        let text = format!("`{}` does not answer like the Hugging Face hub: {what}", http::shown(&url));
         Trouble::Refused(
-            Failure::new(Exit::Unavailable, text).hint("check `HF_ENDPOINT`, or unset it to ask the hub itself"),
+            Failure::new(Exit::Unavailable, text).hint("check `HF_ENDPOINT`, or unset it to use the hub itself"),
         )
     };
     let answer: Revision = serde_json::from_slice(&bytes).map_err(|error| odd(error.to_string()))?;
@@ -77,7 +77,7 @@ pub fn revision(id: &str, revision: &str) -> Result<Revision, Trouble> {
     }
     if !answer.id.is_empty() && answer.id != id {
         report::say(&format!(
-            "note: the hub calls `{id}` now `{}`; the runtime has it under the name that was asked for",
+            "note: the hub has renamed `{id}` to `{}`; the runtime keeps the name that you asked for",
             answer.id.escape_debug()
         ));
     }
@@ -150,10 +150,10 @@ impl Revision {
         let said = sibling.blob_id.as_deref().unwrap_or("nothing");
         if said != found || sibling.size.is_some_and(|size| size != length) {
             let text = format!(
-                "{label} from `{}` is not what the hub says: {length} bytes with the git id {found}, not {said}",
+                "{label} from `{}` does not match the hub: {length} bytes with the git id {found}, not {said}",
                 http::shown(&url)
             );
-            let failure = Failure::new(Exit::Data, text).hint("nothing of it was used; try again, or without a mirror");
+            let failure = Failure::new(Exit::Data, text).hint("it was not used; try again, or without a mirror");
             return Err(Trouble::Refused(failure));
         }
         Ok(bytes)

@@ -150,14 +150,14 @@ fn fits(pattern: &str, path: &str) -> bool {
 fn check_voice(id: &str, card: &Card) -> Result<(), String> {
     let parts = id.rsplit('/').next().unwrap_or(id).split('-').collect::<Vec<_>>();
     let [_piper, _language, _voice, quality] = parts[..] else {
-        return Err("voices of Piper have to be named `piper-LANGUAGE-VOICE-QUALITY`".to_owned());
+        return Err("a Piper voice must be named `piper-LANGUAGE-VOICE-QUALITY`".to_owned());
     };
     if !QUALITIES.contains(&quality) {
-        return Err(format!("the quality of a voice of Piper is one of {}, not `{quality}`", QUALITIES.join(", ")));
+        return Err(format!("the quality of a Piper voice is one of {}, not `{quality}`", QUALITIES.join(", ")));
     }
     match card.languages.len() {
         1 => Ok(()),
-        count => Err(format!("a voice of Piper has one `language` in its card, and this one has {count}")),
+        count => Err(format!("a Piper voice must have one `language` in its card, and this one has {count}")),
     }
 }
 
@@ -167,8 +167,8 @@ fn unknown(card: &Card) -> String {
         .filter_map(|(key, value)| Some(format!("`{key}: {}`", value.as_ref()?.escape_debug())))
         .collect::<Vec<_>>();
     match said.is_empty() {
-        true => "its card does not say what it is".to_owned(),
-        false => format!("its card says {}, and it has none of the kinds that speaches knows", said.join(" and ")),
+        true => "its card does not state its kind".to_owned(),
+        false => format!("its card says {}, which is none of the kinds that speaches supports", said.join(" and ")),
     }
 }
 

@@ -66,21 +66,22 @@ impl Question<'_> {
         match (kind(refusal, token.is_some()), token) {
             (Kind::Gated, _) => self.gated(),
             (Kind::Token, Some(token)) => {
-                fail(format!("{} does not accept the token from {}", huggingface::name(), token.origin)).hint(format!(
-                    "it may have expired: make one at {HUB}/settings/tokens, or remove it to ask without one"
+                fail(format!("{} rejects the token from {}", huggingface::name(), token.origin)).hint(format!(
+                    "it may have expired: create a new one at {HUB}/settings/tokens, or remove it to download without \
+                     a token"
                 ))
             }
             (Kind::Disabled, _) => fail(format!("{} has disabled the repository `{id}`", huggingface::name()))
                 .hint("choose another model with `--models`, or take it from a cache that has it with `--models-from`"),
             (Kind::Revision, _) => fail(format!("the model `{id}` has no branch, tag or commit `{revision}`"))
-                .hint(format!("{HUB}/{id}/commits/main lists what there is")),
+                .hint(format!("{HUB}/{id}/commits/main lists the commits")),
             (Kind::File, _) => {
                 fail(format!("the model `{id}` has no file `{}` at {revision}", file.unwrap_or("of this name")))
                     .hint(format!("{HUB}/{id}/tree/{revision} lists its files"))
             }
             (Kind::Token | Kind::Repository, None) => {
                 fail(format!("{} says that `{id}` does not exist, or is private", huggingface::name()))
-                    .hint("check the spelling; for a private one set `HF_TOKEN`, or run `hf auth login`")
+                    .hint("check the spelling; for a private model, set `HF_TOKEN`, or run `hf auth login`")
             }
             (Kind::Repository, Some(token)) => fail(format!(
                 "{} says that `{id}` does not exist, or is private and not for the token from {}",
@@ -102,16 +103,25 @@ impl Question<'_> {
         match token::find() {
             None => Failure::new(
                 Exit::Unavailable,
-                format!("the model `{id}` is gated: the hub gives it only to accounts that accepted its terms, and there is no token"),
+                format!(
+                    "the model `{id}` is gated: only accounts that accepted its terms can download it, and there is no \
+                     token"
+                ),
             )
             .hint(format!(
                 "accept them at {HUB}/{id}, then set `HF_TOKEN` to a token of that account, or run `hf auth login`"
             )),
             Some(token) => Failure::new(
                 Exit::Unavailable,
-                format!("the model `{id}` is gated, and the account of the token from {} has no access to it", token.origin),
+                format!(
+                    "the model `{id}` is gated, and the account of the token from {} has no access to it",
+                    token.origin
+                ),
             )
-            .hint(format!("accept its terms at {HUB}/{id} with that account; some are granted by hand, which takes a while")),
+            .hint(format!(
+                "accept its terms at {HUB}/{id} with that account; for some models, the owner grants access by hand, \
+                 which takes a while"
+            )),
         }
     }
 }

@@ -104,12 +104,12 @@ fn parse<'a>(manifest: &'a ModelsManifest, text: &str) -> Result<Request<'a>> {
         bail!(usage(format!("`{id}` has GGML weights, of which each file is named alone, such as `{}`", entry.name())));
     }
     if !is_repository(id) {
-        bail!(usage(format!("`{id}` is no repository of the hub")));
+        bail!(usage(format!("`{id}` is not a repository of the hub")));
     }
     if let Some(revision) = revision
         && !is_revision(revision)
     {
-        bail!(usage(format!("`{revision}` is no branch, tag or commit of `{id}`")));
+        bail!(usage(format!("`{revision}` is not a branch, tag or commit of `{id}`")));
     }
     let entry = manifest.model.iter().find(|model| model.id == id);
     Ok(match (entry, revision) {

@@ -58,7 +58,7 @@ impl Resolutions {
             && !entry.on_hub
         {
             return packaged::model(entry, root).with_context(|| {
-                format!("`models.toml` does not say where each file of `{}` is outside of the hub", entry.id)
+                format!("`models.toml` does not name a source outside the hub for each file of `{}`", entry.id)
             });
         }
         let known = || self.known.get(&key(request.id(), request.revision()));
@@ -66,10 +66,7 @@ impl Resolutions {
             None => Ok(()),
             Some(by) => Err(Failure::new(
                 Exit::Unavailable,
-                format!(
-                    "the model `{}` is not pinned to the last byte, and `{by}` forbids to ask the hub",
-                    request.id()
-                ),
+                format!("the model `{}` is not completely pinned, and `{by}` forbids contacting the hub", request.id()),
             )
             .hint(format!(
                 "run the same command once without `{by}`, or take models from a cache with `--models-from`"
@@ -90,7 +87,7 @@ impl Resolutions {
                         if let Some(model) = packaged::model(entry, root)
                             && (allowed.is_err() || !huggingface::answers())
                         {
-                            let why = if allowed.is_err() { "must not be asked" } else { "does not answer" };
+                            let why = if allowed.is_err() { "must not be contacted" } else { "does not answer" };
                             report::say(&format!(
                                 "note: {} {why}, so the model `{}` comes from the package index and mirrors",
                                 huggingface::name(),
@@ -195,7 +192,7 @@ pub fn examine(entry: &ModelEntry) -> Result<Resolution, Trouble> {
     if let Some(revision) = entry.revision.as_ref().filter(|revision| **revision != answer.sha) {
         let text =
             format!("{} says that {revision} of the model `{}` is {}", huggingface::name(), entry.id, answer.sha);
-        let hint = "`revision` in `models.toml` has to be a commit, all 40 digits of it";
+        let hint = "`revision` in `models.toml` must be a commit with all of its 40 digits";
         return Err(Trouble::Refused(Failure::new(Exit::Data, text).hint(hint)));
     }
     let files = answer.describe(&entry.id, entry.file.iter().map(|file| file.path.as_str()))?;

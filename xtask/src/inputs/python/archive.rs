@@ -27,8 +27,8 @@ fn open(path: &Utf8Path) -> Result<Archive> {
 }
 
 fn damaged(path: &Utf8Path, what: &str) -> Failure {
-    Failure::new(Exit::Data, format!("`{path}` is no archive of a CPython installation: {what}"))
-        .hint("it takes the `install_only_stripped` archives of python-build-standalone")
+    Failure::new(Exit::Data, format!("`{path}` is not an archive of a CPython installation: {what}"))
+        .hint("use an `install_only_stripped` archive of python-build-standalone")
 }
 
 /// A file of an archive. What is wrong with the archive is not taken for what is wrong with where it is unpacked to.
@@ -105,7 +105,7 @@ pub fn unpack(path: &Utf8Path, minor: &str, left_out: fn(&str) -> bool, writer: 
     }
     let library = [format!("lib/python{minor}/os.py"), "Lib/os.py".to_owned()];
     if !library.into_iter().any(|file| RelativePath::new(file).is_ok_and(|file| writer.contains(&file))) {
-        bail!(damaged(path, &format!("there is no standard library of Python {minor} in it")));
+        bail!(damaged(path, &format!("it has no standard library of Python {minor}")));
     }
     Ok(())
 }

@@ -102,8 +102,8 @@ impl Interpreter {
         if !output.status.success() {
             bail!(refuse(format!("it ended with {}\n{}", output.status, String::from_utf8_lossy(&output.stderr))));
         }
-        let described: Described = serde_json::from_slice(&output.stdout)
-            .map_err(|_| refuse("it does not answer as Python does".to_owned()))?;
+        let described: Described =
+            serde_json::from_slice(&output.stdout).map_err(|_| refuse("it does not answer like Python".to_owned()))?;
         if described.implementation != "cpython" {
             bail!(refuse(format!("it is {}, not CPython", described.implementation)));
         }
@@ -112,7 +112,7 @@ impl Interpreter {
         }
         if !described.framework.is_empty() {
             let reason =
-                "it is a macOS framework build, which works in one place only; `uv python install` brings another kind";
+                "it is a macOS framework build, which cannot be moved; `uv python install` installs another kind";
             bail!(refuse(reason.to_owned()));
         }
         let files = list(&described)?;

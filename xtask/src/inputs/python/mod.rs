@@ -92,11 +92,11 @@ impl PythonInput {
                         target.triple, pin.sha256
                     )
                 )
-                .hint("`--allow-unpinned` takes it all the same and records it in `runtime.json`")
+                .hint("`--allow-unpinned` uses it nevertheless and records it in `runtime.json`")
             ),
             _ => bail!(
                 Failure::new(Exit::Data, format!("no CPython {wanted} for {} is pinned, so `{from}` cannot be checked", target.triple))
-                    .hint("`--allow-unpinned` takes it all the same and records it in `runtime.json`")
+                    .hint("`--allow-unpinned` uses it nevertheless and records it in `runtime.json`")
             ),
         };
         expect_minor(&version, wanted, from)?;
@@ -212,7 +212,7 @@ pub fn version_at(path: &Utf8Path) -> Result<String> {
 fn expect_something(path: &Utf8Path) -> Result<()> {
     if !path.exists() {
         bail!(
-            Failure::new(Exit::NoInput, format!("`--python-from {path}`: there is nothing at this path"))
+            Failure::new(Exit::NoInput, format!("`--python-from {path}`: this path does not exist"))
                 .hint("it takes an archive of python-build-standalone, or an interpreter such as the output of `command -v python3`")
         );
     }
@@ -228,11 +228,8 @@ fn expect_something(path: &Utf8Path) -> Result<()> {
 fn expect_minor(version: &str, wanted: &str, from: &Utf8Path) -> Result<()> {
     if minor_of(version) != minor_of(wanted) {
         bail!(
-            Failure::new(
-                Exit::Config,
-                format!("`{from}` is CPython {version}, but a runtime with Python {wanted} was asked for")
-            )
-            .hint(format!("ask for it with `--python {}`, or name another one", minor_of(version)))
+            Failure::new(Exit::Config, format!("`{from}` is CPython {version}, but the runtime needs Python {wanted}"))
+                .hint(format!("choose this version with `--python {}`, or name another CPython", minor_of(version)))
         );
     }
     Ok(())

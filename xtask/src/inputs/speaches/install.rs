@@ -66,10 +66,11 @@ impl Recipe {
         bail!(
             Failure::new(
                 Exit::Data,
-                format!("`{}` needs `{missing}` on Python {}, and the lock does not have it", file.path, self.minor)
+                format!("`{}` needs `{missing}` on Python {}, but the lock does not contain it", file.path, self.minor)
             )
             .hint(
-                "`xtask/src/inputs/speaches/pyproject.rs` has what the ported source asks for; then `cargo xtask lock`"
+                "add it to the requirements of the ported source in `xtask/src/inputs/speaches/pyproject.rs`, then run \
+                 `cargo xtask lock`"
             )
         );
     }

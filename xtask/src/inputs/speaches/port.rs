@@ -43,7 +43,7 @@ pub fn port<'a>(files: Vec<(&'a str, &'a [u8])>, target: Option<Target>) -> Resu
     match target {
         Some(target) if !refusals.is_empty() => bail!(
             Failure::new(Exit::Data, format!("this cannot be ported to Python {target}:\n{}", refusals.join("\n")))
-                .hint("Python 3.12 takes it as it is")
+                .hint("Python 3.12 needs no port")
         ),
         _ => Ok(files),
     }

@@ -42,8 +42,8 @@ impl Source {
     pub fn read(from: &Utf8Path, manifest: &SpeachesManifest, allow_unpinned: bool) -> Result<Self> {
         if !from.exists() {
             bail!(
-                Failure::new(Exit::NoInput, format!("`--speaches-from {from}`: there is nothing at this path"))
-                    .hint("it takes a checkout of speaches or a source archive of it")
+                Failure::new(Exit::NoInput, format!("`--speaches-from {from}`: this path does not exist"))
+                    .hint("name a checkout or a source archive of speaches")
             );
         }
         let files = if from.is_dir() { read_directory(from, manifest)? } else { read_archive(from)? };
@@ -131,7 +131,8 @@ impl Source {
                     format!("`{origin}` is not speaches at the pinned commit {}:{named}", manifest.commit)
                 )
                 .hint(format!(
-                    "`git checkout {} && git status` shows why; `--allow-unpinned` takes the tree as it is and records it",
+                    "`git checkout {} && git status` shows the reason; `--allow-unpinned` uses the tree as it is and \
+                     records it",
                     manifest.commit
                 ))
             );
@@ -195,8 +196,8 @@ fn read_directory(root: &Utf8Path, manifest: &SpeachesManifest) -> Result<BTreeM
 fn read_archive(path: &Utf8Path) -> Result<BTreeMap<String, Vec<u8>>> {
     let file = BufReader::new(File::open(path)?);
     unpack(file).map_err(|error| {
-        Failure::new(Exit::Data, format!("`{path}` is no source archive of speaches: {error:#}"))
-            .hint("it takes a `.tar.gz` as the forge makes them, or a directory")
+        Failure::new(Exit::Data, format!("`{path}` is not a source archive of speaches: {error:#}"))
+            .hint("use a `.tar.gz` from the forge, or a directory")
             .into()
     })
 }

@@ -123,7 +123,7 @@ fn compile(
         command.env("MACOSX_DEPLOYMENT_TARGET", version);
     }
     uv.run(&mut command, "find the wheels on your package index")?;
-    let answer: Answer = toml::from_str(&fs_err::read_to_string(&answer)?).context("uv's answer is not understood")?;
+    let answer: Answer = toml::from_str(&fs_err::read_to_string(&answer)?).context("cannot parse uv's answer")?;
     let wheels = answer.packages.into_iter().flat_map(|package| package.wheels).collect::<Vec<_>>();
     tracing::debug!("the package index offers {}", counted(wheels.len(), "wheel"));
     for wheel in &wheels {

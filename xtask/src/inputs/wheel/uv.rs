@@ -42,7 +42,7 @@ impl Uv {
             let executable = Utf8PathBuf::from(named);
             let Some(version) = version(&executable) else {
                 bail!(
-                    Failure::new(Exit::Unavailable, format!("`UV={executable}` does not answer as uv does"))
+                    Failure::new(Exit::Unavailable, format!("`UV={executable}` does not answer like uv"))
                         .hint("unset it, or name a working uv")
                 );
             };

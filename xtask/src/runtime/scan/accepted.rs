@@ -48,7 +48,7 @@ impl Accepted {
     pub fn read(manifests: &Utf8Path) -> Result<Self> {
         let path = shared(manifests, "binaries.toml");
         toml::from_str(&fs_err::read_to_string(&path)?)
-            .map_err(|error| Failure::new(Exit::Data, format!("`{path}` is not as it has to be: {error}")).into())
+            .map_err(|error| Failure::new(Exit::Data, format!("`{path}` is invalid: {error}")).into())
     }
 
     /// The entry that takes a problem of a file, given by its path below site-packages.
@@ -103,7 +103,7 @@ mod tests {
         let entry = "[[accepted]]\nfiles = '*'\nkind = 'library'\nwhat = 'it needs'\nreason = ''\n";
         fs_err::write(manifests.join("binaries.toml"), entry).unwrap();
         let error = Accepted::read(manifests).unwrap_err().to_string();
-        assert!(error.contains("binaries.toml` is not as it has to be"), "{error}");
+        assert!(error.contains("binaries.toml` is invalid"), "{error}");
         assert!(error.contains("unknown field `what`") && error.contains("`about`"), "{error}");
     }
 }

@@ -96,7 +96,7 @@ impl Arrival {
     pub fn describe(&self, beginning: &[u8]) -> String {
         let mut text = String::new();
         if let Some(encoding) = &self.encoding {
-            text.push_str(&format!("\n    it came compressed ({}), which was not asked for", shown(encoding)));
+            text.push_str(&format!("\n    it came compressed ({}), which this tool did not request", shown(encoding)));
         }
         if let Some(kind) = &self.kind {
             text.push_str(&format!("\n    the server calls it {}", shown(kind)));

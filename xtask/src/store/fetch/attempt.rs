@@ -44,7 +44,7 @@ pub fn once(
         StatusCode::PARTIAL_CONTENT if partial.offset() > 0 => go_on(url, download, partial, &response)?,
         StatusCode::RANGE_NOT_SATISFIABLE if partial.offset() > 0 => {
             partial.doubt();
-            return Err(at_once("the server has less of it than is here (416)"));
+            return Err(at_once("the server has fewer bytes of it than this machine (416)"));
         }
         _ => return Err(refused(url, &response)),
     };
@@ -73,7 +73,7 @@ pub fn check(
     bar.set_back(found.0);
     if !was_pure {
         // Some of it came from elsewhere, or before a power cut: that is not this source's fault.
-        return Err(at_once("what was fetched earlier does not go together with the rest"));
+        return Err(at_once("the earlier part of the download does not match the rest"));
     }
     let beginning = partial::beginning(&place);
     let empty = if found.0 == 0 { "\n    the answer was empty" } else { "" };
@@ -137,7 +137,7 @@ pub fn arrived(url: &str, length: u64, began: Instant, end: &str) {
 /// What it means that a body did not go on.
 pub fn broken(error: io::Error, patience: Patience) -> Setback {
     if is_timeout(&error) {
-        return passing(anyhow!("nothing came for {} s", patience.stall().as_secs_f64()));
+        return passing(anyhow!("no data came for {} s", patience.stall().as_secs_f64()));
     }
     // Of what the layers in between say about it only the last is of use.
     passing(anyhow!("the connection broke: {}", Error::from(error).root_cause()))
@@ -171,7 +171,7 @@ fn begin(
 fn go_on(url: &str, download: &Download, partial: &mut Partial, response: &Response) -> Result<Option<u64>, Setback> {
     let Some(part) = answer::part(response).filter(|part| part.start == partial.offset()) else {
         partial.doubt();
-        return Err(at_once("the server sends another part than was asked for"));
+        return Err(at_once("the server sends another part than requested"));
     };
     let known = download.size.or(partial.total());
     let same_length = part.total.is_none() || known.is_none() || part.total == known;
@@ -181,7 +181,7 @@ fn go_on(url: &str, download: &Download, partial: &mut Partial, response: &Respo
     };
     if !same_length || !same_version {
         partial.doubt();
-        return Err(at_once("it has changed on the server since a part of it was fetched"));
+        return Err(at_once("it changed on the server after a part of it was downloaded"));
     }
     partial.continue_from(&http::shown(url));
     Ok(known.or(part.total))
@@ -202,7 +202,7 @@ fn receive(
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(broken(error, patience)),
         };
-        partial.append(read).context("cannot keep what was fetched").map_err(Setback::Here)?;
+        partial.append(read).context("cannot keep the download").map_err(Setback::Here)?;
         bar.advance(read as u64);
         if download.size.is_some_and(|size| partial.length() > size) {
             // Whatever it is, it is not worth to be read to its end.

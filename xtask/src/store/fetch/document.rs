@@ -35,7 +35,7 @@ fn once(url: &str, limit: u64, patience: Patience) -> Result<Vec<u8>, Setback> {
     if !matches!(response.status(), StatusCode::OK | StatusCode::NON_AUTHORITATIVE_INFORMATION) {
         return Err(attempt::refused(url, &response));
     }
-    let too_large = || Setback::Source(anyhow!("it is larger than {}, which it should not be", human_size(limit)));
+    let too_large = || Setback::Source(anyhow!("it is larger than the limit of {}", human_size(limit)));
     let announced = answer::length(&response);
     if announced.is_some_and(|length| length > limit) {
         return Err(too_large());

@@ -13,10 +13,10 @@ pub fn differing(label: &str, origin: &str, wanted: (Option<u64>, Sha256), found
     let size = wanted.0.map_or(String::new(), |size| format!("{size} bytes, "));
     Failure::new(
         Exit::Data,
-        format!("{label} from `{origin}` is not what its pin says\n    pinned: {size}sha256 {}\n    {found}", wanted.1),
+        format!("{label} from `{origin}` does not match its pin\n    pinned: {size}sha256 {}\n    {found}", wanted.1),
     )
     .hint(
-        "nothing of it was used; a proxy that changes what it passes on, a network that wants you to log in first, or a \
-         wrong file does this",
+        "it was not used; possible causes are a proxy that changes downloads, the login page of a network, or a wrong \
+         file",
     )
 }

@@ -36,8 +36,8 @@ use retry::{Patience, Retries};
 use setback::{Setback, wait};
 
 /// What to do when a server's certificate is not trusted.
-pub const UNTRUSTED: &str = "a network with a certificate authority of its own needs it among the certificates of this \
-                             system, or in the file that `SSL_CERT_FILE` names";
+pub const UNTRUSTED: &str = "if your network has its own certificate authority, add it to the certificates of this \
+                             system, or to the file that `SSL_CERT_FILE` names";
 
 /// How many connections are open at once.
 pub const CONNECTIONS: usize = 8;
@@ -172,15 +172,10 @@ fn from_any(download: &Download, partial: &mut Partial, bar: &dyn Bar) -> Result
             bail!(wrong);
         }
         let hint = wrong.advice().unwrap_or_default().to_owned();
-        bail!(
-            Failure::new(wrong.exit, format!("{wrong}\n  and its other sources do not help:\n    {list}")).hint(hint)
-        );
+        bail!(Failure::new(wrong.exit, format!("{wrong}\n  and its other sources failed:\n    {list}")).hint(hint));
     }
-    let hint = if untrusted {
-        UNTRUSTED
-    } else {
-        advice.unwrap_or("check the network and try again: what was fetched already is kept")
-    };
+    let hint =
+        if untrusted { UNTRUSTED } else { advice.unwrap_or("check the network and try again: downloads are kept") };
     bail!(Failure::new(Exit::Unavailable, format!("cannot fetch {}:\n    {list}", download.label)).hint(hint));
 }
 

@@ -97,7 +97,7 @@ impl Retries {
             Wait::Backoff => Ok(self.patience.backoff(self.in_vain)),
             Wait::None => Ok(Duration::ZERO),
             Wait::Requested(seconds) if seconds > LONGEST_REQUESTED => Err(anyhow!(
-                "the server is busy and asks to come back in {seconds:.0} s, which is longer than {LONGEST_REQUESTED:.0} s"
+                "the server is busy and asks to wait {seconds:.0} s, which is longer than {LONGEST_REQUESTED:.0} s"
             )),
             // Not sooner than the server asks for, and not all at the same moment.
             Wait::Requested(seconds) => Ok(self.patience.second.mul_f64(seconds) + self.patience.backoff(self.in_vain)),

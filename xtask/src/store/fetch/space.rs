@@ -16,13 +16,13 @@ pub fn expect(directory: &Utf8Path, bytes: u64, what: &str) -> Result<()> {
         Failure::new(
             Exit::InputOutput,
             format!(
-                "there is no room for {what} in `{directory}`: {} are to be fetched, {} are free, {} are missing",
+                "not enough space for {what} in `{directory}`: {} to download, {} free, {} missing",
                 human_size(bytes),
                 human_size(free),
                 human_size(bytes - free)
             )
         )
-        .hint("free some space, or put the store elsewhere with `SPEACHES_STORE`. What was fetched so far is kept")
+        .hint("free some space, or put the store elsewhere with `SPEACHES_STORE`. Downloads are kept")
     );
 }
 

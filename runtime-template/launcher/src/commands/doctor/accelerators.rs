@@ -13,7 +13,7 @@ pub fn as_text(accelerators: &Accelerators) -> String {
     let Accelerators { machine, wheels, findings, .. } = accelerators;
     let driver = match &machine.nvidia {
         Some(answer) => answer.describe(),
-        None => "the NVIDIA driver was not asked: this runtime has no use for it".to_owned(),
+        None => "the NVIDIA driver was not queried, because this runtime does not use it".to_owned(),
     };
     let mut rows = vec![
         ("this machine", machine.processor.clone()),
@@ -38,9 +38,10 @@ pub fn as_text(accelerators: &Accelerators) -> String {
     }
     rows.extend(probe_rows(accelerators, findings.probe.as_ref()));
     rows.push(match &findings.crash {
-        Some(Crash { reason, at, .. }) => {
-            ("crash", format!("a service died in the GPU at {at} ({reason}); `bin/speaches tune` forgets it"))
-        }
+        Some(Crash { reason, at, .. }) => (
+            "crash",
+            format!("a service crashed in the GPU at {at} ({reason}); `bin/speaches tune` clears this record"),
+        ),
         None => ("crash", "none is known".to_owned()),
     });
     let rows = rows.into_iter().map(|(title, text)| vec![title.to_owned(), text]).collect::<Vec<_>>();
@@ -50,8 +51,8 @@ pub fn as_text(accelerators: &Accelerators) -> String {
 fn probe_rows(accelerators: &Accelerators, probe: Option<&Probe>) -> Vec<(&'static str, String)> {
     let Some(probe) = probe else {
         let said = match accelerators.probe_key {
-            Some(_) => "nothing yet; `bin/speaches tune` measures now",
-            None => "nothing: there is no choice to measure",
+            Some(_) => "not yet; `bin/speaches tune` measures now",
+            None => "no: there are no alternatives to measure",
         };
         return vec![("measured", said.to_owned())];
     };

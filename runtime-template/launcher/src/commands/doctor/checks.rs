@@ -44,7 +44,7 @@ pub fn all(patient: &Patient<'_>) -> Vec<Check> {
     checks.extend(quarantine(runtime));
     match patient.config {
         Some(Ok(config)) => {
-            checks.push(Check::new("settings", Verdict::Ok, "can be used; `bin/speaches config` shows them"));
+            checks.push(Check::new("settings", Verdict::Ok, "valid; `bin/speaches config` shows them"));
             checks.extend(patient.accelerators.map(accelerators));
             checks.extend(port(config, patient));
             checks.extend(exposure(config));
@@ -65,12 +65,12 @@ fn files(runtime: &OwnRuntime, description: Result<&Description, &Failure>) -> C
     });
     match compared {
         Ok((found, count)) if found.changed.is_empty() && found.missing.is_empty() => {
-            Check::new("runtime", Verdict::Ok, format!("{count} files are there, with the right lengths"))
+            Check::new("runtime", Verdict::Ok, format!("{count} files exist, with the right sizes"))
         }
         Ok((found, _)) => {
             let lines = found.lines().take(3).collect::<Vec<_>>().join(", ");
             let count = found.changed.len() + found.missing.len();
-            Check::new("runtime", Verdict::Fail, format!("{count} files are not as they were made: {lines}"))
+            Check::new("runtime", Verdict::Fail, format!("{count} files differ from `runtime.json`: {lines}"))
                 .advice(DAMAGED)
         }
         Err(error) => Check::new("runtime", Verdict::Fail, error).advice(DAMAGED),
@@ -109,7 +109,7 @@ fn interpreter(runtime: &OwnRuntime, patient: &Patient<'_>) -> Check {
             Check::new("python", Verdict::Ok, format!("Python {version} starts in {} ms", taken.as_millis()))
         }
         Err(reason) => Check::new("python", Verdict::Fail, format!("the interpreter does not start: {reason}"))
-            .advice(format!("this runtime is for {}; is this machine one?", runtime.head.target)),
+            .advice(format!("this runtime is for {}; check that this machine is one", runtime.head.target)),
     }
 }
 
@@ -119,9 +119,9 @@ fn wait(command: &mut Command) -> Result<Duration, String> {
         Some(output) if output.status.success() => Ok(started.elapsed()),
         Some(output) => {
             let said = String::from_utf8_lossy(&output.stderr);
-            Err(format!("{}: {}", output.status, said.trim().lines().last().unwrap_or("it said nothing")))
+            Err(format!("{}: {}", output.status, said.trim().lines().last().unwrap_or("no output")))
         }
-        None => Err(format!("nothing happened for {} s", INTERPRETER_PATIENCE.as_secs())),
+        None => Err(format!("no answer within {} s", INTERPRETER_PATIENCE.as_secs())),
     }
 }
 
@@ -134,7 +134,7 @@ fn models(runtime: &OwnRuntime) -> Check {
         return Check::new("models", Verdict::Fail, said).advice(DAMAGED);
     }
     if there.is_empty() {
-        return Check::new("models", Verdict::Ok, "none are bundled; they are fetched on request");
+        return Check::new("models", Verdict::Ok, "none are bundled; they are downloaded on request");
     }
     let names = there.iter().map(|model| model.id.as_str()).collect::<Vec<_>>();
     Check::new("models", Verdict::Ok, format!("bundled: {}", names.join(", ")))
@@ -154,8 +154,8 @@ fn accelerators(accelerators: &Accelerators) -> Check {
     let notes = notes.iter().chain(&accelerators.findings.notes).map(|note| note.trim_start_matches("warning: "));
     let notes = notes.collect::<Vec<_>>().join("; ");
     match (crash, notes.is_empty()) {
-        (true, _) => Check::new("accelerator", Verdict::Warn, format!("{chosen}; a service died in the GPU"))
-            .advice("`bin/speaches tune` lets the GPU be used again"),
+        (true, _) => Check::new("accelerator", Verdict::Warn, format!("{chosen}; a service crashed in the GPU"))
+            .advice("`bin/speaches tune` enables the GPU again"),
         (false, false) => Check::new("accelerator", Verdict::Warn, format!("{chosen}; {notes}")),
         (false, true) => Check::new("accelerator", Verdict::Ok, chosen),
     }
@@ -168,7 +168,7 @@ fn port(config: &Config, patient: &Patient<'_>) -> Vec<Check> {
         .chain(Instance::read(&values.service.state_dir))
         .find(|instance| instance.alive && instance.status.port == values.port);
     if let Some(own) = own {
-        let said = format!("{} is served already, by pid {}", values.port, own.status.pid);
+        let said = format!("{} is in use by the running service (pid {})", values.port, own.status.pid);
         return vec![Check::new("port", Verdict::Ok, said)];
     }
     match probe(config) {
@@ -210,7 +210,7 @@ fn docker(system: System, config: &Config) -> Option<Check> {
     }
     let said = match config.values.host.iter().find(|host| !host.is_loopback()) {
         Some(bridge) => format!("containers reach the service at {bridge}"),
-        None => "there is no `docker0`; containers reach the service if Docker is started before it".to_owned(),
+        None => "there is no `docker0`; start Docker before the service, so that containers can reach it".to_owned(),
     };
     Some(Check::new("docker", Verdict::Ok, said))
 }
@@ -225,11 +225,11 @@ fn writable(name: &'static str, what: &str, directory: &Path, otherwise: Verdict
     let nearest = nearest(directory);
     let scratch = nearest.join(format!(".speaches-doctor-{}", std::process::id()));
     match fs_err::write(&scratch, "").and_then(|()| fs_err::remove_file(&scratch)) {
-        Ok(()) => Check::new(name, Verdict::Ok, format!("{what} `{}` can be written", directory.display())),
+        Ok(()) => Check::new(name, Verdict::Ok, format!("{what} `{}` is writable", directory.display())),
         Err(error) => {
             let flag = if name == "cache" { "--hf-cache" } else { "--state-dir" };
-            Check::new(name, otherwise, format!("{what} `{}` cannot be written: {error}", directory.display()))
-                .advice(format!("change its owner or rights, or name another with `{flag}`"))
+            Check::new(name, otherwise, format!("{what} `{}` is not writable: {error}", directory.display()))
+                .advice(format!("change its owner or permissions, or choose another directory with `{flag}`"))
         }
     }
 }
@@ -246,7 +246,8 @@ fn space(directory: &Path) -> Option<Check> {
     let free = u64::from(there.blocks_available()) * there.fragment_size() as u64;
     let said = format!("{} free for models", speaches_format::size::human_size(free));
     Some(if free < LITTLE_SPACE {
-        Check::new("disk", Verdict::Warn, said).advice("free some space, or put the cache elsewhere with `--hf-cache`")
+        Check::new("disk", Verdict::Warn, said)
+            .advice("free some space, or choose a cache on another disk with `--hf-cache`")
     } else {
         Check::new("disk", Verdict::Ok, said)
     })
@@ -265,10 +266,10 @@ fn quarantine(runtime: &OwnRuntime) -> Option<Check> {
     let attribute = "com.apple.quarantine";
     let output = Command::new("/usr/bin/xattr").args(["-p", attribute]).arg(runtime.python()).output().ok()?;
     Some(if output.status.success() {
-        Check::new("quarantine", Verdict::Fail, "macOS has put the runtime into quarantine")
-            .advice(format!("`xattr -dr {attribute} '{}'`, if you trust where it is from", runtime.root.display()))
+        Check::new("quarantine", Verdict::Fail, "macOS has quarantined the runtime")
+            .advice(format!("`xattr -dr {attribute} '{}'`, if you trust its source", runtime.root.display()))
     } else {
-        Check::new("quarantine", Verdict::Ok, "the runtime is not in quarantine")
+        Check::new("quarantine", Verdict::Ok, "the runtime is not quarantined")
     })
 }
 

@@ -24,7 +24,10 @@ pub fn down(background: &Background<'_>, words: &Words) -> Result<Exit, Failure>
             service::end(background)?;
         }
     } else if let Some(instance) = background.running() {
-        eprintln!("the service stays (pid {}): `speaches` is not among what is to be stopped", instance.status.pid);
+        eprintln!(
+            "the service keeps running (pid {}): `speaches` is not one of the services to stop",
+            instance.status.pid
+        );
     }
     let ended = ended?;
     if ended.success() {
@@ -33,7 +36,7 @@ pub fn down(background: &Background<'_>, words: &Words) -> Result<Exit, Failure>
     let script = background.home.path.join("harbor.sh");
     let service = if is_meant { "; the service is stopped" } else { "" };
     Err(Failure::new(Exit::Unavailable, format!("`{} down` failed ({ended}){service}", script.display()))
-        .hint("what Harbor says above tells why; `docker ps` shows what still runs"))
+        .hint("Harbor's output above has the reason; `docker ps` shows the running containers"))
 }
 
 fn command_line(words: &Words) -> Vec<String> {

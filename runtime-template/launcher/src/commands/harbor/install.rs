@@ -15,27 +15,34 @@ pub fn install(home: &Home, files: &[File], dry_run: bool, replace: bool) -> Res
         let path = file.path.display();
         if dry_run {
             match file.find()? {
-                Found::Same => eprintln!("`{path}` is as it would be written"),
+                Found::Same => eprintln!("`{path}` is up to date"),
                 Found::Missing => eprintln!("`{path}` would be written"),
-                Found::Older => eprintln!("`{path}` would be replaced: it is of another runtime or version"),
-                Found::Theirs if replace => eprintln!("`{path}` would become `{}`", file.aside().display()),
-                Found::Theirs => eprintln!("`{path}` would stay, and `{}` be written", file.beside().display()),
+                Found::Older => eprintln!("`{path}` would be replaced: it comes from another runtime or version"),
+                Found::Theirs if replace => {
+                    eprintln!("`{path}` would be renamed to `{}` and replaced", file.aside().display())
+                }
+                Found::Theirs => {
+                    eprintln!("`{path}` would be kept, and `{}` would be written", file.beside().display())
+                }
             }
             continue;
         }
         match file.install(replace)? {
             Done::Written => eprintln!("wrote `{path}`"),
-            Done::Replaced => eprintln!("wrote `{path}`; what was there is `{}`", file.aside().display()),
+            Done::Replaced => eprintln!("wrote `{path}`; the previous file is now `{}`", file.aside().display()),
             Done::Beside => {
                 kept = true;
-                eprintln!("`{path}` was not written by this program, or changed, and stays");
+                eprintln!("kept `{path}`, because it is not the file that this program wrote");
                 eprintln!("wrote `{}`", file.beside().display());
             }
-            _ => eprintln!("`{path}` is right already"),
+            _ => eprintln!("`{path}` is already up to date"),
         }
     }
     if kept {
-        eprintln!("hint: compare the two; `speaches harbor install --replace` takes the new ones and keeps the others");
+        eprintln!(
+            "hint: compare both files; `speaches harbor install --replace` uses the new files and keeps the others as \
+             `.orig`"
+        );
     } else if !dry_run {
         eprint!("{}", next_steps(home.flavor));
     }
@@ -47,9 +54,9 @@ pub fn uninstall(home: &Home, root: &Path) -> Result<Exit, Failure> {
         let path = file.path.display();
         match file.uninstall()? {
             Done::Removed => eprintln!("removed `{path}`"),
-            Done::Restored => eprintln!("`{path}` is what it was before"),
-            Done::Kept => eprintln!("`{path}` was not written by this program, or changed, and stays"),
-            _ => eprintln!("`{path}` is not there"),
+            Done::Restored => eprintln!("restored `{path}`"),
+            Done::Kept => eprintln!("kept `{path}`, because it is not the file that this program wrote"),
+            _ => eprintln!("`{path}` does not exist"),
         }
     }
     Ok(Exit::Success)
@@ -70,9 +77,10 @@ pub fn complete(home: &Home, runtime: &OwnRuntime) -> Result<(), Failure> {
             }
             Found::Theirs => {
                 let said =
-                    format!("`{path}` was not written by this program, or changed, so Harbor may not use this runtime");
+                    format!("`{path}` is not the file that this program wrote, so Harbor may not use this runtime");
                 return Err(Failure::new(Exit::CannotCreate, said).hint(
-                    "`speaches harbor install --replace` writes this runtime's, and keeps the other as `.orig`",
+                    "`speaches harbor install --replace` writes the file of this runtime and keeps the other as \
+                     `.orig`",
                 ));
             }
         }
@@ -83,12 +91,12 @@ pub fn complete(home: &Home, runtime: &OwnRuntime) -> Result<(), Failure> {
 const fn next_steps(flavor: Flavor) -> &'static str {
     match flavor {
         Flavor::Native => {
-            "next: `speaches harbor up webui`; where this Harbor takes the container, first\n      \
+            "next: `speaches harbor up webui`; if this Harbor uses the container, first run\n      \
              `harbor config set speaches.execution_preference native`\n"
         }
         Flavor::Stock => {
             "next: `speaches harbor up webui`; it starts the service, then `harbor up webui speaches speaches-native`\n      \
-             (without the word `speaches-native` Harbor takes the container, as before)\n"
+             (without the word `speaches-native` Harbor uses the container, as before)\n"
         }
     }
 }

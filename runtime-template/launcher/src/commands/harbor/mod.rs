@@ -42,7 +42,7 @@ enum Command {
     },
     /// Remove these files
     Uninstall(Which),
-    /// Start the service and Harbor: `harbor up SERVICES speaches`, with this runtime in the place of the container
+    /// Start the service and Harbor: `harbor up SERVICES speaches`, with this runtime in place of the container
     Up {
         #[command(flatten)]
         words: Words,
@@ -56,11 +56,11 @@ enum Command {
         #[command(flatten)]
         which: Which,
     },
-    /// Say whether Harbor's files are those of this runtime, and how each part between Open WebUI and the service is
+    /// Show whether Harbor's files match this runtime, and the state of each part between Open WebUI and the service
     Status(Which),
     /// Start the service in the background, for a Harbor that has no native mode
     Start(Which),
-    /// Stop the service that `start` has started
+    /// Stop the service that `start` started
     Stop(Which),
 }
 
@@ -75,17 +75,17 @@ impl Command {
 
 #[derive(clap::Args)]
 struct Which {
-    /// Harbor's home; by default `HARBOR_HOME`, what `harbor home` says, or `~/.harbor`
+    /// Harbor's home; by default `HARBOR_HOME`, the output of `harbor home`, or `~/.harbor`
     #[arg(long, value_name = "DIR")]
     home: Option<PathBuf>,
-    /// Which Harbor it is: one that starts native services itself, or one that knows containers only
+    /// Kind of Harbor: one that starts native services itself, or one that supports containers only
     #[arg(long, value_enum, default_value = "auto")]
     flavor: Choice,
 }
 
 #[derive(Clone, Copy, Default, ValueEnum)]
 enum Choice {
-    /// Look at it.
+    /// Detect it.
     #[default]
     Auto,
     Native,

@@ -34,11 +34,11 @@ pub fn ensure(background: &Background<'_>) -> Result<Instance, Failure> {
     match background.running() {
         Some(instance) if background.has_moved(&instance) => {
             let (old, new) = (instance.status.port, background.port);
-            eprintln!("the service runs on port {old}, and the settings say {new}: it is stopped and started there");
+            eprintln!("the service runs on port {old}, but the settings say {new}: restarting it there");
             end(background)?;
         }
         Some(instance) => {
-            eprintln!("the service runs already, as pid {}", instance.status.pid);
+            eprintln!("the service is already running (pid {})", instance.status.pid);
             return Ok(instance);
         }
         None => {}
@@ -100,8 +100,8 @@ fn others(background: &Background<'_>) -> String {
 pub fn remove_log(background: &Background<'_>) -> Result<(), Failure> {
     if let Some(instance) = background.running() {
         let (pid, log) = (instance.status.pid, background.log());
-        eprintln!("the service still runs (pid {pid}), and its log `{}` stays", log.display());
-        eprintln!("hint: `speaches harbor stop`, then `speaches harbor uninstall` once more");
+        eprintln!("the service is still running (pid {pid}), so its log `{}` was kept", log.display());
+        eprintln!("hint: run `speaches harbor stop`, then `speaches harbor uninstall` again");
         return Ok(());
     }
     if background.remove_log()? {
@@ -115,5 +115,5 @@ fn require_stock(home: &Home) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::new(Exit::Config, "this Harbor starts and stops native services itself")
-        .hint("use `speaches harbor up` and `speaches harbor down`; or say `--flavor stock` if it should not"))
+        .hint("use `speaches harbor up` and `speaches harbor down`; or use `--flavor stock` to prevent that"))
 }

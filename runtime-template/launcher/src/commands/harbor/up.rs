@@ -35,7 +35,7 @@ pub fn up(background: &Background<'_>, words: &Words, runtime: &OwnRuntime) -> R
     let settings = Settings::read(home)?;
     let is_native = home.flavor == Flavor::Native;
     if is_native && !settings.prefers_native(IS_APPLE_SILICON) {
-        let said = "this Harbor would start the container of speaches: native is not its execution preference";
+        let said = "this Harbor would start the container of speaches, because its execution preference is not native";
         return Err(Failure::new(Exit::Config, said)
             .hint("`harbor config set speaches.execution_preference native`, then this command again"));
     }
@@ -69,7 +69,7 @@ fn stock(background: &Background<'_>, words: &Words) -> Result<Exit, Failure> {
     let ended = script::run(background.home, &command_line(&words.services, &[SPEACHES, OVERLAY], &words.flags))?;
     if !ended.success() {
         let failure = explain(background, ended, &look_and_show(background));
-        eprintln!("the service stays (pid {}), since the next `speaches harbor up` needs it", instance.status.pid);
+        eprintln!("the service keeps running (pid {}) for the next `speaches harbor up`", instance.status.pid);
         return Err(failure);
     }
     done()
@@ -122,7 +122,7 @@ fn start_proxy(background: &Background<'_>) -> Result<(), Failure> {
         Ok(found) if found.iter().any(docker::Container::runs) => return Ok(()),
         // The hops tell.
         Err(_) => return Ok(()),
-        Ok(_) => eprintln!("Harbor has not started `{name}`, through which containers reach the service: starting it"),
+        Ok(_) => eprintln!("Harbor has not started `{name}`, which connects containers with the service: starting it"),
     }
     let file = background.home.path.join("__harbor.yml");
     if !file.is_file() {
@@ -133,7 +133,7 @@ fn start_proxy(background: &Background<'_>) -> Result<(), Failure> {
     }
     docker::compose_up(&file, SPEACHES, background.port).map_err(|why| {
         Failure::new(Exit::Unavailable, format!("`{name}` cannot be started: {why}"))
-            .hint(format!("`docker compose -f {} up -d {SPEACHES}` shows it again", file.display()))
+            .hint(format!("`docker compose -f {} up -d {SPEACHES}` shows the error again", file.display()))
     })
 }
 
@@ -160,22 +160,22 @@ fn explain(background: &Background<'_>, ended: ExitStatus, hops: &[Hop]) -> Fail
     let failure = |why: String, hint: &str| failed(why).hint(hint);
     match hops::culprit(hops) {
         Some(Hop { name, state: State::Wrong { cause, advice } }) => {
-            let failed = failed(format!(", and the {name} is not well: {cause}"));
+            let failed = failed(format!(", but the {name} does not work: {cause}"));
             match advice {
                 Some(advice) => failed.hint(advice),
                 None => failed,
             }
         }
         Some(Hop { state: State::Silent(why), .. }) => {
-            failure(format!(", and Docker does not answer ({why})"), why.remedy())
+            failure(format!(", but Docker does not answer ({why})"), why.remedy())
         }
         _ if ended.success() => {
             let missing = hops::missing(hops).join(" and the ");
-            failure(format!(" without the {missing}"), &format!("look into `{}`", background.log().display()))
+            failure(format!(" without the {missing}"), &format!("read its log `{}`", background.log().display()))
         }
         _ => failure(
-            "; what there is between Open WebUI and the service is well".to_owned(),
-            "what Harbor says above tells why",
+            "; the connection between Open WebUI and the service works".to_owned(),
+            "Harbor's output above has the reason",
         ),
     }
 }

@@ -3,10 +3,10 @@
 /// Services and flags.
 #[derive(clap::Args)]
 pub struct Words {
-    /// Harbor's services; without any, `up` starts its default ones and speaches, and `down` stops all
+    /// Harbor's services; without any, `up` starts the default services and speaches, and `down` stops all
     #[arg(value_name = "SERVICES")]
     pub services: Vec<String>,
-    /// Handed to Harbor as they are, such as `-- --open`
+    /// Flags that are passed to Harbor unchanged, such as `-- --open`
     #[arg(last = true, value_name = "FLAGS")]
     pub flags: Vec<String>,
 }

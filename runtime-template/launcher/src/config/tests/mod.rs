@@ -218,7 +218,7 @@ fn a_home_that_cannot_be_written_leaves_state_and_caches_to_the_directory_for_te
     world.with(&Flags::default(), &head(), |config, sources| {
         assert_eq!(service_directories::cache(config, sources), own.join("cache"));
         assert_eq!(service_directories::machine(config, sources), own.join("machine"));
-        assert!(service_directories::warning(config, sources).unwrap().contains("cannot be written"));
+        assert!(service_directories::warning(config, sources).unwrap().contains("is not writable"));
     });
 }
 

@@ -3,10 +3,10 @@
 use super::*;
 
 #[test]
-fn what_is_wrong_in_the_file_is_refused_with_its_place_and_a_suggestion() {
+fn an_error_in_the_file_is_refused_with_its_place_and_a_suggestion() {
     for (yaml, place, said, hint) in [
-        ("x-speaches:\n  prot: 1\n", ", line 2, column 3:", "no setting `prot`", "did you mean `port`?"),
-        ("x-speaches:\n  log-level: info\n", ", line 2, column 3:", "no setting `log-level`", "`log_level`?"),
+        ("x-speaches:\n  prot: 1\n", ", line 2, column 3:", "unknown setting `prot`", "did you mean `port`?"),
+        ("x-speaches:\n  log-level: info\n", ", line 2, column 3:", "unknown setting `log-level`", "`log_level`?"),
         ("x-speaches:\n  qwertz: 1\n", ", line 2", "`qwertz`", "there are host, port, "),
         ("x-speaches:\n  port: many\n", ", line 2, column 9:", "`port` must be a TCP port", ""),
         ("x-speaches:\n  port: '80'\n", ", line 2, column 9:", "got the text `80`", ""),
@@ -14,7 +14,7 @@ fn what_is_wrong_in_the_file_is_refused_with_its_place_and_a_suggestion() {
         ("x-speaches:\n  ui: 1\n", ", line 2, column 7:", "`ui` must be `true` or `false`", ""),
         ("x-speaches:\n  host: here\n", ", line 2", "`host` must be an IP address", ""),
         ("x-speaches:\n  log_level: loud\n", ", line 2", "one of debug, info", ""),
-        ("x-speaches:\n  stt_idle: -2\n", ", line 2", "-1 for ever", ""),
+        ("x-speaches:\n  stt_idle: -2\n", ", line 2", "-1 for no limit", ""),
         ("x-speaches:\n  upload_limit: 0\n", ", line 2", "a size in MiB", ""),
         ("x-speaches:\n  voice: [a]\n", ", line 2", "got a list", ""),
         ("x-speaches:\n  voice:\n", ", line 2", "got nothing", ""),
@@ -42,7 +42,7 @@ fn what_is_wrong_in_the_file_is_refused_with_its_place_and_a_suggestion() {
 }
 
 #[test]
-fn what_is_wrong_elsewhere_is_refused_with_its_name() {
+fn an_error_in_another_layer_is_refused_with_its_name() {
     let none = Flags::default();
     for (name, value) in [("UVICORN_PORT", "eighty"), ("LOG_LEVEL", "loud"), ("HARBOR_SPEACHES_HOST", "example.org")] {
         let failure = World::new(&[(name, value)], "").failure(&none);
