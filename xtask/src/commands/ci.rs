@@ -27,6 +27,8 @@ enum Step {
     Spelling,
     /// `zizmor` over the workflows
     Workflows,
+    /// `mkdocs` makes the site of the documents and checks the links between them
+    Site,
     /// `cargo clippy`
     Clippy,
     /// `cargo doc`
@@ -72,6 +74,7 @@ impl Step {
             Self::Fmt => cmd!(shell, "cargo fmt --all --check").quiet().run()?,
             Self::Spelling => check(&["typos"], root)?,
             Self::Workflows => check(&["zizmor", "--offline", "--quiet", "--persona", "pedantic", ".github"], root)?,
+            Self::Site => check(&["mkdocs", "build", "--strict", "--config-file", "deploy/site/mkdocs.yml"], root)?,
             Self::Clippy => {
                 cmd!(shell, "cargo clippy --workspace --all-targets --locked -- -D warnings").quiet().run()?;
             }
