@@ -696,6 +696,10 @@ uninstall() {
         return
     }
     enter
+    # Every login would try to start what is not there any more.
+    case $("$root/current/bin/speaches" service status --json </dev/null 2>/dev/null || true) in
+    *'"this_runtime": true'*) "$root/current/bin/speaches" service uninstall </dev/null >&2 || say "note: it still starts at login" ;;
+    esac
     pids=$(processes_of "$root" | one_line)
     [ -z "$pids" ] || fail 75 "cannot uninstall: a service of this installation is running (pid $pids)" \
         "stop it first: speaches stop"

@@ -283,3 +283,18 @@ fn a_service_that_runs_during_an_update_keeps_its_files() {
     run(&mut home.command(&["--purge"])).expect(0);
     assert!(!home.root().exists());
 }
+
+#[test]
+fn the_login_service_is_uninstalled_with_the_last_version_unless_it_is_of_another_runtime() {
+    let server = Release::of("1.0").serve();
+    for (of_this_runtime, stays) in [(true, false), (false, true)] {
+        let home = Home::new();
+        run(&mut home.command(&["--from", &server.url])).expect(0);
+        let login_service = home.path.join("login-service");
+        let status = format!("{{\n  \"installed\": true,\n  \"this_runtime\": {of_this_runtime}\n}}\n");
+        fs_err::write(&login_service, status).unwrap();
+        run(&mut home.command(&["--uninstall"])).expect(0);
+        assert_eq!(login_service.exists(), stays);
+        assert!(!home.root().exists());
+    }
+}

@@ -6,6 +6,8 @@ mod harbor;
 mod harbor_stack;
 mod launcher;
 mod lifecycle;
+#[cfg(target_os = "linux")]
+mod login;
 mod parity;
 mod serve;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]

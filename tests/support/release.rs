@@ -36,8 +36,12 @@ pub fn small_runtime(name: &str, version: &str) -> Vec<u8> {
     add(
         "bin/speaches",
         0o755,
-        format!("#!/bin/sh\n[ \"$1\" != doctor ] || echo 'ok    python  starts'\necho \"speaches {version}\"\n")
-            .as_bytes(),
+        format!(
+            "#!/bin/sh\n[ \"$1\" != doctor ] || echo 'ok    python  starts'\necho \"speaches {version}\"\n\
+             case \"$1 $2\" in\n'service status') cat \"$HOME/login-service\" 2>/dev/null;;\n\
+             'service uninstall') rm \"$HOME/login-service\";;\nesac\n"
+        )
+        .as_bytes(),
     );
     add("runtime.json", 0o644, b"{}");
     // What cannot be compressed, and is the same at each run.

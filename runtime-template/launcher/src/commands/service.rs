@@ -108,8 +108,10 @@ fn install(supervisor: &impl Supervisor, print: bool, flags: &Flags, sources: &S
         return Err(Failure::new(Exit::Temporary, said).hint("stop it first: `speaches stop`"));
     }
     stop_own(supervisor, before.as_deref())?;
-    write(supervisor, &text)?;
-    let started = supervisor.start().and_then(|()| wait(supervisor, state));
+    let started = is_free(&config)
+        .and_then(|()| write(supervisor, &text))
+        .and_then(|()| supervisor.start())
+        .and_then(|()| wait(supervisor, state));
     let instance = match started {
         Ok(instance) => instance,
         Err(failure) => {
@@ -117,19 +119,33 @@ fn install(supervisor: &impl Supervisor, print: bool, flags: &Flags, sources: &S
             return Err(failure);
         }
     };
-    super::print(&format!("speaches starts at every login, and runs now\n  {}", status::as_text(&instance).trim_end()));
+    super::print(&format!(
+        "installed: speaches runs now, and starts at every login\n  {}",
+        status::as_text(&instance).trim_end()
+    ));
     super::print(&format!("\n  service  `{}`\n  log      {}\n", supervisor.file().display(), supervisor.log()));
     if let Some(warning) = super::serve::exposure(&config) {
         eprintln!("warning: {warning}");
     }
     let names = job.variables.keys().map(String::as_str).collect::<Vec<_>>();
     if !names.is_empty() {
-        eprintln!("these variables of this shell were kept for it: {}", names.join(", "));
+        eprintln!("kept from this shell: {}", names.join(", "));
     }
     if cfg!(target_os = "linux") {
-        eprintln!("hint: on a server where nobody logs in, `loginctl enable-linger` lets it start with the machine");
+        eprintln!(
+            "hint: on a server, `loginctl enable-linger` starts it with the machine, and keeps it after a logout"
+        );
     }
     Ok(Exit::Success)
+}
+
+/// `serve` says best what is in the way of a port, and a supervisor would keep that to its log.
+fn is_free(config: &Config) -> Result<(), Failure> {
+    #[cfg(unix)]
+    crate::listeners::Listeners::open(&config.values.host, config.values.port, !config.is_default("host"))?;
+    #[cfg(not(unix))]
+    let _ = config;
+    Ok(())
 }
 
 /// A secret in a variable is not written into the file of a supervisor. A service without its API key would be open.
@@ -141,13 +157,13 @@ fn refuse_what_would_be_lost(config: &Config) -> Result<(), Failure> {
     if let Some(name @ "API_KEY") = of_shell("api_key") {
         return Err(Failure::new(
             Exit::Config,
-            format!("{name} is a variable of this shell, which a login does not have"),
+            format!("{name} is set in this shell only, so a service at login would need no key"),
         )
         .hint("write the key into a file that only you can read, and name it: `--api-key-file FILE`"));
     }
     if let Some(name) = of_shell("hf_token") {
         eprintln!(
-            "warning: {name} is a variable of this shell, which a login does not have; `hf auth login` keeps a token"
+            "warning: {name} is not kept, because it is a secret; `hf auth login` stores a token that the service finds"
         );
     }
     if config.values.port == 0 {
@@ -267,7 +283,7 @@ fn wait(supervisor: &impl Supervisor, state: &Path) -> Result<Instance, Failure>
                 exit,
                 format!("the service did not start, so nothing was installed: {reason}{log}"),
             )
-            .hint("the same options with `speaches serve` show all that it says"));
+            .hint("`speaches serve` with the same options shows all that it says"));
         }
         std::thread::sleep(Duration::from_millis(50));
     }

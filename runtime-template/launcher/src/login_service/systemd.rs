@@ -135,6 +135,7 @@ fn state_of(text: &str) -> State {
     let ended = || match (property("Result").as_str(), property("ExecMainStatus").as_str()) {
         ("success", _) => "it was stopped".to_owned(),
         ("exit-code", code) => format!("it ended with exit code {code}"),
+        ("signal" | "core-dump", number) => format!("signal {number} killed it"),
         (result, _) => format!("systemd says `{result}`"),
     };
     match (property("ActiveState").as_str(), property("SubState").as_str()) {
@@ -182,7 +183,7 @@ mod tests {
             ),
             (
                 "ActiveState=failed\nSubState=failed\nResult=signal\nExecMainStatus=9\n",
-                State::Stopped("systemd says `signal`".into()),
+                State::Stopped("signal 9 killed it".into()),
             ),
             (
                 "ActiveState=inactive\nSubState=dead\nResult=success\nUnitFileState=enabled\n",

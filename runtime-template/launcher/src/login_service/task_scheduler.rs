@@ -9,7 +9,7 @@ use crate::config::{Sources, directories};
 
 const TASK: &str = "speaches";
 const FILE: &str = "login-service.xml";
-const LOG: &str = "login-service.log";
+const LOG: &str = "speaches.log";
 
 /// The Task Scheduler, for this user.
 pub struct TaskScheduler {
