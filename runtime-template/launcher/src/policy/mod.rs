@@ -159,7 +159,7 @@ fn transcription(question: &Question<'_>, can: &Abilities, notes: &mut Vec<Strin
         specific => (specific, &device.by),
     };
     let chosen = |backend: Backend, device: Device, by: &str| {
-        Ok(Transcription { backend, device, forced: true, why: format!("asked for by {by}") })
+        Ok(Transcription { backend, device, forced: true, why: format!("set by {by}") })
     };
     let refuse = |why: String| refusal_of_device(question.requests, can, why);
     match (backend.choice, wanted) {
@@ -245,7 +245,7 @@ fn synthesis(question: &Question<'_>, can: &Abilities) -> Result<Synthesis, Refu
             None => refusal_of_accelerator(question.requests, can, why),
         })?;
         let (precision, numbers) = precision(requests, wanted);
-        let why = format!("asked for by {by}; {numbers}");
+        let why = format!("set by {by}; {numbers}");
         return Ok(Synthesis { provider: wanted, forced: true, precision, why, candidates: &[] });
     }
     let unmeasured = |provider, why: String| {
