@@ -292,7 +292,7 @@ fn measured(probe: &ModelProbe, candidates: &[&str]) -> (Provider, String) {
         Some(chosen) if chosen.name != CANDIDATES[0] => {
             let times = chosen
                 .speedup
-                .map_or_else(String::new, |times| format!(" and {times:.1} times as fast as the original"));
+                .map_or_else(String::new, |times| format!(" and is {times:.1} times as fast as the original"));
             let provider = if chosen.name == CANDIDATES[2] { Provider::CoreMl } else { Provider::Cpu };
             (provider, format!("measured here: {} gives right results{times}", chosen.name))
         }
