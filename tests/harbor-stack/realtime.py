@@ -1,4 +1,4 @@
-"""Says a sentence to a realtime session, and prints what it heard: `realtime.py URL MODEL`."""
+"""Sends a sentence to a realtime session, and prints its transcription: `realtime.py URL MODEL`."""
 
 import base64
 import json

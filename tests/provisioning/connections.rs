@@ -1,4 +1,4 @@
-//! The connections of the downloader: how many, to whom, through which proxies, and whom it trusts.
+//! The connections of the downloader: their number, their servers, proxies, and trusted certificates.
 #![cfg(unix)]
 
 use std::process::Stdio;

@@ -1,4 +1,4 @@
-//! The way from pinned inputs to a runtime: what is fetched from where, what is kept, what is refused, and what is said.
+//! The way from pinned inputs to a runtime: downloads and their sources, the store, refusals, and messages.
 #![allow(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
 
 mod connections;

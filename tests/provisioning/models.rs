@@ -118,7 +118,7 @@ fn every_refusal_is_explained_in_a_sentence() {
         }
         assert!(!ended.stderr.contains("hf_"), "a token in a message: {}", ended.stderr);
     }
-    // Of a model of the manifest a file may be missing.
+    // A model of the manifest may lack a file.
     let scene = Scene::with(&[]);
     let [speech, listener] = sample_models();
     scene.hub.serve(&speech.without("voices.bin"));
@@ -281,7 +281,7 @@ fn the_commit_of_a_branch_is_remembered_per_revision() {
     );
     fs_err::write(&memory, text).unwrap();
     assert_eq!(scene.planned("org/kokoro@v1", &["--offline"])[0]["size"], 3);
-    // What earlier versions of the tool wrote says nothing about what a model is.
+    // Records of earlier versions of the tool do not contain the kind of a model.
     scene.plan("org/kokoro", &["--offline"]).expect(69).says("`--offline` forbids contacting the hub");
     fs_err::write(&memory, "damaged").unwrap();
     let forbidden = scene.set("HF_HUB_OFFLINE", "1");
@@ -336,7 +336,7 @@ fn lock_fills_in_what_is_open_and_says_what() {
     assert_eq!(scene.hub.requests(), asked, "there was nothing left to ask");
     assert!(scene.planned("default", &["--offline"]).iter().all(|model| model["pinned"] == true));
 
-    // What is pinned to the last byte has to be fetched all the same.
+    // Completely pinned models must be downloaded too.
     scene.take_wheels_from_the_shared_store();
     let offline = scene.set("HF_HUB_OFFLINE", "1");
     offline.provision(&[]).expect(69).says("is not in the store").says("`HF_HUB_OFFLINE` forbids downloading it");

@@ -1,4 +1,4 @@
-//! `cargo xtask port` on a project of one's own.
+//! `cargo xtask port` on another project than speaches.
 
 use crate::support::*;
 use camino::{Utf8Path, Utf8PathBuf};

@@ -1,4 +1,4 @@
-//! The whole way: pinned inputs in, a runtime that works anywhere out.
+//! The whole way from pinned inputs to a runtime that works anywhere.
 
 use crate::support::*;
 

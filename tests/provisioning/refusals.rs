@@ -1,4 +1,4 @@
-//! Bad input ends with one clear message, a hint and a documented exit code, and leaves nothing half made.
+//! Bad input ends with one clear message, a hint and a documented exit code, and leaves no incomplete output.
 
 use std::process::Command;
 
@@ -357,7 +357,7 @@ fn ctrl_c_at_any_moment_leaves_nothing_half_made() {
     for moment in 0_usize.. {
         let out = scratch.path.join(format!("out-{moment}/runtime"));
         let mut child = start(&out);
-        // What it tells of its work is a clock that a busy machine does not change.
+        // The test takes the reported progress as its clock, because a busy machine does not change that.
         let mut events = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
         let mut told = events.by_ref().take(moment * moment).collect::<Vec<_>>();
         let pid = rustix::process::Pid::from_raw(child.id().try_into().unwrap()).unwrap();

@@ -74,7 +74,7 @@ fn trees(store: &Utf8Path) -> Vec<Utf8PathBuf> {
     kinds.flat_map(|kind| kind.read_dir_utf8().unwrap().map(|tree| tree.unwrap().path().to_owned())).collect()
 }
 
-/// What is left of work in a directory.
+/// The leftovers in a work directory.
 fn leftovers(directory: &Utf8Path) -> Vec<String> {
     let entries = directory.read_dir_utf8().into_iter().flatten();
     let names = entries.map(|entry| entry.unwrap().file_name().to_owned());
@@ -116,7 +116,7 @@ fn unused_trees_are_pruned_by_age() {
     in_use.file().lock_shared().unwrap();
     prune(&["--days", "0"]);
     assert_eq!(trees(&store), std::slice::from_ref(&young));
-    // What is being made again is not looked at.
+    // A tree that is being made again is not checked.
     old_tree(&old, 5);
     let being_made = lock_of(&store, &old);
     being_made.file().lock().unwrap();

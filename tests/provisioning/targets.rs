@@ -57,7 +57,7 @@ fn every_target_gets_the_same_runtime_from_every_user() {
         assert!(one.contains("\"bytecode\": true"), "{target}: this machine has the CPython that compiles it");
     }
 
-    // What was unpacked needs no archive any more, with no network either.
+    // Unpacked inputs need neither their archives nor a network.
     let cache = |command: &str| run(xtask(&["cache", command]).env("SPEACHES_STORE", &store)).expect(0).stdout;
     assert!(cache("verify").contains("all intact"));
     assert!(cache("prune").contains("downloads that were unpacked"));

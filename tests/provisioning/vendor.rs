@@ -84,7 +84,7 @@ fn every_damage_in_a_vendor_directory_is_found_and_named() {
         let path = vendor.join(file);
         let whole = fs_err::read(&path).unwrap();
         let mut changed = whole.clone();
-        // Of the document, its first line; of all else, somewhere in the middle.
+        // The first line of the document, and the middle of every other file.
         let at = if kind == "vendor.json" { 0 } else { changed.len() / 2 };
         changed[at] ^= 1;
         for bad in [Some(changed.as_slice()), Some(&whole[..whole.len() / 2]), None] {

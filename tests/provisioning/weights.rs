@@ -75,7 +75,7 @@ fn weights_are_in_the_cache_of_a_runtime_without_a_card_and_its_description_says
     files.sort();
     assert_eq!(files, ["ggml-small.bin", "ggml-tiny.bin"]);
 
-    // What clients can ask for is the model, by which the service is tried.
+    // Clients request the model, so the smoke test uses the model too.
     run(&mut xtask(&["smoke", out.as_str()])).expect(0);
     let shown = run(std::process::Command::new(out.join("bin/speaches")).args(["config", "--json"])).expect(0).stdout;
     let config: Value = serde_json::from_str(&shown).unwrap();

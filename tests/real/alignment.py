@@ -1,4 +1,4 @@
-"""What was heard beside what was said: word error rate, and runs of words that are missing, doubled or added."""
+"""A transcription beside its text: word error rate, and runs of words that are missing, doubled or added."""
 
 import re
 import unicodedata

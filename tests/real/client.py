@@ -1,4 +1,4 @@
-"""Requests as clients send them, with the moment at which each part of the answer came."""
+"""Requests as clients send them, with the arrival time of each part of the answer."""
 
 import base64
 import http.client

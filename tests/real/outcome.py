@@ -1,4 +1,4 @@
-"""What cases find: checks that hold or not, tables, and what could not be tried."""
+"""The results of cases: checks, tables, and skipped checks."""
 
 import time
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Tables of what was measured, as text that a person reads."""
+"""Tables of measurements, as text for people."""
 
 from collections.abc import Sequence
 

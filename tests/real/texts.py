@@ -1,4 +1,4 @@
-"""What is spoken: sentences of several kinds and languages, and long texts without any mark."""
+"""Texts to speak: sentences of several kinds and languages, and long texts without any mark."""
 
 import random
 import re

@@ -1,4 +1,4 @@
-//! `install.sh` of a release, against a server on loopback that serves one.
+//! `install.sh` of a release, against a server on loopback with that release.
 #![cfg(unix)]
 
 use std::process::Command;
@@ -117,7 +117,7 @@ fn a_bundle_in_parts_is_put_together() {
     run(&mut home.command(&["--from", &server.url])).expect(0);
     assert_eq!(home.installed(), "speaches 1.0");
     run(&mut home.command(&["--from", &server.url])).expect(0).says("is already installed");
-    // One that is missing is missed.
+    // A missing part is an error.
     let lost = format!("/{taken}.part01");
     server.set(&lost, vec![Reply::status(404)]);
     run(&mut Home::new().command(&["--from", &server.url])).expect(69).says("failed to download").says(".part01");
@@ -244,7 +244,7 @@ fn pythons_and_systems_of_the_script_match_the_manifests() {
 
 #[test]
 fn a_service_that_runs_during_an_update_keeps_its_files() {
-    // What the tool makes is what the installer takes.
+    // The installer takes a bundle of the tool.
     let home = Home::new();
     let place = home.scratch.path.join("dist").join(bundle_name("1.0"));
     let directory = home.scratch.path.join("release");

@@ -1,4 +1,4 @@
-//! `install.sh` when something goes wrong: killed, interrupted, several at once, damaged downloads, no room.
+//! `install.sh` when something goes wrong: killed, interrupted, several at once, damaged downloads, full disks.
 #![cfg(unix)]
 
 use std::os::unix::process::CommandExt as _;
@@ -75,7 +75,7 @@ fn a_download_that_does_not_match_its_checksum_is_refused_and_removed() {
     run(&mut home.command(&["--from", &server.url])).expect(65).says("does not match its checksum and was removed");
     assert_eq!(home.installed(), "speaches 1.0");
     assert!(files(&home.root().join(".downloads")).is_empty());
-    // What is wrong already, though on disk, is not what the rest is put behind.
+    // A damaged partial download is not completed.
     let sum = sha256(&release.files[&release.taken("2.0")]);
     fs_err::write(home.root().join(".downloads").join(sum), b"something else").unwrap();
     let server = release.serve();
@@ -100,7 +100,7 @@ fn a_malformed_list_of_checksums_or_one_without_a_fitting_bundle_is_refused() {
     let name = release.taken("1.0");
     let sums = release.sums();
     refuse(&sums.replace(&here(), "riscv64-unknown-linux-gnu-cpu"), 69, "has no bundle for");
-    // That of another bundle.
+    // The checksum of another bundle.
     refuse(&sums.replace(&sha256(&release.files[&name]), &"0".repeat(64)), 65, "does not match its checksum");
 
     server.set("/SHA256SUMS", vec![Reply::status(404)]);

@@ -1,4 +1,4 @@
-//! What is deployed on Kubernetes, held against what the service is and does.
+//! The Kubernetes files, compared with the behaviour of the service.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -197,7 +197,7 @@ fn it_serves_where_everything_but_its_state_is_read_only() {
         .filter(|it| !it.starts_with("--host") && !it.starts_with("--port"))
         .collect::<Vec<_>>();
     arguments.extend(["--host=127.0.0.1".to_owned(), "--port=0".to_owned()]);
-    // What the Job leaves there.
+    // The result of the Job.
     let copied = run(Command::new("cp").arg("-R").arg(runtime.join("models/hub")).arg(models.join("hub")));
     copied.expect(0);
 

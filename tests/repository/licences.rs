@@ -1,4 +1,4 @@
-//! What is said about licences: about the crates in the launcher, and about wheels that bring no text of their own.
+//! Licenses: of the crates in the launcher, and of wheels without a text of their own.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
@@ -129,7 +129,7 @@ fn wheels_without_a_licence_text_and_explanations_that_no_wheel_needs_are_found_
     run(&mut licenses(&[])).expect(65).says("no wheel needs them:").says("    tokenizers\n");
     edit(&manifests.join("licenses.toml"), "component = \"flatbuffers\"", "component = \"flatbuffer\"");
     run(&mut licenses(&[lock.as_str()])).expect(65).says("have no license text").says("flatbuffers ");
-    // What is not there is never taken for being in order.
+    // Missing wheels are never counted as checked.
     let mut empty = xtask(&["licenses", lock.as_str()]);
     let store = scratch.path.join("empty");
     run(empty.env("SPEACHES_STORE", &store)).expect(69).says("are not in the store").says("fastapi-").says("--fetch");

@@ -1,4 +1,4 @@
-//! What the documents, manifests, workflows and licences of this repository promise each other and the programs.
+//! Documents, manifests, workflows and licenses of this repository: they agree with each other and with the programs.
 #![allow(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
 
 mod commands;

@@ -1,4 +1,4 @@
-//! What Homebrew and winget need to install a release.
+//! The files that Homebrew and winget need to install a release.
 
 use std::process::Command;
 

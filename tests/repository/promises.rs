@@ -1,4 +1,4 @@
-//! What the documents, the manifests and the two languages promise each other.
+//! Agreement of the documents, the manifests, and the code in both languages.
 
 use std::collections::BTreeMap;
 

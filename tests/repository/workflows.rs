@@ -1,4 +1,4 @@
-//! The workflows of GitHub: what they have to agree with, and what can be run of them here. zizmor reads the rest.
+//! The workflows of GitHub: their agreement with other files, and the scripts that can run here. zizmor checks the rest.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! A runtime for CUDA on machines whose NVIDIA driver works, is not there, or is broken in every way that a library can be.
+//! A runtime for CUDA on machines whose NVIDIA driver works, is missing, or is broken in every way that a library can be.
 #![cfg(target_os = "linux")]
 
 use std::process::Command;
@@ -114,7 +114,7 @@ fn with_driver(name: &str, arguments: &[&str]) -> Command {
     command
 }
 
-/// What `doctor` finds out about a driver and decides.
+/// The findings of `doctor` about a driver, and its decision.
 fn doctor(name: &str) -> Value {
     let ended = run(&mut with_driver(name, &["doctor", "--json", "--port", "0"]));
     let answer: Value = serde_json::from_str(&ended.stdout).unwrap_or_else(|error| panic!("{error}: {}", ended.stderr));

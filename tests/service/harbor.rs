@@ -1,4 +1,4 @@
-//! Harbor: the contract that its loaders read, the files that are put into its home, and what its merging makes of them.
+//! Harbor: the contract that its loaders read, the files in its home, and the result of its merging.
 #![cfg(unix)]
 
 use std::os::unix::fs::PermissionsExt as _;
@@ -155,7 +155,7 @@ fn a_changed_file_is_kept_and_the_new_one_is_written_beside_it() {
     assert!(fs_err::read_to_string(&beside).unwrap().contains("34332"));
     let status = run(&mut harbor(&home, &["status"])).expect(69).says("install --replace` writes this runtime's file");
     assert!(status.stdout.contains("changed since it was installed"), "{}", status.stdout);
-    assert!(!status.stderr.contains("is missing"), "there is nothing missing: {}", status.stderr);
+    assert!(!status.stderr.contains("missing and outdated"), "there is nothing missing: {}", status.stderr);
     run(&mut harbor(&home, &["uninstall"])).expect(0).says("kept `");
     assert!(file.exists() && !beside.exists());
     // `--replace` installs the new file, and `uninstall` restores the old one.
@@ -265,7 +265,7 @@ fn beside_a_harbor_that_knows_containers_only_the_service_runs_in_the_background
     run(harbor(&home, &["uninstall"]).env("UVICORN_HOST", "127.0.0.1")).expect(0).says("speaches-native.log`");
     assert!(!logs.exists(), "Harbor's directory is as it was");
 
-    // What the service says when it does not start is passed on, with its exit code.
+    // If the service does not start, its message and its exit code are passed on.
     let taken = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
     let refused = run(harbor(&home, &["start"]).env("UVICORN_HOST", "127.0.0.1"))
         .expect(75)
@@ -310,7 +310,7 @@ fn a_harbor_with_a_native_mode_is_helped_to_its_proxy() {
     assert!(stack.docker.asked().contains(&started), "{}", stack.docker.asked());
     assert!(stack.hop("service", 0).contains(&format!("at http://127.0.0.1:{}", stack.port)));
     assert_eq!(stack.hop("proxy", 0), "ok, `harbor.speaches` forwards requests");
-    // One that runs is left alone.
+    // A running proxy is not started again.
     play_harbor(&stack.home, ":", 0);
     let asked = stack.docker.asked().matches("|compose ").count();
     stack.run(&["up", "webui"]).expect(0);
@@ -403,7 +403,7 @@ fn the_script_finds_another_runtime_or_says_what_to_do() {
     let launcher = sample_runtime().join("bin/speaches");
     let version = run(command(&["speaches", "version"]).env("SPEACHES_LAUNCHER", &launcher)).expect(0);
     assert!(version.stdout.contains("TONES"), "{}", version.stdout);
-    // Where releases are installed there is a link to the newest one.
+    // An installation of releases has a link to the newest one.
     let current = scratch.path.join(".local/share/speaches/current");
     fs_err::create_dir_all(current.parent().unwrap()).unwrap();
     fs_err::os::unix::fs::symlink(sample_runtime(), &current).unwrap();
@@ -415,7 +415,7 @@ fn the_script_finds_another_runtime_or_says_what_to_do() {
 fn a_container_reaches_it_and_the_network_does_not() {
     let Some(network) = Network::make() else { return };
     let mut service = Service::start(sample_runtime(), |command| {
-        // What the default would be with a `docker0` of this address.
+        // The default with a `docker0` of this address.
         command.args(["--host", BRIDGE]);
     });
     let port = service.wait_for("serving")["port"].as_u64().unwrap();

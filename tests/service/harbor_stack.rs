@@ -1,4 +1,4 @@
-//! `speaches harbor start`, `status` and `stop` around a Harbor that is played from beginning to end.
+//! `speaches harbor start`, `status` and `stop` with a simulated Harbor.
 #![cfg(unix)]
 
 use std::os::unix::fs::PermissionsExt as _;
@@ -40,7 +40,7 @@ impl Stack {
 
     /// A command in the scratch directory; on Linux the service listens at 127.0.0.2 as well, where containers may look.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        // What is behind `--` is for Harbor.
+        // Arguments after `--` are for Harbor.
         let (ours, harbors) =
             arguments.split_at(arguments.iter().position(|it| *it == "--").unwrap_or(arguments.len()));
         let mut command = harbor(&self.home, ours);
@@ -305,7 +305,7 @@ fn a_firewall_is_blamed_only_when_the_service_answers_where_containers_look_for_
     stack.run(&["start"]).expect(0);
     stack.docker.answers("ps", &proxy_to(port));
     stack.docker.fails("proxy", "wget: download timed out");
-    // Where Docker is cannot be seen, so nothing is known about a firewall.
+    // The address of Docker is unknown, so nothing is known about a firewall.
     assert_eq!(stack.hop("proxy", 69), "`harbor.speaches` cannot reach the service: wget: download timed out");
     stack.docker.answers("network", "127.0.0.2 \n");
     let said = stack.hop("proxy", 69);
@@ -335,7 +335,7 @@ fn a_service_on_the_port_of_before_is_found_moved_and_stopped() {
     stack.run(&["up"]).expect(0).says(&moved).says("started the service as pid").says("the service is ready");
     stack.port = new;
     assert!(answers(new) && !answers(old));
-    // Those that stop it find it as well.
+    // `stop` and `down` find it as well.
     for command in ["stop", "down"] {
         let before = stack.port;
         stack.port = free_port();
@@ -344,7 +344,7 @@ fn a_service_on_the_port_of_before_is_found_moved_and_stopped() {
         assert!(!answers(before));
         stack.run(&["start"]).expect(0);
     }
-    // One that is none of Harbor's is named, and left alone.
+    // A service that Harbor did not start is named, and keeps running.
     fs_err::remove_file(stack.home.join("services/speaches/logs/speaches-native.pid")).unwrap();
     let others = stack.port;
     let new = free_port();

@@ -1,4 +1,4 @@
-//! The commands of the launcher beside `serve`, and what it prepares before it becomes the service.
+//! The commands of the launcher except `serve`, and its preparations before it becomes the service.
 #![cfg(unix)]
 
 use std::os::unix::fs::PermissionsExt as _;
@@ -11,7 +11,7 @@ use camino::Utf8Path;
 use rustix::process::Signal;
 use serde_json::Value;
 
-/// What a command prints as JSON, whatever its exit code.
+/// The JSON output of a command, for every exit code.
 fn answer(command: &mut Command) -> Value {
     let ended = run(command);
     serde_json::from_str(&ended.stdout).unwrap_or_else(|error| panic!("{error}: {}{}", ended.stdout, ended.stderr))

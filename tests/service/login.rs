@@ -95,7 +95,8 @@ fn it_is_installed_replaced_and_uninstalled() {
         command.env("HF_HUB_OFFLINE", "1").env("UNRELATED", "1");
         command
     };
-    run(&mut install(&port)).expect(0).says("HF_HUB_OFFLINE").says(&port);
+    let ended = run(&mut install(&port)).expect(0).says("HF_HUB_OFFLINE");
+    assert!(ended.stdout.contains(&format!("http://127.0.0.1:{port}")), "{}", ended.stdout);
     let unit = fs_err::read_to_string(user.unit()).unwrap();
     // The working directory of a unit is another one.
     assert!(unit.contains(&format!("\"--log-file\" \"{}/a dir/log\"", user.home.path)), "{unit}");

@@ -1,5 +1,4 @@
-//! What Harbor's container does for its users, done by a runtime: the rows of `docs/container.md` that are about a
-//! running service.
+//! The features of Harbor's container in a runtime: the rows of `docs/container.md` about a running service.
 #![cfg(unix)]
 
 use crate::support::service::*;

@@ -12,7 +12,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-/// What the weights hear, in whatever they are given.
+/// The result of the weights, for any input.
 const TEXT: &str = "what the weights of the sample hear";
 const MODEL: &str = "sample/tone-transcription";
 const FILE: &str = "ggml-sample.bin";

@@ -1,4 +1,4 @@
-//! A server on loopback that misbehaves by script, remembers what it was asked and counts what it sent.
+//! A server on loopback with scripted faults. It records its requests and counts the bytes that it sent.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write};
@@ -160,7 +160,7 @@ impl Reply {
     }
 }
 
-/// What was asked.
+/// The requests.
 #[derive(Clone, Debug)]
 pub struct Request {
     pub method: String,
@@ -310,7 +310,7 @@ fn answer(mut stream: &TcpStream, state: &State) -> std::io::Result<()> {
     send(stream, state, &request, &reply)?;
     if !matches!(reply.fault, Fault::Reset(_)) {
         stream.shutdown(Shutdown::Write)?;
-        // What was sent is lost when the connection is closed before all of it was read.
+        // Sent bytes are lost if the connection is closed before the client has read them all.
         stream.set_read_timeout(Some(Duration::from_secs(5)))?;
         let _ = stream.read(&mut [0; 1]);
     }

@@ -1,4 +1,4 @@
-//! A fetch through the real binary, and what it has to end in.
+//! A download through the real binary, and its expected result.
 
 use std::process::Command;
 use std::time::Duration;
@@ -133,7 +133,7 @@ impl Fetch {
     }
 }
 
-/// One path that answers so, and a fetch of it.
+/// A path with these answers, and a download from it.
 pub fn scenario(replies: Vec<Reply>) -> (Faults, Fetch) {
     let server = Faults::start([("/data", replies)]);
     let fetch = Fetch::from(&[format!("{}/data", server.url)]);

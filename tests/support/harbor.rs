@@ -1,5 +1,5 @@
-//! Harbor, as far as it has to do with a native service: its home, its merging of compose files, its way to start and
-//! stop a process, and the proxy in front of it.
+//! The parts of Harbor that concern a native service: its home, its merging of compose files, its way to start and stop
+//! a process, and the proxy in front of the process.
 
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use super::service::speaches;
 use super::{files, not_run, sample_runtime};
 
-/// What is put into Harbor's home.
+/// The files in Harbor's home.
 pub const OVERLAY: &str = "services/compose.x.speaches.speaches-native.yml";
 
 /// A command of the launcher for a Harbor.
@@ -69,7 +69,7 @@ pub fn play_harbor(home: &Utf8Path, does: &str, code: i32) {
     write_program(&home.join("harbor.sh"), &script);
 }
 
-/// What a played `harbor.sh` was told, a line for each time: its home, its directory and its words.
+/// The calls of a simulated `harbor.sh`, one per line: its home, its directory and its words.
 pub fn told(home: &Utf8Path) -> Vec<String> {
     fs_err::read_to_string(home.join("told")).unwrap_or_default().lines().map(str::to_owned).collect()
 }
@@ -92,18 +92,18 @@ pub fn proxy_to(port: u16) -> String {
     format!("harbor.speaches\trunning\talpine/socat:latest\t\"{command}\"\n")
 }
 
-/// Who has made a container, as `docker inspect` shows it.
+/// The owner of a container, as `docker inspect` shows it.
 pub fn made_in(name: &str, directory: &Utf8Path) -> String {
     format!("/{name}\t{directory}\n")
 }
 
-/// That of Open WebUI.
+/// The container of Open WebUI.
 pub const OPEN_WEBUI: &str = "harbor.webui\trunning\tghcr.io/open-webui/open-webui:main\t\"/app/start_webui.sh\"\n";
 /// Harbor's own container of speaches.
 pub const STOCK_CONTAINER: &str = "harbor.speaches\trunning\tghcr.io/speaches-ai/speaches:latest-cpu\t\"uvicorn --factory speaches.main:create_app\"\n";
 
 impl PlayedDocker {
-    /// One that answers, has no containers and its bridge at an address that is none of this machine.
+    /// A Docker that answers, without containers. Its bridge has an address that is not an address of this machine.
     pub fn install(at: &Utf8Path) -> Self {
         let directory = at.join("docker");
         fs_err::create_dir_all(&directory).unwrap();
@@ -138,7 +138,7 @@ impl PlayedDocker {
         fs_err::write(self.directory.join(format!("{topic}.sh")), script).unwrap();
     }
 
-    /// What it was asked, after the port that it was given for the proxy.
+    /// Its calls, after the port that it was given for the proxy.
     pub fn asked(&self) -> String {
         fs_err::read_to_string(self.directory.join("asked")).unwrap_or_default()
     }
@@ -154,7 +154,7 @@ pub fn contents(directory: &Utf8Path) -> BTreeMap<Utf8PathBuf, Vec<u8>> {
     files(directory).into_iter().map(|file| (file.clone(), fs_err::read(directory.join(file)).unwrap())).collect()
 }
 
-/// Which compose files Harbor takes for some words, in its order.
+/// The compose files that Harbor uses for some words, in its order.
 ///
 /// `compose.a.yml` when `a` is among them, `compose.x.a.b.yml` when all of its parts are; sorted by the number of dots,
 /// then by name.
@@ -251,7 +251,7 @@ impl PlayedHarbor {
         }
     }
 
-    /// What Harbor looks at before it stops a process: `ps -o command=` of the pid that it has started.
+    /// Harbor checks this before it stops a process: `ps -o command=` of the pid that it has started.
     /// `None` where there is no `ps`, without which Harbor does not work.
     pub fn command_line(&self) -> Option<String> {
         let pid = self.child.id().to_string();
@@ -282,7 +282,7 @@ impl Drop for PlayedHarbor {
 
 /// The container that stands for the service: `socat` where there is one, else a forwarder of our own.
 pub struct Proxy {
-    /// Where it listens.
+    /// The address on which it listens.
     pub address: SocketAddr,
     socat: Option<Child>,
 }

@@ -7,7 +7,7 @@ use sha2::Digest as _;
 use super::faults::{Faults, Reply};
 use super::{files, sha256};
 
-/// What all repositories here are at, unless a test says otherwise.
+/// The commit of all repositories here, unless a test sets another one.
 pub const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
 /// A repository.

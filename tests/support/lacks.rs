@@ -1,4 +1,4 @@
-//! What could not be tried because a machine lacks something.
+//! Tests that cannot run because the machine lacks something.
 
 /// Says aloud that something was not tried, which must never look like a success.
 ///

@@ -1,4 +1,4 @@
-//! A terminal of any width, and what is on it.
+//! A terminal of any width, and its contents.
 
 use std::io::Read as _;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -21,7 +21,7 @@ pub struct Terminal {
     reader: std::thread::JoinHandle<()>,
 }
 
-/// What a program has left on its terminal.
+/// The contents of a terminal after a program has ended.
 pub struct Left {
     pub status: ExitStatus,
     columns: u16,
@@ -60,7 +60,7 @@ impl Terminal {
         }
         command.stdin(Stdio::null()).stdout(open()).stderr(open());
         let child = command.spawn().unwrap();
-        // Those that are still open here would keep the terminal from ever ending.
+        // Open copies in this process would keep the terminal from ending.
         command.stdout(Stdio::null()).stderr(Stdio::null());
         drop(user);
         let chunks = Arc::new(Mutex::new(Vec::new()));
@@ -113,12 +113,12 @@ impl Left {
         String::from_utf8(self.chunks.concat()).unwrap()
     }
 
-    /// What is on the terminal in the end.
+    /// The contents of the terminal at the end.
     pub fn screen(&self) -> vt100::Screen {
         self.screens().pop().expect("it has written something")
     }
 
-    /// What was on the terminal, each time that something was written.
+    /// The contents of the terminal after each write.
     fn screens(&self) -> Vec<vt100::Screen> {
         let mut terminal = vt100::Parser::new(ROWS, self.columns, 0);
         let show = |chunk: &Vec<u8>| {

@@ -1,4 +1,4 @@
-//! A runtime of a few files, for what has to be tried a thousand times.
+//! A runtime of a few files, for tests with a thousand repetitions.
 
 use camino::{Utf8Path, Utf8PathBuf};
 use speaches_format::description::{Description, File, Head, Python, SCHEMA};
@@ -10,7 +10,7 @@ use super::sha256;
 /// The name of the one wheel in it, and of its metadata.
 pub const WHEEL: &str = "thing-1.0";
 
-/// What is made: all that a bundle asks of a runtime, and nothing that could be started.
+/// The files: everything that a bundle needs of a runtime, and no program that could start.
 pub struct Tiny {
     pub path: Utf8PathBuf,
     description: Description,

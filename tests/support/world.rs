@@ -1,4 +1,4 @@
-//! Everything that a provision fetches, served by one server on this machine that counts what it sends.
+//! All downloads of a provision, from one server on this machine that counts the bytes that it sends.
 
 use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::Value;

@@ -1,4 +1,4 @@
-"""GitHub, the Hugging Face hub and a package index, behind a proxy that leads every host name to this machine."""
+"""GitHub, the Hugging Face hub and a package index, behind a proxy that connects every host name to this machine."""
 
 from __future__ import annotations
 

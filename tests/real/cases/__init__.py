@@ -1,1 +1,1 @@
-"""The cases, each a module with a `run`, named by what it is about."""
+"""The cases: each is a module with a `run`, named by its topic."""

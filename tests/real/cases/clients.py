@@ -1,4 +1,4 @@
-"""Clients that others wrote, each as its own documentation uses it."""
+"""Third-party clients, each used as in its own documentation."""
 
 import shutil
 import subprocess

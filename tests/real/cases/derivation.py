@@ -1,4 +1,4 @@
-"""Derivation: the float32 model comes to be whole or not at all, and every request for speech is served meanwhile."""
+"""Derivation: the float32 model is made completely or not at all, and speech requests are answered meanwhile."""
 
 import contextlib
 import os

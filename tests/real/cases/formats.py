@@ -1,4 +1,4 @@
-"""Formats: when the first byte of a paragraph comes in each, what the heads say, and whether a player runs dry."""
+"""Formats: the time of a paragraph's first byte in each format, the headers, and gaps during playback."""
 
 import sounds
 import weights

@@ -1,4 +1,4 @@
-"""What clients really send: each input has the answer that its sender expects."""
+"""Inputs of real clients: each gets the answer that its sender expects."""
 
 import functools
 import io

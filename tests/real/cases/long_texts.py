@@ -1,4 +1,4 @@
-"""Long texts without a mark, in several scripts: the answer is whole, and as long as its text."""
+"""Long texts without a mark, in several scripts: the answer is complete, and as long as its text."""
 
 from collections.abc import Callable
 

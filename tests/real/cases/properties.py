@@ -1,4 +1,4 @@
-"""Requests that schemathesis makes up from the OpenAPI document: none ends in status 500, a broken body, or never."""
+"""Requests that schemathesis generates from the OpenAPI document: no status 500, no broken body, no hanging request."""
 
 import json
 import os

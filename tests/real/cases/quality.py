@@ -1,4 +1,4 @@
-"""Quality: as much is understood of what the service says as of what upstream's says, each heard by itself."""
+"""Quality: the service's speech is understood as well as upstream's; each server transcribes its own speech."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""English text of the web: more of it is understood when it is read as a person reads it."""
+"""English text from the web: transcriptions have fewer errors if the text is normalised first."""
 
 import importlib
 import sys

@@ -1,4 +1,4 @@
-"""Public bug reports of speech servers and of what they are built on, tried on this one."""
+"""Public bug reports of speech servers and of their libraries, tried on this one."""
 
 from collections.abc import Iterator
 

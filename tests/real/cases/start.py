@@ -1,4 +1,4 @@
-"""Start: how long it takes until the port answers and until the models do, at the first start and later ones."""
+"""Start: the time until the port answers and until the models are ready, at the first start and at later ones."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""LiveKit's plugin for OpenAI: speech and transcription as an agent asks for them."""
+"""LiveKit's plugin for OpenAI: speech and transcription as an agent requests them."""
 
 import asyncio
 import importlib.metadata

@@ -1,4 +1,4 @@
-"""The `openai` package for Python: all that it sends to a speech server."""
+"""The `openai` package for Python: all of its requests to a speech server."""
 
 import asyncio
 import base64

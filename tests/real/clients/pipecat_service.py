@@ -1,4 +1,4 @@
-"""Pipecat's services for OpenAI: speech and transcription as a pipeline asks for them."""
+"""Pipecat's services for OpenAI: speech and transcription as a pipeline requests them."""
 
 import asyncio
 import importlib.metadata

@@ -1,4 +1,4 @@
-"""What a client's script prints: a line for each step."""
+"""The output of a client's script: a line for each step."""
 
 import contextlib
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Home Assistant's way: the bridge `wyoming-openai` before the server, spoken to in Wyoming's protocol."""
+"""Home Assistant: the bridge `wyoming-openai` in front of the server, with Wyoming's protocol."""
 
 import asyncio
 import contextlib

@@ -1,1 +1,1 @@
-"""Cases of public bug reports, told in our own words; each says what it sends and what its sender expects."""
+"""Cases of public bug reports, in our own words; each names its input and the answer that its sender expects."""

@@ -1,4 +1,4 @@
-"""A report, and what its cases share: recordings, and the words that are heard in an answer."""
+"""A report, and shared parts of the cases: recordings, and the words of an answer."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""Reports about the other fields of a request for speech, the formats of its answer, and how both travel."""
+"""Reports about the other fields of a speech request, the formats of its answer, and the transport."""
 
 import json
 

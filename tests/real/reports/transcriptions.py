@@ -1,4 +1,4 @@
-"""Reports about the fields of a transcription and what comes of it."""
+"""Reports about the fields of a transcription request and its answers."""
 
 import json
 import random

@@ -6,7 +6,7 @@ use std::process::Command;
 use camino::Utf8Path;
 use serde_json::Value;
 
-/// Where tests of this repository keep what they have fetched and made.
+/// The directory in which tests of this repository keep downloads and results.
 const KEPT: &str = env!("CARGO_TARGET_TMPDIR");
 
 fn bench(arguments: &[&str]) -> Command {

@@ -13,7 +13,7 @@ pub struct Target {
 
 /// A version that [`Target::parse`] does not know.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a Python that source can be rewritten for\nhint: the known ones are 3.10 and 3.11")]
+#[error("source cannot be ported to Python `{0}`\nhint: choose 3.10 or 3.11")]
 pub struct UnknownTarget(String);
 
 impl Target {

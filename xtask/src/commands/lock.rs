@@ -240,7 +240,7 @@ impl<'a> Resolver<'a> {
         let constraints = document["tool"]["uv"]["constraint-dependencies"]
             .or_insert(toml_edit::value(toml_edit::Array::new()))
             .as_array_mut()
-            .context("`constraint-dependencies` is no list")?;
+            .context("`constraint-dependencies` is not a list")?;
         for constraint in self.constraints(target) {
             constraints.push(constraint.requirement.as_str());
         }

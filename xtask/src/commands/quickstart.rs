@@ -43,8 +43,8 @@ pub fn run(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Resu
         if missing.is_empty() {
             report::status(
                 "Making",
-                "the real speaches, since this machine reaches all of them. It takes about three minutes on two processors, \
-                 and the time to fetch what it is made of.",
+                "the real speaches, since this machine reaches all of them. It takes about three minutes on two \
+                 processors, plus the time for downloads.",
             );
         } else {
             report::status(

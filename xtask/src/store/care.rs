@@ -96,7 +96,7 @@ fn damage_of_tree(directory: &Utf8Path) -> Result<Option<String>> {
             (_, Err(_)) => false,
         };
         if !same {
-            return Ok(Some(format!("`{place}` is not what its list says")));
+            return Ok(Some(format!("`{place}` does not match its list")));
         }
     }
     Ok(None)

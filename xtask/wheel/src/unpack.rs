@@ -208,7 +208,7 @@ fn check_rows(
     let files = archive.entries().iter().filter(|entry| !entry.directory);
     let files = files.map(|entry| entry.path.as_str()).collect::<std::collections::BTreeSet<_>>();
     let missing = rows.keys().find(|path| !files.contains(path.as_str())).map_or("", String::as_str);
-    Err(format!("`{}` is listed in its RECORD but is not there", missing.escape_debug()))
+    Err(format!("`{}` is listed in its RECORD but is missing", missing.escape_debug()))
 }
 
 /// Reads a member that has to be in memory.
@@ -292,7 +292,7 @@ fn verify(member: &str, row: &Row, sha256: Sha256, size: u64, strong: Option<&Ha
     if agrees && row.size.is_none_or(|wanted| wanted == size) {
         Ok(())
     } else {
-        Err(format!("`{member}` is not what its RECORD says"))
+        Err(format!("`{member}` does not match its RECORD"))
     }
 }
 

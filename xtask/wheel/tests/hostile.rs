@@ -378,7 +378,7 @@ fn two_things_in_one_place_are_refused() {
 #[test]
 fn records_that_are_not_of_the_wheel_are_refused() {
     check(&[
-        case!("a file is not what is listed", INIT, "is not what its RECORD says", |wheel| {
+        case!("a file is not what is listed", INIT, "does not match its RECORD", |wheel| {
             wheel.record(|text| {
                 let other = "sha256=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
                 let line = text.lines().find(|line| line.starts_with(INIT)).unwrap();
@@ -388,7 +388,7 @@ fn records_that_are_not_of_the_wheel_are_refused() {
         case!(
             "a script, which is left out, is not what is listed",
             "a-1.data/scripts/tool",
-            "its RECORD says",
+            "match its RECORD",
             |wheel| {
                 wheel.record(|text| {
                     let line = text.lines().find(|line| line.contains("scripts/tool")).unwrap();
@@ -396,13 +396,13 @@ fn records_that_are_not_of_the_wheel_are_refused() {
                 });
             }
         ),
-        case!("a better hash is wrong", INIT, "is not what its RECORD says", |wheel| {
+        case!("a better hash is wrong", INIT, "does not match its RECORD", |wheel| {
             wheel.record(|text| {
                 let line = text.lines().find(|line| line.starts_with(INIT)).unwrap();
                 text.replace(line, &format!("{INIT},sha512={}A,6", "AAAAA".repeat(17)))
             });
         }),
-        case!("the listed size is another", INIT, "is not what its RECORD says", |wheel| {
+        case!("the listed size is another", INIT, "does not match its RECORD", |wheel| {
             wheel.record(|text| {
                 let line = text.lines().find(|line| line.starts_with(INIT)).unwrap().to_owned();
                 text.replace(&line, &line.replace(",6", ",7"))
@@ -414,10 +414,10 @@ fn records_that_are_not_of_the_wheel_are_refused() {
         case!("bytecode that is left out is not listed", "a/__pycache__/x.pyc", "is not listed", |wheel| {
             wheel.add("a/__pycache__/x.pyc", "").listed = false;
         }),
-        case!("a listed file is missing", "a/gone.py", "is listed in its RECORD but is not there", |wheel| {
+        case!("a listed file is missing", "a/gone.py", "is listed in its RECORD but is missing", |wheel| {
             wheel.record(|text| text + "a/gone.py,sha256=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA,0\n");
         }),
-        case!("a directory is listed", "a/", "is listed in its RECORD but is not there", |wheel| {
+        case!("a directory is listed", "a/", "is listed in its RECORD but is missing", |wheel| {
             wheel.add("a/", "");
             wheel.record(|text| text + "a/,,\n");
         }),
@@ -455,7 +455,7 @@ fn records_that_are_not_of_the_wheel_are_refused() {
             wheel.record(|text| format!("\u{feff}{text}"));
         }),
         case!("there is no RECORD", RECORD, "there is no `a-1.dist-info/RECORD`", |wheel| wheel.without_record = true),
-        case!("a signature is listed with a wrong hash", "a-1.dist-info/RECORD.jws", "its RECORD says", |wheel| {
+        case!("a signature is listed with a wrong hash", "a-1.dist-info/RECORD.jws", "match its RECORD", |wheel| {
             wheel.add("a-1.dist-info/RECORD.jws", "{}").listed = false;
             wheel.record(|text| {
                 text + "a-1.dist-info/RECORD.jws,sha256=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA,2\n"
@@ -599,7 +599,7 @@ fn a_sink_that_fails_is_not_the_fault_of_the_wheel_and_one_that_stops_early_is_n
     assert!(matches!(&error, Error::Sink { error, .. } if error.to_string() == "the disk is full"), "{error}");
     assert_eq!(error.to_string(), format!("cannot write `{INIT}` of the wheel `{FILE}`"));
     let error = unpack(Wheel::good(), false);
-    assert!(matches!(&error, Error::Refused { what, .. } if what.contains("not what its RECORD says")), "{error}");
+    assert!(matches!(&error, Error::Refused { what, .. } if what.contains("not match its RECORD")), "{error}");
     // What comes after that byte is looked at too.
     let mut wheel = Wheel::good();
     wheel.members.swap(0, 1);

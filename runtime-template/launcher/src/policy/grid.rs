@@ -140,7 +140,7 @@ fn check_decision(question: &Question<'_>, decision: &Decision) {
 
     // Everything has a reason, and one that names who asked for it.
     for (forced, why) in [(heard.forced, &heard.why), (said.forced, &said.why)] {
-        assert!(!why.is_empty() && why.contains("asked for by command line (--") == forced, "{}", context());
+        assert!(!why.is_empty() && why.contains("set by command line (--") == forced, "{}", context());
     }
     let precision = requests.precision.choice;
     assert_eq!(said.why.contains("`precision` is `"), precision.is_some(), "{}", context());

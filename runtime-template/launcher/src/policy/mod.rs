@@ -159,7 +159,7 @@ fn transcription(question: &Question<'_>, can: &Abilities, notes: &mut Vec<Strin
         specific => (specific, &device.by),
     };
     let chosen = |backend: Backend, device: Device, by: &str| {
-        Ok(Transcription { backend, device, forced: true, why: format!("asked for by {by}") })
+        Ok(Transcription { backend, device, forced: true, why: format!("set by {by}") })
     };
     let refuse = |why: String| refusal_of_device(question.requests, can, why);
     match (backend.choice, wanted) {
@@ -245,7 +245,7 @@ fn synthesis(question: &Question<'_>, can: &Abilities) -> Result<Synthesis, Refu
             None => refusal_of_accelerator(question.requests, can, why),
         })?;
         let (precision, numbers) = precision(requests, wanted);
-        let why = format!("asked for by {by}; {numbers}");
+        let why = format!("set by {by}; {numbers}");
         return Ok(Synthesis { provider: wanted, forced: true, precision, why, candidates: &[] });
     }
     let unmeasured = |provider, why: String| {
@@ -292,7 +292,7 @@ fn measured(probe: &ModelProbe, candidates: &[&str]) -> (Provider, String) {
         Some(chosen) if chosen.name != CANDIDATES[0] => {
             let times = chosen
                 .speedup
-                .map_or_else(String::new, |times| format!(" and {times:.1} times as fast as the original"));
+                .map_or_else(String::new, |times| format!(" and is {times:.1} times as fast as the original"));
             let provider = if chosen.name == CANDIDATES[2] { Provider::CoreMl } else { Provider::Cpu };
             (provider, format!("measured here: {} gives right results{times}", chosen.name))
         }

@@ -145,7 +145,7 @@ impl<'a> Image<'a> {
     fn document(&self, name: &str) -> Result<Vec<u8>> {
         let (member, source) = self.open(name)?;
         if member.size > LONGEST {
-            return Err(damaged(self.path, &format!("`{name}` is no document")));
+            return Err(damaged(self.path, &format!("`{name}` is not a document")));
         }
         let mut bytes = Vec::new();
         source.take(LONGEST).read_to_end(&mut bytes)?;

@@ -142,7 +142,7 @@ pub fn record(manifests: &[Utf8PathBuf], lock: &Utf8Path, target: &str) -> Resul
             texts.insert(file, id);
         }
         let license = expression(license.as_deref().unwrap_or_default())
-            .with_context(|| format!("the licence of the crate {name} {version}"))?;
+            .with_context(|| format!("the license of the crate {name} {version}"))?;
         record.crates.push(Crate { name, version, sha256, license, targets: vec![target.to_owned()], texts });
     }
     record.crates.sort_by(|one, other| (&one.name, &one.version).cmp(&(&other.name, &other.version)));

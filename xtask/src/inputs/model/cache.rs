@@ -77,8 +77,8 @@ pub fn find(cache: &Utf8Path, request: &Request<'_>, digests: &Digests) -> Resul
 
 fn missing(cache: &Utf8Path, id: &str, what: &str) -> Failure {
     Failure::new(Exit::NoInput, format!("`--models-from {cache}` does not have `{id}`: {what}")).hint(
-        "it takes a Hugging Face cache (`~/.cache/huggingface/hub`); `--models` chooses the models, and `none` leaves \
-         them out",
+        "`--models-from` takes a Hugging Face cache (`~/.cache/huggingface/hub`); `--models` chooses the models, and \
+         `none` leaves them out",
     )
 }
 

@@ -211,10 +211,10 @@ pub fn version_at(path: &Utf8Path) -> Result<String> {
 
 fn expect_something(path: &Utf8Path) -> Result<()> {
     if !path.exists() {
-        bail!(
-            Failure::new(Exit::NoInput, format!("`--python-from {path}`: this path does not exist"))
-                .hint("it takes an archive of python-build-standalone, or an interpreter such as the output of `command -v python3`")
-        );
+        bail!(Failure::new(Exit::NoInput, format!("`--python-from {path}`: this path does not exist")).hint(
+            "`--python-from` takes an archive of python-build-standalone, or an interpreter such as the \
+                       output of `command -v python3`"
+        ));
     }
     if path.is_dir() {
         bail!(

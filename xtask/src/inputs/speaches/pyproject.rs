@@ -101,7 +101,7 @@ fn apply(text: &str, accelerator: Accelerator) -> Result<(String, Vec<String>)> 
         }
     }
     let groups = project.entry("optional-dependencies").or_insert_with(|| Item::Table(Table::new()));
-    let groups = groups.as_table_like_mut().context("`optional-dependencies` is no table")?;
+    let groups = groups.as_table_like_mut().context("`optional-dependencies` is not a table")?;
     for (group, requirement) in optional {
         groups.insert(group, Item::Value(Value::Array(Array::from_iter([requirement]))));
     }

@@ -78,7 +78,7 @@ impl Platform {
         };
         let floor = match floor {
             None => None,
-            Some(text) => Some(Version::parse(&text).with_context(|| format!("`{text}` is no version"))?),
+            Some(text) => Some(Version::parse(&text).with_context(|| format!("`{text}` is not a version"))?),
         };
         Ok(Self { format, architecture, floor })
     }

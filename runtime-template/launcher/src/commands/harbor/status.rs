@@ -28,7 +28,7 @@ pub fn status(home: &Home, background: &Background<'_>, runtime: &OwnRuntime) ->
         println!("{hop}");
     }
     if states.iter().any(|found| matches!(found, Found::Missing | Found::Older)) {
-        eprintln!("hint: `speaches harbor install` writes what is missing or of another version");
+        eprintln!("hint: `speaches harbor install` writes missing and outdated files");
     }
     if states.contains(&Found::Theirs) {
         eprintln!("hint: `speaches harbor install --replace` writes this runtime's file and keeps yours as `.orig`");
