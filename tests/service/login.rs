@@ -114,7 +114,7 @@ fn it_is_installed_replaced_and_uninstalled() {
     }
     TcpListener::bind(format!("127.0.0.1:{port}")).unwrap();
 
-    run(&mut user.service(&["uninstall"])).expect(0).says("no longer starts at login");
+    assert!(run(&mut user.service(&["uninstall"])).expect(0).stdout.contains("no longer starts at login"));
     assert!(!user.unit().exists());
     TcpListener::bind(format!("127.0.0.1:{other}")).unwrap();
     let calls = fs_err::read_to_string(user.home.path.join("calls")).unwrap();
