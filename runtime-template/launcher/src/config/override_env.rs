@@ -99,12 +99,39 @@ fn is_name(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
-/// Without quotes around it, or without the comment behind it.
+/// Without quotes around it, or without the comment behind it. Harbor puts quotes around a value and leaves those in it as
+/// they are, so the last quote is the one with nothing but a comment behind it.
 fn unquote(text: &str) -> &str {
     for quote in ['"', '\''] {
-        if let Some((inner, _)) = text.strip_prefix(quote).and_then(|rest| rest.split_once(quote)) {
-            return inner;
+        let Some(inner) = text.strip_prefix(quote) else { continue };
+        let is_last = |rest: &str| rest.is_empty() || rest.starts_with('#');
+        let mut ends = inner.match_indices(quote).map(|(end, _)| end);
+        if let Some(end) = ends.find(|end| is_last(inner[end + 1..].trim_start())) {
+            return &inner[..end];
         }
     }
     text.split_once(" #").map_or(text, |(value, _)| value.trim_end())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotes_and_comments_around_a_value_are_not_part_of_it() {
+        for (text, value) in [
+            (r#""a b""#, "a b"),
+            (r#""a" # "b""#, "a"),
+            (r#""a # b""#, "a # b"),
+            ("'a' #b", "a"),
+            // As `harbor env speaches ALLOW_ORIGINS '["http://a", "http://b"]'` writes it.
+            (r#""["http://a", "http://b"]""#, r#"["http://a", "http://b"]"#),
+            ("a #b", "a"),
+            ("a#b", "a#b"),
+            (r#""a"#, r#""a"#),
+            ("", ""),
+        ] {
+            assert_eq!(unquote(text), value, "{text}");
+        }
+    }
 }
