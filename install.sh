@@ -39,7 +39,7 @@ Installs speaches for this user: downloads the bundle for this machine, verifies
   --list               print the installed versions
   --rollback           return to the previous version
   --uninstall          remove all versions, but keep models and the state of services
-  --purge              remove all versions and the state of services, but keep models
+  --purge              remove all versions, and the state and cache of services; keep models
   --help               print this help
 END
 }
@@ -719,8 +719,13 @@ uninstall() {
         *Darwin) state="$HOME/Library/Application Support/speaches" ;;
         *) state=$HOME/.local/state/speaches ;;
         esac
-        rm -rf "$state"
-        say "removed $state"
+        case "${XDG_CACHE_HOME:-} $(uname -s)" in
+        /*) cache=$XDG_CACHE_HOME/speaches ;;
+        *Darwin) cache=$HOME/Library/Caches/speaches ;;
+        *) cache=$HOME/.cache/speaches ;;
+        esac
+        rm -rf "$state" "$cache"
+        say "removed $state and $cache"
     fi
     say "kept the models in the Hugging Face cache, because other programs use it too"
 }
