@@ -37,9 +37,9 @@ pub fn small_runtime(name: &str, version: &str) -> Vec<u8> {
         "bin/speaches",
         0o755,
         format!(
-            "#!/bin/sh\n[ \"$1\" != doctor ] || echo 'ok    python  starts'\necho \"speaches {version}\"\n\
+            "#!/bin/sh\n[ \"$1\" != doctor ] || echo 'ok    python  starts'\n\
              case \"$1 $2\" in\n'service status') cat \"$HOME/login-service\" 2>/dev/null;;\n\
-             'service uninstall') rm \"$HOME/login-service\";;\nesac\n"
+             'service uninstall') rm \"$HOME/login-service\";;\nesac\necho \"speaches {version}\"\n"
         )
         .as_bytes(),
     );
