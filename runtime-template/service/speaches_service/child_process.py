@@ -16,16 +16,16 @@ from typing import Any, NamedTuple
 
 _MANAGER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "speaches_service_manager.py")
 _POLL_SECONDS = 0.1
-_LONGEST_LINE = 1 << 16
+_MAX_OUTPUT_BYTES = 1 << 16
 """How much of the end of what a process says is read, in bytes."""
 
 
-class Ended(NamedTuple):
+class ProcessResult(NamedTuple):
     """How a process has ended."""
 
     code: int
     """As of `subprocess`: the signal with a minus before it, if it was one."""
-    is_late: bool
+    timed_out: bool
     """Whether it had to be ended because it took too long."""
     last_line: str
     """The last that it said, on standard output or standard error."""
@@ -43,14 +43,14 @@ def command(*arguments: str) -> list[str]:
     return [sys.executable, "-I", "-X", "utf8", *bytecode, _MANAGER, *arguments]
 
 
-def run(command: Sequence[str], seconds: float, stop: threading.Event | None = None, **options: Any) -> Ended:
+def run(command: Sequence[str], seconds: float, stop: threading.Event | None = None, **options: Any) -> ProcessResult:
     """Run a process and wait for its end, or end it and what it has started; `options` are those of `Popen`.
 
     Raises:
         Stopped: `stop` was set; the process is gone.
         OSError: it cannot be started.
     """
-    stop, deadline, is_late = stop or threading.Event(), time.monotonic() + seconds, False
+    stop, deadline, timed_out = stop or threading.Event(), time.monotonic() + seconds, False
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(  # noqa: S603 - our own interpreter
             # The end of its standard input is how the process knows that this one is gone.
@@ -63,19 +63,19 @@ def run(command: Sequence[str], seconds: float, stop: threading.Event | None = N
             **options,
         )
         try:
-            while process.poll() is None and not is_late:
+            while process.poll() is None and not timed_out:
                 if stop.wait(_POLL_SECONDS):
                     raise Stopped
-                is_late = time.monotonic() > deadline
+                timed_out = time.monotonic() > deadline
         finally:
             if hasattr(os, "killpg"):
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.killpg(process.pid, signal.SIGKILL)
             process.kill()
             process.communicate()
-        output.seek(max(0, output.seek(0, os.SEEK_END) - _LONGEST_LINE))
+        output.seek(max(0, output.seek(0, os.SEEK_END) - _MAX_OUTPUT_BYTES))
         said = output.read().decode("utf-8", "replace").strip()
-    return Ended(process.returncode, is_late, said.rpartition("\n")[2].strip())
+    return ProcessResult(process.returncode, timed_out, said.rpartition("\n")[2].strip())
 
 
 def end_with_parent() -> None:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from speaches_service import event_log
-from speaches_service.exit_codes import ExitCode, ServiceFailure, unusable_part
+from speaches_service.exit_codes import ExitCode, ServiceFailure, unavailable_component
 from speaches_service.settings import Settings, take_settings
 from speaches_service.sockets import adopt, listen
 
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str]) -> NoReturn:
             raise SystemExit(int(ExitCode.STOPPED))
         listeners = adopt(settings.listeners) if settings.listeners else listen(settings.host, settings.port)
     except ServiceFailure as failure:
-        event_log.report(failure)
+        event_log.log_failure(failure)
         raise SystemExit(int(failure.exit_code)) from None
 
     from speaches_service.service import Service
@@ -68,7 +68,7 @@ def run_tune(settings: Settings, as_json: bool) -> None:
     try:
         from speaches_service import tune_command
     except ImportError as error:
-        raise unusable_part(error) from error
+        raise unavailable_component(error) from error
     try:
         tune_command.tune(settings, as_json)
     except KeyboardInterrupt:
@@ -80,7 +80,7 @@ def run_models_command(arguments: Sequence[str], settings: Settings) -> None:
     try:
         from speaches_service import models_command
     except ImportError as error:
-        raise unusable_part(error) from error
+        raise unavailable_component(error) from error
     run = models_command.pull if arguments[1] == "pull" else models_command.remove
     run(arguments[2], settings)
 

@@ -12,11 +12,11 @@ import tempfile
 from types import SimpleNamespace
 from typing import Any
 
-from speaches_service.event_log import announce
+from speaches_service.event_log import log_event
 from speaches_service.rebinding import imported
 from speaches_service.rebinding import rebind as rebind_name
 
-LONGEST_PATH = 140
+MAX_PATH_BYTES = 140
 """In bytes: 143 is known to work and 163 to be fatal, as espeak appends names of its own."""
 
 
@@ -35,7 +35,7 @@ def rebind(state_directory: str | None) -> None:
         def make_directory() -> str:
             # Not before it is needed: a machine without any such directory can still transcribe.
             places = [tempfile.gettempdir(), *([] if state_directory is None else [state_directory])]
-            return tempfile.mkdtemp(dir=place_for_libraries(places))
+            return tempfile.mkdtemp(dir=find_library_directory(places))
 
         rebind_name(open_espeak.__module__, "tempfile", SimpleNamespace(mkdtemp=make_directory))
     piper = imported("piper.voice")
@@ -44,13 +44,13 @@ def rebind(state_directory: str | None) -> None:
         rebind_name(piper.__name__, "EspeakPhonemizer", lambda data_path: make_phonemizer(shorten(str(data_path))))
 
 
-def place_for_libraries(directories: list[str]) -> str:
+def find_library_directory(directories: list[str]) -> str:
     """The first directory from which the system loads libraries, or the first one with a warning."""
     not_executable = getattr(os, "ST_NOEXEC", 0)  # only Linux says it
     for directory in directories:
         if not (hasattr(os, "statvfs") and os.statvfs(directory).f_flag & not_executable):
             return directory
-    announce(
+    log_event(
         f"speech may fail: nothing may be run from {' or '.join(f'`{one}`' for one in directories)} (mounted with "
         "`noexec`); set TMPDIR to a directory where it may",
         "warning",
@@ -64,9 +64,9 @@ def shorten(path: str) -> str:
     Raises:
         RuntimeError: the relative path is too long as well.
     """
-    if len(os.fsencode(path)) <= LONGEST_PATH:
+    if len(os.fsencode(path)) <= MAX_PATH_BYTES:
         return path
     relative = os.path.relpath(os.path.realpath(path))
-    if len(os.fsencode(relative)) > LONGEST_PATH:
+    if len(os.fsencode(relative)) > MAX_PATH_BYTES:
         raise RuntimeError(f"espeak cannot read its data, the path is too long: `{path}`")
     return relative

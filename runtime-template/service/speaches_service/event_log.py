@@ -16,13 +16,13 @@ from types import FrameType
 from speaches_service.exit_codes import ServiceFailure
 
 _STANDARD_ERROR = 2
-_OWN = "speaches"
+_OWN_LOGGER = "speaches"
 
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 
 
 _SECRET_VARIABLES = ("API_KEY", "CHAT_COMPLETION_API_KEY", "HF_TOKEN")
-_SHORTEST_SECRET = 4
+_MIN_SECRET_CHARACTERS = 4
 """In characters. To mask a shorter one would mask half of the log."""
 
 # Realtime clients of browsers cannot send headers, so they put the key into the address.
@@ -35,20 +35,20 @@ class _Format:
     """How an event becomes a line; set once, before anything heavy is imported."""
 
     is_json = False
-    least = _LEVELS["info"]
+    min_level = _LEVELS["info"]
     secrets: tuple[str, ...] = ()
 
 
 def configure(log_format: str, log_level: str, log_file: str | None) -> None:
-    """Choose format (`text` or `json`), the least level to log, and where the log goes.
+    """Choose format (`text` or `json`), the lowest level to log, and the destination.
 
     Raises:
         OSError: the file cannot be opened.
     """
     _Format.is_json = log_format == "json"
-    _Format.least = _LEVELS[log_level]
+    _Format.min_level = _LEVELS[log_level]
     values = {os.environ.get(name, "") for name in _SECRET_VARIABLES}
-    _Format.secrets = tuple(value for value in values if len(value) >= _SHORTEST_SECRET)
+    _Format.secrets = tuple(value for value in values if len(value) >= _MIN_SECRET_CHARACTERS)
     if log_file is not None:
         reopen(log_file)
 
@@ -65,20 +65,20 @@ def reopen(log_file: str) -> None:
     os.close(opened)
 
 
-def announce(message: str, level: str = "info", **details: object) -> None:
+def log_event(message: str, level: str = "info", **details: object) -> None:
     """Write one event at once and unbuffered; `details` are for programs and appear in JSON only.
 
     N.B. also called by signal handlers, where a buffered stream may refuse (`reentrant call`).
     """
-    if _LEVELS[level] >= _Format.least or level == "info":
-        write_line(_OWN, level, message, time.time(), **details)
+    if _LEVELS[level] >= _Format.min_level or level == "info":
+        write_line(_OWN_LOGGER, level, message, time.time(), **details)
 
 
-def report(failure: ServiceFailure) -> None:
+def log_failure(failure: ServiceFailure) -> None:
     """Tell the user why the process ends."""
-    announce(failure.message, "error")
+    log_event(failure.message, "error")
     if failure.hint is not None:
-        announce(f"hint: {failure.hint}")
+        log_event(f"hint: {failure.hint}")
 
 
 def write_line(logger: str, level: str, message: str, at: float, **details: object) -> None:
@@ -88,8 +88,8 @@ def write_line(logger: str, level: str, message: str, at: float, **details: obje
         moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at)) + f".{int(at * 1000) % 1000:03d}Z"
         event = {"time": moment, "level": level, "logger": logger, "message": message, **details}
         line = json.dumps(event, ensure_ascii=False, default=str)
-    elif logger == _OWN:
-        line = f"{_OWN}: {message}" if level == "info" else f"{_OWN}: {level}: {message}"
+    elif logger == _OWN_LOGGER:
+        line = f"{_OWN_LOGGER}: {message}" if level == "info" else f"{_OWN_LOGGER}: {level}: {message}"
     else:
         moment = time.strftime("%H:%M:%S", time.localtime(at))
         line = f"{moment} {level} {logger}: {message}"
@@ -112,9 +112,9 @@ def make_reopener(log_file: str) -> Callable[[int, FrameType | None], None]:
         try:
             reopen(log_file)
         except OSError as error:
-            announce(f"cannot reopen the log `{log_file}`: {error.strerror or error}", "error")
+            log_event(f"cannot reopen the log `{log_file}`: {error.strerror or error}", "error")
         else:
-            announce("the log was reopened")
+            log_event("the log was reopened")
 
     return handle
 

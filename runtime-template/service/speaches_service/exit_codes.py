@@ -34,7 +34,7 @@ class ServiceFailure(Exception):
         self.hint = hint
 
 
-def unusable_part(error: Exception) -> ServiceFailure:
+def unavailable_component(error: Exception) -> ServiceFailure:
     """Say that something in the runtime cannot be imported or set up."""
     if isinstance(error, ModuleNotFoundError):
         message = f"the module `{error.name}` is missing from this runtime"

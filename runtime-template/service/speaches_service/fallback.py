@@ -3,9 +3,9 @@
 import importlib
 from typing import NoReturn
 
-from speaches_service.event_log import announce
+from speaches_service.event_log import log_event
 
-_LONGEST_REASON = 300
+_MAX_REASON_CHARACTERS = 300
 
 
 def refuse(model: str, wanted: str, reason: object) -> NoReturn:
@@ -14,14 +14,14 @@ def refuse(model: str, wanted: str, reason: object) -> NoReturn:
     Raises:
         HTTPException: 503, always.
     """
-    detail = f"`{model}` cannot compute on {wanted}, as was asked for: {_short(reason)}"
+    detail = f"`{model}` cannot compute on {wanted}, as was asked for: {_shortened_reason(reason)}"
     raise importlib.import_module("fastapi").HTTPException(status_code=503, detail=detail)
 
 
 def fall_back(model: str, wanted: str, reason: object) -> None:
     """Say that the CPU computes instead."""
-    announce(
-        f"`{model}` computes on the CPU: {wanted} cannot be used: {_short(reason)}",
+    log_event(
+        f"`{model}` computes on the CPU: {wanted} cannot be used: {_shortened_reason(reason)}",
         "warning",
         model=model,
         wanted=wanted,
@@ -29,7 +29,7 @@ def fall_back(model: str, wanted: str, reason: object) -> None:
     )
 
 
-def _short(reason: object) -> str:
+def _shortened_reason(reason: object) -> str:
     """Native libraries put their own source code into the first line; what happened comes at its end."""
     line = str(reason).strip().partition("\n")[0]
-    return line if len(line) <= _LONGEST_REASON else f"… {line[-_LONGEST_REASON:]}"
+    return line if len(line) <= _MAX_REASON_CHARACTERS else f"… {line[-_MAX_REASON_CHARACTERS:]}"

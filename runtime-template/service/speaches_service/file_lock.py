@@ -9,7 +9,7 @@ from collections.abc import Iterator
 _POLL_SECONDS = 0.05
 
 
-class Held(Exception):
+class LockHeld(Exception):
     """Another process holds the lock."""
 
 
@@ -18,22 +18,22 @@ def locked(path: str, wait_seconds: float = 0) -> Iterator[None]:
     """Hold the lock of this file, which is made if need be.
 
     Raises:
-        Held: another process holds it, still after `wait_seconds`.
+        LockHeld: another process holds it, still after `wait_seconds`.
         OSError: the file cannot be made.
     """
     deadline = time.monotonic() + wait_seconds
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        while not take(descriptor):
+        while not try_lock(descriptor):
             if time.monotonic() >= deadline:
-                raise Held(path)
+                raise LockHeld(path)
             time.sleep(_POLL_SECONDS)
         yield
     finally:
         os.close(descriptor)
 
 
-def take(descriptor: int) -> bool:
+def try_lock(descriptor: int) -> bool:
     """Lock an open file until it is closed. Returns whether that worked: no other process held the lock."""
     try:
         if sys.platform == "win32":

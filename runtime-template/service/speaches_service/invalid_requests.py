@@ -12,7 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
-_LONGEST = 200
+_MAX_CHARACTERS = 200
 """Characters of a value that are repeated."""
 
 
@@ -22,19 +22,22 @@ def install(application: FastAPI) -> None:
 
 
 async def _answer(_request: Request, error: Any) -> Response:
-    detail = jsonable_encoder([shortened(each) for each in error.errors()])
+    detail = jsonable_encoder([truncated(each) for each in error.errors()])
     # N.B. in ASCII, since half of a pair of UTF-16 has no UTF-8.
     return Response(json.dumps({"detail": detail}), status_code=422, media_type="application/json")
 
 
-def shortened(error: dict[str, Any]) -> dict[str, Any]:
+def truncated(error: dict[str, Any]) -> dict[str, Any]:
     """An error whose value is short, and can be written as JSON."""
     value = error.get("input")
     try:
-        is_short = len(json.dumps(value, allow_nan=False)) <= _LONGEST
+        is_short = len(json.dumps(value, allow_nan=False)) <= _MAX_CHARACTERS
     except (TypeError, ValueError):
         is_short = False
     if is_short:
         return error
     text = value if isinstance(value, str) else repr(value)
-    return {**error, "input": text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… ({len(text)} characters)"}
+    return {
+        **error,
+        "input": text if len(text) <= _MAX_CHARACTERS else f"{text[:_MAX_CHARACTERS]}… ({len(text)} characters)",
+    }

@@ -21,7 +21,7 @@ def write(path: str, content: object) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    scratch = f"{path}.{os.getpid()}-{threading.get_ident()}"
-    with open(scratch, "w", encoding="utf-8") as file:
+    temporary = f"{path}.{os.getpid()}-{threading.get_ident()}"
+    with open(temporary, "w", encoding="utf-8") as file:
         file.write(json.dumps(content, indent=2) + "\n")
-    os.replace(scratch, path)
+    os.replace(temporary, path)

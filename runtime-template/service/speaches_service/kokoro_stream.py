@@ -12,7 +12,7 @@ from typing import Any
 
 from fastapi import HTTPException
 
-from speaches_service import kokoro_voices, speech_text, turns
+from speaches_service import concurrency_limit, kokoro_voices, speech_text
 from speaches_service.rebinding import imported
 from speaches_service.rebinding import rebind as rebind_name
 from speaches_service.speech_text import Boundary
@@ -20,7 +20,7 @@ from speaches_service.speech_text import Boundary
 _LIBRARY = "kokoro_onnx"
 _EXECUTOR = "speaches.executors.kokoro"
 
-MOST_PHONEMES = 509
+MAX_PHONEMES = 509
 """What the model can hold: its voices have a style for each number of phonemes below 510."""
 
 _HAN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff々〆]+")
@@ -35,7 +35,7 @@ PAUSE_SECONDS = {
     Boundary.ANYWHERE: 0.0,
 }
 """How long it is quiet between two pieces at speed 1, as measured inside of pieces (docs/serving.md)."""
-_QUIET_AFTER_TRIMMING = 0.1
+_TRIMMED_SILENCE_SECONDS = 0.1
 """How long it is quiet at the end of a trimmed piece and at the beginning of the next one, in seconds."""
 
 
@@ -64,22 +64,22 @@ def create_pieces(
     if lang == "ja" and (sign := _HAN.search(text)):
         raise HTTPException(422, f"Japanese is spoken from kana only: how `{sign.group()}` is read is not known here")
     style = kokoro_voices.style_of(kokoro, voice)
-    progress, model_turns = turns.current(), turns.of(kokoro)
+    progress, limit = concurrency_limit.current_progress(), concurrency_limit.limit_of(kokoro)
     cut = _phonemized(kokoro, text, lang)
     following = next(cut, None)
     while following is not None:
         (piece, phonemes), following = following, next(cut, None)
         try:
-            with model_turns.turn(progress, speech_text.weight(piece.text)):
+            with limit.slot(progress, speech_text.weight(piece.text)):
                 samples, rate = kokoro._create_audio(phonemes, style, speed)  # noqa: SLF001 - its stream is made with it
-        except turns.Gone:
+        except concurrency_limit.Cancelled:
             return
         _, (begin, end) = trim(samples)
         if following is not None:
-            pause = max(0.0, PAUSE_SECONDS[piece.end] - _QUIET_AFTER_TRIMMING)
+            pause = max(0.0, PAUSE_SECONDS[piece.end] - _TRIMMED_SILENCE_SECONDS)
             end += int(pause / speed * rate)
         progress.is_complete = following is None
-        yield _cut_out(samples, int(begin), int(end)), rate
+        yield _slice_with_silence(samples, int(begin), int(end)), rate
 
 
 def _phonemized(kokoro: Any, text: str, language: str) -> Iterator[tuple[speech_text.Piece, str]]:
@@ -93,14 +93,14 @@ def _phonemized(kokoro: Any, text: str, language: str) -> Iterator[tuple[speech_
             known[part] = kokoro.tokenizer.phonemize(part, language)
         return known[part]
 
-    for piece in speech_text.cut(text, lambda part: len(phonemes_of(part)) <= MOST_PHONEMES):
+    for piece in speech_text.cut(text, lambda part: len(phonemes_of(part)) <= MAX_PHONEMES):
         # A single character may have more than there is room for: the name of a sign in another script.
-        phonemes = phonemes_of(piece.text)[:MOST_PHONEMES]
+        phonemes = phonemes_of(piece.text)[:MAX_PHONEMES]
         if any(phoneme.isalpha() for phoneme in phonemes):
             yield piece, phonemes
 
 
-def _cut_out(samples: Any, begin: int, end: int) -> Any:
+def _slice_with_silence(samples: Any, begin: int, end: int) -> Any:
     """The samples from begin to end; silence where there are no more. The model is quiet long before its end."""
     missing = end - len(samples)
     if missing <= 0:

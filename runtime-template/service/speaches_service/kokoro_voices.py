@@ -14,7 +14,7 @@ from speaches_service.rebinding import rebind as rebind_name
 
 _EXECUTOR = "speaches.executors.kokoro"
 _ROUTER = "speaches.routers.speech"
-_OPENAI = {
+_OPENAI_VOICES = {
     # Upstream knows OpenAI's other names, and speaks them with its first voice.
     "cedar": "am_michael",
     "fable": "bm_fable",
@@ -25,7 +25,7 @@ _OPENAI = {
 _PART = re.compile(r"(\w+)\s*(?:\(\s*([\d.]+)\s*\))?")
 
 
-_reading = threading.Lock()
+_archive_lock = threading.Lock()
 """kokoro_onnx reads a voice out of its archive when it is asked for, and an archive has one reader at a time."""
 
 
@@ -45,27 +45,27 @@ def rebind() -> None:
 def _make(original: Any, fields: dict[str, Any]) -> Any:
     request = original(**fields)
     # N.B. afterwards, since pydantic would make a plain string of it.
-    request.voice = read(request.voice)
+    request.voice = resolve_voice(request.voice)
     return request
 
 
-def read(said: str) -> str:
+def resolve_voice(requested: str) -> str:
     """The voice that is meant; a name that is none stays as it is, and the model says what it thinks of it.
 
     Raises:
         HTTPException: 422 for a blend of what cannot be blended.
     """
     known = {voice.name for voice in getattr(imported(_EXECUTOR), "VOICES", ())}
-    if said not in known and _OPENAI.get(said) in known:
-        return _OPENAI[said]
-    if "+" not in said:
-        return said
-    parts = [_PART.fullmatch(part.strip()) for part in said.split("+")]
+    if requested not in known and _OPENAI_VOICES.get(requested) in known:
+        return _OPENAI_VOICES[requested]
+    if "+" not in requested:
+        return requested
+    parts = [_PART.fullmatch(part.strip()) for part in requested.split("+")]
     weights: dict[str, float] = {}
     for part in parts:
         if part is None:
             raise HTTPException(
-                422, f"`{said}` is no blend of voices; one is `af_bella+af_sky` or `af_bella(2)+af_sky(1)`"
+                422, f"`{requested}` is no blend of voices; one is `af_bella+af_sky` or `af_bella(2)+af_sky(1)`"
             )
         name, weight = part.groups()
         if name not in known:
@@ -76,7 +76,7 @@ def read(said: str) -> str:
             raise HTTPException(422, f"`{weight}` is no weight of a voice") from error
     total = sum(weights.values())
     if total <= 0:
-        raise HTTPException(422, f"the weights of `{said}` are all 0")
+        raise HTTPException(422, f"the weights of `{requested}` are all 0")
     blend = Blend(next(iter(weights)))
     blend.weights = {name: weight / total for name, weight in weights.items()}
     return blend
@@ -84,7 +84,7 @@ def read(said: str) -> str:
 
 def style_of(kokoro: Any, voice: str) -> Any:
     """The style of a voice: an array of numbers for each length of text."""
-    with _reading:
+    with _archive_lock:
         if not isinstance(voice, Blend):
             return kokoro.get_voice_style(voice)
         return sum(kokoro.get_voice_style(name) * weight for name, weight in voice.weights.items())

@@ -5,7 +5,7 @@ import logging
 
 from speaches_service.event_log import write_line
 
-NOISE = (
+IGNORED_PREFIXES = (
     # phonemizer, of every sentence with an abbreviation in it.
     "words count mismatch on",
 )
@@ -22,7 +22,7 @@ class Handler(logging.Handler):
         """Write a record as a line."""
         try:
             message = record.getMessage().rstrip()
-            if message.startswith(NOISE) or _is_cancellation(record):
+            if message.startswith(IGNORED_PREFIXES) or _is_cancellation(record):
                 return
             if record.exc_info:
                 message += "\n" + (self.formatter or logging.Formatter()).formatException(record.exc_info)
@@ -36,7 +36,7 @@ def _is_cancellation(record: logging.LogRecord) -> bool:
     return record.exc_info is not None and isinstance(record.exc_info[1], asyncio.CancelledError)
 
 
-def take_over(log_level: str) -> None:
+def install(log_level: str) -> None:
     """Let everything that was set up to log elsewhere log here, and no line twice."""
     root = logging.getLogger()
     root.handlers[:] = [Handler()]

@@ -27,13 +27,13 @@ def rebind() -> None:
     kind: Any = getattr(module, _CLASS)
     unload: Callable[[Any], None] = kind.unload
 
-    def unload_and_give_back(model: Any) -> None:
+    def unload_and_release(model: Any) -> None:
         unload(model)
         # A session is part of circles of references.
         gc.collect()
-        give_back()
+        release_free_memory()
 
-    kind.unload = unload_and_give_back
+    kind.unload = unload_and_release
 
 
 class ShrinkingSession:
@@ -66,7 +66,7 @@ class ShrinkingSession:
         return getattr(self._session, name)
 
 
-def give_back() -> None:
+def release_free_memory() -> None:
     """Let the system take freed memory back, where it has a way."""
     with contextlib.suppress(OSError, AttributeError):
         if sys.platform == "win32":

@@ -15,7 +15,7 @@ from speaches_service.whisper_files import is_complete
 _REGISTRY_MODULE = "speaches.executors.shared.registry"
 
 
-class Unreachable(Exception):
+class HubUnavailable(Exception):
     """The hub does not give a model; the message says why."""
 
 
@@ -28,14 +28,14 @@ def rebind() -> None:
         """Whether it was downloaded just now; ValueError if it cannot be served, which upstream answers with 404."""
         from fastapi import HTTPException
 
-        if is_there(executors.all_executors(), model):
+        if is_cached(executors.all_executors(), model):
             return False
         try:
             if imported("huggingface_hub") is None:
                 downloaded: bool = download(executors, model)
                 return downloaded
             fetch(executors.all_executors(), model)
-        except (OSError, Unreachable) as error:
+        except (OSError, HubUnavailable) as error:
             if type(error).__name__ == "GatedRepoError":
                 raise  # upstream has an answer for it
             raise HTTPException(503, f"Model '{model}' is not in the cache and cannot be fetched: {error}") from error
@@ -44,7 +44,7 @@ def rebind() -> None:
     registry.download_model_by_id = find_or_download
 
 
-def is_there(executors: Iterable[Any], model: str) -> bool:
+def is_cached(executors: Iterable[Any], model: str) -> bool:
     """Whether all files of a model are in the cache."""
     for executor in executors:
         registry = executor.model_registry
@@ -52,12 +52,12 @@ def is_there(executors: Iterable[Any], model: str) -> bool:
             try:
                 registry.get_model_files(model)
             except Exception:  # noqa: BLE001 - upstream's own for Whisper raises for every model (pydantic's error)
-                return is_complete_whisper(executor, model)
+                return is_cached_whisper(executor, model)
             return True
     return False
 
 
-def is_complete_whisper(executor: Any, model: str) -> bool:
+def is_cached_whisper(executor: Any, model: str) -> bool:
     """Whether it is a Whisper model with the files that it needs."""
     if executor.name != "whisper":
         return False
@@ -69,7 +69,7 @@ def fetch(executors: Iterable[Any], model: str) -> Any:
     """Fetch a model, or bring it up to date; returns the executor that can use it.
 
     Raises:
-        Unreachable: the hub cannot be asked.
+        HubUnavailable: the hub cannot be asked.
         OSError: it refuses (the hub's own errors).
         ValueError: there is no such model, or speaches cannot serve it.
     """
@@ -85,7 +85,7 @@ def fetch(executors: Iterable[Any], model: str) -> Any:
         raise ValueError(f"the hub has no model `{model}`") from error
     except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled) as error:
         first_line = str(error).strip().partition("\n")[0]
-        raise Unreachable(first_line) from error
+        raise HubUnavailable(first_line) from error
     for executor in executors:
         registry = executor.model_registry
         if registry.hf_model_filter.passes_filter(model, card):

@@ -4,9 +4,9 @@ import importlib
 import os
 from typing import Any
 
-from speaches_service.event_log import announce
-from speaches_service.exit_codes import ExitCode, ServiceFailure, unusable_part
-from speaches_service.model_fetching import Unreachable, fetch
+from speaches_service.event_log import log_event
+from speaches_service.exit_codes import ExitCode, ServiceFailure, unavailable_component
+from speaches_service.model_fetching import HubUnavailable, fetch
 from speaches_service.settings import Settings
 from speaches_service.upstream import import_upstream
 
@@ -24,15 +24,15 @@ def pull(model: str, settings: Settings) -> None:
     try:
         executor = fetch(executors, model)
     except ImportError as error:  # the sample has nothing to fetch with
-        raise unusable_part(error) from error
-    except (OSError, Unreachable) as error:
+        raise unavailable_component(error) from error
+    except (OSError, HubUnavailable) as error:
         first_line = str(error).strip().partition("\n")[0]
         raise ServiceFailure(
             ExitCode.UNAVAILABLE, f"cannot fetch `{model}`: {first_line}", "check its name and the network"
         ) from error
     except ValueError as error:
         raise ServiceFailure(ExitCode.CANNOT_WORK, f"cannot fetch `{model}`: {error}") from error
-    announce(f"fetched `{model}`, which {executor.task} can use now")
+    log_event(f"fetched `{model}`, which {executor.task} can use now")
 
 
 def remove(model: str, settings: Settings) -> None:
@@ -49,4 +49,4 @@ def remove(model: str, settings: Settings) -> None:
     if os.path.commonpath([runtime, os.path.realpath(directory)]) == runtime:
         raise ServiceFailure(ExitCode.CANNOT_WORK, f"`{model}` is a part of the runtime, and stays")
     utilities.delete_local_model_repo(model)
-    announce(f"removed `{directory}`")
+    log_event(f"removed `{directory}`")

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from speaches_service import speech_text, turns
+from speaches_service import concurrency_limit, speech_text
 from speaches_service.rebinding import imported
 
 _MODULE = "piper.voice"
@@ -24,15 +24,15 @@ def rebind() -> None:
 
 
 def _synthesize(synthesize: Callable[..., Iterator[Any]], voice: Any, text: str, options: Any) -> Iterator[Any]:
-    progress, model_turns = turns.current(), turns.of(voice.session)
+    progress, limit = concurrency_limit.current_progress(), concurrency_limit.limit_of(voice.session)
     text = text.translate(speech_text.SILENT)
     pieces = [text] if _PHONEMES in text else [piece.text for piece in speech_text.cut(with_pauses(text))]
     pieces = [piece for piece in pieces if speech_text.is_pronounceable(piece)]
     for number, piece in enumerate(pieces, start=1):
         try:
-            with model_turns.turn(progress, speech_text.weight(piece)):
+            with limit.slot(progress, speech_text.weight(piece)):
                 chunks = list(synthesize(voice, piece, options))
-        except turns.Gone:
+        except concurrency_limit.Cancelled:
             return
         for index, chunk in enumerate(chunks, start=1):
             progress.is_complete = number == len(pieces) and index == len(chunks)

@@ -26,7 +26,7 @@ CPU = candidates.CPU_PROVIDER
 CUDA = "CUDAExecutionProvider"
 COREML = candidates.COREML_PROVIDER
 
-WORDS = {CPU: "cpu", CUDA: "cuda", COREML: "coreml"}
+SETTING_NAMES = {CPU: "cpu", CUDA: "cuda", COREML: "coreml"}
 """What the settings call them."""
 
 Provider = tuple[str, dict[str, str]]
@@ -39,11 +39,11 @@ _CHOICE = "get_ort_providers_with_options"
 _KOKORO, _PIPER = "kokoro", "piper"
 
 
-class NotUsable(Exception):
+class ProviderUnavailable(Exception):
     """Something does not compute with what it should; the message says why."""
 
 
-def list_of(candidate: Candidate) -> list[Provider]:
+def provider_list(candidate: Candidate) -> list[Provider]:
     """A way to compute as onnxruntime takes it, with the CPU for what it leaves."""
     cache = candidate.options.get("ModelCacheDirectory")
     if cache is not None:
@@ -54,11 +54,11 @@ def list_of(candidate: Candidate) -> list[Provider]:
     return [first] if candidate.provider == CPU else [first, (CPU, {})]
 
 
-def with_options_of_user(providers: Sequence[Provider], options: Any, available: Sequence[str]) -> list[Provider]:
-    """What the user says with upstream's `UNSTABLE_ORT_OPTS__…` is in force for what it names.
+def with_user_options(providers: Sequence[Provider], options: Any, available: Sequence[str]) -> list[Provider]:
+    """Apply the variables `UNSTABLE_ORT_OPTS__…`, with which upstream lets the user change providers.
 
-    Options are added to a provider's own. A priority adds a provider and puts it in its place. What is excluded is left
-    out; the CPU stays if nothing else does.
+    Options extend those of the provider. A priority adds its provider and sorts the list. An exclusion removes its
+    provider; if none is left, the CPU remains.
     """
     named = options.model_fields_set
     chosen = list(providers)
@@ -70,7 +70,7 @@ def with_options_of_user(providers: Sequence[Provider], options: Any, available:
     if "exclude_providers" in named:
         chosen = [provider for provider in chosen if provider[0] not in options.exclude_providers] or [(CPU, {})]
     if "provider_opts" in named:
-        chosen = [(name, {**own, **options.provider_opts.get(name, {})}) for name, own in chosen]
+        chosen = [(name, {**configured, **options.provider_opts.get(name, {})}) for name, configured in chosen]
     return chosen
 
 
@@ -90,7 +90,7 @@ class Providers:
         self._on_use = on_use
         self._switch = Switch(settings)
 
-    def candidate_for(self, executor: str) -> Candidate:
+    def configured_candidate(self, executor: str) -> Candidate:
         """How a model that speaks (`kokoro` or `piper`) computes by decision of the launcher."""
         synthesis = self._settings.synthesis
         # On NVIDIA's GPUs float32 was not measured.
@@ -129,7 +129,7 @@ class Providers:
 
             def load(candidate: Candidate, open_list: Callable[..., Any]) -> Any:
                 """Load the file that a candidate wants, or else the original."""
-                chosen = with_options_of_user(list_of(candidate), providers, runtime.get_available_providers())
+                chosen = with_user_options(provider_list(candidate), providers, runtime.get_available_providers())
                 cache = self._settings.cache_directory
                 float32 = derived.obtain(cache, source, model) if candidate.precision == "float32" else None
 
@@ -154,9 +154,9 @@ class Providers:
 
             measured = self._switch.chosen(model)
             if measured is None:
-                own = self.candidate_for(executor)
-                demanded = own.provider if self._settings.synthesis.forced else None
-                return load(own, partial(self._open, model, demanded))
+                configured = self.configured_candidate(executor)
+                required = configured.provider if self._settings.synthesis.forced else None
+                return load(configured, partial(self._open, model, required))
             if measured.provider != CPU:
                 # The decision learns of it when that fails.
                 loaded = self._switch.load(model, measured, partial(load, measured, self._make))
@@ -174,12 +174,12 @@ class Providers:
     def _rebind_parakeet(self) -> None:
         module = _EXECUTORS + "parakeet"
         transcription = self._settings.transcription
-        own: list[Provider] = [(CUDA, {}), (CPU, {})] if transcription.device == "cuda" else [(CPU, {})]
-        demanded = CUDA if transcription.forced and transcription.device == "cuda" else None
+        configured: list[Provider] = [(CUDA, {}), (CPU, {})] if transcription.device == "cuda" else [(CPU, {})]
+        required = CUDA if transcription.forced and transcription.device == "cuda" else None
 
         def choose(options: Any) -> list[Provider]:
             runtime = importlib.import_module("onnxruntime")
-            return with_options_of_user(own, options, runtime.get_available_providers())
+            return with_user_options(configured, options, runtime.get_available_providers())
 
         def load_model(model: str, *, providers: Sequence[Provider]) -> Any:
             def make(chosen: Sequence[Provider]) -> Any:
@@ -188,7 +188,7 @@ class Providers:
             def use(provider: str) -> None:
                 self._on_use(model, "onnxruntime", provider, None)
 
-            return self._open(model, demanded, providers, make, use)
+            return self._open(model, required, providers, make, use)
 
         rebind_name(module, _CHOICE, choose)
         original: Any = rebind_name(module, "onnx_asr", placeholder("onnx_asr", load_model=load_model))
@@ -196,7 +196,7 @@ class Providers:
     def _open(
         self,
         model: str,
-        demanded: str | None,
+        required: str | None,
         chosen: Sequence[Provider],
         make: Callable[[Sequence[Provider]], Any],
         use: Callable[[str], None],
@@ -204,17 +204,17 @@ class Providers:
         """Make something with sessions that have the first provider of the list, and tell `use` which one they have.
 
         Raises:
-            HTTPException: 503 when `demanded` is not what they have.
+            HTTPException: 503 when `required` is not what they have.
         """
         wanted = chosen[0][0]
         try:
-            if demanded not in (None, wanted):
-                raise NotUsable("the user's `UNSTABLE_ORT_OPTS__…` says otherwise")
+            if required not in (None, wanted):
+                raise ProviderUnavailable("the user's `UNSTABLE_ORT_OPTS__…` says otherwise")
             return self._make(chosen, make, use)
-        except NotUsable as reason:
-            wanted = demanded or wanted
-            word = WORDS.get(wanted, wanted)
-            if demanded is not None:
+        except ProviderUnavailable as reason:
+            wanted = required or wanted
+            word = SETTING_NAMES.get(wanted, wanted)
+            if required is not None:
                 fallback.refuse(model, word, reason)
             fallback.fall_back(model, word, reason)
         return self._make([(CPU, {})], make, use)
@@ -228,7 +228,7 @@ class Providers:
         """Make something with sessions that have the first provider of the list.
 
         Raises:
-            NotUsable: they do not get it.
+            ProviderUnavailable: they do not get it.
             Exception: the CPU fails as well, so it is the model.
         """
         wanted = chosen[0][0]
@@ -237,10 +237,10 @@ class Providers:
         except (ValueError, RuntimeError) as error:  # onnxruntime's errors are of both kinds
             if wanted == CPU:
                 raise
-            raise NotUsable(str(error)) from error
+            raise ProviderUnavailable(str(error)) from error
         if any(session.get_providers()[0] != wanted for session in _sessions_of(made)):
-            raise NotUsable("onnxruntime cannot use it here; the lines above may say why")
-        use(WORDS.get(wanted, wanted))
+            raise ProviderUnavailable("onnxruntime cannot use it here; the lines above may say why")
+        use(SETTING_NAMES.get(wanted, wanted))
         return made
 
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 from speaches_service import event_log, stop_event
 from speaches_service.deferred_imports import garbage_collection_paused
-from speaches_service.event_log import announce
-from speaches_service.exit_codes import ExitCode, ServiceFailure, unusable_part
+from speaches_service.event_log import log_event
+from speaches_service.exit_codes import ExitCode, ServiceFailure, unavailable_component
 from speaches_service.settings import TASKS, Settings
 from speaches_service.sockets import port_of, url_of
 from speaches_service.state import State
@@ -56,14 +56,14 @@ class Service:
         try:
             self._serve()
         except ServiceFailure as failure:
-            event_log.report(failure)
+            event_log.log_failure(failure)
             if self._settings.log_level == "debug" and failure.__cause__ is not None:
                 traceback.print_exception(failure.__cause__)
             self._end(failure.exit_code, failure.message)
         except Exception as error:  # noqa: BLE001 - the last resort: every end has an exit code and a state
             traceback.print_exception(error)
             message = f"internal error: {type(error).__name__}: {error}"
-            announce(message, "error")
+            log_event(message, "error")
             self._end(ExitCode.INTERNAL, message)
         self._end(ExitCode.STOPPED)
 
@@ -74,11 +74,11 @@ class Service:
         self._prepare_for_hangup()
         self._state.open()
         for note in self._settings.notes:
-            announce(note)
+            log_event(note)
         if self._settings.is_sample:
             kind = self._settings.name.removeprefix("speaches-").upper()
-            announce(f"this is the {kind}, a miniature for trying things out, not the real speaches")
-        announce(f"listening on {', '.join(url_of(address, self._port) for address in self._settings.host)}")
+            log_event(f"this is the {kind}, a miniature for trying things out, not the real speaches")
+        log_event(f"listening on {', '.join(url_of(address, self._port) for address in self._settings.host)}")
         self._announce_choices()
 
         with garbage_collection_paused():
@@ -87,10 +87,10 @@ class Service:
                 from speaches_service.upstream import build_application
                 from speaches_service import library_log, readiness  # isort: skip - what is missing is named in order
             except ImportError as error:
-                raise unusable_part(error) from error
+                raise unavailable_component(error) from error
             application = build_application(self._settings, self._port, self._state)
             readiness.mount(application, self._state)
-            library_log.take_over(self._settings.log_level)
+            library_log.install(self._settings.log_level)
         server = Server(application, self._settings.log_level, DRAIN_SECONDS, self._on_serving, self._on_draining)
         threading.Thread(target=self._enforce_deadline, name="deadline", daemon=True).start()
         self._server = server
@@ -101,14 +101,14 @@ class Service:
     def _announce_choices(self) -> None:
         heard, said = self._settings.transcription, self._settings.synthesis
         speech, transcription = TASKS
-        announce(
+        log_event(
             f"transcription computes with {heard.backend} on {heard.device}: {heard.why}",
             task=transcription,
             backend=heard.backend,
             device=heard.device,
             forced=heard.forced,
         )
-        announce(
+        log_event(
             f"speech computes with onnxruntime on {said.provider}: {said.why}",
             task=speech,
             provider=said.provider,
@@ -126,14 +126,14 @@ class Service:
             signal.signal(hangup, self._on_signal)
 
     def _on_serving(self, speaches_version: str) -> None:
-        self._state.enter("serving", speaches_version)
-        announce(f"serving after {time.monotonic() - self._started:.2f} s")
+        self._state.record_phase("serving", speaches_version)
+        log_event(f"serving after {time.monotonic() - self._started:.2f} s")
         WarmUp(self._settings, self._port, self._state, self._started, self._probe.start).start()
 
     def _on_draining(self) -> None:
         self._probe.stop()
-        self._state.enter("draining")
-        announce(f"stopping; open requests may take {DRAIN_SECONDS} s")
+        self._state.record_phase("draining")
+        log_event(f"stopping; open requests may take {DRAIN_SECONDS} s")
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         """First signal: drain, or end at once if nothing is served yet. Second signal: end at once."""
@@ -161,8 +161,8 @@ class Service:
 
     def _end_at_once(self, exit_code: int, message: str | None = None) -> NoReturn:
         switch.remove_own_mark()
-        self._state.enter_stopped(exit_code, message)
-        announce("stopped")
+        self._state.record_stop(exit_code, message)
+        log_event("stopped")
         event_log.flush()
         os._exit(exit_code)
 

@@ -141,7 +141,7 @@ def parse_settings(raw: object) -> Settings:
         ServiceFailure: CANNOT_WORK for another schema, or naming every key that is unknown or missing.
     """
     if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
-        raise _refusal(f"expected an object with `schema` {SCHEMA}")
+        raise _invalid_settings(f"expected an object with `schema` {SCHEMA}")
     settings = _make(Settings, {key: value for key, value in raw.items() if key != "schema"})
     return settings._replace(
         bundled_models=tuple(_make(BundledModel, model) for model in settings.bundled_models),
@@ -158,12 +158,12 @@ def _make(kind: type[_Record], fields: Any) -> _Record:
     problems = [f"unknown key `{key}`" for key in fields if key not in kind._fields]
     problems += [f"missing key `{key}`" for key in kind._fields if key not in fields]
     if problems:
-        raise _refusal("; ".join(problems))
+        raise _invalid_settings("; ".join(problems))
     values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()}
     return kind(**values)
 
 
-def _refusal(problem: str) -> ServiceFailure:
+def _invalid_settings(problem: str) -> ServiceFailure:
     return ServiceFailure(
         ExitCode.CANNOT_WORK,
         f"`{SETTINGS_VARIABLE}`: {problem}",

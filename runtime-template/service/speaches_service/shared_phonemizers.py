@@ -17,28 +17,28 @@ def rebind() -> None:
     """Replace phonemizer's way to make an espeak backend."""
     module = sys.modules.get(_MODULE)
     if module is not None:
-        module.BACKENDS[_NAME] = Shared(module.BACKENDS[_NAME])
+        module.BACKENDS[_NAME] = SharedBackends(module.BACKENDS[_NAME])
 
 
-class Shared:
+class SharedBackends:
     """Makes backends, and the same one for the same options."""
 
     def __init__(self, make: Callable[..., Any]) -> None:
         self._make = make
-        self._made: dict[tuple[Any, ...], OneAtATime] = {}
+        self._backends: dict[tuple[Any, ...], SerializedBackend] = {}
         self._lock = threading.Lock()
 
-    def __call__(self, language: str, **options: Any) -> "OneAtATime":
+    def __call__(self, language: str, **options: Any) -> "SerializedBackend":
         """A backend for a language."""
         # The marks may be a compiled pattern, which is equal to none but itself; it is always the same one.
         key = (language, *sorted((name, str(value)) for name, value in options.items() if name != "logger"))
         with self._lock:
-            if key not in self._made:
-                self._made[key] = OneAtATime(self._make(language, **options))
-            return self._made[key]
+            if key not in self._backends:
+                self._backends[key] = SerializedBackend(self._make(language, **options))
+            return self._backends[key]
 
 
-class OneAtATime:
+class SerializedBackend:
     """A backend that several threads may use: espeak works on one text at a time."""
 
     def __init__(self, backend: Any) -> None:

@@ -68,7 +68,7 @@ def url_of(address: str, port: int) -> str:
     return f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"
 
 
-def reachable(address: str) -> str:
+def connect_address(address: str) -> str:
     """An address that leads to what listens on `address` of this machine: the wildcards are none."""
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)  # noqa: S104 - it is not listened on here
 
@@ -91,7 +91,7 @@ def _listen_on(address: str, port: int) -> socket.socket:
     try:
         listener = socket.socket(family, socket.SOCK_STREAM)
     except OSError as error:  # a system without IPv6
-        raise _explain(error, address, port) from error
+        raise _listen_failure(error, address, port) from error
     try:
         if os.name == "nt":
             # On Windows SO_REUSEADDR would let two services share a port.
@@ -103,11 +103,11 @@ def _listen_on(address: str, port: int) -> socket.socket:
         listener.setblocking(False)
     except OSError as error:
         listener.close()
-        raise _explain(error, address, port) from error
+        raise _listen_failure(error, address, port) from error
     return listener
 
 
-def _explain(error: OSError, address: str, port: int) -> ServiceFailure:
+def _listen_failure(error: OSError, address: str, port: int) -> ServiceFailure:
     if error.errno == errno.EADDRINUSE or (os.name == "nt" and error.errno == errno.EACCES):
         return PortTaken(
             ExitCode.TEMPORARY,

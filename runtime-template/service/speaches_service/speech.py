@@ -21,7 +21,7 @@ from fastapi import HTTPException
 from pydantic import create_model, model_validator
 
 from speaches_service import speech_encoding
-from speaches_service.one_ahead import one_ahead
+from speaches_service.prefetch import prefetch_one
 from speaches_service.rebinding import imported
 from speaches_service.rebinding import rebind as rebind_name
 from speaches_service.server_sent_events import event, failure
@@ -143,7 +143,7 @@ def _stream_audio(
     audio_format: Literal["aac", "pcm", "opus", "mp3", "flac", "wav"],
     sample_rate: int | None = None,
 ) -> Iterator[bytes]:
-    return start(speech_encoding.encode(_or_silence(one_ahead(audio_generator)), audio_format, sample_rate))
+    return start(speech_encoding.encode(_or_silence(prefetch_one(audio_generator)), audio_format, sample_rate))
 
 
 def _or_silence(pieces: _Pieces) -> _Pieces:

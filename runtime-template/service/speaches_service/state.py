@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 from typing import Literal, NamedTuple
 
 from speaches_service import json_file
-from speaches_service.event_log import announce
+from speaches_service.event_log import log_event
 from speaches_service.exit_codes import ExitCode, ServiceFailure
 from speaches_service.settings import TASKS, Settings
 
@@ -88,7 +88,7 @@ class State:
                 ExitCode.CANNOT_WRITE, f"cannot write `{self._directory}`: {error.strerror or error}"
             ) from error
 
-    def enter(self, phase: Phase, speaches_version: str | None = None) -> bool:
+    def record_phase(self, phase: Phase, speaches_version: str | None = None) -> bool:
         """Record a change of phase and tell whether it was one: what is ending does not become ready any more.
 
         A disk that is full by now is reported and does not end the service.
@@ -103,14 +103,14 @@ class State:
             self._save()
             return True
 
-    def enter_model(self, task: str, phase: ModelPhase, reason: str | None = None) -> None:
+    def record_model_phase(self, task: str, phase: ModelPhase, reason: str | None = None) -> None:
         """Record how far a default model is."""
         with self._lock:
             self._models[task] = self._models[task]._replace(phase=phase, reason=reason)
             self._record["models"] = self._describe_models()
             self._save()
 
-    def enter_computation(self, model: str, backend: str, provider: str, precision: str | None = None) -> None:
+    def record_computation(self, model: str, backend: str, provider: str, precision: str | None = None) -> None:
         """Record what a model really computes with, if it is a default one."""
         with self._lock:
             for task, known in self._models.items():
@@ -120,14 +120,14 @@ class State:
                     self._record["models"] = self._describe_models()
                     self._save()
 
-    def enter_stopped(self, exit_code: int, message: str | None = None) -> None:
+    def record_stop(self, exit_code: int, message: str | None = None) -> None:
         """Record the end: the exit code and, for a failure, its message.
 
         N.B. also called where a signal has interrupted one of the methods above, in the same thread.
         """
         self._record["exit_code"] = int(exit_code)
         self._record["message"] = message
-        self.enter("stopped")
+        self.record_phase("stopped")
 
     def _describe_models(self) -> list[dict[str, str | None]]:
         return [{"task": task, **model._asdict()} for task, model in self._models.items()]
@@ -136,7 +136,7 @@ class State:
         try:
             self._write()
         except OSError as error:
-            announce(f"cannot write `{self._directory}`: {error.strerror or error}", "warning")
+            log_event(f"cannot write `{self._directory}`: {error.strerror or error}", "warning")
 
     def _write(self) -> None:
         if self._directory is not None:

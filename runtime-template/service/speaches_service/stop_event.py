@@ -13,11 +13,11 @@ from collections.abc import Callable
 
 # In `Global\\`, so that a user finds a service that was started by the task scheduler, in another session.
 NAME = "Global\\speaches-stop-{pid}"
-_FOR_EVER = 0xFFFFFFFF  # INFINITE
+_INFINITE = 0xFFFFFFFF  # INFINITE
 _CTRL_C_EVENT, _CTRL_BREAK_EVENT = 0, 1
 _SECONDS_UNTIL_WINDOWS_KILLS = 5
 
-_called_by_windows: list[object] = []
+_kept_callbacks: list[object] = []
 """Functions that have to live as long as the process."""
 
 
@@ -36,7 +36,7 @@ def watch(on_stop: Callable[[], None]) -> None:
             raise ctypes.WinError(ctypes.get_last_error())
 
         def wait() -> None:
-            kernel32.WaitForSingleObject(event, _FOR_EVER)
+            kernel32.WaitForSingleObject(event, _INFINITE)
             on_stop()
 
         threading.Thread(target=wait, name="stop", daemon=True).start()
@@ -45,7 +45,7 @@ def watch(on_stop: Callable[[], None]) -> None:
         def on_console_event(number: int) -> bool:
             return answer_console_event(number, on_stop, time.sleep)
 
-        _called_by_windows.append(on_console_event)
+        _kept_callbacks.append(on_console_event)
         kernel32.SetConsoleCtrlHandler(on_console_event, True)
 
 

@@ -7,9 +7,9 @@ import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 
-from speaches_service.event_log import announce
-from speaches_service.exit_codes import ExitCode, ServiceFailure, unusable_part
-from speaches_service.file_lock import Held
+from speaches_service.event_log import log_event
+from speaches_service.exit_codes import ExitCode, ServiceFailure, unavailable_component
+from speaches_service.file_lock import LockHeld
 from speaches_service.settings import Settings
 from speaches_service.synthesis_probe.candidates import COREML, Candidate, cache_of, named
 from speaches_service.synthesis_probe.comparison import Inconclusive, compare
@@ -34,7 +34,7 @@ def tune(
     try:
         cache = str(importlib.import_module("speaches.hf_utils").HF_HUB_CACHE)
     except ImportError as error:
-        raise unusable_part(error) from error
+        raise unavailable_component(error) from error
     models = models_in(cache)
     if not models:
         raise ServiceFailure(
@@ -44,7 +44,7 @@ def tune(
         )
     key = settings.synthesis.probe_key
     if key is None:
-        announce(f"there is no choice to measure here: {settings.synthesis.why}")
+        log_event(f"there is no choice to measure here: {settings.synthesis.why}")
     try:
         if settings.machine_directory is not None:
             # What transcription has learned about the GPU counts no more either.
@@ -53,7 +53,7 @@ def tune(
             candidates = offered(settings.synthesis.candidates, settings.machine_directory)
             measuring = Measuring(scratch, in_background=False, command=command)
             found = _compare(settings, models, candidates, measuring)
-    except Held as held:
+    except LockHeld as held:
         raise ServiceFailure(
             ExitCode.TEMPORARY,
             "another process compares already",
@@ -86,13 +86,13 @@ def _compare(
     for model in models:
 
         def measure(path: str, voices: str, candidate: Candidate, limit: float, name: str = model.id) -> Measurement:
-            announce(f"`{name}` with {candidate.name}")
+            log_event(f"`{name}` with {candidate.name}")
             return measuring.measure(path, voices, candidate, limit)
 
         try:
             found[model.id] = compare(model, candidates, settings.cache_directory, measure)
         except Inconclusive as reason:
-            announce(f"`{model.id}` was left out: {reason}", "warning", model=model.id)
+            log_event(f"`{model.id}` was left out: {reason}", "warning", model=model.id)
             continue
         if key is not None and directory is not None:
             with Decisions(directory, key).changing() as known:

@@ -9,10 +9,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 class UploadLimit:
     """Answers 413 to a body that is too large: at once when its length is told, else as soon as it is."""
 
-    def __init__(self, app: ASGIApp, most: int) -> None:
-        """`most` is in bytes."""
+    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+        """`max_bytes` is in bytes."""
         self._application = app
-        self._most = most
+        self._max_bytes = max_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, and its body piece by piece."""
@@ -20,7 +20,7 @@ class UploadLimit:
             await self._application(scope, receive, send)
             return
         length = Request(scope).headers.get("content-length", "")
-        if length.isdigit() and int(length) > self._most:
+        if length.isdigit() and int(length) > self._max_bytes:
             await JSONResponse({"detail": self._text}, status_code=413)(scope, receive, send)
             return
         received = 0
@@ -29,7 +29,7 @@ class UploadLimit:
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
-            if received > self._most:
+            if received > self._max_bytes:
                 raise HTTPException(413, self._text)
             return message
 
@@ -37,4 +37,4 @@ class UploadLimit:
 
     @property
     def _text(self) -> str:
-        return f"the request is larger than {self._most // (1 << 20)} MiB, which is the limit of this server"
+        return f"the request is larger than {self._max_bytes // (1 << 20)} MiB, which is the limit of this server"

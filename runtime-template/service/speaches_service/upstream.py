@@ -37,12 +37,12 @@ from speaches_service import (
     whisper_files,
 )
 from speaches_service.deferred_imports import modules_replaced
-from speaches_service.event_log import announce
-from speaches_service.exit_codes import ExitCode, ServiceFailure, unusable_part
+from speaches_service.event_log import log_event
+from speaches_service.exit_codes import ExitCode, ServiceFailure, unavailable_component
 from speaches_service.realtime import routers as realtime_routers
 from speaches_service.rebinding import imported
 from speaches_service.settings import Settings
-from speaches_service.sockets import reachable, url_of
+from speaches_service.sockets import connect_address, url_of
 from speaches_service.state import State
 from speaches_service.transcription import decoding, events, pipeline, requests, subtitles
 from speaches_service.whispercpp import installation as whispercpp
@@ -59,21 +59,21 @@ def build_application(settings: Settings, port: int, state: State) -> FastAPI:
         main = import_upstream()
         _rebind(settings, state)
     except Exception as error:
-        raise unusable_part(error) from error
-    whispercpp.install(settings, state.enter_computation)
+        raise unavailable_component(error) from error
+    whispercpp.install(settings, state.record_computation)
     configuration = _read_configuration()
     configuration.port = port  # it may have been 0
     if configuration.loopback_host_url is None:
         # Where speaches calls itself. Without it, realtime sessions call a router outside of the application, which
         # fails (`fastapi_middleware_astack not found`), and the page calls the address that the browser sees, which
         # need not exist on this machine.
-        configuration.loopback_host_url = url_of(reachable(settings.host[0]), port)
+        configuration.loopback_host_url = url_of(connect_address(settings.host[0]), port)
     configuration.enable_ui = False  # importing gradio now would double the time to start
     _make_model_cache()
     try:
         application: FastAPI = main.create_app()
     except (ImportError, OSError, RuntimeError) as error:
-        raise unusable_part(error) from error
+        raise unavailable_component(error) from error
     diarization.install_refusal(application)
     decoding.install(application)
     unexpected_errors.install(application)
@@ -83,7 +83,7 @@ def build_application(settings: Settings, port: int, state: State) -> FastAPI:
     if settings.ui:
         user_interface.mount(application, configuration, settings)
     whispercpp.watch_clients(application, settings)
-    application.add_middleware(upload_limit.UploadLimit, most=settings.upload_limit << 20)
+    application.add_middleware(upload_limit.UploadLimit, max_bytes=settings.upload_limit << 20)
     return application
 
 
@@ -107,8 +107,8 @@ def _rebind(settings: Settings, state: State) -> None:
     diarization.rebind()
     speech.rebind(settings.normalize)
     whisper_files.rebind()
-    whisper_computation.rebind(settings, state.enter_computation)
-    providers.Providers(settings, state.enter_computation).rebind()
+    whisper_computation.rebind(settings, state.record_computation)
+    providers.Providers(settings, state.record_computation).rebind()
     pipeline.rebind()
     requests.rebind()
     events.rebind()
@@ -145,4 +145,4 @@ def _make_model_cache() -> None:
     try:
         os.makedirs(directory, exist_ok=True)
     except OSError as error:
-        announce(f"cannot make the model cache `{directory}`: {error.strerror or error}", "warning")
+        log_event(f"cannot make the model cache `{directory}`: {error.strerror or error}", "warning")

@@ -17,14 +17,14 @@ from speaches_service import user_interface_defaults
 from speaches_service.deferred_imports import is_installed
 from speaches_service.settings import Settings
 
-_OWN_PAGE = "speaches.page"
+_SAMPLE_PAGE = "speaches.page"
 """The sample's page, which needs no gradio."""
 
 
 def mount(application: FastAPI, configuration: Any, settings: Settings) -> None:
     """Answer everything that is no route of the API, as upstream does with its user interface on."""
-    if is_installed(_OWN_PAGE):
-        importlib.import_module(_OWN_PAGE).mount(application)
+    if is_installed(_SAMPLE_PAGE):
+        importlib.import_module(_SAMPLE_PAGE).mount(application)
         return
     if not is_installed("gradio"):
         application.add_route("/", _answer_not_bundled, include_in_schema=False)
@@ -59,8 +59,8 @@ class DeferredPage:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer with gradio; a client that comes while it is imported waits for it."""
-        if self._key is not None and scope["type"] == "http" and not _knows(Request(scope), self._key):
-            await _ask_for_key(scope, receive, send)
+        if self._key is not None and scope["type"] == "http" and not _is_authorized(Request(scope), self._key):
+            await _request_key(scope, receive, send)
             return
         async with self._opening:
             if self._page is None:
@@ -100,7 +100,7 @@ class DeferredPage:
             opened.set_exception(error)
 
 
-def _knows(request: Request, key: str) -> bool:
+def _is_authorized(request: Request, key: str) -> bool:
     """Whether a request has the API key: as the password of any user, as browsers ask for it, or as clients send it."""
     scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "basic":
@@ -109,7 +109,7 @@ def _knows(request: Request, key: str) -> bool:
     return hmac.compare_digest(credentials.encode(), key.encode())
 
 
-async def _ask_for_key(scope: Scope, receive: Receive, send: Send) -> None:
+async def _request_key(scope: Scope, receive: Receive, send: Send) -> None:
     text = "This page needs the API key of this server, as the password; the name does not matter.\n"
     challenge = {"WWW-Authenticate": 'Basic realm="speaches", charset="UTF-8"'}
     await PlainTextResponse(text, 401, challenge)(scope, receive, send)

@@ -16,7 +16,7 @@ from speaches_service.rebinding import rebind
 from speaches_service.settings import Settings
 
 _MODULES = ("speaches.ui.app", "speaches.ui.tabs.tts", "speaches.ui.tabs.stt")
-_FOREIGN = re.compile(r"<script[^>]*\ssrc=\"https?://[^>]*>\s*</script>|<link[^>]*\shref=\"https?://[^>]*>")
+_EXTERNAL_ELEMENTS = re.compile(r"<script[^>]*\ssrc=\"https?://[^>]*>\s*</script>|<link[^>]*\shref=\"https?://[^>]*>")
 """Elements of a page that other servers are asked for."""
 
 
@@ -28,7 +28,7 @@ def apply(settings: Settings) -> None:
         rebind(module, "gr", gradio)
     rebind("speaches.ui.tabs.stt", "aconnect_sse", _texts_of(importlib.import_module("httpx_sse").aconnect_sse))
     environment = importlib.import_module("gradio.routes").templates.env
-    environment.loader = _own_loader(environment.loader)
+    environment.loader = _filtering_loader(environment.loader)
 
 
 class _Gradio:
@@ -88,17 +88,17 @@ def text_of(data: str) -> str:
     return str(event["error"]["message"]) if event["type"] == "error" else ""
 
 
-def _own_loader(loader: Any) -> Any:
+def _filtering_loader(loader: Any) -> Any:
     """A loader of the same templates without what they load from elsewhere."""
     jinja = importlib.import_module("jinja2")
 
     def load(name: str) -> str | None:
         source: str = loader.get_source(None, name)[0]
-        return without_foreign(source)
+        return without_external_elements(source)
 
     return jinja.FunctionLoader(load)
 
 
-def without_foreign(page: str) -> str:
+def without_external_elements(page: str) -> str:
     """A page without scripts and style sheets of other servers."""
-    return _FOREIGN.sub("", page)
+    return _EXTERNAL_ELEMENTS.sub("", page)

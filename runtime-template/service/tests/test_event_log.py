@@ -23,17 +23,17 @@ def run(program: str) -> list[str]:
 class EventLogTest(unittest.TestCase):
     def test_text_names_the_level_only_where_it_matters(self) -> None:
         lines = run(
-            "from speaches_service.event_log import announce, configure\n"
+            "from speaches_service.event_log import log_event, configure\n"
             "configure('text', 'info', None)\n"
-            "announce('serving'); announce('odd', 'warning', model='m'); announce('hidden', 'debug')\n"
+            "log_event('serving'); log_event('odd', 'warning', model='m'); log_event('hidden', 'debug')\n"
         )
         self.assertEqual(lines, ["speaches: serving", "speaches: warning: odd"])
 
     def test_json_is_one_object_a_line_with_details(self) -> None:
         lines = run(
-            "from speaches_service.event_log import announce, configure\n"
+            "from speaches_service.event_log import log_event, configure\n"
             "configure('json', 'info', None)\n"
-            "announce('two\\nlines', model='ü')\n"
+            "log_event('two\\nlines', model='ü')\n"
         )
         event = json.loads(lines[0])
         self.assertEqual(len(lines), 1)
@@ -50,9 +50,9 @@ class EventLogTest(unittest.TestCase):
             "event_log.configure('json', 'info', None)\n"
             "library = logging.getLogger('library')\n"
             "library.addHandler(logging.StreamHandler(sys.stderr))\n"
-            "library_log.take_over('info')\n"
+            "library_log.install('info')\n"
             "library.info('a %s', 'b'); library.debug('hidden')\n"
-            "library.error(library_log.NOISE[0] + 'x')\n"
+            "library.error(library_log.IGNORED_PREFIXES[0] + 'x')\n"
             "try: 1 / 0\n"
             "except ZeroDivisionError: library.exception('failed')\n"
         )
@@ -69,10 +69,10 @@ class EventLogTest(unittest.TestCase):
                 "from speaches_service import event_log\n"
                 f"event_log.configure('text', 'info', {log!r})\n"
                 f"signal.signal(signal.SIGHUP, event_log.make_reopener({log!r}))\n"
-                "event_log.announce('before')\n"
+                "event_log.log_event('before')\n"
                 f"os.rename({log!r}, {log!r} + '.1')\n"
                 "os.kill(os.getpid(), signal.SIGHUP)\n"
-                "event_log.announce('after')\n"
+                "event_log.log_event('after')\n"
                 "os.system('echo from a child >&2')\n"
             )
             with open(log + ".1", encoding="utf-8") as file:

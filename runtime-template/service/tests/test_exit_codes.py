@@ -9,7 +9,7 @@ import sys
 import tempfile
 import unittest
 
-from speaches_service.exit_codes import unusable_part
+from speaches_service.exit_codes import unavailable_component
 
 from . import example
 
@@ -88,10 +88,12 @@ class ExitCodesTest(unittest.TestCase):
         self.assertEqual((status["phase"], status["exit_code"]), ("stopped", 69))
 
     def test_a_library_that_the_system_lacks_is_named_with_what_to_do(self) -> None:
-        failure = unusable_part(ImportError("libssl.so.3: cannot open shared object file: No such file or directory"))
+        failure = unavailable_component(
+            ImportError("libssl.so.3: cannot open shared object file: No such file or directory")
+        )
         self.assertIn("libssl.so.3", str(failure))
         self.assertIn("install it", failure.hint or "")
-        self.assertIn("verify", unusable_part(ImportError("cannot import name")).hint or "")
+        self.assertIn("verify", unavailable_component(ImportError("cannot import name")).hint or "")
 
     def test_debug_shows_the_traceback_of_a_missing_part(self) -> None:
         result = run({**SETTINGS, "log_level": "debug"})

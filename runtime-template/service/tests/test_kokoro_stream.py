@@ -8,7 +8,7 @@ try:
     import numpy as np
     from fastapi import HTTPException
 
-    from speaches_service import kokoro_stream, turns
+    from speaches_service import concurrency_limit, kokoro_stream
 except ImportError as error:
     print(f"skipping test_kokoro_stream, which needs fastapi and numpy: {error}", file=sys.stderr)
     raise unittest.SkipTest(f"needs fastapi and numpy: {error}") from error
@@ -71,7 +71,7 @@ class KokoroStreamTest(unittest.TestCase):
     def test_no_piece_has_more_phonemes_than_the_model_holds(self) -> None:
         kokoro = Kokoro(lambda text: text * 20)
         list(kokoro_stream.create_pieces(kokoro, "we went on and on along the road " * 16, "af"))
-        self.assertLessEqual(max(map(len, kokoro.spoken)), kokoro_stream.MOST_PHONEMES)
+        self.assertLessEqual(max(map(len, kokoro.spoken)), kokoro_stream.MAX_PHONEMES)
         self.assertGreater(sum(map(len, kokoro.spoken)), 20 * 16 * len("we went on and on along the roa"))
         named_at_length = Kokoro(lambda _text: "x" * 600)
         list(kokoro_stream.create_pieces(named_at_length, "漢", "af"))
@@ -104,21 +104,21 @@ class KokoroStreamTest(unittest.TestCase):
     def test_what_has_no_phonemes_is_not_spoken(self) -> None:
         kokoro = Kokoro(lambda text: "".join(filter(str.isalpha, text)))
         self.assertEqual(list(kokoro_stream.create_pieces(kokoro, "- - - ***", "af")), [])
-        progress = turns.Progress()
-        with turns.following(progress):
+        progress = concurrency_limit.Progress()
+        with concurrency_limit.computing_for(progress):
             text = f"{'The morning was quiet in the old harbour.'} {'. ' * 200}"
             self.assertEqual(len(list(kokoro_stream.create_pieces(kokoro, text, "af"))), 1)
         self.assertTrue(progress.is_complete)
 
     def test_nothing_more_is_computed_for_one_who_has_gone(self) -> None:
         kokoro = Kokoro()
-        progress = turns.Progress()
-        with turns.following(progress):
+        progress = concurrency_limit.Progress()
+        with concurrency_limit.computing_for(progress):
             pieces = kokoro_stream.create_pieces(kokoro, "The morning was quiet in the old harbour. " * 5, "af")
             next(pieces)
             self.assertFalse(progress.is_complete)
-            progress.is_gone = True
-            with turns.of(kokoro).turn(turns.Progress(), 1):
+            progress.is_cancelled = True
+            with concurrency_limit.limit_of(kokoro).slot(concurrency_limit.Progress(), 1):
                 self.assertEqual(list(pieces), [])
         self.assertEqual(len(kokoro.spoken), 1)
 

@@ -12,7 +12,7 @@ try:
     from fastapi import HTTPException
 
     from speaches_service import kokoro_voices
-    from speaches_service.kokoro_voices import Blend, read, style_of
+    from speaches_service.kokoro_voices import Blend, resolve_voice, style_of
 except ImportError as error:
     print(f"skipping test_kokoro_voices, which needs fastapi and numpy: {error}", file=sys.stderr)
     raise unittest.SkipTest(f"needs fastapi and numpy: {error}") from error
@@ -36,7 +36,7 @@ class KokoroVoicesTest(unittest.TestCase):
             "af_bella(0)+am_onyx": {"af_bella": 0.0, "am_onyx": 1.0},
         }
         for said, weights in cases.items():
-            blend = read(said)
+            blend = resolve_voice(said)
             assert isinstance(blend, Blend)
             self.assertEqual(blend, next(iter(weights)))
             for name, weight in weights.items():
@@ -45,7 +45,7 @@ class KokoroVoicesTest(unittest.TestCase):
     def test_the_style_of_a_blend_is_the_mean_of_its_voices(self) -> None:
         styles = {"af_bella": np.array([[3.0, 0.0]]), "af_sky": np.array([[0.0, 3.0]])}
         kokoro = SimpleNamespace(get_voice_style=styles.__getitem__)
-        np.testing.assert_allclose(style_of(kokoro, read("af_bella(2)+af_sky")), [[2, 1]])
+        np.testing.assert_allclose(style_of(kokoro, resolve_voice("af_bella(2)+af_sky")), [[2, 1]])
         self.assertIs(style_of(kokoro, "af_sky"), styles["af_sky"])
 
     def test_many_threads_read_one_archive(self) -> None:
@@ -70,14 +70,14 @@ class KokoroVoicesTest(unittest.TestCase):
         }
         for said, reason in cases.items():
             with self.assertRaises(HTTPException) as caught:
-                read(said)
+                resolve_voice(said)
             self.assertEqual(caught.exception.status_code, 422)
             self.assertIn(reason, caught.exception.detail)
 
     def test_a_single_name_stays_and_those_of_openai_that_upstream_lacks_have_a_voice(self) -> None:
         for said, voice in (("af_sky", "af_sky"), ("nobody", "nobody"), ("alloy", "alloy"), ("onyx", "am_onyx")):
-            self.assertEqual(read(said), voice)
-        self.assertEqual(read("nova"), "nova", "its voice is not among these")
+            self.assertEqual(resolve_voice(said), voice)
+        self.assertEqual(resolve_voice("nova"), "nova", "its voice is not among these")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ class MemoryTest(unittest.TestCase):
             ("win32", "ucrtbase", "_heapmin", 0),
         ):
             with mock.patch.object(sys, "platform", platform), mock.patch.object(ctypes, "CDLL") as loaded:
-                memory.give_back()
+                memory.release_free_memory()
             loaded.assert_called_once_with(library)
             called = getattr(loaded.return_value, function)
             self.assertEqual(len(called.call_args.args), count, platform)
@@ -26,12 +26,12 @@ class MemoryTest(unittest.TestCase):
     def test_a_system_without_a_way_is_left_alone(self) -> None:
         for loaded in (mock.Mock(return_value=object()), mock.Mock(side_effect=OSError("no such library"))):
             with mock.patch.object(ctypes, "CDLL", loaded):
-                memory.give_back()
+                memory.release_free_memory()
             loaded.assert_called_once()
 
     @unittest.skipUnless(sys.platform == "linux" and hasattr(ctypes.CDLL(None), "malloc_trim"), "needs glibc")
     def test_this_system_takes_it(self) -> None:
-        memory.give_back()
+        memory.release_free_memory()
 
     def test_it_is_given_back_after_the_model_is_gone(self) -> None:
         order: list[str] = []
@@ -44,7 +44,7 @@ class MemoryTest(unittest.TestCase):
         vars(module)["SelfDisposingModel"] = SelfDisposingModel
         with mock.patch.dict(sys.modules, {MODULE: module}):
             memory.rebind()
-        with mock.patch.object(memory, "give_back", lambda: order.append("given back")):
+        with mock.patch.object(memory, "release_free_memory", lambda: order.append("given back")):
             SelfDisposingModel().unload()
         self.assertEqual(order, ["unloaded", "given back"])
 
@@ -55,11 +55,14 @@ class MemoryTest(unittest.TestCase):
 
         module: Any = ModuleType(MODULE)
         module.SelfDisposingModel = SelfDisposingModel
-        with mock.patch.dict(sys.modules, {MODULE: module}), mock.patch.object(memory, "give_back") as give_back:
+        with (
+            mock.patch.dict(sys.modules, {MODULE: module}),
+            mock.patch.object(memory, "release_free_memory") as release_free_memory,
+        ):
             memory.rebind()
             with self.assertRaises(ValueError):
                 SelfDisposingModel().unload()
-        give_back.assert_not_called()
+        release_free_memory.assert_not_called()
 
     def test_a_session_keeps_no_memory_between_runs(self) -> None:
         session, options = mock.Mock(), mock.Mock()

@@ -6,7 +6,7 @@ from types import ModuleType
 from typing import Any
 from unittest import mock
 
-from speaches_service import piper_stream, turns
+from speaches_service import concurrency_limit, piper_stream
 
 
 class Session:
@@ -62,14 +62,14 @@ class PiperStreamTest(unittest.TestCase):
         self.assertEqual(list(self.voice.synthesize(text)), [f"{text}/None"])
 
     def test_the_last_chunk_is_known_and_one_who_has_gone_gets_no_more(self) -> None:
-        progress = turns.Progress()
-        with turns.following(progress):
+        progress = concurrency_limit.Progress()
+        with concurrency_limit.computing_for(progress):
             known = [
                 progress.is_complete for _ in self.voice.synthesize("The morning was quiet and cold. It was. " * 4)
             ]
             self.assertEqual(known, [*[False] * (len(known) - 1), True])
-            progress.is_gone = True
-            with turns.of(self.voice.session).turn(turns.Progress(), 1):
+            progress.is_cancelled = True
+            with concurrency_limit.limit_of(self.voice.session).slot(concurrency_limit.Progress(), 1):
                 self.assertEqual(list(self.voice.synthesize("The morning was quiet and cold, as it often is.")), [])
 
 

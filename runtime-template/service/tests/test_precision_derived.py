@@ -30,7 +30,7 @@ class DerivedTest(unittest.TestCase):
         )
         self.scratch = scratch.name
         derived._unavailable.clear()
-        announced = mock.patch.object(derived, "announce")
+        announced = mock.patch.object(derived, "log_event")
         self.announced = announced.start()
         self.addCleanup(announced.stop)
 

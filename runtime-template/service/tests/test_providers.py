@@ -9,7 +9,7 @@ from unittest import mock
 
 from speaches_service import fallback, providers
 from speaches_service.precision import derived
-from speaches_service.providers import COREML, CPU, CUDA, Providers, list_of, model_of, with_options_of_user
+from speaches_service.providers import COREML, CPU, CUDA, Providers, model_of, provider_list, with_user_options
 from speaches_service.settings import Synthesis
 from speaches_service.synthesis_probe import candidates, switch
 from speaches_service.synthesis_probe.decisions import Decision, Decisions, Verdict
@@ -87,7 +87,7 @@ class ProvidersTest(unittest.TestCase):
             "speaches.executors.parakeet": module("speaches.executors.parakeet", onnx_asr=self.asr, **choice),
             "speaches.executors.silero_vad_v5": module("speaches.executors.silero_vad_v5", **choice),
         }
-        for patch in (mock.patch.dict(sys.modules, modules), mock.patch.object(fallback, "announce", self.said)):
+        for patch in (mock.patch.dict(sys.modules, modules), mock.patch.object(fallback, "log_event", self.said)):
             patch.start()
             self.addCleanup(patch.stop)
 
@@ -190,12 +190,12 @@ class ProvidersTest(unittest.TestCase):
             # A directory that cannot be made is no reason not to compute.
             with open(os.path.join(directory, "file"), "w"):
                 pass
-            self.assertEqual(list_of(candidates.coreml(f"{directory}/file"))[0][0], COREML)
+            self.assertEqual(provider_list(candidates.coreml(f"{directory}/file"))[0][0], COREML)
 
     def test_what_was_found_out_decides_at_the_next_load_and_learns_of_a_failure(self) -> None:
         with (
             tempfile.TemporaryDirectory() as directory,
-            mock.patch.object(switch, "announce", self.said),
+            mock.patch.object(switch, "log_event", self.said),
             mock.patch.object(derived, "obtain", return_value="/derived.onnx"),
         ):
             # The launcher says so because of the default model; another one was not compared, or is better on the CPU.
@@ -250,7 +250,7 @@ class ProvidersTest(unittest.TestCase):
         available = [COREML, CUDA, CPU]
 
         def chosen(own: list[providers.Provider], **named: Any) -> list[providers.Provider]:
-            return with_options_of_user(own, Options(**named), available)
+            return with_user_options(own, Options(**named), available)
 
         cpu: list[providers.Provider] = [(CPU, {})]
         cuda: list[providers.Provider] = [(CUDA, {"cudnn_conv_algo_search": "DEFAULT"}), (CPU, {})]

@@ -39,9 +39,9 @@ class StateTest(unittest.TestCase):
     def test_every_phase_replaces_the_one_before(self) -> None:
         state = self.make(self.directory)
         state.open()
-        state.enter("serving", "1.2.3")
+        state.record_phase("serving", "1.2.3")
         self.assertEqual(self.read()["phase"], "serving")
-        state.enter("draining")
+        state.record_phase("draining")
         status = self.read()
         self.assertEqual(status["phase"], "draining")
         self.assertEqual(status["versions"], {"python": platform.python_version(), "speaches": "1.2.3"})
@@ -64,21 +64,21 @@ class StateTest(unittest.TestCase):
             return [(model["id"], model["backend"], model["provider"]) for model in models]
 
         self.assertEqual(computes(), [("a/speaks", "onnxruntime", "cuda"), ("b/listens", "whispercpp", "metal")])
-        state.enter_computation("a/speaks", "onnxruntime", "cpu")
-        state.enter_computation("somebody/else", "onnxruntime", "cuda")
+        state.record_computation("a/speaks", "onnxruntime", "cpu")
+        state.record_computation("somebody/else", "onnxruntime", "cuda")
         self.assertEqual(computes()[0], ("a/speaks", "onnxruntime", "cpu"))
 
     def test_the_end_has_an_exit_code_and_a_reason(self) -> None:
         state = self.make(self.directory)
         state.open()
-        state.enter_stopped(ExitCode.UNAVAILABLE, "no torch")
+        state.record_stop(ExitCode.UNAVAILABLE, "no torch")
         status = self.read()
         self.assertEqual((status["phase"], status["exit_code"], status["message"]), ("stopped", 69, "no torch"))
 
     def test_no_directory_means_no_file(self) -> None:
         state = self.make(None)
         state.open()
-        state.enter("serving")
+        state.record_phase("serving")
         self.assertFalse(os.path.exists(self.directory))
 
     def test_a_directory_that_cannot_be_made_is_told(self) -> None:

@@ -29,7 +29,7 @@ class BackgroundTest(unittest.TestCase):
         self.said: list[str] = []
         self.offered: list[Candidate] = [stub("fast", pace=0.5)]
         announced = mock.patch(
-            "speaches_service.synthesis_probe.background.announce",
+            "speaches_service.synthesis_probe.background.log_event",
             lambda message, *_levels, **_details: self.said.append(message),
         )
         announced.start()

@@ -7,7 +7,7 @@ import types
 import unittest
 from unittest import mock
 
-from speaches_service.file_lock import Held, locked
+from speaches_service.file_lock import LockHeld, locked
 from speaches_service.synthesis_probe.candidates import named
 from speaches_service.synthesis_probe.decisions import FILE, Decision, Decisions, Outcome, Verdict, recommended
 from speaches_service.synthesis_probe.models import SpeechModel, models_in
@@ -139,7 +139,7 @@ class LockTest(Scratch):
     def test_a_lock_may_be_waited_for(self) -> None:
         os.mkdir(self.directory)
         path = os.path.join(self.directory, "lock")
-        with locked(path), self.assertRaises(Held), locked(path, 0.2):
+        with locked(path), self.assertRaises(LockHeld), locked(path, 0.2):
             self.fail("two at a time")
         with locked(path, 0.2):
             pass

@@ -11,7 +11,7 @@ try:
     import numpy as np
 
     from speaches_service.child_process import Stopped
-    from speaches_service.file_lock import Held
+    from speaches_service.file_lock import LockHeld
     from speaches_service.synthesis_probe.candidates import CACHE_DIRECTORY, Candidate
     from speaches_service.synthesis_probe.measuring import LOCK, Failed, Measurement, Measuring, alone
 except ImportError as error:
@@ -167,7 +167,7 @@ class AloneTest(unittest.TestCase):
         with subprocess.Popen([sys.executable, "-B", "-c", source], stdout=subprocess.PIPE, text=True) as other:
             assert other.stdout is not None
             self.assertEqual(other.stdout.readline(), "open\n")
-            with self.assertRaises(Held), alone(self.directory):
+            with self.assertRaises(LockHeld), alone(self.directory):
                 self.fail("two at a time")
             other.kill()
         with alone(self.directory) as scratch:

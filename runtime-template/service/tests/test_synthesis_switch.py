@@ -29,7 +29,7 @@ class SwitchTest(unittest.TestCase):
         self.addCleanup(scratch.cleanup)
         self.directory = scratch.name
         self.decisions = Decisions(self.directory, "k")
-        announced = mock.patch("speaches_service.synthesis_probe.switch.announce")
+        announced = mock.patch("speaches_service.synthesis_probe.switch.log_event")
         self.announced = announced.start()
         self.addCleanup(announced.stop)
 

@@ -34,7 +34,7 @@ class TuneTest(unittest.TestCase):
         self.said: list[str] = []
         for patch in (
             mock.patch.dict(sys.modules, {"speaches.hf_utils": types.SimpleNamespace(HF_HUB_CACHE=self.cache)}),
-            mock.patch("speaches_service.tune_command.announce", lambda message, *_, **__: self.said.append(message)),
+            mock.patch("speaches_service.tune_command.log_event", lambda message, *_, **__: self.said.append(message)),
         ):
             patch.start()
             self.addCleanup(patch.stop)

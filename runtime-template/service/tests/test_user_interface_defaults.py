@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import Any
 
-from speaches_service.user_interface_defaults import _Gradio, _texts_of, without_foreign
+from speaches_service.user_interface_defaults import _Gradio, _texts_of, without_external_elements
 
 
 def recording(name: str) -> Any:
@@ -61,7 +61,9 @@ class UserInterfaceDefaultsTest(unittest.TestCase):
             '<link rel="preconnect" href="https://fonts.googleapis.com" />\n<link\n\trel="x"\n\thref="https://a.b"\n/>'
             '<script\n\tsrc="https://c.d/x.js"\n></script><link href="./own.css"><script src="own.js"></script>'
         )
-        self.assertEqual(without_foreign(page).strip(), '<link href="./own.css"><script src="own.js"></script>')
+        self.assertEqual(
+            without_external_elements(page).strip(), '<link href="./own.css"><script src="own.js"></script>'
+        )
 
 
 if __name__ == "__main__":

@@ -53,8 +53,8 @@ class WarmUpTest(unittest.TestCase):
         chosen = example.settings(host=("0.0.0.0",), **fields)
         port = upstream.server.server_address[1]
         state = State(chosen, port, 0)
-        state.enter("serving")
-        with mock.patch("speaches_service.warm_up.announce"):
+        state.record_phase("serving")
+        with mock.patch("speaches_service.warm_up.log_event"):
             WarmUp(chosen, port, state, 0)._run()
         return state, upstream
 
@@ -112,17 +112,17 @@ class WarmUpTest(unittest.TestCase):
         chosen = example.settings(preload=False)
         state = State(chosen, 1, 0)
         phases: list[str] = []
-        with mock.patch("speaches_service.warm_up.announce"):
+        with mock.patch("speaches_service.warm_up.log_event"):
             WarmUp(chosen, 1, state, 0, lambda: phases.append(state.phase))._run()
         self.assertEqual(phases, ["ready"])
 
     def test_a_service_that_is_stopping_does_not_become_ready(self) -> None:
         chosen = example.settings(preload=False)
         state = State(chosen, 1, 0)
-        state.enter("draining")
-        then = mock.Mock()
-        with mock.patch("speaches_service.warm_up.announce") as announced:
-            WarmUp(chosen, 1, state, 0, then)._run()
+        state.record_phase("draining")
+        on_ready = mock.Mock()
+        with mock.patch("speaches_service.warm_up.log_event") as announced:
+            WarmUp(chosen, 1, state, 0, on_ready)._run()
         self.assertEqual(state.phase, "draining")
         announced.assert_not_called()
-        then.assert_not_called()
+        on_ready.assert_not_called()

@@ -31,7 +31,7 @@ class WhisperComputationTest(unittest.TestCase):
         modules = {MODULE: self.module, "fastapi": fastapi}
         for patch in (
             mock.patch.dict(sys.modules, modules),
-            mock.patch.object(fallback, "announce", self.said),
+            mock.patch.object(fallback, "log_event", self.said),
             mock.patch.object(whisper_computation, "find_spec", lambda name: name if self.has_faster_whisper else None),
         ):
             patch.start()

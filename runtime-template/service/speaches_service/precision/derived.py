@@ -15,8 +15,8 @@ import threading
 import time
 
 from speaches_service import child_process
-from speaches_service.event_log import announce
-from speaches_service.file_lock import Held, locked
+from speaches_service.event_log import log_event
+from speaches_service.file_lock import LockHeld, locked
 from speaches_service.precision import ARGUMENT, NOT_DERIVABLE, QUANTISED, files
 
 RECIPE = 1
@@ -29,7 +29,7 @@ _SECONDS = 300
 """How long deriving may take: a slow disk has to take more than 300 MB."""
 _UNUSED_SECONDS = 60 * 24 * 3600
 """How long a derived model is kept without being loaded."""
-_LONGEST_REASON = 300
+_MAX_REASON_CHARACTERS = 300
 
 _unavailable: set[tuple[str, str]] = set()
 """Originals whose derived model this process does not try again, by cache and digest."""
@@ -67,7 +67,7 @@ def obtain(cache: str | None, original: str, model: str) -> str | None:
             return None
         try:
             return _derive_once(cache, digest, original, model)
-        except Held:
+        except LockHeld:
             _give_up(cache, digest, model, "another process has been deriving it for minutes")
         except OSError as error:
             _give_up(cache, digest, model, f"`{cache}`: {error.strerror or error}")
@@ -87,7 +87,7 @@ def reject(cache: str | None, original: str, model: str, reason: object) -> None
 
 
 def _derive_once(cache: str, digest: str, original: str, model: str) -> str:
-    """Raises: OSError, Held, NotDerived."""
+    """Raises: OSError, LockHeld, NotDerived."""
     directory = _directory_of(cache, digest)
     path = os.path.join(directory, files.MODEL)
     if files.are_intact(directory):
@@ -109,7 +109,7 @@ def _derive_once(cache: str, digest: str, original: str, model: str) -> str:
             shutil.rmtree(scratch, ignore_errors=True)
     seconds = time.monotonic() - began
     kept = f", but for {'; '.join(f'{count} of {what}' for what, count in left.items())}" if left else ""
-    announce(f"`{model}`: derived a float32 model in {seconds:.1f} s{kept}", model=model, seconds=seconds)
+    log_event(f"`{model}`: derived a float32 model in {seconds:.1f} s{kept}", model=model, seconds=seconds)
     return path
 
 
@@ -125,7 +125,9 @@ def _run(original: str, scratch: str) -> dict[str, int]:
         return dict(json.loads(ended.last_line)["left"])
     if ended.code == NOT_DERIVABLE:
         raise NotDerived(json.loads(ended.last_line)["reason"])
-    raise NotDerived(ended.last_line[-_LONGEST_REASON:] or f"the process that derives it ended with {ended.code}")
+    raise NotDerived(
+        ended.last_line[-_MAX_REASON_CHARACTERS:] or f"the process that derives it ended with {ended.code}"
+    )
 
 
 def _directory_of(cache: str, digest: str) -> str:
@@ -150,4 +152,4 @@ def _remove_unused(parent: str, damaged: str) -> None:
 def _give_up(cache: str, digest: str, model: str, reason: object) -> None:
     """Do not try again in this process, and say so once."""
     _unavailable.add((cache, digest))
-    announce(f"`{model}` computes as it is, without a float32 model: {reason}", "warning", model=model)
+    log_event(f"`{model}` computes as it is, without a float32 model: {reason}", "warning", model=model)

@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable, Sequence
 
 from speaches_service.child_process import Stopped
-from speaches_service.event_log import announce
-from speaches_service.file_lock import Held
+from speaches_service.event_log import log_event
+from speaches_service.file_lock import LockHeld
 from speaches_service.settings import Settings
 from speaches_service.synthesis_probe.candidates import COREML, Candidate, cache_of, named
 from speaches_service.synthesis_probe.decisions import Decision, Decisions
@@ -53,10 +53,10 @@ class BackgroundProbe:
     def _run(self, directory: str, key: str) -> None:
         try:
             self._compare(directory, key)
-        except Held:
-            announce("another service compares what speech can compute with; its result will do")
+        except LockHeld:
+            log_event("another service compares what speech can compute with; its result will do")
         except Exception as error:  # noqa: BLE001 - the service goes on as it is
-            announce(f"what speech can compute with was not compared: {type(error).__name__}: {error}", "warning")
+            log_event(f"what speech can compute with was not compared: {type(error).__name__}: {error}", "warning")
 
     def _compare(self, directory: str, key: str) -> None:
         decisions = Decisions(directory, key)
@@ -70,7 +70,7 @@ class BackgroundProbe:
             unknown = self._unknown(decisions)
             if not unknown:
                 return
-            announce(f"comparing what {', '.join(f'`{model.id}`' for model in unknown)} can compute with")
+            log_event(f"comparing what {', '.join(f'`{model.id}`' for model in unknown)} can compute with")
             began = time.monotonic()
             measuring = Measuring(scratch, command=self._command, stop=self._stop)
             offered = self._offered(self._settings.synthesis.candidates, directory)
@@ -87,7 +87,7 @@ class BackgroundProbe:
                     known[model.id] = decision
                 results.append(f"`{model.id}` {_describe(decision)}")
         seconds = time.monotonic() - began
-        announce(f"compared in {seconds:.0f} s: {'; '.join(results)}", seconds=seconds)
+        log_event(f"compared in {seconds:.0f} s: {'; '.join(results)}", seconds=seconds)
 
     def _unknown(self, decisions: Decisions) -> list[SpeechModel]:
         known = decisions.read()

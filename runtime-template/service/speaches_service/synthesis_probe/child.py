@@ -26,7 +26,7 @@ RUNS = 3
 
 _LOWEST_PRIORITY = 19
 _ERRORS_ONLY = 3
-_LONGEST_REASON = 500
+_MAX_REASON_CHARACTERS = 500
 
 
 class Work(NamedTuple):
@@ -62,7 +62,7 @@ def main(
     except Exception as error:  # noqa: BLE001 - whatever it is, it is the result
         first_line = str(error).strip().partition("\n")[0]
         name = "" if isinstance(error, Refused) else f"{type(error).__name__}: "
-        result = {"refused": f"{name}{first_line}"[:_LONGEST_REASON]}
+        result = {"refused": f"{name}{first_line}"[:_MAX_REASON_CHARACTERS]}
     with open(os.path.join(directory, RESULT), "w", encoding="utf-8") as file:
         json.dump(result, file)
     # N.B. no farewell: it may hang in the very provider that is measured.

@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from typing import Literal, NamedTuple
 
 from speaches_service import json_file
-from speaches_service.file_lock import Held, locked
+from speaches_service.file_lock import LockHeld, locked
 from speaches_service.synthesis_probe.candidates import ORIGINAL
 
 FILE = "synthesis-probe.json"
@@ -98,7 +98,7 @@ class Decisions:
                 decisions = self.read()
                 yield decisions
                 json_file.write(self._path, describe(self._key, decisions))
-        except Held as held:
+        except LockHeld as held:
             raise TimeoutError(f"another process does not stop writing `{self._path}`") from held
 
 

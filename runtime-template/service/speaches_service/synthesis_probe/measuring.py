@@ -60,7 +60,7 @@ def alone(machine_directory: str, keep: str | None = None) -> Iterator[str]:
     What CoreML has compiled is removed, but for the directory `keep`: other systems and libraries made it.
 
     Raises:
-        Held: another process measures.
+        LockHeld: another process measures.
         OSError: the machine directory cannot be written.
     """
     os.makedirs(machine_directory, exist_ok=True)
@@ -118,7 +118,7 @@ class Measuring:
                 env={**os.environ, "TMPDIR": directory},
                 creationflags=getattr(subprocess, "IDLE_PRIORITY_CLASS", 0) if self._in_background else 0,
             )
-            if ended.is_late:
+            if ended.timed_out:
                 raise Failed("hang", "it was not done in time")
             if ended.code != 0:
                 raise Failed("crash", _describe(ended))
@@ -150,7 +150,7 @@ def _read(directory: str) -> Measurement:
         raise Failed("crash", f"what it left cannot be read: {error}") from error
 
 
-def _describe(ended: child_process.Ended) -> str:
+def _describe(ended: child_process.ProcessResult) -> str:
     """How a process ended that should not have, with the last that it said."""
     end = f"it ended with exit code {ended.code}"
     if ended.code < 0:

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 from speaches_service import json_file
-from speaches_service.event_log import announce
-from speaches_service.file_lock import Held, locked
+from speaches_service.event_log import log_event
+from speaches_service.file_lock import LockHeld, locked
 from speaches_service.settings import Settings
 from speaches_service.synthesis_probe.candidates import FLOAT32, Candidate, named
 from speaches_service.synthesis_probe.decisions import Decisions, Outcome
@@ -77,8 +77,10 @@ class Switch:
                 if not has_crashed:
                     _make_mark(path, mark)
                 stack.callback(_remove_mark, path)
-            except (Held, OSError) as error:
-                announce(f"`{model_id}` is loaded on the CPU: no mark can be made in `{directory}`: {error}", "warning")
+            except (LockHeld, OSError) as error:
+                log_event(
+                    f"`{model_id}` is loaded on the CPU: no mark can be made in `{directory}`: {error}", "warning"
+                )
                 yield False
                 return
             if has_crashed:
@@ -87,13 +89,13 @@ class Switch:
 
     def _forget(self, directory: str, key: str, model_id: str, name: str, outcome: Outcome, reason: str) -> None:
         """Record that a candidate does not work after all, so that no service tries it again."""
-        announce(f"`{model_id}` speaks on the CPU: {name}: {reason}", "warning", model=model_id, candidate=name)
+        log_event(f"`{model_id}` speaks on the CPU: {name}: {reason}", "warning", model=model_id, candidate=name)
         try:
             with Decisions(directory, key).changing() as decisions:
                 if model_id in decisions:
                     decisions[model_id] = decisions[model_id].without(name, outcome, reason)
         except OSError as error:
-            announce(f"cannot record it in `{directory}`: {error}", "warning")
+            log_event(f"cannot record it in `{directory}`: {error}", "warning")
 
 
 def remove_own_mark() -> None:

@@ -112,7 +112,7 @@ def _try(path: str, device: str) -> Outcome:
         ended = child_process.run(child_process.command(COMMAND, path, device), limit)
     except OSError as error:
         return Outcome(f"it could not be tried: {error.strerror or error}")
-    if ended.is_late:
+    if ended.timed_out:
         return Outcome(f"whisper.cpp had not transcribed a second of sound after {limit:.0f} s")
     try:
         # Whatever a library may print comes before it.

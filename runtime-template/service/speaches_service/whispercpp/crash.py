@@ -72,7 +72,7 @@ def settle(directory: str) -> str | None:
 
 def _settle_one(directory: str, path: str) -> str | None:
     with open(path, "r+b") as file:
-        if not file_lock.take(file.fileno()):
+        if not file_lock.try_lock(file.fileno()):
             return None
         record, _, fatal = file.read().partition(b"\n")
         reason = None
@@ -93,7 +93,7 @@ def _open(directory: str, record: bytes) -> int:
     while True:
         file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         # Between these two lines another service may have taken it for that of a dead process and removed it.
-        if file_lock.take(file) and os.path.exists(path) and os.path.samestat(os.fstat(file), os.stat(path)):
+        if file_lock.try_lock(file) and os.path.exists(path) and os.path.samestat(os.fstat(file), os.stat(path)):
             os.ftruncate(file, 0)
             os.write(file, record)
             return file

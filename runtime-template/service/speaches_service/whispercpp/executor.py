@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from fastapi import HTTPException
 
-from speaches_service.event_log import announce
+from speaches_service.event_log import log_event
 from speaches_service.transcription import SAMPLE_RATE
 from speaches_service.whispercpp.check import check
 from speaches_service.whispercpp.context import Context, UnknownLanguage, Wanted
@@ -77,7 +77,7 @@ class Choice:
                 return
             self._failed.add((model, path))
         self.plan.on_use(model, "faster-whisper", "cpu")
-        announce(f"`{model}` is transcribed by faster-whisper, not by whisper.cpp: `{path}`: {reason}", "warning")
+        log_event(f"`{model}` is transcribed by faster-whisper, not by whisper.cpp: `{path}`: {reason}", "warning")
 
 
 class Manager(_managers.BaseModelManager):  # type: ignore[misc] # known at run time only
@@ -114,7 +114,7 @@ class Manager(_managers.BaseModelManager):  # type: ignore[misc] # known at run 
         count = threads(self._chosen_threads, loaded.gpu is not None)
         name = loaded.gpu_name or loaded.gpu
         where = f"on {name} ({loaded.gpu})" if loaded.gpu else f"on the processor ({count} threads)"
-        announce(f"`{model_id}` is transcribed by whisper.cpp {where}, loaded in {time.monotonic() - began:.2f} s")
+        log_event(f"`{model_id}` is transcribed by whisper.cpp {where}, loaded in {time.monotonic() - began:.2f} s")
         return Context(loaded, count, guard if loaded.gpu else None)
 
     def _forget_failed(self, model_id: str) -> None:

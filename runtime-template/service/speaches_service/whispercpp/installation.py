@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from fastapi import FastAPI
 
 from speaches_service import json_file, machine
-from speaches_service.event_log import announce
+from speaches_service.event_log import log_event
 from speaches_service.exit_codes import ExitCode, ServiceFailure
 from speaches_service.rebinding import rebind
 from speaches_service.settings import Settings
@@ -42,7 +42,7 @@ def install(settings: Settings, on_use: Callable[[str, str, str], None]) -> None
                 f"whisper.cpp was asked for, and cannot be used: {reason}",
                 "leave out `--stt-backend` and what else asks for it, or see docs/transcription.md",
             )
-        announce(f"speech is transcribed by faster-whisper, not by whisper.cpp: {reason}", "warning")
+        log_event(f"speech is transcribed by faster-whisper, not by whisper.cpp: {reason}", "warning")
         if settings.stt_model is not None:
             on_use(settings.stt_model, "faster-whisper", "cpu")
         return
@@ -72,7 +72,7 @@ def _reason_against(settings: Settings, catalogue: Catalogue) -> str | None:
     if died is not None and chosen.device != "cpu":
         if not chosen.forced:
             return f"{died}; `speaches tune` tries it again"
-        announce(f"{died}; it is used again, since it was asked for", "warning")
+        log_event(f"{died}; it is used again, since it was asked for", "warning")
     model = settings.stt_model
     if model is None:
         return None

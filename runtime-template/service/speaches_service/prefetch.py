@@ -5,25 +5,25 @@ import threading
 from collections.abc import Generator, Iterator
 from typing import TypeVar
 
-from speaches_service import turns
+from speaches_service import concurrency_limit
 
 Piece = TypeVar("Piece")
 
 
-def one_ahead(pieces: Iterator[Piece]) -> Generator[tuple[Piece, bool], None, None]:
+def prefetch_one(pieces: Iterator[Piece]) -> Generator[tuple[Piece, bool], None, None]:
     """The same pieces, each with whether it is known to be the last one; they are made in a thread of their own.
 
     Raises:
         Exception: whatever making a piece raises.
     """
-    progress = turns.Progress()
+    progress = concurrency_limit.Progress()
     made: queue.SimpleQueue[tuple[Piece, bool] | BaseException | None] = queue.SimpleQueue()
     wanted = threading.Semaphore(1)
 
     def make() -> None:
         try:
-            with turns.following(progress):
-                while wanted.acquire() and not progress.is_gone:
+            with concurrency_limit.computing_for(progress):
+                while wanted.acquire() and not progress.is_cancelled:
                     piece = next(pieces, None)
                     if piece is None:
                         break
@@ -45,5 +45,5 @@ def one_ahead(pieces: Iterator[Piece]) -> Generator[tuple[Piece, bool], None, No
             wanted.release()
             yield result
     finally:
-        progress.is_gone = True
+        progress.is_cancelled = True
         wanted.release()
