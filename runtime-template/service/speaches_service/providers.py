@@ -20,7 +20,7 @@ from speaches_service.rebinding import rebind as rebind_name
 from speaches_service.settings import Settings
 from speaches_service.synthesis_probe import candidates
 from speaches_service.synthesis_probe.candidates import Candidate
-from speaches_service.synthesis_probe.switch import Switch
+from speaches_service.synthesis_probe.provider_choice import ProviderChoice
 
 CPU = candidates.CPU_PROVIDER
 CUDA = "CUDAExecutionProvider"
@@ -88,7 +88,7 @@ class Providers:
     def __init__(self, settings: Settings, on_use: OnUse) -> None:
         self._settings = settings
         self._on_use = on_use
-        self._switch = Switch(settings)
+        self._provider_choice = ProviderChoice(settings)
 
     def configured_candidate(self, executor: str) -> Candidate:
         """How a model that speaks (`kokoro` or `piper`) computes by decision of the launcher."""
@@ -152,17 +152,17 @@ class Providers:
                         derived.reject(cache, source, model, error)
                 return open_file(source, "original")
 
-            measured = self._switch.chosen(model)
+            measured = self._provider_choice.chosen(model)
             if measured is None:
                 configured = self.configured_candidate(executor)
                 required = configured.provider if self._settings.synthesis.forced else None
                 return load(configured, partial(self._open, model, required))
             if measured.provider != CPU:
                 # The decision learns of it when that fails.
-                loaded = self._switch.load(model, measured, partial(load, measured, self._make))
+                loaded = self._provider_choice.load(model, measured, partial(load, measured, self._make))
                 if loaded is not None:
                     return loaded
-                measured = self._switch.chosen(model)
+                measured = self._provider_choice.chosen(model)
                 if measured is None or measured.provider != CPU:
                     measured = candidates.FLOAT32
             return load(measured, partial(self._open, model, None))

@@ -19,7 +19,7 @@ from speaches_service.exit_codes import ExitCode, ServiceFailure, unavailable_co
 from speaches_service.settings import TASKS, Settings
 from speaches_service.sockets import port_of, url_of
 from speaches_service.state import State
-from speaches_service.synthesis_probe import switch
+from speaches_service.synthesis_probe import provider_choice
 from speaches_service.synthesis_probe.background import BackgroundProbe
 from speaches_service.warm_up import WarmUp
 
@@ -160,7 +160,7 @@ class Service:
         self._end_at_once(exit_code, message)
 
     def _end_at_once(self, exit_code: int, message: str | None = None) -> NoReturn:
-        switch.remove_own_mark()
+        provider_choice.remove_own_marker()
         self._state.record_stop(exit_code, message)
         log_event("stopped")
         event_log.flush()

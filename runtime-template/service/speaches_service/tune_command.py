@@ -11,21 +11,21 @@ from speaches_service.event_log import log_event
 from speaches_service.exit_codes import ExitCode, ServiceFailure, unavailable_component
 from speaches_service.file_lock import LockHeld
 from speaches_service.settings import Settings
-from speaches_service.synthesis_probe.candidates import COREML, Candidate, cache_of, named
-from speaches_service.synthesis_probe.comparison import Inconclusive, compare
+from speaches_service.synthesis_probe.candidates import COREML, Candidate, cache_of, candidates_named
 from speaches_service.synthesis_probe.decisions import Decision, Decisions, describe, recommended
-from speaches_service.synthesis_probe.measuring import Measurement, Measuring, alone
+from speaches_service.synthesis_probe.evaluate import Inconclusive, compare
 from speaches_service.synthesis_probe.models import SpeechModel, models_in
+from speaches_service.synthesis_probe.probe_session import Measurement, ProbeSession, exclusive_scratch
 from speaches_service.whispercpp import check
 
 
 def tune(
     settings: Settings,
     as_json: bool,
-    offered: Callable[[Sequence[str], str | None], tuple[Candidate, ...]] = named,
+    select_candidates: Callable[[Sequence[str], str | None], tuple[Candidate, ...]] = candidates_named,
     command: Sequence[str] | None = None,
 ) -> None:
-    """Compare for every model and write the result to standard output; `offered` and `command` are for tests.
+    """Compare for every model and write the result to standard output; `select_candidates` and `command` are for tests.
 
     Raises:
         ServiceFailure: UNAVAILABLE when there is no model or none that speaks, TEMPORARY when another process compares,
@@ -50,9 +50,9 @@ def tune(
             # What transcription has learned about the GPU counts no more either.
             check.forget(settings.machine_directory)
         with _scratch(settings) as scratch:
-            candidates = offered(settings.synthesis.candidates, settings.machine_directory)
-            measuring = Measuring(scratch, in_background=False, command=command)
-            found = _compare(settings, models, candidates, measuring)
+            candidates = select_candidates(settings.synthesis.candidates, settings.machine_directory)
+            session = ProbeSession(scratch, in_background=False, command=command)
+            found = _compare(settings, models, candidates, session)
     except LockHeld as held:
         raise ServiceFailure(
             ExitCode.TEMPORARY,
@@ -74,11 +74,11 @@ def _scratch(settings: Settings) -> AbstractContextManager[str]:
     directory = settings.machine_directory
     if directory is None:
         return tempfile.TemporaryDirectory()
-    return alone(directory, keep=cache_of(directory) if COREML in settings.synthesis.candidates else None)
+    return exclusive_scratch(directory, keep=cache_of(directory) if COREML in settings.synthesis.candidates else None)
 
 
 def _compare(
-    settings: Settings, models: Sequence[SpeechModel], candidates: Sequence[Candidate], measuring: Measuring
+    settings: Settings, models: Sequence[SpeechModel], candidates: Sequence[Candidate], session: ProbeSession
 ) -> dict[str, Decision]:
     """What was found out, by model; kept if there is a key to keep it under."""
     key, directory = settings.synthesis.probe_key, settings.machine_directory
@@ -87,7 +87,7 @@ def _compare(
 
         def measure(path: str, voices: str, candidate: Candidate, limit: float, name: str = model.id) -> Measurement:
             log_event(f"`{name}` with {candidate.name}")
-            return measuring.measure(path, voices, candidate, limit)
+            return session.measure(path, voices, candidate, limit)
 
         try:
             found[model.id] = compare(model, candidates, settings.cache_directory, measure)
@@ -109,14 +109,14 @@ def _table(found: dict[str, Decision]) -> str:
         rows = [("candidate", "outcome", "speed-up", "s per s of speech", "correlation", "reason")]
         rows += [
             (
-                verdict.name,
-                verdict.outcome,
-                _number(verdict.speedup, 2),
-                _number(verdict.real_time_factor, 2),
-                _number(verdict.correlation, 4),
-                verdict.reason,
+                result.name,
+                result.outcome,
+                _number(result.speedup, 2),
+                _number(result.real_time_factor, 2),
+                _number(result.correlation, 4),
+                result.reason,
             )
-            for verdict in decision.candidates
+            for result in decision.candidates
         ]
         widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
         for row in rows:

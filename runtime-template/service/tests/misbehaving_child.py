@@ -28,7 +28,7 @@ class Input(NamedTuple):
 
 
 class Session:
-    def __init__(self, work: child.Work, directory: str) -> None:
+    def __init__(self, work: child.ProbeRequest, directory: str) -> None:
         self.behaviour = work.options.get("behaviour", "right")
         self.pace = float(work.options.get("pace", 1))
         self.provider = work.provider
@@ -108,7 +108,7 @@ class Session:
 
     def write_broken_files(self, audio: NDArray[Any]) -> NDArray[Any]:
         if self.runs == 6:
-            with open(os.path.join(self.directory, child.sound_of("short", 0)), "wb") as file:
+            with open(os.path.join(self.directory, child.sound_file("short", 0)), "wb") as file:
                 file.write(b"\x93NUMPY")
         return audio
 
@@ -116,7 +116,7 @@ class Session:
 def main() -> NoReturn:
     sessions: list[Session] = []
 
-    def open_session(work: child.Work, directory: str) -> Session:
+    def open_session(work: child.ProbeRequest, directory: str) -> Session:
         sessions.append(Session(work, directory))
         return sessions[-1]
 

@@ -11,8 +11,8 @@ from speaches_service import fallback, providers
 from speaches_service.precision import derived
 from speaches_service.providers import COREML, CPU, CUDA, Providers, model_of, provider_list, with_user_options
 from speaches_service.settings import Synthesis
-from speaches_service.synthesis_probe import candidates, switch
-from speaches_service.synthesis_probe.decisions import Decision, Decisions, Verdict
+from speaches_service.synthesis_probe import candidates
+from speaches_service.synthesis_probe.decisions import CandidateResult, Decision, Decisions
 
 from . import example
 
@@ -195,15 +195,15 @@ class ProvidersTest(unittest.TestCase):
     def test_what_was_found_out_decides_at_the_next_load_and_learns_of_a_failure(self) -> None:
         with (
             tempfile.TemporaryDirectory() as directory,
-            mock.patch.object(switch, "log_event", self.said),
+            mock.patch.object(provider_choice, "log_event", self.said),
             mock.patch.object(derived, "obtain", return_value="/derived.onnx"),
         ):
             # The launcher says so because of the default model; another one was not compared, or is better on the CPU.
             self.rebind(provider="coreml", key="k", machine_directory=directory)
             self.assertEqual(self.load("kokoro").asked, [(CPU, {})])
-            original = Verdict("original", "right", 1.0)
+            original = CandidateResult("original", "right", 1.0)
             with Decisions(directory, "k").changing() as known:
-                known["org/voice"] = Decision((original, Verdict("coreml", "right", 1.5, 0.999)))
+                known["org/voice"] = Decision((original, CandidateResult("coreml", "right", 1.5, 0.999)))
             session = self.load("kokoro")
             self.assertEqual([name for name, _ in session.asked], [COREML, CPU])
             self.said.assert_not_called()

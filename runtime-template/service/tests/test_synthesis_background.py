@@ -8,12 +8,12 @@ import unittest
 from unittest import mock
 
 try:
-    from speaches_service.synthesis_probe import measuring
-    from speaches_service.synthesis_probe.background import THREAD, BackgroundProbe
+    from speaches_service.synthesis_probe import probe_session
+    from speaches_service.synthesis_probe.background import THREAD_NAME, BackgroundProbe
     from speaches_service.synthesis_probe.candidates import COREML, Candidate
     from speaches_service.synthesis_probe.decisions import FILE, Decision, Decisions
     from tests import example
-    from tests.test_synthesis_measuring import CHILD, ends, make_voices, stub, wait_for_hanging
+    from tests.test_synthesis_probe_session import CHILD, ends, make_voices, stub, wait_for_hanging
 except ImportError as error:
     print(f"skipping test_synthesis_background, which needs numpy: {error}", file=sys.stderr)
     raise unittest.SkipTest(f"needs numpy: {error}") from error
@@ -65,7 +65,7 @@ class BackgroundTest(unittest.TestCase):
 
     def join(self, seconds: float) -> None:
         for thread in threading.enumerate():
-            if thread.name == THREAD:
+            if thread.name == THREAD_NAME:
                 thread.join(seconds)
                 self.assertFalse(thread.is_alive())
 
@@ -102,12 +102,12 @@ class BackgroundTest(unittest.TestCase):
         self.offered = [stub("hanging", "hang")]
         probe = self.make()
         probe.start()
-        pid = wait_for_hanging(os.path.join(self.machine, measuring.SCRATCH))
+        pid = wait_for_hanging(os.path.join(self.machine, probe_session.SCRATCH_DIRECTORY))
         probe.stop()
         self.assertTrue(ends(pid, 10))
         self.join(10)
         self.assertEqual(self.decisions(), {})
-        self.assertEqual(os.listdir(self.machine), [measuring.LOCK])
+        self.assertEqual(os.listdir(self.machine), [probe_session.LOCK_FILE])
 
     def test_nothing_begins_after_the_request_to_stop(self) -> None:
         probe = self.make()
@@ -116,13 +116,13 @@ class BackgroundTest(unittest.TestCase):
         self.assertEqual(self.said, [])
 
     def test_two_services_do_not_compare_at_the_same_time(self) -> None:
-        with measuring.alone(self.machine):
+        with probe_session.exclusive_scratch(self.machine):
             self.run_to_the_end(self.make())
         self.assertEqual(self.said, ["another service compares what speech can compute with; its result will do"])
         self.assertEqual(self.decisions(), {})
 
     def test_an_original_that_does_not_speak_leaves_everything_as_it_is(self) -> None:
-        with mock.patch("speaches_service.synthesis_probe.comparison.ORIGINAL", stub("original", "abort")):
+        with mock.patch("speaches_service.synthesis_probe.evaluate.ORIGINAL", stub("original", "abort")):
             self.run_to_the_end(self.make())
         self.assertIn("`a/one` stays as it is: the original on the CPU: SIGABRT", self.said[1])
         self.assertEqual(self.decisions(), {})
@@ -148,7 +148,7 @@ class ImportsTest(unittest.TestCase):
         root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
         source = (
             f"import sys; sys.path.insert(0, {root!r})\n"
-            "import speaches_service.synthesis_probe.background, speaches_service.synthesis_probe.switch\n"
+            "import speaches_service.synthesis_probe.background, speaches_service.synthesis_probe.provider_choice\n"
             "sys.exit('numpy' in sys.modules)"
         )
         self.assertEqual(subprocess.run([sys.executable, "-B", "-c", source], check=False).returncode, 0)

@@ -8,13 +8,13 @@ import unittest
 from unittest import mock
 
 from speaches_service.file_lock import LockHeld, locked
-from speaches_service.synthesis_probe.candidates import named
-from speaches_service.synthesis_probe.decisions import FILE, Decision, Decisions, Outcome, Verdict, recommended
+from speaches_service.synthesis_probe.candidates import candidates_named
+from speaches_service.synthesis_probe.decisions import FILE, CandidateResult, Decision, Decisions, Outcome, recommended
 from speaches_service.synthesis_probe.models import SpeechModel, models_in
 
-ORIGINAL = Verdict("original", "right", 1.0, 1.0, 0.5)
-FLOAT32 = Verdict("float32", "right", 1.7, 0.9991, 0.25)
-CRASH = Verdict("coreml", "crash", reason="SIGABRT ended it")
+ORIGINAL = CandidateResult("original", "right", 1.0, 1.0, 0.5)
+FLOAT32 = CandidateResult("float32", "right", 1.7, 0.9991, 0.25)
+CRASH = CandidateResult("coreml", "crash", reason="SIGABRT ended it")
 DECISION = Decision((ORIGINAL, FLOAT32, CRASH))
 
 
@@ -108,7 +108,7 @@ class DecisionsTest(Scratch):
 
     def test_the_fastest_that_is_right_is_chosen_if_it_is_worth_it(self) -> None:
         def chosen(*candidates: tuple[str, Outcome, float]) -> str | None:
-            best = Decision(tuple(Verdict(*candidate) for candidate in candidates)).chosen
+            best = Decision(tuple(CandidateResult(*candidate) for candidate in candidates)).chosen
             return best and best.name
 
         original: tuple[str, Outcome, float] = ("original", "right", 1.0)
@@ -119,10 +119,10 @@ class DecisionsTest(Scratch):
         self.assertIsNone(chosen())
 
     def test_a_candidate_that_fails_in_use_makes_place_for_the_next_best(self) -> None:
-        fast = Decision((ORIGINAL, FLOAT32, Verdict("coreml", "right", 3.0)))
+        fast = Decision((ORIGINAL, FLOAT32, CandidateResult("coreml", "right", 3.0)))
         failed = fast.without("coreml", "refused", "no driver")
         self.assertEqual(failed.chosen, FLOAT32)
-        self.assertEqual(failed.candidates[-1], Verdict("coreml", "refused", 3.0, reason="no driver"))
+        self.assertEqual(failed.candidates[-1], CandidateResult("coreml", "refused", 3.0, reason="no driver"))
 
     def test_a_model_is_recommended_when_it_is_clearly_the_fastest(self) -> None:
         def of(**factors: float | None) -> dict[str, Decision]:
@@ -150,13 +150,13 @@ class CandidatesTest(unittest.TestCase):
         onnxruntime = types.ModuleType("onnxruntime")
         vars(onnxruntime)["__version__"] = "1.2.3"
         with mock.patch.dict(sys.modules, {"onnxruntime": onnxruntime}):
-            original, float32, coreml = named(("original", "float32", "coreml"), "/machine")
+            original, float32, coreml = candidates_named(("original", "float32", "coreml"), "/machine")
         self.assertEqual((original.precision, float32.precision, coreml.precision), ("original", "float32", "float32"))
         self.assertEqual((original.provider, float32.provider), ("CPUExecutionProvider",) * 2)
         self.assertIn(os.path.join("/machine", "coreml-cache", "1.2.3-"), coreml.options["ModelCacheDirectory"])
         self.assertEqual(coreml.options["MLComputeUnits"], "CPUAndGPU")
-        self.assertEqual(named((), None), ())
-        self.assertNotIn("ModelCacheDirectory", named(("coreml",), None)[0].options)
+        self.assertEqual(candidates_named((), None), ())
+        self.assertNotIn("ModelCacheDirectory", candidates_named(("coreml",), None)[0].options)
 
 
 class ModelsTest(Scratch):

@@ -11,11 +11,11 @@ from unittest import mock
 
 try:
     from speaches_service.exit_codes import ExitCode, ServiceFailure
-    from speaches_service.synthesis_probe import measuring
-    from speaches_service.synthesis_probe.decisions import FILE, Decision, Decisions, Verdict
+    from speaches_service.synthesis_probe import probe_session
+    from speaches_service.synthesis_probe.decisions import FILE, CandidateResult, Decision, Decisions
     from speaches_service.tune_command import tune
     from tests import example
-    from tests.test_synthesis_measuring import CHILD, make_voices, stub
+    from tests.test_synthesis_probe_session import CHILD, make_voices, stub
 except ImportError as error:
     print(f"skipping test_tune_command, which needs numpy: {error}", file=sys.stderr)
     raise unittest.SkipTest(f"needs numpy: {error}") from error
@@ -82,7 +82,7 @@ class TuneTest(unittest.TestCase):
 
     def test_what_was_known_is_measured_again(self) -> None:
         self.add_model("one")
-        refused = Decision((Verdict("fast", "refused", reason="it failed when the service loaded it"),))
+        refused = Decision((CandidateResult("fast", "refused", reason="it failed when the service loaded it"),))
         with Decisions(self.machine, "k").changing() as known:
             known["a/one"] = refused
         self.tune()
@@ -109,7 +109,7 @@ class TuneTest(unittest.TestCase):
 
     def test_while_another_process_compares_it_is_75(self) -> None:
         self.add_model("one")
-        with measuring.alone(self.machine):
+        with probe_session.exclusive_scratch(self.machine):
             self.assertIn("another process", self.refuse(ExitCode.TEMPORARY))
 
     def test_a_directory_that_cannot_be_written_is_73(self) -> None:

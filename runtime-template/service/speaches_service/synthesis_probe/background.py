@@ -14,11 +14,11 @@ from speaches_service.child_process import Stopped
 from speaches_service.event_log import log_event
 from speaches_service.file_lock import LockHeld
 from speaches_service.settings import Settings
-from speaches_service.synthesis_probe.candidates import COREML, Candidate, cache_of, named
+from speaches_service.synthesis_probe.candidates import COREML, Candidate, cache_of, candidates_named
 from speaches_service.synthesis_probe.decisions import Decision, Decisions
 from speaches_service.synthesis_probe.models import SpeechModel, models_in
 
-THREAD = "synthesis-probe"
+THREAD_NAME = "synthesis-probe"
 
 
 class BackgroundProbe:
@@ -28,13 +28,13 @@ class BackgroundProbe:
         self,
         settings: Settings,
         cache: Callable[[], str],
-        offered: Callable[[Sequence[str], str], tuple[Candidate, ...]] = named,
+        select_candidates: Callable[[Sequence[str], str], tuple[Candidate, ...]] = candidates_named,
         command: Sequence[str] | None = None,
     ) -> None:
         """`cache` gives the Hugging Face cache when it is needed; the rest is for tests."""
         self._settings = settings
         self._cache = cache
-        self._offered = offered
+        self._select_candidates = select_candidates
         self._command = command
         self._stop = threading.Event()
 
@@ -44,7 +44,7 @@ class BackgroundProbe:
         if synthesis.probe_key is None or directory is None or COREML not in synthesis.candidates or synthesis.forced:
             return
         arguments = (directory, synthesis.probe_key)
-        threading.Thread(target=self._run, args=arguments, name=THREAD, daemon=True).start()
+        threading.Thread(target=self._run, args=arguments, name=THREAD_NAME, daemon=True).start()
 
     def stop(self) -> None:
         """End the comparison and its process within a tenth of a second, without waiting for it."""
@@ -62,22 +62,22 @@ class BackgroundProbe:
         decisions = Decisions(directory, key)
         if self._stop.is_set() or not self._unknown(decisions):
             return
-        from speaches_service.synthesis_probe.comparison import Inconclusive, compare
-        from speaches_service.synthesis_probe.measuring import Measuring, alone
+        from speaches_service.synthesis_probe.evaluate import Inconclusive, compare
+        from speaches_service.synthesis_probe.probe_session import ProbeSession, exclusive_scratch
 
-        with alone(directory, keep=cache_of(directory)) as scratch:
+        with exclusive_scratch(directory, keep=cache_of(directory)) as scratch:
             # Another service may just have finished.
             unknown = self._unknown(decisions)
             if not unknown:
                 return
             log_event(f"comparing what {', '.join(f'`{model.id}`' for model in unknown)} can compute with")
             began = time.monotonic()
-            measuring = Measuring(scratch, command=self._command, stop=self._stop)
-            offered = self._offered(self._settings.synthesis.candidates, directory)
+            session = ProbeSession(scratch, command=self._command, stop=self._stop)
+            select_candidates = self._select_candidates(self._settings.synthesis.candidates, directory)
             results = []
             for model in unknown:
                 try:
-                    decision = compare(model, offered, self._settings.cache_directory, measuring.measure)
+                    decision = compare(model, select_candidates, self._settings.cache_directory, session.measure)
                 except Inconclusive as reason:
                     results.append(f"`{model.id}` stays as it is: {reason}")
                     continue
@@ -96,8 +96,8 @@ class BackgroundProbe:
 
 def _describe(decision: Decision) -> str:
     judged = ", ".join(
-        f"{verdict.name}: {verdict.outcome}" + (f", {verdict.speedup:.1f} times as fast" if verdict.speedup else "")
-        for verdict in decision.candidates[1:]
+        f"{result.name}: {result.outcome}" + (f", {result.speedup:.1f} times as fast" if result.speedup else "")
+        for result in decision.candidates[1:]
     )
     chosen = decision.chosen
     name = chosen.name if chosen is not None else "nothing"

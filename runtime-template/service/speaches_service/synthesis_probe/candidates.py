@@ -49,7 +49,7 @@ def cache_of(machine_directory: str) -> str:
     return os.path.join(machine_directory, CACHE_DIRECTORY, f"{version}-{platform.release()}")
 
 
-def named(names: Sequence[str], machine_directory: str | None) -> tuple[Candidate, ...]:
+def candidates_named(names: Sequence[str], machine_directory: str | None) -> tuple[Candidate, ...]:
     """The candidates that the launcher names; other names than these are of no use here."""
     known = [candidate for candidate in (ORIGINAL, FLOAT32) if candidate.name in names]
     return (*known, coreml(machine_directory)) if COREML in names else tuple(known)

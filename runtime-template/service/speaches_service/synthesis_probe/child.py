@@ -1,7 +1,7 @@
 """The process that measures one candidate on one model: `speaches_service_manager.py measure-synthesis DIRECTORY`.
 
 It finds its work in the directory and leaves the sounds and its result there, or the reason why there is none. Whatever
-else it does, such as dying, is for `measuring.py` to judge.
+else it does, such as dying, is for `probe_session.py` to evaluate.
 """
 
 import contextlib
@@ -17,10 +17,10 @@ from typing import Any, NamedTuple, NoReturn
 import numpy as np
 
 from speaches_service import child_process
-from speaches_service.synthesis_probe import material
+from speaches_service.synthesis_probe import probe_input
 from speaches_service.synthesis_probe.candidates import CPU_PROVIDER
 
-WORK, RESULT = "work.json", "result.json"
+REQUEST_FILE, RESULT_FILE = "work.json", "result.json"
 RUNS = 3
 """Of each length; the first one warms up, and does not count."""
 
@@ -29,7 +29,7 @@ _ERRORS_ONLY = 3
 _MAX_REASON_CHARACTERS = 500
 
 
-class Work(NamedTuple):
+class ProbeRequest(NamedTuple):
     """What to measure."""
 
     model: str
@@ -42,41 +42,41 @@ class Work(NamedTuple):
     """Whether everything else on this machine comes first."""
 
 
-class Refused(Exception):
+class ProviderRefused(Exception):
     """The provider does not do it, for the reason in the message."""
 
 
 def main(
     directory: str,
-    open_session: Callable[[Work, str], Any] | None = None,
+    open_session: Callable[[ProbeRequest, str], Any] | None = None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> NoReturn:
     """Measure and end the process. Tests bring sessions that misbehave and a clock of their own."""
     child_process.end_with_parent()
-    with open(os.path.join(directory, WORK), encoding="utf-8") as file:
-        work = Work(**json.load(file))
+    with open(os.path.join(directory, REQUEST_FILE), encoding="utf-8") as file:
+        work = ProbeRequest(**json.load(file))
     if work.in_background and hasattr(os, "nice"):
         os.nice(_LOWEST_PRIORITY)
     try:
         result = _measure(work, directory, open_session or OnnxSession, clock)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is the result
         first_line = str(error).strip().partition("\n")[0]
-        name = "" if isinstance(error, Refused) else f"{type(error).__name__}: "
+        name = "" if isinstance(error, ProviderRefused) else f"{type(error).__name__}: "
         result = {"refused": f"{name}{first_line}"[:_MAX_REASON_CHARACTERS]}
-    with open(os.path.join(directory, RESULT), "w", encoding="utf-8") as file:
+    with open(os.path.join(directory, RESULT_FILE), "w", encoding="utf-8") as file:
         json.dump(result, file)
     # N.B. no farewell: it may hang in the very provider that is measured.
     os._exit(0)
 
 
 def _measure(
-    work: Work, directory: str, open_session: Callable[[Work, str], Any], clock: Callable[[], float]
+    work: ProbeRequest, directory: str, open_session: Callable[[ProbeRequest, str], Any], clock: Callable[[], float]
 ) -> dict[str, object]:
     seconds: dict[str, float] = {}
     with np.load(work.voices) as voices:
         session = open_session(work, directory)
-        for length in material.LENGTHS:
-            inputs = material.inputs_of(session.get_inputs(), voices, length)
+        for length in probe_input.LENGTHS:
+            inputs = probe_input.inputs_of(session.get_inputs(), voices, length)
             for number in range(RUNS):
                 began = clock()
                 sound = session.run(None, inputs)[0]
@@ -84,18 +84,18 @@ def _measure(
                     # Everything else that runs on a machine only makes it longer.
                     seconds[length] = min(clock() - began, seconds.get(length, float("inf")))
                 elif not seconds and not session.count_nodes().get(work.provider):
-                    raise Refused("no part of the model runs on it")
+                    raise ProviderRefused("no part of the model runs on it")
                 if number in (0, RUNS - 1):
-                    np.save(os.path.join(directory, sound_of(length, number)), sound, allow_pickle=False)
-    return {"seconds": seconds, "peak": own_peak()}
+                    np.save(os.path.join(directory, sound_file(length, number)), sound, allow_pickle=False)
+    return {"seconds": seconds, "peak": peak_memory()}
 
 
-def sound_of(length: str, number: int) -> str:
+def sound_file(length: str, number: int) -> str:
     """The file with the sound of a run; of the first and the last of each length it is kept."""
     return f"{length}-{number}.npy"
 
 
-def own_peak() -> int | None:
+def peak_memory() -> int | None:
     """The most memory that this process ever had, in bytes; None when this system does not tell."""
     if sys.platform == "linux":
         # N.B. not `ru_maxrss`, which begins with what the parent had when it started this process.
@@ -113,10 +113,10 @@ def own_peak() -> int | None:
 class OnnxSession:
     """A session of onnxruntime that is known to have the provider."""
 
-    def __init__(self, work: Work, directory: str) -> None:
+    def __init__(self, work: ProbeRequest, directory: str) -> None:
         onnxruntime: Any = importlib.import_module("onnxruntime")
         if work.provider not in onnxruntime.get_available_providers():
-            raise Refused(f"this onnxruntime has no {work.provider}")
+            raise ProviderRefused(f"this onnxruntime has no {work.provider}")
         # Kokoro may have noise in it: the same for every candidate.
         onnxruntime.set_seed(0)
         options = onnxruntime.SessionOptions()

@@ -17,16 +17,16 @@ from speaches_service.synthesis_probe.candidates import ORIGINAL
 FILE = "synthesis-probe.json"
 Outcome = Literal["right", "wrong", "crash", "hang", "memory", "refused"]
 
-WORTH = 1.2
+MIN_SPEEDUP = 1.2
 """How many times as fast a candidate has to be as the best of those before it. Less is within what other work on the
 machine makes, and not worth a second implementation."""
 
 _LOCK_SECONDS = 10
-_FASTEST_BY = 1.5
+_MIN_RECOMMENDED_SPEEDUP = 1.5
 """How many times as fast the recommended model has to be as the next one."""
 
 
-class Verdict(NamedTuple):
+class CandidateResult(NamedTuple):
     """What measuring says about one candidate."""
 
     name: str
@@ -45,24 +45,22 @@ class Verdict(NamedTuple):
 class Decision(NamedTuple):
     """What was found out about one model, in the order in which it was measured."""
 
-    candidates: tuple[Verdict, ...]
+    candidates: tuple[CandidateResult, ...]
 
     @property
-    def chosen(self) -> Verdict | None:
+    def chosen(self) -> CandidateResult | None:
         """The fastest candidate that is right, if it is worth it; None when none is."""
         best = None
-        for verdict in self.candidates:
-            is_worth_it = best is None or (verdict.speedup or 0) >= WORTH * (best.speedup or 0)
-            if verdict.outcome == "right" and is_worth_it:
-                best = verdict
+        for result in self.candidates:
+            is_worth_it = best is None or (result.speedup or 0) >= MIN_SPEEDUP * (best.speedup or 0)
+            if result.outcome == "right" and is_worth_it:
+                best = result
         return best
 
     def without(self, name: str, outcome: Outcome, reason: str) -> "Decision":
         """The same after a candidate has failed in use."""
-        failed = [
-            verdict._replace(outcome=outcome, reason=reason) for verdict in self.candidates if verdict.name == name
-        ]
-        return Decision((*(verdict for verdict in self.candidates if verdict.name != name), *failed))
+        failed = [result._replace(outcome=outcome, reason=reason) for result in self.candidates if result.name == name]
+        return Decision((*(result for result in self.candidates if result.name != name), *failed))
 
 
 class Decisions:
@@ -79,7 +77,7 @@ class Decisions:
             if raw["key"] != self._key:
                 return {}
             return {
-                model: Decision(tuple(Verdict(**verdict) for verdict in entry["candidates"]))
+                model: Decision(tuple(CandidateResult(**result) for result in entry["candidates"]))
                 for model, entry in raw["models"].items()
             }
         except (LookupError, TypeError, AttributeError):
@@ -111,7 +109,7 @@ def describe(key: str | None, decisions: Mapping[str, Decision]) -> dict[str, ob
         "models": {
             model: {
                 "chosen": decision.chosen.name if decision.chosen is not None else ORIGINAL.name,
-                "candidates": [verdict._asdict() for verdict in decision.candidates],
+                "candidates": [result._asdict() for result in decision.candidates],
             }
             for model, decision in decisions.items()
         },
@@ -122,6 +120,6 @@ def recommended(decisions: Mapping[str, Decision]) -> str | None:
     """The model that is clearly faster than every other one; None when there is none, or nothing to compare."""
     chosen = [(decision.chosen, model) for model, decision in decisions.items()]
     factors = sorted((best.real_time_factor, model) for best, model in chosen if best and best.real_time_factor)
-    if len(factors) < 2 or factors[1][0] < factors[0][0] * _FASTEST_BY:
+    if len(factors) < 2 or factors[1][0] < factors[0][0] * _MIN_RECOMMENDED_SPEEDUP:
         return None
     return factors[0][1]

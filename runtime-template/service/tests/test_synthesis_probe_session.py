@@ -13,9 +13,15 @@ try:
     from speaches_service.child_process import Stopped
     from speaches_service.file_lock import LockHeld
     from speaches_service.synthesis_probe.candidates import CACHE_DIRECTORY, Candidate
-    from speaches_service.synthesis_probe.measuring import LOCK, Failed, Measurement, Measuring, alone
+    from speaches_service.synthesis_probe.probe_session import (
+        LOCK_FILE,
+        Measurement,
+        MeasurementFailed,
+        ProbeSession,
+        exclusive_scratch,
+    )
 except ImportError as error:
-    print(f"skipping test_synthesis_measuring, which needs numpy: {error}", file=sys.stderr)
+    print(f"skipping test_synthesis_probe_session, which needs numpy: {error}", file=sys.stderr)
     raise unittest.SkipTest(f"needs numpy: {error}") from error
 
 CHILD = [sys.executable, "-B", os.path.join(os.path.dirname(os.path.abspath(__file__)), "misbehaving_child.py")]
@@ -70,7 +76,7 @@ def ends(pid: int, seconds: float) -> bool:
 
 
 @unittest.skipUnless(os.name == "posix", "needs signals")
-class MeasuringTest(unittest.TestCase):
+class ProbeSessionTest(unittest.TestCase):
     def setUp(self) -> None:
         scratch = tempfile.TemporaryDirectory()
         self.addCleanup(scratch.cleanup)
@@ -79,15 +85,15 @@ class MeasuringTest(unittest.TestCase):
 
     def measure(self, behaviour: str, limit: float = PATIENT, command: list[str] = CHILD) -> Measurement:
         work = tempfile.mkdtemp(dir=self.scratch)
-        measuring = Measuring(work, in_background=False, command=command)
+        session = ProbeSession(work, in_background=False, command=command)
         try:
-            return measuring.measure("model.onnx", self.voices, stub("stub", behaviour), limit)
+            return session.measure("model.onnx", self.voices, stub("stub", behaviour), limit)
         finally:
             self.assertEqual(os.listdir(work), [], "nothing is left behind")
 
     def fails(self, behaviour: str, outcome: str, reason: str, limit: float = PATIENT, *command: str) -> None:
         with self.subTest(behaviour=behaviour, command=command):
-            with self.assertRaises(Failed) as caught:
+            with self.assertRaises(MeasurementFailed) as caught:
                 self.measure(behaviour, limit, list(command) or CHILD)
             self.assertEqual(caught.exception.outcome, outcome, caught.exception)
             self.assertIn(reason, str(caught.exception))
@@ -128,7 +134,7 @@ class MeasuringTest(unittest.TestCase):
         threading.Timer(0.5, stop.set).start()
         began = time.monotonic()
         with self.assertRaises(Stopped):
-            Measuring(self.scratch, command=CHILD, stop=stop).measure("", self.voices, stub("stub", "hang"), PATIENT)
+            ProbeSession(self.scratch, command=CHILD, stop=stop).measure("", self.voices, stub("stub", "hang"), PATIENT)
         self.assertLess(time.monotonic() - began, 20)
 
     def test_it_ends_when_its_parent_is_killed(self) -> None:
@@ -136,9 +142,9 @@ class MeasuringTest(unittest.TestCase):
         work = tempfile.mkdtemp(dir=self.scratch)
         source = (
             f"import sys; sys.path.insert(0, {root!r})\n"
-            "from tests.test_synthesis_measuring import CHILD, stub\n"
-            "from speaches_service.synthesis_probe.measuring import Measuring\n"
-            f"Measuring({work!r}, command=CHILD).measure('', {self.voices!r}, stub('stub', 'hang'), 60)\n"
+            "from tests.test_synthesis_probe_session import CHILD, stub\n"
+            "from speaches_service.synthesis_probe.probe_session import ProbeSession\n"
+            f"ProbeSession({work!r}, command=CHILD).measure('', {self.voices!r}, stub('stub', 'hang'), 60)\n"
         )
         parent = subprocess.Popen([sys.executable, "-B", "-c", source])
         pid = wait_for_hanging(work)
@@ -158,8 +164,8 @@ class AloneTest(unittest.TestCase):
         source = (
             "import sys, time\n"
             f"sys.path.insert(0, {os.path.dirname(os.path.dirname(os.path.abspath(__file__)))!r})\n"
-            "from speaches_service.synthesis_probe.measuring import alone\n"
-            f"with alone({self.directory!r}) as scratch:\n"
+            "from speaches_service.synthesis_probe.probe_session import exclusive_scratch\n"
+            f"with exclusive_scratch({self.directory!r}) as scratch:\n"
             "    open(scratch + '/left', 'w').close()\n"
             "    print('open', flush=True)\n"
             "    time.sleep(600)\n"
@@ -167,18 +173,18 @@ class AloneTest(unittest.TestCase):
         with subprocess.Popen([sys.executable, "-B", "-c", source], stdout=subprocess.PIPE, text=True) as other:
             assert other.stdout is not None
             self.assertEqual(other.stdout.readline(), "open\n")
-            with self.assertRaises(LockHeld), alone(self.directory):
+            with self.assertRaises(LockHeld), exclusive_scratch(self.directory):
                 self.fail("two at a time")
             other.kill()
-        with alone(self.directory) as scratch:
+        with exclusive_scratch(self.directory) as scratch:
             self.assertEqual(os.listdir(scratch), [], "what it left is gone")
-        self.assertEqual(os.listdir(self.directory), [LOCK])
+        self.assertEqual(os.listdir(self.directory), [LOCK_FILE])
 
     def test_what_another_system_or_library_has_compiled_is_removed(self) -> None:
         caches = [os.path.join(self.directory, CACHE_DIRECTORY, name) for name in ("1.2-old", "1.2-new")]
         for cache in caches:
             os.makedirs(os.path.join(cache, "model"))
-        with alone(self.directory, keep=caches[1]):
+        with exclusive_scratch(self.directory, keep=caches[1]):
             pass
         self.assertEqual(os.listdir(os.path.join(self.directory, CACHE_DIRECTORY)), ["1.2-new"])
 

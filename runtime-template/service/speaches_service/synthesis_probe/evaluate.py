@@ -9,26 +9,26 @@ from numpy.typing import NDArray
 
 from speaches_service.precision import derived
 from speaches_service.synthesis_probe.candidates import ORIGINAL, Candidate
-from speaches_service.synthesis_probe.decisions import Decision, Verdict
-from speaches_service.synthesis_probe.likeness import correlation
-from speaches_service.synthesis_probe.material import SAMPLE_RATE
-from speaches_service.synthesis_probe.measuring import Failed, Measurement
+from speaches_service.synthesis_probe.decisions import CandidateResult, Decision
 from speaches_service.synthesis_probe.models import SpeechModel
+from speaches_service.synthesis_probe.probe_input import SAMPLE_RATE
+from speaches_service.synthesis_probe.probe_session import Measurement, MeasurementFailed
+from speaches_service.synthesis_probe.similarity import correlation
 
-ORIGINAL_SECONDS = 900
+ORIGINAL_TIMEOUT_SECONDS = 900
 """How long the original may take for all runs: it may be slow, and everything else comes first."""
-SECONDS = 120
+TIMEOUT_SECONDS = 120
 """How long a candidate may, unless the original has taken long as well."""
-CORRELATION = 0.98
+MIN_CORRELATION = 0.98
 """Of each spectrogram with the original's, at least."""
-LENGTH = 0.05
+MAX_LENGTH_DIFFERENCE = 0.05
 """By which share the length may differ."""
-LOUDNESS = (0.9, 1.1)
+LOUDNESS_RANGE = (0.9, 1.1)
 """Root mean square, divided by the original's."""
-MEMORY = 3 << 29
+MAX_EXTRA_MEMORY = 3 << 29
 """Bytes more than the original takes, at most: 1.5 GiB."""
 
-_TIMES_THE_ORIGINAL = 4
+_TIMEOUT_FACTOR = 4
 
 Measure = Callable[[str, str, Candidate, float], Measurement]
 """Of a model's file, its voices, a candidate and how many seconds it may take."""
@@ -49,14 +49,14 @@ def compare(
         OSError: no process can be started.
     """
     try:
-        original = measure(model.model, model.voices, ORIGINAL, ORIGINAL_SECONDS)
-    except Failed as failure:
+        original = measure(model.model, model.voices, ORIGINAL, ORIGINAL_TIMEOUT_SECONDS)
+    except MeasurementFailed as failure:
         raise Inconclusive(f"the original on the CPU: {failure} ({failure.outcome})") from failure
     for sound in _sounds(original):
         fault = _find_fault(sound)
         if fault is not None or not np.any(sound):
             raise Inconclusive(f"the original on the CPU gives {fault or 'silence'}")
-    verdicts = [Verdict(ORIGINAL.name, "right", 1.0, 1.0, _real_time_factor(original))]
+    results = [CandidateResult(ORIGINAL.name, "right", 1.0, 1.0, _real_time_factor(original))]
     float32 = None
     if any(candidate.precision == "float32" for candidate in candidates):
         float32 = derived.obtain(cache_directory, model.model, model.id)
@@ -65,15 +65,15 @@ def compare(
         if (candidate.provider, path) == (ORIGINAL.provider, model.model):
             continue
         try:
-            given = measure(path, model.voices, candidate, max(SECONDS, _TIMES_THE_ORIGINAL * original.wall))
-        except Failed as failure:
-            verdicts.append(Verdict(candidate.name, failure.outcome, reason=str(failure)))
+            given = measure(path, model.voices, candidate, max(TIMEOUT_SECONDS, _TIMEOUT_FACTOR * original.wall))
+        except MeasurementFailed as failure:
+            results.append(CandidateResult(candidate.name, failure.outcome, reason=str(failure)))
         else:
-            verdicts.append(judge(candidate.name, original, given))
-    return Decision(tuple(verdicts))
+            results.append(evaluate_candidate(candidate.name, original, given))
+    return Decision(tuple(results))
 
 
-def judge(name: str, original: Measurement, given: Measurement) -> Verdict:
+def evaluate_candidate(name: str, original: Measurement, given: Measurement) -> CandidateResult:
     """Compare what a candidate gave with what the original did."""
     speedup = median(seconds / given.seconds[length] for length, seconds in original.seconds.items())
     lowest = None
@@ -81,24 +81,24 @@ def judge(name: str, original: Measurement, given: Measurement) -> Verdict:
         for right, heard in zip(expected, given.sounds[length], strict=True):
             fault = _find_fault(heard) or _compare_shape(right, heard)
             if fault is not None:
-                return Verdict(name, "wrong", speedup, reason=f"{length} text: {fault}")
+                return CandidateResult(name, "wrong", speedup, reason=f"{length} text: {fault}")
             similar = correlation(right, heard)
             lowest = similar if lowest is None else min(lowest, similar)
-            if not similar >= CORRELATION:
+            if not similar >= MIN_CORRELATION:
                 fault = f"its spectrogram correlates {similar:.4f} with the original's"
-                return Verdict(name, "wrong", speedup, similar, reason=f"{length} text: {fault}")
-    verdict = Verdict(name, "right", speedup, lowest, _real_time_factor(given))
-    if original.peak is not None and given.peak is not None and given.peak > original.peak + MEMORY:
+                return CandidateResult(name, "wrong", speedup, similar, reason=f"{length} text: {fault}")
+    result = CandidateResult(name, "right", speedup, lowest, _real_time_factor(given))
+    if original.peak is not None and given.peak is not None and given.peak > original.peak + MAX_EXTRA_MEMORY:
         grown = (given.peak - original.peak) >> 20
-        return verdict._replace(outcome="memory", reason=f"it took {grown} MiB more than the original")
-    return verdict
+        return result._replace(outcome="memory", reason=f"it took {grown} MiB more than the original")
+    return result
 
 
 def _compare_shape(right: NDArray[Any], heard: NDArray[Any]) -> str | None:
-    if abs(heard.size - right.size) > LENGTH * right.size:
+    if abs(heard.size - right.size) > MAX_LENGTH_DIFFERENCE * right.size:
         return f"{heard.size} samples instead of {right.size}"
     ratio = _loudness(heard) / _loudness(right)
-    least, most = LOUDNESS
+    least, most = LOUDNESS_RANGE
     return None if least <= ratio <= most else f"{ratio:.2f} times as loud"
 
 

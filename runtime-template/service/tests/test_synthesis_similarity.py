@@ -7,9 +7,9 @@ try:
     import numpy as np
     from numpy.typing import NDArray
 
-    from speaches_service.synthesis_probe.likeness import correlation
+    from speaches_service.synthesis_probe.similarity import correlation
 except ImportError as error:
-    print(f"skipping test_synthesis_likeness, which needs numpy: {error}", file=sys.stderr)
+    print(f"skipping test_synthesis_similarity, which needs numpy: {error}", file=sys.stderr)
     raise unittest.SkipTest(f"needs numpy: {error}") from error
 
 Audio = NDArray[Any]

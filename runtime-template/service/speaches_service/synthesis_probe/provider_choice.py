@@ -1,8 +1,8 @@
 """Following a decision: a model computes with what was chosen from its next load on.
 
 CoreML may still fail in this process after it was right in another one. An error while loading is recorded, and the CPU
-speaks. A crash takes the service with it, so a load makes a mark first and removes it afterwards: the next service that
-finds the mark knows.
+speaks. A crash takes the service with it, so a load makes a marker first and removes it afterwards: the next service that
+finds the marker knows.
 """
 
 import contextlib
@@ -15,10 +15,10 @@ from speaches_service import json_file
 from speaches_service.event_log import log_event
 from speaches_service.file_lock import LockHeld, locked
 from speaches_service.settings import Settings
-from speaches_service.synthesis_probe.candidates import FLOAT32, Candidate, named
+from speaches_service.synthesis_probe.candidates import FLOAT32, Candidate, candidates_named
 from speaches_service.synthesis_probe.decisions import Decisions, Outcome
 
-MARK = "synthesis-probe.loading"
+MARKER_FILE = "synthesis-probe.loading"
 """Below the machine directory: what is being loaded just now."""
 
 _LOAD_SECONDS = 120
@@ -27,16 +27,18 @@ _LOAD_SECONDS = 120
 Loaded = TypeVar("Loaded")
 
 
-class Switch:
+class ProviderChoice:
     """What was found out, for one run of the service."""
 
     def __init__(
-        self, settings: Settings, offered: Callable[[Sequence[str], str], tuple[Candidate, ...]] = named
+        self,
+        settings: Settings,
+        select_candidates: Callable[[Sequence[str], str], tuple[Candidate, ...]] = candidates_named,
     ) -> None:
-        """`offered` gives the candidates with these names, for a machine directory."""
+        """`select_candidates` gives the candidates with these names, for a machine directory."""
         key, directory = settings.synthesis.probe_key, settings.machine_directory
         self._names = settings.synthesis.candidates
-        self._offered = offered
+        self._select_candidates = select_candidates
         self._where = None if key is None or directory is None or settings.synthesis.forced else (directory, key)
 
     def chosen(self, model_id: str) -> Candidate | None:
@@ -49,45 +51,47 @@ class Switch:
         directory, key = self._where
         decision = Decisions(directory, key).read().get(model_id)
         best = decision.chosen if decision is not None else None
-        offered = self._offered(self._names, directory) if best is not None else ()
-        return next((candidate for candidate in offered if best and candidate.name == best.name), FLOAT32)
+        select_candidates = self._select_candidates(self._names, directory) if best is not None else ()
+        return next((candidate for candidate in select_candidates if best and candidate.name == best.name), FLOAT32)
 
     def load(self, model_id: str, candidate: Candidate, create: Callable[[], Loaded]) -> Loaded | None:
         """Let `create` load a model with what `chosen` gave; None when that fails, which it then does not again."""
         assert self._where is not None  # noqa: S101 - nothing was chosen otherwise
         try:
-            with self._marked(*self._where, model_id, candidate.name) as may_load:
+            with self._with_marker(*self._where, model_id, candidate.name) as may_load:
                 if may_load:
                     return create()
         except Exception as error:  # noqa: BLE001 - whatever it is, the CPU can
             first_line = str(error).strip().partition("\n")[0]
             reason = f"it failed when the service loaded it: {type(error).__name__}: {first_line}"
-            self._forget(*self._where, model_id, candidate.name, "refused", reason)
+            self._record_failure(*self._where, model_id, candidate.name, "refused", reason)
         return None
 
     @contextlib.contextmanager
-    def _marked(self, directory: str, key: str, model_id: str, name: str) -> Iterator[bool]:
-        """Leave a mark while something is loaded; False if that has ended a service before."""
-        path = os.path.join(directory, MARK)
-        mark = [key, model_id, name]
+    def _with_marker(self, directory: str, key: str, model_id: str, name: str) -> Iterator[bool]:
+        """Leave a marker while something is loaded; False if that has ended a service before."""
+        path = os.path.join(directory, MARKER_FILE)
+        marker = [key, model_id, name]
         with contextlib.ExitStack() as stack:
             try:
                 stack.enter_context(locked(f"{path}.lock", _LOAD_SECONDS))
-                has_crashed = json_file.read(path) == mark
+                has_crashed = json_file.read(path) == marker
                 if not has_crashed:
-                    _make_mark(path, mark)
-                stack.callback(_remove_mark, path)
+                    _write_marker(path, marker)
+                stack.callback(_remove_marker, path)
             except (LockHeld, OSError) as error:
                 log_event(
-                    f"`{model_id}` is loaded on the CPU: no mark can be made in `{directory}`: {error}", "warning"
+                    f"`{model_id}` is loaded on the CPU: no marker can be made in `{directory}`: {error}", "warning"
                 )
                 yield False
                 return
             if has_crashed:
-                self._forget(directory, key, model_id, name, "crash", "the service that loaded it died")
+                self._record_failure(directory, key, model_id, name, "crash", "the service that loaded it died")
             yield not has_crashed
 
-    def _forget(self, directory: str, key: str, model_id: str, name: str, outcome: Outcome, reason: str) -> None:
+    def _record_failure(
+        self, directory: str, key: str, model_id: str, name: str, outcome: Outcome, reason: str
+    ) -> None:
         """Record that a candidate does not work after all, so that no service tries it again."""
         log_event(f"`{model_id}` speaks on the CPU: {name}: {reason}", "warning", model=model_id, candidate=name)
         try:
@@ -98,22 +102,22 @@ class Switch:
             log_event(f"cannot record it in `{directory}`: {error}", "warning")
 
 
-def remove_own_mark() -> None:
-    """Remove the mark of a load that this process does not finish because it was told to end."""
-    for path in list(_own_marks):
-        _remove_mark(path)
+def remove_own_marker() -> None:
+    """Remove the marker of a load that this process does not finish because it was told to end."""
+    for path in list(_own_markers):
+        _remove_marker(path)
 
 
-_own_marks: set[str] = set()
+_own_markers: set[str] = set()
 
 
-def _make_mark(path: str, mark: object) -> None:
-    _own_marks.add(path)
+def _write_marker(path: str, marker: object) -> None:
+    _own_markers.add(path)
     with open(path, "w", encoding="utf-8") as file:
-        json.dump(mark, file)
+        json.dump(marker, file)
 
 
-def _remove_mark(path: str) -> None:
-    _own_marks.discard(path)
+def _remove_marker(path: str) -> None:
+    _own_markers.discard(path)
     with contextlib.suppress(OSError):
         os.remove(path)

@@ -1,4 +1,4 @@
-"""Measuring one candidate on one model in a process of its own, of which anything may be expected.
+"""ProbeSession one candidate on one model in a process of its own, of which anything may be expected.
 
 Dying, hanging, eating the memory and leaving nonsense are results here, not errors.
 """
@@ -21,15 +21,15 @@ from numpy.typing import NDArray
 
 from speaches_service import child_process
 from speaches_service.file_lock import locked
-from speaches_service.synthesis_probe import ARGUMENT, child, material
+from speaches_service.synthesis_probe import ARGUMENT, child, probe_input
 from speaches_service.synthesis_probe.candidates import CACHE_DIRECTORY, Candidate
 from speaches_service.synthesis_probe.decisions import Outcome
 
-LOCK = "synthesis-probe.lock"
-SCRATCH = "synthesis-probe.work"
+LOCK_FILE = "synthesis-probe.lock"
+SCRATCH_DIRECTORY = "synthesis-probe.work"
 """Below the machine directory: what processes that measure leave, until they end."""
 
-_SHOWN_OUTPUT = 300
+_MAX_OUTPUT_CHARACTERS = 300
 
 
 class Measurement(NamedTuple):
@@ -45,7 +45,7 @@ class Measurement(NamedTuple):
     """How long all of it took, in seconds."""
 
 
-class Failed(Exception):
+class MeasurementFailed(Exception):
     """A candidate gave nothing; the message says why."""
 
     def __init__(self, outcome: Outcome, reason: str) -> None:
@@ -54,7 +54,7 @@ class Failed(Exception):
 
 
 @contextlib.contextmanager
-def alone(machine_directory: str, keep: str | None = None) -> Iterator[str]:
+def exclusive_scratch(machine_directory: str, keep: str | None = None) -> Iterator[str]:
     """The directory for scratch files, empty; one process of a machine measures at a time.
 
     What CoreML has compiled is removed, but for the directory `keep`: other systems and libraries made it.
@@ -64,8 +64,8 @@ def alone(machine_directory: str, keep: str | None = None) -> Iterator[str]:
         OSError: the machine directory cannot be written.
     """
     os.makedirs(machine_directory, exist_ok=True)
-    scratch = os.path.join(machine_directory, SCRATCH)
-    with locked(os.path.join(machine_directory, LOCK)):
+    scratch = os.path.join(machine_directory, SCRATCH_DIRECTORY)
+    with locked(os.path.join(machine_directory, LOCK_FILE)):
         # A service that was killed could not do it.
         shutil.rmtree(scratch, ignore_errors=True)
         os.mkdir(scratch, 0o700)
@@ -79,7 +79,7 @@ def alone(machine_directory: str, keep: str | None = None) -> Iterator[str]:
             shutil.rmtree(scratch, ignore_errors=True)
 
 
-class Measuring:
+class ProbeSession:
     """Starts processes, and ends them."""
 
     def __init__(
@@ -100,14 +100,14 @@ class Measuring:
         """Measure a candidate on the file `model`, within so many seconds.
 
         Raises:
-            Failed: it gave nothing.
+            MeasurementFailed: it gave nothing.
             Stopped: it was asked to stop; the process is gone.
             OSError: no process can be started, or no scratch file be written.
         """
         directory = tempfile.mkdtemp(prefix=f"{candidate.name}-", dir=self._scratch)
         try:
-            work = child.Work(model, voices, candidate.provider, dict(candidate.options), self._in_background)
-            with open(os.path.join(directory, child.WORK), "w", encoding="utf-8") as file:
+            work = child.ProbeRequest(model, voices, candidate.provider, dict(candidate.options), self._in_background)
+            with open(os.path.join(directory, child.REQUEST_FILE), "w", encoding="utf-8") as file:
                 json.dump(work._asdict(), file)
             began = time.monotonic()
             ended = child_process.run(
@@ -119,9 +119,9 @@ class Measuring:
                 creationflags=getattr(subprocess, "IDLE_PRIORITY_CLASS", 0) if self._in_background else 0,
             )
             if ended.timed_out:
-                raise Failed("hang", "it was not done in time")
+                raise MeasurementFailed("hang", "it was not done in time")
             if ended.code != 0:
-                raise Failed("crash", _describe(ended))
+                raise MeasurementFailed("crash", _describe(ended))
             return _read(directory)._replace(wall=time.monotonic() - began)
         finally:
             shutil.rmtree(directory, ignore_errors=True)
@@ -131,23 +131,25 @@ def _read(directory: str) -> Measurement:
     """What a process has left that ended as it should.
 
     Raises:
-        Failed: it is not what it should be.
+        MeasurementFailed: it is not what it should be.
     """
     try:
-        with open(os.path.join(directory, child.RESULT), encoding="utf-8") as file:
+        with open(os.path.join(directory, child.RESULT_FILE), encoding="utf-8") as file:
             result = json.load(file)
         if "refused" in result:
-            raise Failed("refused", str(result["refused"]))
-        seconds = {length: float(result["seconds"][length]) for length in material.LENGTHS}
+            raise MeasurementFailed("refused", str(result["refused"]))
+        seconds = {length: float(result["seconds"][length]) for length in probe_input.LENGTHS}
         if not all(0 < each < math.inf for each in seconds.values()):
-            raise Failed("crash", f"it says that it took {seconds}")
+            raise MeasurementFailed("crash", f"it says that it took {seconds}")
         sounds = {
-            length: [np.load(os.path.join(directory, child.sound_of(length, number))) for number in (0, child.RUNS - 1)]
-            for length in material.LENGTHS
+            length: [
+                np.load(os.path.join(directory, child.sound_file(length, number))) for number in (0, child.RUNS - 1)
+            ]
+            for length in probe_input.LENGTHS
         }
         return Measurement(seconds, sounds, None if result["peak"] is None else int(result["peak"]))
     except (OSError, ValueError, LookupError, TypeError, EOFError) as error:
-        raise Failed("crash", f"what it left cannot be read: {error}") from error
+        raise MeasurementFailed("crash", f"what it left cannot be read: {error}") from error
 
 
 def _describe(ended: child_process.ProcessResult) -> str:
@@ -156,4 +158,4 @@ def _describe(ended: child_process.ProcessResult) -> str:
     if ended.code < 0:
         with contextlib.suppress(ValueError):
             end = f"{signal.Signals(-ended.code).name} ended it"
-    return f"{end}: {ended.last_line[-_SHOWN_OUTPUT:]}" if ended.last_line else end
+    return f"{end}: {ended.last_line[-_MAX_OUTPUT_CHARACTERS:]}" if ended.last_line else end
