@@ -93,7 +93,7 @@ def _phonemized(kokoro: Any, text: str, language: str) -> Iterator[tuple[speech_
             known[part] = kokoro.tokenizer.phonemize(part, language)
         return known[part]
 
-    for piece in speech_text.cut(text, lambda part: len(phonemes_of(part)) <= MAX_PHONEMES):
+    for piece in speech_text.split_text(text, lambda part: len(phonemes_of(part)) <= MAX_PHONEMES):
         # A single character may have more than there is room for: the name of a sign in another script.
         phonemes = phonemes_of(piece.text)[:MAX_PHONEMES]
         if any(phoneme.isalpha() for phoneme in phonemes):

@@ -25,8 +25,8 @@ def rebind() -> None:
 
 def _synthesize(synthesize: Callable[..., Iterator[Any]], voice: Any, text: str, options: Any) -> Iterator[Any]:
     progress, limit = concurrency_limit.current_progress(), concurrency_limit.limit_of(voice.session)
-    text = text.translate(speech_text.SILENT)
-    pieces = [text] if _PHONEMES in text else [piece.text for piece in speech_text.cut(with_pauses(text))]
+    text = text.translate(speech_text.UNSPOKEN_CHARACTERS)
+    pieces = [text] if _PHONEMES in text else [piece.text for piece in speech_text.split_text(with_pauses(text))]
     pieces = [piece for piece in pieces if speech_text.is_pronounceable(piece)]
     for number, piece in enumerate(pieces, start=1):
         try:

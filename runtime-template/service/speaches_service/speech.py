@@ -21,11 +21,11 @@ from fastapi import HTTPException
 from pydantic import create_model, model_validator
 
 from speaches_service import speech_encoding
+from speaches_service.english_normalization import normalized
 from speaches_service.prefetch import prefetch_one
 from speaches_service.rebinding import imported
 from speaches_service.rebinding import rebind as rebind_name
 from speaches_service.server_sent_events import event, failure
-from speaches_service.spoken_english import spoken
 
 _ROUTER_MODULE = "speaches.routers.speech"
 _PATH = "/v1/audio/speech"
@@ -60,16 +60,16 @@ def rebind(normalize: bool = True) -> None:
     route = next((route for route in router.router.routes if route.path == _PATH), None)
     if route is None:
         raise AttributeError(f"`{_ROUTER_MODULE}` has no `{_PATH}`")
-    route.endpoint = _reading_body(route.endpoint, normalize)
+    route.endpoint = _with_normalization(route.endpoint, normalize)
 
 
-def _reading_body(endpoint: Callable[..., Any], normalize: bool) -> Callable[..., Any]:
+def _with_normalization(endpoint: Callable[..., Any], normalize: bool) -> Callable[..., Any]:
     """The endpoint with one more option in its body, and with the text as it is read aloud."""
     signature = inspect.signature(endpoint)
     original = signature.parameters["body"].annotation
     # Under upstream's own name, which is that of its OpenAPI document.
     fields: dict[str, Any] = {"normalize": (bool | None, None)}
-    validators: dict[str, Any] = {"usable": model_validator(mode="before")(_usable)}
+    validators: dict[str, Any] = {"usable": model_validator(mode="before")(_sanitized)}
     body = create_model(original.__name__, __base__=original, __validators__=validators, **fields)
 
     @functools.wraps(endpoint)
@@ -79,7 +79,7 @@ def _reading_body(endpoint: Callable[..., Any], normalize: bool) -> Callable[...
             raise HTTPException(422, "`input` is empty: there is nothing to say")
         wanted = normalize if request.normalize is None else request.normalize
         if wanted and speaks_english(request.model, request.voice):
-            request.input = spoken(request.input)
+            request.input = normalized(request.input)
         try:
             return endpoint(*arguments, **named)
         finally:
@@ -93,7 +93,7 @@ def _reading_body(endpoint: Callable[..., Any], normalize: bool) -> Callable[...
     return answer
 
 
-def _usable(fields: Any) -> Any:
+def _sanitized(fields: Any) -> Any:
     """The fields without values that would end in status 500, or in an error that a client does not expect.
 
     Raises:
@@ -121,7 +121,7 @@ def speaks_english(model: str, voice: str) -> bool:
     return _PIPER.search(model) is not None if "piper" in model else kokoro.get(name, "en").startswith("en")
 
 
-def start(pieces: Iterator[Piece]) -> Iterator[Piece]:
+def primed(pieces: Iterator[Piece]) -> Iterator[Piece]:
     """Make the first piece now.
 
     Raises:
@@ -132,9 +132,9 @@ def start(pieces: Iterator[Piece]) -> Iterator[Piece]:
     except StopIteration:
         return iter(())
     except ValueError as error:
-        if not _is_refusal(error):
+        if not _is_invalid_request(error):
             raise
-        raise HTTPException(status_code=422, detail=_text_of(error)) from error
+        raise HTTPException(status_code=422, detail=_error_text(error)) from error
     return itertools.chain((first,), pieces)
 
 
@@ -143,10 +143,10 @@ def _stream_audio(
     audio_format: Literal["aac", "pcm", "opus", "mp3", "flac", "wav"],
     sample_rate: int | None = None,
 ) -> Iterator[bytes]:
-    return start(speech_encoding.encode(_or_silence(prefetch_one(audio_generator)), audio_format, sample_rate))
+    return primed(speech_encoding.encode(_silence_if_empty(prefetch_one(audio_generator)), audio_format, sample_rate))
 
 
-def _or_silence(pieces: _Pieces) -> _Pieces:
+def _silence_if_empty(pieces: _Pieces) -> _Pieces:
     """The same pieces; a moment of silence where there are none, so that the answer is a file all the same."""
     first = next(pieces, None)
     if first is None:
@@ -178,7 +178,7 @@ def _format_events(encoded: Iterator[bytes]) -> Iterator[str]:
     yield event({"type": "speech.audio.done", "token_usage": usage})
 
 
-def _is_refusal(error: ValueError) -> bool:
+def _is_invalid_request(error: ValueError) -> bool:
     """Whether one of upstream's executors raised it itself; a ValueError from deeper down is a bug, not a request."""
     traceback = error.__traceback__
     while traceback is not None and traceback.tb_next is not None:
@@ -187,7 +187,7 @@ def _is_refusal(error: ValueError) -> bool:
     return str(module).startswith(_EXECUTORS_PACKAGE)
 
 
-def _text_of(error: ValueError) -> str:
+def _error_text(error: ValueError) -> str:
     argument = error.args[0] if error.args else ""
     # Piper's executor raises ValueError((text,)).
     text = str(argument[0] if isinstance(argument, tuple) and argument else argument)

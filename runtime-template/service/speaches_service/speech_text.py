@@ -15,17 +15,17 @@ from collections.abc import Callable, Iterator
 from enum import IntEnum
 from typing import NamedTuple
 
-FIRST = 90
+MAX_FIRST_WEIGHT = 90
 """The weight of the first piece at most: about five seconds of sound."""
-FIRST_OF_MANY = 60
+MAX_FIRST_WEIGHT_OF_LONG_TEXT = 60
 """The same where a long text follows: the sound should begin soon, and a clause is enough."""
-LARGEST = 180
+MAX_WEIGHT = 180
 """The weight of any piece at most: about ten seconds of sound."""
 GROWTH = 1.8
 """How many times the weight of what is still to be played the next piece may have: it is computed meanwhile."""
-SMALLEST = 30
+MIN_WEIGHT = 30
 """The weight that a piece has at least, where the text allows it: half a sentence sounds worse than a late one."""
-SMALLEST_LIMIT = 60
+MIN_LIMIT = 60
 """What may always follow, however short the last piece was."""
 
 
@@ -63,7 +63,7 @@ _MAY_END_A_SENTENCE = frozenset(
     """.split()  # noqa: SIM905 - shorter than a list
 )
 """Those that may also end one: a capital letter decides."""
-_WRAPPED = 40
+_MIN_WRAPPED_LINE = 40
 """Characters from which a line that ends without a mark, before a small letter, was broken to fit a page."""
 
 _MARKS = re.compile(
@@ -76,31 +76,31 @@ _MARKS = re.compile(
     """,
     re.VERBOSE,
 )
-_RUN = re.compile(r"([^\w\s]{1,3}?)\1{3,}")
+_REPEATED_MARKS = re.compile(r"([^\w\s]{1,3}?)\1{3,}")
 """Marks that stand for a line, or for nothing; a model could not hold them."""
 _WORD_BEFORE = re.compile(r"[\w.]*\w$")
 _NUMBER_OF_A_LIST = re.compile(r"(?:^|\n)\s*\(?(?:\d{1,3}|[a-zA-Z])$")
 _MARKS_IN_LATIN = str.maketrans({"।": ".", "॥": ".", "؟": "?", "،": ",", "؛": ";", "｡": "。"})
 """Marks that Kokoro's phonemizer drops, as those that it keeps."""
-SILENT: dict[int, str | None] = {
+UNSPOKEN_CHARACTERS: dict[int, str | None] = {
     **dict.fromkeys([*range(9), *range(0x0E, 0x20), *range(0x7F, 0x85), *range(0x86, 0xA0)], " "),
     **dict.fromkeys([0xAD, 0x0640, 0x200B, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2060, 0x2070), 0xFEFF]),
 }
 """For `str.translate`: control characters, of which espeak takes no NUL, and characters that only say how a text is
 set, which it would name: soft hyphens, marks of direction."""
-_LONGEST_WORD = 40
-_GLUE = {Boundary.ANYWHERE: "", Boundary.LINE: "\n"}
+_MAX_WORD = 40
+_SEPARATORS = {Boundary.ANYWHERE: "", Boundary.LINE: "\n"}
 """What was between a piece and the next one; else a blank."""
 
 
-def cut(text: str, fits: Callable[[str], bool] = lambda _text: True) -> Iterator[Piece]:
+def split_text(text: str, fits: Callable[[str], bool] = lambda _text: True) -> Iterator[Piece]:
     """The pieces of a text, in order; a text of blanks has none.
 
     `fits` tells whether the model can hold a piece; one that it cannot is cut again.
     """
-    rest = _RUN.sub(r"\1\1\1", text.translate(SILENT).strip().translate(_MARKS_IN_LATIN))
+    rest = _REPEATED_MARKS.sub(r"\1\1\1", text.translate(UNSPOKEN_CHARACTERS).strip().translate(_MARKS_IN_LATIN))
     rest = _with_marks_at_line_ends(rest)
-    limit = FIRST if weight(rest) <= LARGEST else FIRST_OF_MANY
+    limit = MAX_FIRST_WEIGHT if weight(rest) <= MAX_WEIGHT else MAX_FIRST_WEIGHT_OF_LONG_TEXT
     is_first = True
     ahead = 0.0  # the weight of what is still to be played
     while rest:
@@ -111,13 +111,13 @@ def cut(text: str, fits: Callable[[str], bool] = lambda _text: True) -> Iterator
             if not remaining:
                 # A run of marks, which belong together as far as the text tells.
                 shorter, remaining = _split(piece.text, _End(len(piece.text) // 2, Boundary.ANYWHERE, 0))
-            rest = f"{remaining}{_GLUE.get(piece.end, ' ')}{rest}"
+            rest = f"{remaining}{_SEPARATORS.get(piece.end, ' ')}{rest}"
             piece = shorter
         heavy = weight(piece.text)
         # While a piece is computed, what was made before it is played.
         ahead += heavy if is_first else heavy * (1 - 1 / GROWTH)
         is_first = False
-        limit = min(LARGEST, max(SMALLEST_LIMIT, int(GROWTH * ahead)))
+        limit = min(MAX_WEIGHT, max(MIN_LIMIT, int(GROWTH * ahead)))
         yield piece
 
 
@@ -155,7 +155,7 @@ def _take(text: str, limit: int, *, is_first: bool) -> tuple[Piece, str]:
     limit allows. Where there is none, a piece ends at a word, or anywhere.
     """
     ends, fitting = _find_ends(text, limit)
-    long_enough = [end for end in ends if end.weight >= min(SMALLEST, limit)]
+    long_enough = [end for end in ends if end.weight >= min(MIN_WEIGHT, limit)]
     sentences = [end for end in long_enough if end.boundary >= Boundary.SENTENCE]
     if is_first and sentences:
         return _split(text, sentences[0])
@@ -210,7 +210,7 @@ def _boundary(text: str, match: "re.Match[str]") -> Boundary | None:
 def _boundary_at_full_stop(before: str, following: str) -> Boundary | None:
     if following.islower() or _NUMBER_OF_A_LIST.search(before[-6:]):
         return None
-    found = _WORD_BEFORE.search(before[-_LONGEST_WORD:])
+    found = _WORD_BEFORE.search(before[-_MAX_WORD:])
     word = found.group().lower() if found else ""
     is_initial = len(word.rpartition(".")[2]) == 1 and word[-1:].isalpha()
     if word in _MAY_END_A_SENTENCE:
@@ -232,7 +232,7 @@ def _with_marks_at_line_ends(text: str) -> str:
     for line, following in itertools.zip_longest(lines, lines[1:], fillvalue=""):
         if not following or not line[-1].isalnum():
             marked.append(f"{line}\n")
-        elif len(line) > _WRAPPED and following[0].islower():
+        elif len(line) > _MIN_WRAPPED_LINE and following[0].islower():
             marked.append(f"{line} ")
         else:
             marked.append(f"{line}{'。' if _weight_of(line[-1]) > 1 and not line[-1].isdigit() else '.'}\n")

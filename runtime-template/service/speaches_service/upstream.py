@@ -33,7 +33,7 @@ from speaches_service import (
     unused_modules,
     upload_limit,
     user_interface,
-    whisper_computation,
+    whisper_device,
     whisper_files,
 )
 from speaches_service.deferred_imports import modules_replaced
@@ -107,7 +107,7 @@ def _rebind(settings: Settings, state: State) -> None:
     diarization.rebind()
     speech.rebind(settings.normalize)
     whisper_files.rebind()
-    whisper_computation.rebind(settings, state.record_computation)
+    whisper_device.rebind(settings, state.record_computation)
     providers.Providers(settings, state.record_computation).rebind()
     pipeline.rebind()
     requests.rebind()

@@ -70,7 +70,7 @@ class DerivedTest(unittest.TestCase):
             for damaged in (b"", content[:-1], bytes([content[0] ^ 1]) + content[1:]):
                 file.write_bytes(damaged)
                 self.assertEqual(self.obtain(), path, name)
-                self.assertEqual(files.describe(os.path.dirname(path)), intact)
+                self.assertEqual(files.digests(os.path.dirname(path)), intact)
             file.unlink()
             self.assertEqual(self.obtain(), path)
 
@@ -132,7 +132,7 @@ class DerivedTest(unittest.TestCase):
 
     def test_one_that_waits_for_another_gives_up_in_the_end(self) -> None:
         os.makedirs(os.path.join(self.cache, "float32"))
-        with locked(os.path.join(self.cache, "float32", "lock")), mock.patch.object(derived, "_SECONDS", 0.1):
+        with locked(os.path.join(self.cache, "float32", "lock")), mock.patch.object(derived, "_TIMEOUT_SECONDS", 0.1):
             self.assertIsNone(self.obtain())
         self.assertIn("another process", self.said()[0])
 
@@ -140,9 +140,9 @@ class DerivedTest(unittest.TestCase):
         path = self.obtain()
         assert path is not None
         parent = os.path.join(self.cache, "float32")
-        for name in ("old.1", "young.1", f"killed.1{derived._SCRATCH}"):
+        for name in ("old.1", "young.1", f"killed.1{derived._SCRATCH_SUFFIX}"):
             os.mkdir(os.path.join(parent, name))
-        long_ago = time.time() - derived._UNUSED_SECONDS - 1
+        long_ago = time.time() - derived._MAX_UNUSED_SECONDS - 1
         os.utime(os.path.join(parent, "old.1"), (long_ago, long_ago))
         nodes, tensors = matrix()
         other = self.write(self.scratch, "other.onnx", model_of(nodes, tensors).SerializeToString())

@@ -184,7 +184,7 @@ class RewriteTest(unittest.TestCase):
         nodes, tensors = matrix()
         inner = node("If", "x", "unused")
         inner.attribute.add(name="then_branch").g.node.add(op_type="Identity", input=["f"], output=["o"])
-        with self.assertRaisesRegex(graph.Unknown, "contains other graphs"):
+        with self.assertRaisesRegex(graph.UnsupportedGraph, "contains other graphs"):
             graph.rewrite(model_of([*nodes, inner], tensors).graph)
 
     def test_damaged_weights_are_not_understood(self) -> None:

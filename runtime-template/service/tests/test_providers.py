@@ -11,7 +11,7 @@ from speaches_service import fallback, providers
 from speaches_service.precision import derived
 from speaches_service.providers import COREML, CPU, CUDA, Providers, model_of, provider_list, with_user_options
 from speaches_service.settings import Synthesis
-from speaches_service.synthesis_probe import candidates
+from speaches_service.synthesis_probe import candidates, provider_choice
 from speaches_service.synthesis_probe.decisions import CandidateResult, Decision, Decisions
 
 from . import example

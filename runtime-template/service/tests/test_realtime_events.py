@@ -57,23 +57,25 @@ class EventsTest(unittest.TestCase):
 
         context = SimpleNamespace(pubsub=pubsub, input_audio_buffers={"said": 1, "next": 2})
         event = SimpleNamespace(type=kind, item_id="said", event_id=None)
-        asyncio.run(events.answering(fail, TYPES)(None, context, event))
+        asyncio.run(events.with_error_events(fail, TYPES)(None, context, event))
         self.assertEqual(pubsub.subscribers, set())
         self.assertEqual(list(context.input_audio_buffers), ["next"] if "committed" in kind else ["said", "next"])
         return [each for each in pubsub.events if each.type == "error"]
 
     def test_an_exception_is_an_event_and_not_the_end(self) -> None:
         with self.assertLogs("speaches_service.realtime.events", "WARNING"):
-            [told] = self.dispatch("append", ValueError("no base64"))
-            self.assertEqual((told.of, told.text), ("client", "`append`: no base64"))
-            [told] = self.dispatch("append", OSError("gone"))
-            self.assertEqual((told.of, told.text), ("server", "`append` failed: gone"))
-            [told] = self.dispatch("input_audio_buffer.committed", ValueError("no model"))
-            self.assertEqual(told.of, "server")
+            [subscription] = self.dispatch("append", ValueError("no base64"))
+            self.assertEqual((subscription.of, subscription.text), ("client", "`append`: no base64"))
+            [subscription] = self.dispatch("append", OSError("gone"))
+            self.assertEqual((subscription.of, subscription.text), ("server", "`append` failed: gone"))
+            [subscription] = self.dispatch("input_audio_buffer.committed", ValueError("no model"))
+            self.assertEqual(subscription.of, "server")
 
     def test_what_the_handler_has_answered_is_not_answered_again(self) -> None:
         with self.assertLogs("speaches_service.realtime.events", "WARNING"):
-            self.assertEqual([told.of for told in self.dispatch("append", ValueError("x"), answer=True)], ["handler"])
+            self.assertEqual(
+                [subscription.of for subscription in self.dispatch("append", ValueError("x"), answer=True)], ["handler"]
+            )
         self.assertEqual(self.dispatch("append"), [])
 
     def test_events_and_turns_that_are_done_with_are_dropped(self) -> None:
@@ -84,7 +86,7 @@ class EventsTest(unittest.TestCase):
             pass
 
         context = SimpleNamespace(pubsub=pubsub)
-        asyncio.run(events.answering(nothing, TYPES)(None, context, SimpleNamespace(type="append")))
+        asyncio.run(events.with_error_events(nothing, TYPES)(None, context, SimpleNamespace(type="append")))
         self.assertEqual([event.type for event in pubsub.events], [str(number) for number in range(84, 100)])
         self.dispatch("input_audio_buffer.committed")
 

@@ -29,13 +29,13 @@ class Buffer:
 
 class InputAudioTest(unittest.TestCase):
     def setUp(self) -> None:
-        self.told: list[Any] = []
+        self.subscription: list[Any] = []
         self.found: list[Any] = []
         first = Buffer()
         self.context: Any = SimpleNamespace(
             input_audio_buffers=OrderedDict({first.id: first}),
             session=SimpleNamespace(turn_detection=object()),
-            pubsub=SimpleNamespace(publish_nowait=self.told.append),
+            pubsub=SimpleNamespace(publish_nowait=self.subscription.append),
             conversation=SimpleNamespace(items={"before": None}),
         )
         self.upstream: Any = SimpleNamespace(
@@ -96,16 +96,16 @@ class InputAudioTest(unittest.TestCase):
         for sample in (b"\0\1", b"\0\2", b"\0\3", b"\0\4"):
             self.append(sample)
         self.assertEqual([len(samples) for samples in self.buffers()], [3, 1])
-        self.assertEqual(self.told, [started, stopped])
+        self.assertEqual(self.subscription, [started, stopped])
         input_audio.commit(self.context, stopped, self.upstream)
-        self.assertEqual(vars(self.told[2]), {"previous_item_id": "before", "item_id": "said"})
+        self.assertEqual(vars(self.subscription[2]), {"previous_item_id": "before", "item_id": "said"})
 
     def test_a_transcribed_turn_is_forgotten_but_never_the_last_one(self) -> None:
         first = next(iter(self.context.input_audio_buffers))
-        input_audio.forget(self.context, first)
+        input_audio.drop_buffer(self.context, first)
         self.assertIn(first, self.context.input_audio_buffers)
         self.context.input_audio_buffers["next"] = Buffer()
-        input_audio.forget(self.context, first)
+        input_audio.drop_buffer(self.context, first)
         self.assertEqual(list(self.context.input_audio_buffers), ["next"])
 
 

@@ -58,19 +58,19 @@ TYPES: Any = SimpleNamespace(
 
 class SessionsTest(unittest.TestCase):
     def setUp(self) -> None:
-        self.told: list[Any] = []
+        self.subscription: list[Any] = []
         self.context: Any = SimpleNamespace(
-            session=Session(), pubsub=SimpleNamespace(publish_nowait=lambda event: self.told.append(event))
+            session=Session(), pubsub=SimpleNamespace(publish_nowait=lambda event: self.subscription.append(event))
         )
 
     def update(self, **session: Any) -> Any:
         """The session after a change, as a client sends it."""
-        event = sessions.in_older_form({"type": "session.update", "event_id": "1", "session": session})
+        event = sessions.in_beta_form({"type": "session.update", "event_id": "1", "session": session})
         sessions.update(self.context, sessions.update_event(TYPES).model_validate(event), TYPES)
         return self.context.session
 
     def errors(self) -> list[str]:
-        return [event.message for event in self.told if event.type == "error"]
+        return [event.message for event in self.subscription if event.type == "error"]
 
     def test_a_part_of_the_detection_leaves_the_rest_as_it_is(self) -> None:
         self.assertEqual(self.update(turn_detection={"threshold": 0.5}).turn_detection, Detection(threshold=0.5))
@@ -78,7 +78,7 @@ class SessionsTest(unittest.TestCase):
             self.update(turn_detection={"silence_duration_ms": 200, "interrupt_response": True}).turn_detection,
             Detection(threshold=0.5, silence_duration_ms=200),
         )
-        self.assertEqual([event.type for event in self.told], ["session.updated"] * 2)
+        self.assertEqual([event.type for event in self.subscription], ["session.updated"] * 2)
 
     def test_null_switches_the_detection_off_and_a_type_on_again_as_it_was(self) -> None:
         self.context.session.turn_detection = before = Detection(create_response=False, threshold=0.3)
@@ -134,7 +134,7 @@ class SessionsTest(unittest.TestCase):
         for session in (5, None, [1]):
             with self.assertRaises(ValidationError):
                 sessions.update_event(TYPES).model_validate(
-                    sessions.in_older_form({"type": "session.update", "session": session})
+                    sessions.in_beta_form({"type": "session.update", "session": session})
                 )
 
     def test_sessions_begin_with_the_models_of_the_service(self) -> None:

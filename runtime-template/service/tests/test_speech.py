@@ -61,7 +61,7 @@ class SpeechTest(unittest.TestCase):
                 made.append(number)
                 yield number
 
-        pieces = speech.start(make())
+        pieces = speech.primed(make())
         self.assertEqual(made, [0])
         self.assertEqual(list(pieces), [0, 1, 2])
 
@@ -107,13 +107,13 @@ class SpeechTest(unittest.TestCase):
 
     def ask(self, by_default: bool = True, **fields: Any) -> str:
         """What the endpoint gets of a text."""
-        endpoint = speech._reading_body(text_of, by_default)
+        endpoint = speech._with_normalization(text_of, by_default)
         body = inspect.signature(endpoint).parameters["body"].annotation
         self.assertEqual(body.__name__, "Body")
         return str(endpoint(body=body(**{"model": "a/kokoro", "voice": "alloy", **fields})))
 
     def test_an_empty_sample_rate_of_the_page_is_none(self) -> None:
-        body = inspect.signature(speech._reading_body(text_of, True)).parameters["body"].annotation
+        body = inspect.signature(speech._with_normalization(text_of, True)).parameters["body"].annotation
         for rate, expected in ((0, None), (16000, 16000), (None, None)):
             self.assertEqual(body(model="m", voice="v", input="x", sample_rate=rate).sample_rate, expected)
         with self.assertRaises(ValueError):
@@ -135,12 +135,12 @@ class SpeechTest(unittest.TestCase):
                 self.assertEqual(self.ask(input=text, voice=voice), expected, voice)
 
     def test_nothing_stays_nothing(self) -> None:
-        self.assertEqual(list(speech.start(iter(()))), [])
+        self.assertEqual(list(speech.primed(iter(()))), [])
 
     def test_a_refusal_of_an_executor_is_422_with_its_words(self) -> None:
         for argument in ("Voice 'nobody' is not supported", ("Voice 'nobody' is not supported",)):
             with self.assertRaises(fastapi.HTTPException) as caught:
-                speech.start(executor_that_raises(argument))
+                speech.primed(executor_that_raises(argument))
             self.assertEqual(caught.exception.status_code, 422)
             self.assertEqual(caught.exception.detail, "Voice 'nobody' is not supported")
 
@@ -149,17 +149,17 @@ class SpeechTest(unittest.TestCase):
             yield int("x")
 
         with self.assertRaises(ValueError):
-            speech.start(make())
+            speech.primed(make())
 
     def test_half_a_pair_of_utf_16_and_a_rate_of_0_are_left_out(self) -> None:
         self.assertEqual(
-            speech._usable({"input": "a\ud83d b", "speed": 1, "sample_rate": 0}),
+            speech._sanitized({"input": "a\ud83d b", "speed": 1, "sample_rate": 0}),
             {"input": "a b", "speed": 1, "sample_rate": None},
         )
-        self.assertEqual(speech._usable(["a"]), ["a"])
+        self.assertEqual(speech._sanitized(["a"]), ["a"])
         for number in (float("nan"), float("inf")):
             with self.assertRaisesRegex(ValueError, "`speed` is"):
-                speech._usable({"speed": number})
+                speech._sanitized({"speed": number})
 
 
 if __name__ == "__main__":

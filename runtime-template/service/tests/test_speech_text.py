@@ -1,11 +1,19 @@
 import random
 import unittest
 
-from speaches_service.speech_text import FIRST, LARGEST, Boundary, Piece, cut, is_pronounceable, weight
+from speaches_service.speech_text import (
+    MAX_FIRST_WEIGHT,
+    MAX_WEIGHT,
+    Boundary,
+    Piece,
+    is_pronounceable,
+    split_text,
+    weight,
+)
 
 
 def texts(text: str) -> list[str]:
-    return [piece.text for piece in cut(text)]
+    return [piece.text for piece in split_text(text)]
 
 
 def sentences(text: str) -> list[str]:
@@ -21,11 +29,11 @@ def letters(text: str) -> str:
 class CutTest(unittest.TestCase):
     def test_the_first_piece_is_the_first_sentence_and_the_next_ones_grow(self) -> None:
         text = "The morning was quiet and the harbour lay under mist. " * 12
-        pieces = list(cut(text))
+        pieces = list(split_text(text))
         self.assertEqual(pieces[0], Piece("The morning was quiet and the harbour lay under mist.", Boundary.SENTENCE))
         weights = [weight(piece.text) for piece in pieces]
         self.assertEqual(weights[:3], [53, 53, 107], "two of them are too long for the second")
-        self.assertLessEqual(max(weights), LARGEST)
+        self.assertLessEqual(max(weights), MAX_WEIGHT)
         self.assertEqual({piece.end for piece in pieces[:-1]}, {Boundary.SENTENCE})
 
     def test_a_piece_is_computed_while_what_is_before_it_is_played(self) -> None:
@@ -33,7 +41,7 @@ class CutTest(unittest.TestCase):
         for _ in range(50):
             words = [("x" * source.randrange(1, 12)) + source.choice(("", "", "", ",", ".")) for _ in range(150)]
             ahead = 0.0
-            for number, piece in enumerate(weight(piece.text) for piece in cut(" ".join(words))):
+            for number, piece in enumerate(weight(piece.text) for piece in split_text(" ".join(words))):
                 if number > 0:
                     self.assertLessEqual(piece, max(60, 1.8 * ahead) + 1)
                 # It takes at most so long to compute.
@@ -41,11 +49,11 @@ class CutTest(unittest.TestCase):
 
     def test_a_long_sentence_is_cut_at_a_clause_then_at_a_word_then_anywhere(self) -> None:
         clause = "when the ferry had left the pier, "
-        first = next(cut(f"{clause * 6}it was quiet."))
+        first = next(split_text(f"{clause * 6}it was quiet."))
         self.assertEqual(first, Piece(clause.strip(), Boundary.CLAUSE))
-        first = next(cut("on and on " * 52))
+        first = next(split_text("on and on " * 52))
         self.assertEqual(first.end, Boundary.WORD)
-        self.assertLessEqual(weight(first.text), FIRST)
+        self.assertLessEqual(weight(first.text), MAX_FIRST_WEIGHT)
         self.assertEqual(texts("a" * 400), ["a" * 60, "a" * 108, "a" * 180, "a" * 52])
 
     def test_what_ends_no_sentence(self) -> None:
@@ -108,10 +116,10 @@ class CutTest(unittest.TestCase):
             self.assertEqual(texts(text), [text])
 
     def test_what_the_model_cannot_hold_is_cut_again(self) -> None:
-        pieces = list(cut("one two three four five six seven. " * 5, lambda text: len(text) <= 20))
+        pieces = list(split_text("one two three four five six seven. " * 5, lambda text: len(text) <= 20))
         self.assertLessEqual(max(len(piece.text) for piece in pieces), 20)
         self.assertEqual(" ".join(piece.text for piece in pieces), ("one two three four five six seven. " * 5).strip())
-        self.assertEqual([piece.text for piece in cut("ab", lambda _text: False)], ["a", "b"], "it ends")
+        self.assertEqual([piece.text for piece in split_text("ab", lambda _text: False)], ["a", "b"], "it ends")
 
     def test_how_a_text_is_set_is_not_read(self) -> None:
         self.assertEqual(texts("Hel\u00adlo\u200b wor\u2060ld\ufeff, \u202eagain\u202c\u200f"), ["Hello world, again"])
@@ -124,7 +132,7 @@ class CutTest(unittest.TestCase):
         ]
         for text in [*runs, *(f"Well{run}then{run}" for run in runs)]:
             for most in (4, 510):
-                pieces = list(cut(text, lambda part, most=most: len(part) <= most))  # type: ignore[misc]
+                pieces = list(split_text(text, lambda part, most=most: len(part) <= most))  # type: ignore[misc]
                 self.assertLessEqual(max((len(piece.text) for piece in pieces), default=0), most, text[:10])
                 self.assertEqual(letters("".join(piece.text for piece in pieces)), letters(text))
 
@@ -134,12 +142,12 @@ class CutTest(unittest.TestCase):
         for length in (1, 10, 100, 520, 10_000):
             for _ in range(40 if length < 1000 else 3):
                 text = "".join(source.choice(alphabet) for _ in range(length))
-                pieces = list(cut(text, lambda part: len(part) <= 150))
+                pieces = list(split_text(text, lambda part: len(part) <= 150))
                 self.assertEqual(letters("".join(piece.text for piece in pieces)), letters(text))
                 for piece in pieces:
                     self.assertTrue(piece.text.strip())
                     self.assertLessEqual(len(piece.text), 150)
-                    self.assertLessEqual(weight(piece.text), LARGEST + 8, "a mark at its end may be over")
+                    self.assertLessEqual(weight(piece.text), MAX_WEIGHT + 8, "a mark at its end may be over")
 
 
 if __name__ == "__main__":

@@ -125,7 +125,7 @@ class PipelineTest(unittest.TestCase):
 
     def test_words_of_the_prompt_are_no_repetition(self) -> None:
         for text in ("the harbour", "Yes.", "", "We saw the boats in the harbour and went home again"):
-            self.assertFalse(pipeline.is_of("This is about the harbour and the boats.", text), text)
+            self.assertFalse(pipeline.repeats_prompt("This is about the harbour and the boats.", text), text)
 
     def test_a_long_prompt_keeps_its_last_part_and_both_fit_together(self) -> None:
         def words(name: str, count: int) -> str:

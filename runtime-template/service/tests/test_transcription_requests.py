@@ -124,7 +124,7 @@ class RequestsTest(unittest.TestCase):
 
 class EventsTest(unittest.TestCase):
     def setUp(self) -> None:
-        self.addCleanup(decoding.remember, None)
+        self.addCleanup(decoding.set_current, None)
 
     def stream(self, content: Any) -> list[dict[str, Any]]:
         async def body() -> list[Any]:
@@ -153,14 +153,14 @@ class EventsTest(unittest.TestCase):
         self.assertEqual([event["type"] for event in told], ["transcript.text.delta", "error"])
 
     def test_what_was_wrong_with_the_file_is_in_the_verbose_answer(self) -> None:
-        decoding.remember(Namespace(warnings=["damaged at 1.0 s"]))
+        decoding.set_current(Namespace(warnings=["damaged at 1.0 s"]))
         verbose = events.answer(Event(text="é", segments=[]))
         self.assertEqual(
             json.loads(bytes(verbose.body)),
             {"text": "é", "segments": [], "task": "transcribe", "warnings": ["damaged at 1.0 s"]},
         )
         self.assertEqual(json.loads(bytes(events.answer(Event(text="é")).body)), {"text": "é"})
-        decoding.remember(Namespace())
+        decoding.set_current(Namespace())
         self.assertNotIn("warnings", json.loads(bytes(events.answer(Event(text="", segments=[])).body)))
         self.assertEqual(events.answer(("one", "text/plain")).body, b"one")
 

@@ -7,8 +7,8 @@ from types import SimpleNamespace as Namespace
 try:
     from speaches_service.transcription import subtitles
     from speaches_service.transcription.subtitles import (
-        LINE,
-        LONGEST_SECONDS,
+        MAX_COLUMNS,
+        MAX_SECONDS,
         Cue,
         Word,
         as_srt,
@@ -40,8 +40,8 @@ class SubtitlesTest(unittest.TestCase):
         self.assertEqual(re.sub(r"\s", "", "".join("".join(cue.lines) for cue in shown)), said, "nothing is lost")
         for cue, following in zip(shown, [*shown[1:], None], strict=True):
             self.assertLessEqual(len(cue.lines), 2)
-            self.assertTrue(all(0 < subtitles._columns(line) <= LINE for line in cue.lines), cue)
-            self.assertLessEqual(cue.end - cue.start, LONGEST_SECONDS + 1e-6)
+            self.assertTrue(all(0 < subtitles._columns(line) <= MAX_COLUMNS for line in cue.lines), cue)
+            self.assertLessEqual(cue.end - cue.start, MAX_SECONDS + 1e-6)
             self.assertLessEqual(cue.start, cue.end)
             if following is not None:
                 self.assertLessEqual(cue.end, following.start + 1e-6)

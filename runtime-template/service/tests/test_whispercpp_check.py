@@ -28,7 +28,7 @@ class CheckTest(unittest.TestCase):
         self.file = os.path.join(scratch.name, "weights.bin")
         self.write(b"weights")
         self.children = 0
-        check._good.clear()
+        check._passed.clear()
 
     def write(self, content: bytes) -> None:
         with open(self.file, "wb") as file:
@@ -51,7 +51,7 @@ class CheckTest(unittest.TestCase):
             self.assertIn(reason, self.check(code).reason or "")
 
     def test_a_child_that_hangs_is_a_reason(self) -> None:
-        with mock.patch.object(check, "_LONGEST", 0.3):
+        with mock.patch.object(check, "_TIMEOUT_SECONDS", 0.3):
             self.assertIn("had not transcribed", self.check("import time; time.sleep(600)").reason or "")
 
     def test_what_a_child_says_is_believed_and_kept(self) -> None:
@@ -85,7 +85,7 @@ class CheckTest(unittest.TestCase):
         for content in ("{", "[]", json.dumps({key: {"at": 0} for key in known})):
             with open(path, "w", encoding="utf-8") as file:
                 file.write(content)
-            check._good.clear()
+            check._passed.clear()
             self.assertIsNotNone(self.check(crash, self.directory).reason, content)
 
     def test_files_that_are_gone_are_forgotten_and_missing_ones_told(self) -> None:

@@ -14,7 +14,7 @@ try:
 
     from speaches_service.transcription import SAMPLE_RATE
     from speaches_service.whispercpp import library
-    from speaches_service.whispercpp.context import Context, UnknownLanguage, Wanted
+    from speaches_service.whispercpp.context import ClipOptions, Context, UnknownLanguage
     from speaches_service.whispercpp.results import Segment
 
     library.extension()
@@ -25,7 +25,7 @@ except ImportError as error:
 from .ggml import TEXT, run_child, weights
 
 RATE = SAMPLE_RATE
-ENGLISH = Wanted("en")
+ENGLISH = ClipOptions("en")
 
 
 def noise(seconds: float) -> "NDArray[np.float32]":
@@ -43,7 +43,7 @@ class ContextTest(unittest.TestCase):
     def tearDownClass(cls) -> None:
         del cls.context
 
-    def hear(self, wanted: Wanted = ENGLISH, seconds: float = 5.0, offset: float = 0.0) -> list[Segment]:
+    def hear(self, wanted: ClipOptions = ENGLISH, seconds: float = 5.0, offset: float = 0.0) -> list[Segment]:
         segments, language = self.context.transcribe(noise(seconds), offset, wanted)
         self.assertEqual(language, "en")
         return segments
@@ -56,11 +56,11 @@ class ContextTest(unittest.TestCase):
         self.assertIsNone(segment.words)
 
     def test_times_are_those_of_the_model_when_they_are_wanted(self) -> None:
-        [segment] = self.hear(Wanted("en", timestamps=True), offset=10.0)
+        [segment] = self.hear(ClipOptions("en", timestamps=True), offset=10.0)
         self.assertEqual((segment.text, segment.start, segment.end), (f" {TEXT}", 10.0, 12.0))
 
     def test_words_are_in_order_inside_of_their_clip_and_make_up_the_text(self) -> None:
-        [segment] = self.hear(Wanted("en", words=True), offset=10.0)
+        [segment] = self.hear(ClipOptions("en", words=True), offset=10.0)
         words = segment.words or []
         self.assertEqual("".join(word.word for word in words), segment.text)
         self.assertEqual((segment.start, segment.end), (10.0, 15.0))
@@ -69,7 +69,7 @@ class ContextTest(unittest.TestCase):
         self.assertTrue(bounds[0] >= 10.0 and bounds[-1] <= 15.0, bounds)
 
     def test_a_prompt_reaches_the_model_and_not_the_next_request(self) -> None:
-        [prompted] = self.hear(Wanted("en", prompt="this is"))
+        [prompted] = self.hear(ClipOptions("en", prompt="this is"))
         self.assertNotEqual(prompted.text, f" {TEXT}")
         [segment] = self.hear()
         self.assertEqual(segment.text, f" {TEXT}")
@@ -116,7 +116,7 @@ class ContextTest(unittest.TestCase):
             entered.append("out")
 
         context = Context(library.load(weights(), use_gpu=False), 2, guard)
-        context.transcribe(noise(1), 0.0, Wanted("en"))
+        context.transcribe(noise(1), 0.0, ClipOptions("en"))
         self.assertEqual(entered, ["in", "out"])
 
 
@@ -133,9 +133,9 @@ class LoadTest(unittest.TestCase):
             ):
                 with open(path, "wb") as file:
                     file.write(content)
-                with self.assertRaisesRegex(library.Unusable, reason):
+                with self.assertRaisesRegex(library.UnusableModel, reason):
                     library.load(path, use_gpu=False)
-            with self.assertRaisesRegex(library.Unusable, "cannot be read"):
+            with self.assertRaisesRegex(library.UnusableModel, "cannot be read"):
                 library.load(os.path.join(directory, "gone.bin"), use_gpu=False)
 
     def test_a_file_that_was_cut_before_its_last_tensor_is_never_taken_for_a_model(self) -> None:
@@ -149,7 +149,7 @@ class LoadTest(unittest.TestCase):
                 "shutil.copy(sys.argv[1], sys.argv[2])\n"
                 "os.truncate(sys.argv[2], int(sys.argv[3]))\n"
                 "try: library.load(sys.argv[2], use_gpu=False); print('taken')\n"
-                "except library.Unusable: print('refused')\n"
+                "except library.UnusableModel: print('refused')\n"
                 "finally: os.unlink(sys.argv[2])\n",
                 weights(),
                 os.path.join(tempfile.gettempdir(), f"cut-{os.getpid()}.bin"),
@@ -162,7 +162,7 @@ class LoadTest(unittest.TestCase):
             "from speaches_service.whispercpp import library\n"
             "library.load(sys.argv[1], use_gpu=False)\n"
             "try: library.load(__file__ if '__file__' in globals() else sys.executable, use_gpu=False)\n"
-            "except library.Unusable: print('refused')\n",
+            "except library.UnusableModel: print('refused')\n",
             weights(),
         )
         self.assertEqual((ended.returncode, ended.stdout), (0, "refused\n"), ended.stderr)

@@ -2,7 +2,7 @@
 
 import unittest
 
-from speaches_service.whispercpp.library import faults
+from speaches_service.whispercpp.library import blocking_errors
 
 
 class Faults(unittest.TestCase):
@@ -15,14 +15,16 @@ class Faults(unittest.TestCase):
     )
 
     def test_what_metal_does_without_is_no_fault(self) -> None:
-        self.assertEqual(faults(self.LINES, is_loaded=True), [])
+        self.assertEqual(blocking_errors(self.LINES, is_loaded=True), [])
 
     def test_it_is_the_reason_when_nothing_was_loaded(self) -> None:
-        self.assertEqual(faults(self.LINES, is_loaded=False), ["ggml_metal_library_init: error compiling source"])
+        self.assertEqual(
+            blocking_errors(self.LINES, is_loaded=False), ["ggml_metal_library_init: error compiling source"]
+        )
 
     def test_every_other_error_counts(self) -> None:
         broken = (4, "whisper_model_load: tensor 'decoder' has wrong size in model file")
-        self.assertEqual(faults([*self.LINES, broken], is_loaded=True), [broken[1]])
+        self.assertEqual(blocking_errors([*self.LINES, broken], is_loaded=True), [broken[1]])
 
 
 if __name__ == "__main__":

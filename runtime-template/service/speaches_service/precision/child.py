@@ -11,7 +11,7 @@ from typing import IO, Any
 
 from speaches_service import child_process
 from speaches_service.precision import NOT_DERIVABLE, graph, messages
-from speaches_service.precision.files import CONTENTS, MODEL, WEIGHTS, describe
+from speaches_service.precision.files import CONTENTS, MODEL, WEIGHTS, digests
 
 _ALIGNMENT = 1 << 16
 """Of each weight in its file, in bytes: onnxruntime maps it into memory, and 64 KiB is what every system maps from."""
@@ -26,7 +26,7 @@ def main(original: str, directory: str) -> int:
         model = messages.Model.FromString(file.read())
     try:
         outcome = graph.rewrite(model.graph)
-    except graph.Unknown as reason:
+    except graph.UnsupportedGraph as reason:
         return _refuse(str(reason))
     if not outcome.replaced:
         return _refuse("; ".join(outcome.left) or "it has no quantised operators")
@@ -52,7 +52,7 @@ def _write(model: Any, outcome: graph.Outcome, directory: str) -> None:
     with open(os.path.join(directory, MODEL), "wb") as file:
         file.write(model.SerializeToString())
     with open(os.path.join(directory, CONTENTS), "w", encoding="ascii") as text:
-        json.dump(describe(directory), text)
+        json.dump(digests(directory), text)
 
 
 def _write_tensor(tensor: Any, data: bytes, file: IO[bytes]) -> None:

@@ -1,6 +1,6 @@
 """The derived models of this user: made once for each original, and served from then on.
 
-    CACHE/float32/SHA256-OF-THE-ORIGINAL.RECIPE/{model.onnx, weights.bin, contents.json}
+    CACHE/float32/SHA256-OF-THE-ORIGINAL.REWRITE_VERSION/{model.onnx, weights.bin, contents.json}
 
 A directory becomes visible by one rename under a lock. Whatever goes wrong, the original serves, and the log has one
 line.
@@ -19,21 +19,21 @@ from speaches_service.event_log import log_event
 from speaches_service.file_lock import LockHeld, locked
 from speaches_service.precision import ARGUMENT, NOT_DERIVABLE, QUANTISED, files
 
-RECIPE = 1
+REWRITE_VERSION = 1
 """The version of the rewriting in `graph.py` and `child.py`; another one derives anew."""
 
 _DIRECTORY = "float32"
-_LOCK = "lock"
-_SCRATCH = ".scratch"
-_SECONDS = 300
+_LOCK_FILE = "lock"
+_SCRATCH_SUFFIX = ".scratch"
+_TIMEOUT_SECONDS = 300
 """How long deriving may take: a slow disk has to take more than 300 MB."""
-_UNUSED_SECONDS = 60 * 24 * 3600
+_MAX_UNUSED_SECONDS = 60 * 24 * 3600
 """How long a derived model is kept without being loaded."""
 _MAX_REASON_CHARACTERS = 300
 
 _unavailable: set[tuple[str, str]] = set()
 """Originals whose derived model this process does not try again, by cache and digest."""
-_one_at_a_time = threading.Lock()
+_derive_lock = threading.Lock()
 
 
 class NotDerived(Exception):
@@ -62,7 +62,7 @@ def obtain(cache: str | None, original: str, model: str) -> str | None:
     except (OSError, ValueError):
         # Loading it fails as well, and says why.
         return None
-    with _one_at_a_time:
+    with _derive_lock:
         if (cache, digest) in _unavailable:
             return None
         try:
@@ -94,13 +94,13 @@ def _derive_once(cache: str, digest: str, original: str, model: str) -> str:
         _touch(directory)
         return path
     os.makedirs(os.path.dirname(directory), exist_ok=True)
-    with locked(os.path.join(cache, _DIRECTORY, _LOCK), _SECONDS):
+    with locked(os.path.join(cache, _DIRECTORY, _LOCK_FILE), _TIMEOUT_SECONDS):
         # Another service may just have done it.
         if files.are_intact(directory):
             return path
         _remove_unused(os.path.join(cache, _DIRECTORY), damaged=os.path.basename(directory))
         began = time.monotonic()
-        scratch = directory + _SCRATCH
+        scratch = directory + _SCRATCH_SUFFIX
         try:
             os.mkdir(scratch)
             left = _run(original, scratch)
@@ -120,7 +120,7 @@ def _run(original: str, scratch: str) -> dict[str, int]:
         NotDerived: the process says why, or dies.
         OSError: it cannot be started.
     """
-    ended = child_process.run(child_process.command(ARGUMENT, original, scratch), _SECONDS)
+    ended = child_process.run(child_process.command(ARGUMENT, original, scratch), _TIMEOUT_SECONDS)
     if ended.code == 0:
         return dict(json.loads(ended.last_line)["left"])
     if ended.code == NOT_DERIVABLE:
@@ -131,7 +131,7 @@ def _run(original: str, scratch: str) -> dict[str, int]:
 
 
 def _directory_of(cache: str, digest: str) -> str:
-    return os.path.join(cache, _DIRECTORY, f"{digest}.{RECIPE}")
+    return os.path.join(cache, _DIRECTORY, f"{digest}.{REWRITE_VERSION}")
 
 
 def _touch(directory: str) -> None:
@@ -142,10 +142,10 @@ def _touch(directory: str) -> None:
 
 def _remove_unused(parent: str, damaged: str) -> None:
     """Remove what a killed process left, the model that is `damaged`, and models that were not loaded for long."""
-    oldest = time.time() - _UNUSED_SECONDS
+    oldest = time.time() - _MAX_UNUSED_SECONDS
     for entry in os.scandir(parent):
         is_old = entry.is_dir(follow_symlinks=False) and entry.stat().st_mtime < oldest
-        if entry.name == damaged or entry.name.endswith(_SCRATCH) or is_old:
+        if entry.name == damaged or entry.name.endswith(_SCRATCH_SUFFIX) or is_old:
             shutil.rmtree(entry.path, ignore_errors=True)
 
 

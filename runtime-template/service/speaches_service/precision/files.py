@@ -26,7 +26,7 @@ def digest(path: str) -> str:
     return found.hexdigest()
 
 
-def describe(directory: str) -> dict[str, str]:
+def digests(directory: str) -> dict[str, str]:
     """The digests of both files in a directory.
 
     Raises:
@@ -39,6 +39,6 @@ def are_intact(directory: str) -> bool:
     """Whether both files are those that were written: a power cut may leave them visible and empty."""
     try:
         with open(os.path.join(directory, CONTENTS), encoding="ascii") as file:
-            return bool(json.load(file) == describe(directory))
+            return bool(json.load(file) == digests(directory))
     except (OSError, ValueError):
         return False

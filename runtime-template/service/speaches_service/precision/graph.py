@@ -23,7 +23,7 @@ Floats = NDArray[np.float32]
 _QUANTISED_TYPES = {UINT8: np.dtype(np.uint8), INT8: np.dtype(np.int8)}
 
 
-class Unknown(Exception):
+class UnsupportedGraph(Exception):
     """The surroundings of an operator are not those that are known; the message says in what."""
 
 
@@ -48,10 +48,10 @@ def rewrite(graph: Any) -> Outcome:
     """Replace every quantised operator that is understood, in place.
 
     Raises:
-        Unknown: the graph has graphs within; an operator there could use what is removed here.
+        UnsupportedGraph: the graph has graphs within; an operator there could use what is removed here.
     """
     if any(attribute.HasField("g") or attribute.graphs for node in graph.node for attribute in node.attribute):
-        raise Unknown("its graph contains other graphs")
+        raise UnsupportedGraph("its graph contains other graphs")
     rewriting = _Rewriting(graph)
     left: Counter[str] = Counter()
     replacements: dict[int, Any] = {}
@@ -61,7 +61,7 @@ def rewrite(graph: Any) -> Outcome:
             continue
         try:
             replacement = rewriting.replace(node)
-        except Unknown as reason:
+        except UnsupportedGraph as reason:
             left[f"{node.op_type}: {reason}"] += 1
             continue
         replacements[id(replacement.superseded[0])] = replacement.node
@@ -71,7 +71,7 @@ def rewrite(graph: Any) -> Outcome:
         for node in graph.node
         if id(node) not in superseded or id(node) in replacements
     ]
-    _put_nodes(graph, _without_dead_ones(kept, {output.name for output in graph.output}))
+    _replace_nodes(graph, _without_dead_nodes(kept, {output.name for output in graph.output}))
     _remove_unused_tensors(graph)
     # It describes values that may be gone, and onnxruntime infers it anew.
     del graph.value_info[:]
@@ -85,18 +85,18 @@ class _Rewriting:
         self.weights: dict[str, Floats] = {}
         """The new ones, by name."""
         self._tensors = {tensor.name: tensor for tensor in graph.initializer}
-        self._makers = {output: node for node in graph.node for output in node.output}
-        self._users: dict[str, list[Any]] = {}
+        self._producers = {output: node for node in graph.node for output in node.output}
+        self._consumers: dict[str, list[Any]] = {}
         for node in graph.node:
             for name in node.input:
-                self._users.setdefault(name, []).append(node)
+                self._consumers.setdefault(name, []).append(node)
         self._outputs = {output.name for output in graph.output}
 
     def replace(self, node: Any) -> _Replacement:
         """The float32 operator for a quantised one.
 
         Raises:
-            Unknown: it is not understood.
+            UnsupportedGraph: it is not understood.
         """
         if node.op_type == "DynamicQuantizeLSTM":
             return self._replace_lstm(node)
@@ -104,21 +104,21 @@ class _Rewriting:
 
     def _replace_product(self, node: Any) -> _Replacement:
         """For ConvInteger(x, weight, zero point of x, zero point of weight) and MatMulInteger, which is alike."""
-        quantise = self._maker(node.input[0], "DynamicQuantizeLinear")
+        quantise = self._producer(node.input[0], "DynamicQuantizeLinear")
         _require(len(node.input) > 2 and node.input[2] == quantise.output[2], "its zero point is not that of the input")
-        following = self._only_user(node.output[0])
+        following = self._only_consumer(node.output[0])
         bias = None
         superseded = [node]
         if following.op_type == "Add":
             bias = _other_input(following, node.output[0])
             superseded.append(following)
-            following = self._only_user(following.output[0])
+            following = self._only_consumer(following.output[0])
         _require(following.op_type == "Cast" and _integer(following, "to") == FLOAT, "no cast to float32 follows it")
-        multiply = self._only_user(following.output[0])
+        multiply = self._only_consumer(following.output[0])
         _require(multiply.op_type == "Mul", "no scaling follows it")
         superseded += [following, multiply]
         scale = _other_input(multiply, following.output[0])
-        weight_scale = _other_input(self._maker(scale, "Mul"), quantise.output[1])
+        weight_scale = _other_input(self._producer(scale, "Mul"), quantise.output[1])
         is_convolution = node.op_type == "ConvInteger"
         weight = self._dequantised(
             node.input[1],
@@ -138,8 +138,8 @@ class _Rewriting:
 
     def _bias(self, quantised: str, scale: str, channels: int) -> str:
         """The bias of a convolution, of which the graph makes Reshape(Cast(Floor(Div(bias, scale)))) each time."""
-        cast = self._maker(self._maker(quantised, "Reshape").input[0], "Cast")
-        divide = self._maker(self._maker(cast.input[0], "Floor").input[0], "Div")
+        cast = self._producer(self._producer(quantised, "Reshape").input[0], "Cast")
+        divide = self._producer(self._producer(cast.input[0], "Floor").input[0], "Div")
         _require(divide.input[1] == scale, "its bias is scaled by something else")
         bias = self._tensor(divide.input[0])
         _require(bias.data_type == FLOAT and list(bias.dims) == [channels], "its bias is no vector of floats")
@@ -177,17 +177,17 @@ class _Rewriting:
         return floats
 
     def _add_weight(self, name: str, weight: Floats) -> str:
-        _require(name not in self._tensors and name not in self._makers, f"`{name}` is taken")
+        _require(name not in self._tensors and name not in self._producers, f"`{name}` is taken")
         self.weights[name] = weight
         return name
 
-    def _maker(self, value: str, operator: str) -> Any:
-        node = self._makers.get(value)
+    def _producer(self, value: str, operator: str) -> Any:
+        node = self._producers.get(value)
         _require(node is not None and node.op_type == operator, f"there is no {operator} where one is expected")
         return node
 
-    def _only_user(self, value: str) -> Any:
-        users = self._users.get(value, [])
+    def _only_consumer(self, value: str) -> Any:
+        users = self._consumers.get(value, [])
         _require(len(users) == 1 and value not in self._outputs, "its result is used in several places")
         return users[0]
 
@@ -202,7 +202,7 @@ class _Rewriting:
 
 def _require(condition: bool, otherwise: str) -> None:
     if not condition:
-        raise Unknown(otherwise)
+        raise UnsupportedGraph(otherwise)
 
 
 def _other_input(node: Any, one: str) -> str:
@@ -240,7 +240,7 @@ def _aligned(values: NDArray[Any], shape: tuple[int, ...], axis: int | None) -> 
     return values.reshape(wanted)
 
 
-def _without_dead_ones(nodes: list[Any], outputs: set[str]) -> list[Any]:
+def _without_dead_nodes(nodes: list[Any], outputs: set[str]) -> list[Any]:
     """The nodes that an output needs. Nodes are in the order of computing, so one pass from the end finds them."""
     needed = set(outputs)
     alive = []
@@ -251,7 +251,7 @@ def _without_dead_ones(nodes: list[Any], outputs: set[str]) -> list[Any]:
     return alive[::-1]
 
 
-def _put_nodes(graph: Any, nodes: Iterable[Any]) -> None:
+def _replace_nodes(graph: Any, nodes: Iterable[Any]) -> None:
     # Copies: deleting the old ones would empty those that stay.
     copies = [Node.FromString(node.SerializeToString()) for node in nodes]
     del graph.node[:]

@@ -20,7 +20,7 @@ _MANAGER = "speaches.realtime.message_manager"
 _TYPES = "speaches.types.realtime"
 _ADAPTER = "client_event_type_adapter"
 _COMMITTED = "input_audio_buffer.committed"
-_KEPT = 16
+_MAX_KEPT_EVENTS = 16
 """How many events upstream may look back at; it does not, except for debugging."""
 
 _logger = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ def rebind(routers: Sequence[ModuleType]) -> None:
     manager.receiver = lambda self, socket: receive(self, TextSocket(socket))
     manager.sender = lambda self, socket: send(self, TextSocket(socket))
     router: Any = importlib.import_module(_ROUTER).EventRouter
-    router.dispatch = answering(router.dispatch, types)
+    router.dispatch = with_error_events(router.dispatch, types)
 
 
 class Reader:
@@ -58,7 +58,7 @@ class Reader:
         except ValueError:
             event = None
         if isinstance(event, dict) and event.get("type") == "session.update":
-            return self._update.model_validate(sessions.in_older_form(event))
+            return self._update.model_validate(sessions.in_beta_form(event))
         return self._adapter.validate_json(text)
 
     def __getattr__(self, name: str) -> Any:
@@ -101,27 +101,27 @@ class TextSocket:
         return getattr(self._socket, name)
 
 
-def answering(
+def with_error_events(
     dispatch: Callable[..., Coroutine[Any, Any, None]], types: Any
 ) -> Callable[..., Coroutine[Any, Any, None]]:
     """Hand events to their handlers, and answer with an error what fails there."""
 
     async def dispatch_and_answer(router: Any, context: Any, event: Any) -> None:
-        told = context.pubsub.subscribe()
+        subscription = context.pubsub.subscribe()
         try:
             await dispatch(router, context, event)
         except Exception as error:
             # Some handlers answer before they raise.
-            if not _has_error(told):
+            if not _has_error(subscription):
                 context.pubsub.publish_nowait(_error(types, event, error))
             _logger.warning("the event `%s` of a realtime session failed: %s", event.type, error)
             _logger.debug("", exc_info=True)
         finally:
-            context.pubsub.subscribers.discard(told)
+            context.pubsub.subscribers.discard(subscription)
             # Upstream keeps both as long as the session lasts: all of the sound, twice.
-            del context.pubsub.events[:-_KEPT]
+            del context.pubsub.events[:-_MAX_KEPT_EVENTS]
             if event.type == _COMMITTED:
-                input_audio.forget(context, event.item_id)
+                input_audio.drop_buffer(context, event.item_id)
 
     return dispatch_and_answer
 

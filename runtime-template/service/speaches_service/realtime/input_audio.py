@@ -83,7 +83,7 @@ def speech_in(buffer: Any, rate: int) -> Any:
     return buffer.data[first:] if end is None else buffer.data[first : end * rate // 1000]
 
 
-def forget(context: Any, name: str) -> None:
+def drop_buffer(context: Any, name: str) -> None:
     """Drop the buffer of a turn that was transcribed."""
     if name != next(reversed(context.input_audio_buffers)):
         context.input_audio_buffers.pop(name, None)

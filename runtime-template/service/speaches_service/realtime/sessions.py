@@ -13,7 +13,7 @@ from speaches_service.realtime.input_audio import PREFIX_SECONDS
 from speaches_service.rebinding import rebind as rebind_name
 from speaches_service.settings import Settings
 
-_MAKER = "create_session_object_configuration"
+_SESSION_FACTORY = "create_session_object_configuration"
 _UPDATE = "session.update"
 _DETECTION, _TRANSCRIPTION = "turn_detection", "input_audio_transcription"
 _FORMATS = ("input_audio_format", "output_audio_format")
@@ -25,8 +25,8 @@ def rebind(routers: Sequence[ModuleType], settings: Settings) -> None:
     """Replace what sessions are made with, and the handler that changes them."""
     types: Any = importlib.import_module("speaches.types.realtime")
     for router in routers:
-        maker: Any = getattr(router, _MAKER)
-        rebind_name(router.__name__, _MAKER, with_defaults(maker, settings))
+        maker: Any = getattr(router, _SESSION_FACTORY)
+        rebind_name(router.__name__, _SESSION_FACTORY, with_defaults(maker, settings))
         handlers: dict[str, Any] = router.event_router.event_handlers
         if _UPDATE not in handlers:
             raise AttributeError(f"`{router.__name__}` does not handle `{_UPDATE}`")
@@ -49,7 +49,7 @@ def with_defaults(maker: Callable[..., Any], settings: Settings) -> Callable[...
     return make
 
 
-def in_older_form(event: dict[str, Any]) -> dict[str, Any]:
+def in_beta_form(event: dict[str, Any]) -> dict[str, Any]:
     """A change of a session in the form of OpenAI's first interface, which upstream's is, without what is null.
 
     The second form nests what belongs to the sound: `audio.input.transcription`.

@@ -1,8 +1,9 @@
-"""Following a decision: a model computes with what was chosen from its next load on.
+"""Applies a decision: from its next load on, a model computes with the chosen candidate.
 
-CoreML may still fail in this process after it was right in another one. An error while loading is recorded, and the CPU
-speaks. A crash takes the service with it, so a load makes a marker first and removes it afterwards: the next service that
-finds the marker knows.
+CoreML may still fail in this process, although it succeeded in the process that measured it. If a load raises an error,
+the service records the failure and the CPU computes the speech. A crash ends the service before it can record
+anything, so each load writes a marker first and removes it afterwards. A service that finds the marker knows that
+the last load crashed.
 """
 
 import contextlib

@@ -20,16 +20,16 @@ from numpy.typing import NDArray
 from speaches_service.transcription import SAMPLE_RATE
 
 _MODULE = "speaches.dependencies"
-_SHORTEST = SAMPLE_RATE // 100
+_MIN_SAMPLES = SAMPLE_RATE // 100
 """Samples of the shortest sound that may hold a part of a word: 10 ms."""
-_RAW = ("audio/pcm", "audio/raw")
+_RAW_TYPES = ("audio/pcm", "audio/raw")
 """Types of samples without a header: 16 bits, little-endian, one channel, 16 kHz."""
 _KNOWN_DURATION = ("wav", "flac", "mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "ogg", "aiff")
 """Formats whose header says how long the sound is. Of others ffmpeg guesses it."""
-_TOLERANCE = 1.0
+_DURATION_TOLERANCE = 1.0
 """Seconds by which the header and the sound may differ."""
 
-_CANCELLED = 0.002
+_MIN_MIX_ENERGY = 0.002
 """The energy of a mix, as a share of that of its sides, below which they cancel each other. Equal sides have 0.5."""
 
 _logger = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ def install(application: FastAPI) -> None:
     application.dependency_overrides[dependencies.audio_file_dependency] = audio_file
 
 
-def remember(audio: Any, task: str = "transcribe") -> None:
+def set_current(audio: Any, task: str = "transcribe") -> None:
     """The sound that this thread answers for from now on, and what is done with it."""
     _current.warnings = getattr(audio, "warnings", [])
     _current.task = task
@@ -82,14 +82,16 @@ def read(file: UploadFile) -> Decoded:
     Raises:
         HTTPException: 415 when it cannot be decoded, 422 when there is nothing in it.
     """
-    if (file.content_type or "").partition(";")[0].strip().lower() in _RAW and ";" not in (file.content_type or ""):
+    if (file.content_type or "").partition(";")[0].strip().lower() in _RAW_TYPES and ";" not in (
+        file.content_type or ""
+    ):
         content = file.file.read()
         whole = len(content) // 2 * 2
         samples: NDArray[np.int16] = np.frombuffer(content[:whole], "<i2")
         decoded = Decoded(_scaled(samples), [] if whole == len(content) else ["half a sample at the end was left out"])
     else:
         decoded = decode(file.file)
-    if len(decoded.samples) < _SHORTEST:
+    if len(decoded.samples) < _MIN_SAMPLES:
         milliseconds = len(decoded.samples) / SAMPLE_RATE * 1000
         raise HTTPException(422, f"`{file.filename}` has {milliseconds:.1f} ms of sound in it")
     for warning in decoded.warnings:
@@ -148,7 +150,7 @@ def mono(sides: NDArray[np.int16]) -> NDArray[np.int16]:
     pairs = sides.reshape(-1, 2).astype(np.int32)
     mixed: NDArray[np.int32] = pairs.sum(axis=1) // 2
     energy = np.square(pairs, dtype=np.float64).sum()
-    if np.square(mixed, dtype=np.float64).sum() < energy * _CANCELLED:
+    if np.square(mixed, dtype=np.float64).sum() < energy * _MIN_MIX_ENERGY:
         mixed = pairs[:, 0]
     return mixed.astype(np.int16)
 
@@ -187,9 +189,9 @@ def _decode(container: Any, stream: Any) -> Decoded:
     if not pieces and damaged:
         raise HTTPException(415, "the file cannot be decoded: nothing in it is sound")
     warnings = [f"the file is damaged at {damaged[0]:.1f} s, and sound is missing there"] if damaged else []
-    told = container.duration / 1_000_000 if container.duration else 0.0
-    if container.format.name in _KNOWN_DURATION and told - seconds() > _TOLERANCE:
-        warnings.append(f"the file ends after {seconds():.1f} s of {told:.1f} s")
+    declared = container.duration / 1_000_000 if container.duration else 0.0
+    if container.format.name in _KNOWN_DURATION and declared - seconds() > _DURATION_TOLERANCE:
+        warnings.append(f"the file ends after {seconds():.1f} s of {declared:.1f} s")
     return Decoded(_scaled(np.concatenate([np.zeros(0, np.int16), *pieces])), warnings)
 
 

@@ -15,7 +15,7 @@ from speaches_service.transcription import SAMPLE_RATE
 _DETECTOR = "speaches.executors.silero_vad_v5"
 _GRANULARITIES = "timestamp_granularities"
 _VAD_FILTER = "vad_filter"
-_PART = 30
+_WINDOW_SECONDS = 30
 """What Whisper hears at once, in seconds."""
 _of_thread = threading.local()
 
@@ -53,8 +53,8 @@ def wants_speech_only() -> bool:
     return getattr(_of_thread, "vad_filter", True)
 
 
-def all_of(audio: Any) -> list[Any]:
+def whole_recording(audio: Any) -> list[Any]:
     """The whole of a recording, as the voice detector would say it."""
     detector: Any = imported(_DETECTOR)
-    length, part = len(audio.data), _PART * SAMPLE_RATE
+    length, part = len(audio.data), _WINDOW_SECONDS * SAMPLE_RATE
     return [detector.SpeechTimestamp(start=start, end=min(start + part, length)) for start in range(0, length, part)]

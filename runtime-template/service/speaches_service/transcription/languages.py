@@ -3,7 +3,7 @@
 import functools
 import importlib
 
-_OTHER_NAMES = {
+_ALIASES = {
     # Names that OpenAI's whisper takes beside those of Babel.
     "castilian": "es",
     "flemish": "nl",
@@ -30,7 +30,7 @@ class UnknownLanguage(ValueError):
     """Whisper does not know it; the message names those that it knows."""
 
 
-def whisper_language(said: str | None) -> str | None:
+def whisper_language(requested: str | None) -> str | None:
     """Whisper's code for a code (`en`, `eng`), a code with a region (`en-US`) or an English or own name of a language.
 
     None leaves it to Whisper to find out.
@@ -38,7 +38,7 @@ def whisper_language(said: str | None) -> str | None:
     Raises:
         UnknownLanguage: it is none of these.
     """
-    text = (said or "").strip().lower()
+    text = (requested or "").strip().lower()
     if text in _AUTOMATIC:
         return None
     codes = _codes()
@@ -48,10 +48,10 @@ def whisper_language(said: str | None) -> str | None:
     for name in (text, text.replace("_", "-").partition("-")[0]):
         if name in codes:
             return name
-        code = _OTHER_NAMES.get(name) or _names().get(name)
+        code = _ALIASES.get(name) or _names().get(name)
         if code in codes:
             return code
-    raise UnknownLanguage(f"`{said}` is no language that Whisper knows. It knows: {', '.join(sorted(codes))}")
+    raise UnknownLanguage(f"`{requested}` is no language that Whisper knows. It knows: {', '.join(sorted(codes))}")
 
 
 def _codes() -> frozenset[str] | None:

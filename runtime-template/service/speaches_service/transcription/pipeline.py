@@ -17,12 +17,12 @@ from speaches_service.transcription import SAMPLE_RATE
 _logger = logging.getLogger(__name__)
 _MODULE = "speaches.executors.whisper"
 _NAME = "BatchedInferencePipeline"
-_COMPRESSION = 2.4
+_MAX_COMPRESSION_RATIO = 2.4
 """Whisper's own threshold: text that compresses better than this repeats itself."""
 _TEMPERATURES = (0.2, 0.4, 0.6, 0.8, 1.0)
-_PROMPT = 223
+_MAX_PROMPT_TOKENS = 223
 """How many tokens Whisper takes in front of what it writes."""
-_KEPT = ("task", "initial_prompt", "word_timestamps", "hotwords", "without_timestamps")
+_KEPT_OPTIONS = ("task", "initial_prompt", "word_timestamps", "hotwords", "without_timestamps")
 """Options of the pipeline that decoding again has, too."""
 
 
@@ -44,27 +44,27 @@ def rebind() -> None:
                 options["language"] = options.get("language") or "en"
                 _, information = super().transcribe(audio[:SAMPLE_RATE], *arguments, **options)
                 return iter(()), replace(information, duration=len(audio) / SAMPLE_RATE, duration_after_vad=0.0)
-            options |= _fitting(self.model.hf_tokenizer, options)
+            options |= _truncated_prompts(self.model.hf_tokenizer, options)
             segments, information = super().transcribe(audio, *arguments, **options)
             if options.get("temperature", 0):
                 return segments, information
-            kept = {name: options[name] for name in _KEPT if name in options}
+            kept = {name: options[name] for name in _KEPT_OPTIONS if name in options}
             return _without_loops(self.model, audio, segments, {**kept, "language": information.language}), information
 
     rebind_name(_MODULE, _NAME, Pipeline)
 
 
-def _fitting(tokenizer: Any, options: dict[str, Any]) -> dict[str, str]:
+def _truncated_prompts(tokenizer: Any, options: dict[str, Any]) -> dict[str, str]:
     """The prompt and the hotwords, cut to what Whisper takes of both together: the last part of the prompt stays."""
     fitting: dict[str, str] = {}
-    left = _PROMPT
+    left = _MAX_PROMPT_TOKENS
     for name in ("hotwords", "initial_prompt"):
         text = options.get(name)
         if not isinstance(text, str):
             continue
         tokens = tokenizer.encode(f" {text.strip()}", add_special_tokens=False).ids
         # Either may come with the other.
-        most = left if name == "initial_prompt" or not options.get("initial_prompt") else _PROMPT // 2
+        most = left if name == "initial_prompt" or not options.get("initial_prompt") else _MAX_PROMPT_TOKENS // 2
         if len(tokens) > most:
             tokens = tokens[-most:] if name == "initial_prompt" else tokens[:most]
             fitting[name] = tokenizer.decode(tokens)
@@ -79,10 +79,10 @@ def _without_loops(model: Any, audio: Any, segments: Iterable[Any], options: dic
     said_before = " ".join(str(options.get(name) or "") for name in ("initial_prompt", "hotwords"))
     count = 0
     for segment in segments:
-        if is_of(said_before, segment.text):
-            found = _again(model, audio, segment, {**options, "initial_prompt": None, "hotwords": None}, (0.0,))
-        elif segment.compression_ratio > _COMPRESSION:
-            found = _again(model, audio, segment, options)
+        if repeats_prompt(said_before, segment.text):
+            found = _decode_again(model, audio, segment, {**options, "initial_prompt": None, "hotwords": None}, (0.0,))
+        elif segment.compression_ratio > _MAX_COMPRESSION_RATIO:
+            found = _decode_again(model, audio, segment, options)
         else:
             found = iter((segment,))
         for each in found:
@@ -90,7 +90,7 @@ def _without_loops(model: Any, audio: Any, segments: Iterable[Any], options: dic
             yield replace(each, id=count)
 
 
-def is_of(prompt: str, text: str) -> bool:
+def repeats_prompt(prompt: str, text: str) -> bool:
     """Whether most of a text stands in the prompt, three words at a time."""
     words = text.lower().split()
     known = f" {' '.join(prompt.lower().split())} "
@@ -98,7 +98,7 @@ def is_of(prompt: str, text: str) -> bool:
     return bool(parts) and sum(f" {part} " in known for part in parts) > len(parts) / 2
 
 
-def _again(
+def _decode_again(
     model: Any, audio: Any, segment: Any, options: dict[str, Any], first: tuple[float, ...] = ()
 ) -> Iterator[Any]:
     """What is heard of a segment with other temperatures; the segment itself if that is no better."""
@@ -106,7 +106,7 @@ def _again(
     temperatures = first + _TEMPERATURES
     found, _ = model.transcribe(clip, temperature=temperatures, condition_on_previous_text=False, **options)
     found = list(found)
-    if any(each.compression_ratio > _COMPRESSION for each in found):
+    if any(each.compression_ratio > _MAX_COMPRESSION_RATIO for each in found):
         yield segment
         return
     for each in found:

@@ -36,7 +36,7 @@ def rebind() -> None:
 
 def _reading(request: Any, task: str) -> Callable[..., Any]:
     def make(**fields: Any) -> Any:
-        decoding.remember(fields.get("audio"), task)
+        decoding.set_current(fields.get("audio"), task)
         return request(**read(fields))
 
     return make
@@ -61,7 +61,7 @@ def read(fields: dict[str, Any]) -> dict[str, Any]:
     if fields.get("response_format") in SUBTITLES and _GRANULARITIES in fields:
         changed[_GRANULARITIES] = ["segment", "word"]
     if "speech_segments" in fields and not form_fields.wants_speech_only():
-        changed["speech_segments"] = form_fields.all_of(fields["audio"])
+        changed["speech_segments"] = form_fields.whole_recording(fields["audio"])
     return {**fields, **changed}
 
 

@@ -14,12 +14,12 @@ from speaches_service.rebinding import imported
 from speaches_service.rebinding import rebind as rebind_name
 from speaches_service.transcription.requests import SUBTITLES
 
-LINE = 42
+MAX_COLUMNS = 42
 """Columns of a line at most; a sign of Chinese or Japanese takes two."""
-LINES = 2
-LONGEST_SECONDS = 7.0
+MAX_LINES = 2
+MAX_SECONDS = 7.0
 """How long a cue is shown at most."""
-SHORTEST_SECONDS = 1.0
+MIN_SECONDS = 1.0
 """How long it is shown at least, where the next one does not begin before."""
 PAUSE_SECONDS = 0.7
 """A pause between two words after which a new cue begins."""
@@ -91,8 +91,8 @@ def cues(words: Sequence[Word]) -> list[Cue]:
     for index, group in enumerate(groups):
         start = group[0].start
         following = groups[index + 1][0].start if index + 1 < len(groups) else float("inf")
-        end = max(group[-1].end, start + SHORTEST_SECONDS)
-        made.append(Cue(start, max(start, min(end, following, start + LONGEST_SECONDS)), tuple(_lines(group))))
+        end = max(group[-1].end, start + MIN_SECONDS)
+        made.append(Cue(start, max(start, min(end, following, start + MAX_SECONDS)), tuple(_lines(group))))
     return made
 
 
@@ -119,15 +119,15 @@ def _parts(word: Word) -> Iterator[Word]:
     """A word in parts that fit into a line: addresses, and what scripts without blanks put together."""
     text, start = word.text, word.start
     seconds = (word.end - word.start) / max(1, len(text))
-    while _columns(text.strip()) > LINE:
-        count = next(count for count in range(len(text), 0, -1) if _columns(text[:count].strip()) <= LINE)
+    while _columns(text.strip()) > MAX_COLUMNS:
+        count = next(count for count in range(len(text), 0, -1) if _columns(text[:count].strip()) <= MAX_COLUMNS)
         yield Word(text[:count], start, start + count * seconds)
         text, start = text[count:], start + count * seconds
     yield Word(text, start, word.end)
 
 
 def _fits(group: Sequence[Word]) -> bool:
-    return group[-1].end - group[0].start <= LONGEST_SECONDS and len(_lines(group)) <= LINES
+    return group[-1].end - group[0].start <= MAX_SECONDS and len(_lines(group)) <= MAX_LINES
 
 
 def _best_end(group: Sequence[Word]) -> int:
@@ -143,13 +143,13 @@ def _best_end(group: Sequence[Word]) -> int:
 
 def _lines(group: Sequence[Word]) -> list[str]:
     """The words in as few lines as they fit into, two of them about as long as each other."""
-    lines = _filled([word.text for word in group], LINE)
-    if len(lines) != LINES:
+    lines = _filled([word.text for word in group], MAX_COLUMNS)
+    if len(lines) != MAX_LINES:
         return lines
     whole = sum(map(_columns, lines))
-    for limit in range(whole // LINES, LINE):
+    for limit in range(whole // MAX_LINES, MAX_COLUMNS):
         balanced = _filled([word.text for word in group], limit)
-        if len(balanced) == LINES:
+        if len(balanced) == MAX_LINES:
             return balanced
     return lines
 

@@ -14,10 +14,10 @@ from speaches_service.transcription import SAMPLE_RATE
 from speaches_service.whispercpp.library import Loaded, extension, no_speech_probability
 from speaches_service.whispercpp.results import Segment, Word
 
-SHORTEST_CLIP = SAMPLE_RATE // 5
+MIN_CLIP_SAMPLES = SAMPLE_RATE // 5
 """In samples; whisper.cpp hears nothing in less than half of that."""
 
-BEAMS = 5
+BEAM_SIZE = 5
 """As faster-whisper has it, on the processor."""
 
 
@@ -25,7 +25,7 @@ class UnknownLanguage(ValueError):
     """Whisper does not know a language of this name."""
 
 
-class Wanted(NamedTuple):
+class ClipOptions(NamedTuple):
     """How a client wants its clips to be transcribed."""
 
     language: str | None = None
@@ -79,15 +79,15 @@ class Context:
             raise UnknownLanguage(f"'{wanted}' is not a language that Whisper knows")
         return str(self._library.whisper_lang_str(number))
 
-    def transcribe(self, clip: NDArray[np.float32], offset: float, wanted: Wanted) -> tuple[list[Segment], str]:
+    def transcribe(self, clip: NDArray[np.float32], offset: float, wanted: ClipOptions) -> tuple[list[Segment], str]:
         """The segments of a clip that begins `offset` seconds after the audio, and the language they are in.
 
         Raises:
             RuntimeError: whisper.cpp could not do it.
         """
         duration = len(clip) / SAMPLE_RATE
-        if len(clip) < SHORTEST_CLIP:
-            clip = np.pad(clip, (0, SHORTEST_CLIP - len(clip)))
+        if len(clip) < MIN_CLIP_SAMPLES:
+            clip = np.pad(clip, (0, MIN_CLIP_SAMPLES - len(clip)))
         samples = np.ascontiguousarray(clip, np.float32)
         with self._lock, self._guard():
             context, library = self._loaded.context, self._library
@@ -103,11 +103,11 @@ class Context:
             segments = _as_one(segments, offset, duration)
         return segments, language
 
-    def _parameters(self, wanted: Wanted) -> Any:
+    def _parameters(self, wanted: ClipOptions) -> Any:
         """Fresh ones: what a request wants must not reach the next."""
         strategies = self._library.whisper_sampling_strategy
         # See docs/transcription.md for the figures.
-        beams = 1 if self.gpu else BEAMS
+        beams = 1 if self.gpu else BEAM_SIZE
         parameters = self._library.whisper_full_default_params(
             strategies.WHISPER_SAMPLING_BEAM_SEARCH if beams > 1 else strategies.WHISPER_SAMPLING_GREEDY
         )
@@ -129,7 +129,7 @@ class Context:
         parameters.token_timestamps = wanted.words
         return parameters
 
-    def _segment(self, number: int, offset: float, duration: float, wanted: Wanted) -> Segment:
+    def _segment(self, number: int, offset: float, duration: float, wanted: ClipOptions) -> Segment:
         library, context = self._library, self._loaded.context
         text = library.whisper_full_get_segment_text(context, number).decode("utf-8", "replace")
         count = library.whisper_full_n_tokens(context, number)

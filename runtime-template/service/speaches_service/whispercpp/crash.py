@@ -19,10 +19,10 @@ from speaches_service import file_lock, json_file
 MARKER_FILE = "gpu-crash.json"
 """What the launcher looks for."""
 
-_EVIDENCE = "gpu-work-{}.txt"
+_EVIDENCE_FILE = "gpu-work-{}.txt"
 
 
-class GpuWork:
+class CrashRecorder:
     """The evidence file of this process; it is made for the first work."""
 
     def __init__(self, directory: str, runtime: str, system: str) -> None:
@@ -54,15 +54,15 @@ class GpuWork:
                     faulthandler.disable()
 
 
-def settle(directory: str) -> str | None:
+def collect_evidence(directory: str) -> str | None:
     """Turn what dead processes have left into the marker, and tell what happened; None when nothing did.
 
     What belongs to a process that lives is left alone.
     """
     found = None
-    for path in sorted(glob.glob(os.path.join(glob.escape(directory), _EVIDENCE.format("*")))):
+    for path in sorted(glob.glob(os.path.join(glob.escape(directory), _EVIDENCE_FILE.format("*")))):
         try:
-            found = _settle_one(directory, path) or found
+            found = _collect_one(directory, path) or found
         except (OSError, ValueError):
             # Another service settles it at this moment, or it is damaged: no evidence either way.
             with contextlib.suppress(OSError):
@@ -70,7 +70,7 @@ def settle(directory: str) -> str | None:
     return found
 
 
-def _settle_one(directory: str, path: str) -> str | None:
+def _collect_one(directory: str, path: str) -> str | None:
     with open(path, "r+b") as file:
         if not file_lock.try_lock(file.fileno()):
             return None
@@ -89,7 +89,7 @@ def _settle_one(directory: str, path: str) -> str | None:
 def _open(directory: str, record: bytes) -> int:
     """Make the evidence file of this process, locked for as long as it lives."""
     os.makedirs(directory, exist_ok=True)
-    path = os.path.join(directory, _EVIDENCE.format(os.getpid()))
+    path = os.path.join(directory, _EVIDENCE_FILE.format(os.getpid()))
     while True:
         file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         # Between these two lines another service may have taken it for that of a dead process and removed it.

@@ -14,20 +14,20 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 _PATHS = ("/v1/audio/transcriptions", "/v1/audio/translations")
 
 # Threads that work for a request have its context.
-_gone: ContextVar[threading.Event | None] = ContextVar("gone", default=None)
+_disconnected: ContextVar[threading.Event | None] = ContextVar("gone", default=None)
 
 
 class Disconnected(Exception):
     """The client has gone and waits for no answer any more."""
 
 
-def client_is_gone() -> bool:
+def client_has_disconnected() -> bool:
     """Whether the client of the request that this thread works for has gone."""
-    event = _gone.get()
+    event = _disconnected.get()
     return event is not None and event.is_set()
 
 
-class Watch:
+class DisconnectionWatcher:
     """Watches the connections of requests that take long."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -48,14 +48,14 @@ class Watch:
                 watcher = asyncio.ensure_future(_wait(receive, gone))
             return message
 
-        token = _gone.set(gone)
+        token = _disconnected.set(gone)
         try:
             await self._application(scope, receive_watched, send)
         except Disconnected:
             # The client has gone, so there is nothing to send.
             return
         finally:
-            _gone.reset(token)
+            _disconnected.reset(token)
             if watcher is not None:
                 watcher.cancel()
                 with contextlib.suppress(asyncio.CancelledError):

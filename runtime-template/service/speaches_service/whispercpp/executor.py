@@ -16,12 +16,12 @@ from fastapi import HTTPException
 from speaches_service.event_log import log_event
 from speaches_service.transcription import SAMPLE_RATE
 from speaches_service.whispercpp.check import check
-from speaches_service.whispercpp.context import Context, UnknownLanguage, Wanted
-from speaches_service.whispercpp.disconnection import Disconnected, client_is_gone
-from speaches_service.whispercpp.library import Unusable, load
-from speaches_service.whispercpp.processors import threads
+from speaches_service.whispercpp.context import ClipOptions, Context, UnknownLanguage
+from speaches_service.whispercpp.disconnection import Disconnected, client_has_disconnected
+from speaches_service.whispercpp.library import UnusableModel, load
 from speaches_service.whispercpp.results import Information, Options, Segment
-from speaches_service.whispercpp.weights import Catalogue
+from speaches_service.whispercpp.thread_count import thread_count
+from speaches_service.whispercpp.weights import Catalog
 
 _managers: Any = importlib.import_module("speaches.executors.shared.base_model_manager")
 _registries: Any = importlib.import_module("speaches.model_registry")
@@ -30,10 +30,10 @@ _voices: Any = importlib.import_module("speaches.executors.silero_vad_v5")
 _whisper: Any = importlib.import_module("speaches.executors.whisper")
 
 
-class Plan(NamedTuple):
+class WhisperCppConfiguration(NamedTuple):
     """What the service has decided about whisper.cpp."""
 
-    catalogue: Catalogue
+    catalog: Catalog
     device: str
     """`cpu` or `metal`."""
     directory: str | None
@@ -44,27 +44,27 @@ class Plan(NamedTuple):
     """Is told which backend and device transcribe a model, whenever that changes."""
 
 
-class Choice:
+class ModelSelection:
     """Which models whisper.cpp serves: those whose file has passed its check and has not failed since."""
 
-    def __init__(self, plan: Plan) -> None:
-        self.plan = plan
+    def __init__(self, configuration: WhisperCppConfiguration) -> None:
+        self.configuration = configuration
         self._failed: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
 
     def path(self, model: str) -> str | None:
         """The file that serves a model; None when faster-whisper does. The first time for a file this takes a while."""
-        weights = self.plan.catalogue.wanted(model)
+        weights = self.configuration.catalog.wanted(model)
         if weights is None:
             return None
-        path = self.plan.catalogue.path(model)
+        path = self.configuration.catalog.path(model)
         if path is None:
             # They may come later.
             self.fail(model, f"{weights.repository}/{weights.file}", "it is not in the model cache")
             return None
         if (model, path) in self._failed:
             return None
-        outcome = check(path, self.plan.device, self.plan.directory)
+        outcome = check(path, self.configuration.device, self.configuration.directory)
         if outcome.reason is None:
             return path
         self.fail(model, path, outcome.reason)
@@ -76,14 +76,14 @@ class Choice:
             if (model, path) in self._failed:
                 return
             self._failed.add((model, path))
-        self.plan.on_use(model, "faster-whisper", "cpu")
+        self.configuration.on_use(model, "faster-whisper", "cpu")
         log_event(f"`{model}` is transcribed by faster-whisper, not by whisper.cpp: `{path}`: {reason}", "warning")
 
 
 class Manager(_managers.BaseModelManager):  # type: ignore[misc] # known at run time only
     """Models in memory, and how requests to them are answered."""
 
-    def __init__(self, ttl: int, choice: Choice, chosen_threads: int, fallback: Any) -> None:
+    def __init__(self, ttl: int, choice: ModelSelection, chosen_threads: int, fallback: Any) -> None:
         """`fallback` is the manager of upstream's executor for Whisper."""
         super().__init__(ttl)
         self._choice = choice
@@ -98,20 +98,20 @@ class Manager(_managers.BaseModelManager):  # type: ignore[misc] # known at run 
         path = self._choice.path(model_id)
         if path is None:
             self._forget_failed(model_id)
-            raise Unusable("there is no file with GGML weights that can be used")
-        plan, began = self._choice.plan, time.monotonic()
-        guard = plan.guard if plan.device != "cpu" else None
+            raise UnusableModel("there is no file with GGML weights that can be used")
+        configuration, began = self._choice.configuration, time.monotonic()
+        guard = configuration.guard if configuration.device != "cpu" else None
         try:
             with guard() if guard is not None else contextlib.nullcontext():
-                loaded = load(path, use_gpu=plan.device != "cpu")
-            if plan.device != "cpu" and loaded.gpu is None:
-                raise Unusable("whisper.cpp found no GPU that it can use")
-        except Unusable as error:
+                loaded = load(path, use_gpu=configuration.device != "cpu")
+            if configuration.device != "cpu" and loaded.gpu is None:
+                raise UnusableModel("whisper.cpp found no GPU that it can use")
+        except UnusableModel as error:
             self._choice.fail(model_id, path, str(error))
             self._forget_failed(model_id)
             raise
-        plan.on_use(model_id, "whispercpp", plan.device if loaded.gpu else "cpu")
-        count = threads(self._chosen_threads, loaded.gpu is not None)
+        configuration.on_use(model_id, "whispercpp", configuration.device if loaded.gpu else "cpu")
+        count = thread_count(self._chosen_threads, loaded.gpu is not None)
         name = loaded.gpu_name or loaded.gpu
         where = f"on {name} ({loaded.gpu})" if loaded.gpu else f"on the processor ({count} threads)"
         log_event(f"`{model_id}` is transcribed by whisper.cpp {where}, loaded in {time.monotonic() - began:.2f} s")
@@ -130,7 +130,7 @@ class Manager(_managers.BaseModelManager):  # type: ignore[misc] # known at run 
         model = self._open(request.model)
         if model is None:
             return self._fallback.handle_transcription_request(request, **options)
-        wanted = Wanted(
+        wanted = ClipOptions(
             language=request.language,
             prompt=_prompt(request),
             temperature=request.temperature,
@@ -150,7 +150,7 @@ class Manager(_managers.BaseModelManager):  # type: ignore[misc] # known at run 
         model = self._open(request.model) if request.response_format != "diarized_json" else None
         if model is None:
             return self._fallback.handle_translation_request(request, **options)
-        wanted = Wanted(prompt=request.prompt, temperature=request.temperature, translate=True)
+        wanted = ClipOptions(prompt=request.prompt, temperature=request.temperature, translate=True)
         segments, information = _Work(request, wanted, model).run()
         return _whisper.segments_to_translation_response(segments, information, response_format=request.response_format)
 
@@ -159,7 +159,7 @@ class Manager(_managers.BaseModelManager):  # type: ignore[misc] # known at run 
         model = super().load_model(model_id)
         try:
             model.__enter__()
-        except Unusable:
+        except UnusableModel:
             return None
         return model
 
@@ -174,7 +174,7 @@ class _Loading:
     def __enter__(self) -> Any:
         try:
             return self._model.__enter__()
-        except Unusable:
+        except UnusableModel:
             self._model = self._other()
             return self._model.__enter__()
 
@@ -185,7 +185,7 @@ class _Loading:
 class _Work:
     """One request, with a model that was entered for it and is left at its end."""
 
-    def __init__(self, request: Any, wanted: Wanted, model: Any) -> None:
+    def __init__(self, request: Any, wanted: ClipOptions, model: Any) -> None:
         """Check what is wanted.
 
         Raises:
@@ -221,7 +221,7 @@ class _Work:
         """Segment by segment, as soon as their clip is done."""
         wanted, count = self._wanted, 0
         for start, end in self._clips:
-            if client_is_gone():
+            if client_has_disconnected():
                 raise Disconnected
             segments, language = self._context.transcribe(self._audio.data[start:end], start / SAMPLE_RATE, wanted)
             # What the first clip is in, all of them are in, as faster-whisper has it.
@@ -276,7 +276,7 @@ class Executor:
     name = "whispercpp"
     task = "automatic-speech-recognition"
 
-    def __init__(self, choice: Choice, manager: Manager) -> None:
+    def __init__(self, choice: ModelSelection, manager: Manager) -> None:
         self._choice = choice
         self.model_manager = manager
         # No caller uses its filter, which lets nothing pass.
@@ -290,7 +290,7 @@ class Executor:
 class ExecutorRegistry(_executor_registry.ExecutorRegistry):  # type: ignore[misc] # known at run time only
     """Upstream's executors with whisper.cpp before the others."""
 
-    choice: Choice
+    choice: ModelSelection
     """Set by `install`, since upstream makes the registry itself."""
 
     def __init__(self, config: Any) -> None:

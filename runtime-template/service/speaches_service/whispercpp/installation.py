@@ -14,8 +14,8 @@ from speaches_service.rebinding import rebind
 from speaches_service.settings import Settings
 from speaches_service.whispercpp import crash, library
 from speaches_service.whispercpp.check import check
-from speaches_service.whispercpp.disconnection import Watch
-from speaches_service.whispercpp.weights import Catalogue, Weights
+from speaches_service.whispercpp.disconnection import DisconnectionWatcher
+from speaches_service.whispercpp.weights import Catalog, Weights
 
 _DEPENDENCIES = "speaches.dependencies"
 
@@ -33,8 +33,8 @@ def install(settings: Settings, on_use: Callable[[str, str, str], None]) -> None
         return
     cache = importlib.import_module("speaches.hf_utils").HF_HUB_CACHE
     bundled = [Weights(model.id, model.file, model.serves) for model in settings.bundled_models if model.file]
-    catalogue = Catalogue(cache, bundled)
-    reason = _reason_against(settings, catalogue)
+    catalog = Catalog(cache, bundled)
+    reason = _find_obstacle(settings, catalog)
     if reason is not None:
         if chosen.forced:
             raise ServiceFailure(
@@ -47,10 +47,10 @@ def install(settings: Settings, on_use: Callable[[str, str, str], None]) -> None
             on_use(settings.stt_model, "faster-whisper", "cpu")
         return
     # Only now: it is derived from upstream's classes.
-    from speaches_service.whispercpp.executor import Choice, ExecutorRegistry, Plan
+    from speaches_service.whispercpp.executor import ExecutorRegistry, ModelSelection, WhisperCppConfiguration
 
-    plan = Plan(catalogue, chosen.device, settings.machine_directory, _guard(settings), on_use)
-    ExecutorRegistry.choice = Choice(plan)
+    plan = WhisperCppConfiguration(catalog, chosen.device, settings.machine_directory, _guard(settings), on_use)
+    ExecutorRegistry.choice = ModelSelection(plan)
     rebind(_DEPENDENCIES, "ExecutorRegistry", ExecutorRegistry)
     importlib.import_module(_DEPENDENCIES).get_executor_registry.cache_clear()
 
@@ -58,17 +58,17 @@ def install(settings: Settings, on_use: Callable[[str, str, str], None]) -> None
 def watch_clients(application: FastAPI, settings: Settings) -> None:
     """Let transcriptions end when their clients do."""
     if settings.transcription.backend == "whispercpp":
-        application.add_middleware(Watch)
+        application.add_middleware(DisconnectionWatcher)
 
 
-def _reason_against(settings: Settings, catalogue: Catalogue) -> str | None:
+def _find_obstacle(settings: Settings, catalog: Catalog) -> str | None:
     """Why whisper.cpp cannot be used here; None when it can."""
     chosen, directory = settings.transcription, settings.machine_directory
     try:
         library.extension()
     except ImportError as error:
         return f"its library cannot be loaded: {error}"
-    died = crash.settle(directory) if directory is not None else None
+    died = crash.collect_evidence(directory) if directory is not None else None
     if died is not None and chosen.device != "cpu":
         if not chosen.forced:
             return f"{died}; `speaches tune` tries it again"
@@ -76,13 +76,13 @@ def _reason_against(settings: Settings, catalogue: Catalogue) -> str | None:
     model = settings.stt_model
     if model is None:
         return None
-    wanted = catalogue.wanted(model)
+    wanted = catalog.wanted(model)
     if wanted is None:
         # Others may still be asked for.
         return f"there are no GGML weights for `{model}`" if chosen.forced else None
     if not chosen.forced:
         return None
-    path = catalogue.path(model)
+    path = catalog.path(model)
     if path is None:
         return f"`{wanted.file}` of `{wanted.repository}`, which serves `{model}`, is not in the model cache"
     reason = check(path, chosen.device, directory).reason
@@ -95,4 +95,4 @@ def _guard(settings: Settings) -> Callable[[], AbstractContextManager[object]] |
         return None
     described = json_file.read(os.path.join(settings.runtime, "runtime.json")) or {}
     plan = str(described.get("plan", "unknown"))
-    return crash.GpuWork(settings.machine_directory, plan, settings.system or machine.system()).running
+    return crash.CrashRecorder(settings.machine_directory, plan, settings.system or machine.system()).running

@@ -21,7 +21,7 @@ _PACKAGE = "pywhispercpp"
 _EXTENSION = "_pywhispercpp"
 _ERROR = 4
 """The log level of errors."""
-_EMPTY = "no tensors loaded from model file"
+_NO_TENSORS = "no tensors loaded from model file"
 """Only a warning, for tests of whisper.cpp itself: a file that ends before its first tensor is taken for a model."""
 _GPU_NAMES = ("MTL", "Metal", "CUDA", "Vulkan", "ROCm", "SYCL")
 """How ggml names backends that are GPUs; `BLAS` is none."""
@@ -30,7 +30,7 @@ _GPU_NAMES = ("MTL", "Metal", "CUDA", "Vulkan", "ROCm", "SYCL")
 _loading = threading.Lock()
 
 
-class Unusable(Exception):
+class UnusableModel(Exception):
     """A file cannot be used, for the reason in the message."""
 
 
@@ -60,13 +60,13 @@ def load(path: str, use_gpu: bool) -> Loaded:
     """Load a file.
 
     Raises:
-        Unusable: it is missing, or something else than GGML weights, or too short, or the GPU could not take it.
+        UnusableModel: it is missing, or something else than GGML weights, or too short, or the GPU could not take it.
 
     N.B. whisper.cpp does not notice that the last tensor ends early; `speaches verify` does, for what a runtime brings.
     A file that is damaged in another way may end the process at the first use: `check.py` finds that out.
     """
     library = extension()
-    _expect_magic(path)
+    _check_magic(path)
     parameters = library.whisper_context_default_params()
     parameters.use_gpu = use_gpu
     lines: list[tuple[int, str]] = []
@@ -78,19 +78,19 @@ def load(path: str, use_gpu: bool) -> Loaded:
             # One that is still there when the interpreter ends would abort the process.
             library.whisper_log_set(None)
     pointer = _pointer(context)
-    errors = faults(lines, pointer != 0)
+    errors = blocking_errors(lines, pointer != 0)
     if errors or pointer == 0:
         if pointer != 0:
             library.whisper_free(context)
         # The binding returns an object around nothing, which would end the process at its first use.
-        raise Unusable("; ".join(errors)[:500] or "whisper.cpp could not load it")
-    if any(_EMPTY in text for _, text in lines):
+        raise UnusableModel("; ".join(errors)[:500] or "whisper.cpp could not load it")
+    if any(_NO_TENSORS in text for _, text in lines):
         library.whisper_free(context)
-        raise Unusable("it ends before its first tensor")
+        raise UnusableModel("it ends before its first tensor")
     return Loaded(context, pointer, *_gpu([text for _, text in lines]))
 
 
-def faults(lines: Iterable[tuple[int, str]], is_loaded: bool) -> list[str]:
+def blocking_errors(lines: Iterable[tuple[int, str]], is_loaded: bool) -> list[str]:
     """The errors among the lines of the library's log that are in the way of using it.
 
     Its part for Metal says so, too, when it has tried something and does without: M5's tensors, for instance.
@@ -112,14 +112,14 @@ def _gpu(lines: list[str]) -> tuple[str | None, str | None]:
     return backend, next(iter(names), None)
 
 
-def _expect_magic(path: str) -> None:
+def _check_magic(path: str) -> None:
     try:
         with open(path, "rb") as file:
             start = file.read(4)
     except OSError as error:
-        raise Unusable(f"it cannot be read: {error.strerror or error}") from error
+        raise UnusableModel(f"it cannot be read: {error.strerror or error}") from error
     if len(start) < 4 or struct.unpack("<I", start)[0] != MAGIC:
-        raise Unusable("it is no file with GGML weights")
+        raise UnusableModel("it is no file with GGML weights")
 
 
 def _pointer(context: Any) -> int:

@@ -35,7 +35,7 @@ KNOWN = (
 )
 
 
-class Catalogue:
+class Catalog:
     """The weights that may be in a cache."""
 
     def __init__(self, cache: str, bundled: Iterable[Weights] = ()) -> None:

@@ -5,17 +5,17 @@ import ctypes
 import os
 import sys
 
-MOST = 8
+MAX_THREADS = 8
 """More hardly help: a decoder works on one token at a time."""
-MOST_BESIDE_GPU = 4
+MAX_THREADS_WITH_GPU = 4
 """The processor only prepares sound and chooses tokens then."""
 
 
-def threads(chosen: int, on_gpu: bool) -> int:
+def thread_count(chosen: int, on_gpu: bool) -> int:
     """The number to use; `chosen` is what the user set, 0 for nothing."""
     if chosen > 0:
         return chosen
-    return max(1, min(_cores(), MOST_BESIDE_GPU if on_gpu else MOST))
+    return max(1, min(_cores(), MAX_THREADS_WITH_GPU if on_gpu else MAX_THREADS))
 
 
 def _cores() -> int:

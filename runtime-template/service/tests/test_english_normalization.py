@@ -1,6 +1,6 @@
 import unittest
 
-from speaches_service.spoken_english import spoken
+from speaches_service.english_normalization import normalized
 
 CASES = {
     # Markdown
@@ -76,16 +76,16 @@ CASES = {
 }
 
 
-class SpokenEnglishTest(unittest.TestCase):
+class EnglishNormalizationTest(unittest.TestCase):
     def test_text_becomes_what_a_person_reads(self) -> None:
         for text, expected in CASES.items():
             with self.subTest(text):
-                self.assertEqual(spoken(text), expected)
+                self.assertEqual(normalized(text), expected)
 
     def test_what_was_read_once_is_read_the_same_again(self) -> None:
         for expected in CASES.values():
             with self.subTest(expected):
-                self.assertEqual(spoken(expected), expected)
+                self.assertEqual(normalized(expected), expected)
 
 
 if __name__ == "__main__":

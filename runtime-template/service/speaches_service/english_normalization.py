@@ -242,7 +242,7 @@ RULES: tuple[tuple[re.Pattern[str], Replacement], ...] = tuple(
 )
 
 
-def spoken(text: str) -> str:
+def normalized(text: str) -> str:
     """The text as it is read aloud."""
     for pattern, replacement in RULES:
         text = pattern.sub(replacement, text)

@@ -4,7 +4,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 from unittest import mock
 
-from speaches_service import fallback, whisper_computation
+from speaches_service import fallback, whisper_device
 
 from . import example
 
@@ -17,7 +17,7 @@ class Refused(Exception):
         self.status_code, self.detail = status_code, detail
 
 
-class WhisperComputationTest(unittest.TestCase):
+class WhisperDeviceTest(unittest.TestCase):
     def setUp(self) -> None:
         self.loads: list[tuple[str, str, int]] = []
         self.used: list[tuple[str, str, str, str | None]] = []
@@ -32,7 +32,7 @@ class WhisperComputationTest(unittest.TestCase):
         for patch in (
             mock.patch.dict(sys.modules, modules),
             mock.patch.object(fallback, "log_event", self.said),
-            mock.patch.object(whisper_computation, "find_spec", lambda name: name if self.has_faster_whisper else None),
+            mock.patch.object(whisper_device, "find_spec", lambda name: name if self.has_faster_whisper else None),
         ):
             patch.start()
             self.addCleanup(patch.stop)
@@ -48,15 +48,15 @@ class WhisperComputationTest(unittest.TestCase):
         """As upstream's executor loads a model."""
         transcription = example.transcription(device=device, forced=forced)
         settings = example.settings(transcription=transcription)
-        whisper_computation.rebind(settings, lambda *use: self.used.append(use), environment)
+        whisper_device.rebind(settings, lambda *use: self.used.append(use), environment)
         return vars(self.module)["WhisperModel"]("a/b", device=device, compute_type="float16", device_index=1)
 
     def test_a_runtime_without_faster_whisper_is_left_alone(self) -> None:
         self.has_faster_whisper = False
-        whisper_computation.rebind(example.settings(), mock.Mock(), {})
+        whisper_device.rebind(example.settings(), mock.Mock(), {})
         self.assertEqual(vars(self.module)["WhisperModel"], self.load)
         del vars(self.module)["WhisperModel"]
-        whisper_computation.rebind(example.settings(), mock.Mock(), {})
+        whisper_device.rebind(example.settings(), mock.Mock(), {})
 
     def test_another_upstream_is_an_error(self) -> None:
         del vars(self.module)["WhisperModel"]
