@@ -77,7 +77,7 @@ async def _refuse() -> NoReturn:
 
 async def _answer_not_bundled(_request: Request, _error: Exception) -> JSONResponse:
     detail = (
-        "Speaker diarization and speaker embedding need torch and pyannote.audio, which this runtime does not contain; "
-        "provision again without `--without diarization` to have them."
+        "Speaker diarization and speaker embedding need torch and pyannote.audio, which this runtime does not contain. "
+        "Provision a runtime without the option `--without diarization`."
     )
     return JSONResponse({"detail": detail, "code": "not_bundled"}, status_code=501)

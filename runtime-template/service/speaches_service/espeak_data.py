@@ -51,8 +51,8 @@ def find_library_directory(directories: list[str]) -> str:
         if not (hasattr(os, "statvfs") and os.statvfs(directory).f_flag & not_executable):
             return directory
     log_event(
-        f"speech may fail: nothing may be run from {' or '.join(f'`{one}`' for one in directories)} (mounted with "
-        "`noexec`); set TMPDIR to a directory where it may",
+        f"speech may fail: the system loads no libraries from {' or '.join(f'`{one}`' for one in directories)}, "
+        "mounted with `noexec`; set TMPDIR to a directory without that option",
         "warning",
     )
     return directories[0]
@@ -68,5 +68,5 @@ def shorten(path: str) -> str:
         return path
     relative = os.path.relpath(os.path.realpath(path))
     if len(os.fsencode(relative)) > MAX_PATH_BYTES:
-        raise RuntimeError(f"espeak cannot read its data, the path is too long: `{path}`")
+        raise RuntimeError(f"espeak cannot read its data: `{path}` is longer than {MAX_PATH_BYTES} bytes")
     return relative

@@ -114,7 +114,7 @@ def make_reopener(log_file: str) -> Callable[[int, FrameType | None], None]:
         except OSError as error:
             log_event(f"cannot reopen the log `{log_file}`: {error.strerror or error}", "error")
         else:
-            log_event("the log was reopened")
+            log_event("reopened the log")
 
     return handle
 

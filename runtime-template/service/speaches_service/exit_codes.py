@@ -44,7 +44,7 @@ def unavailable_component(error: Exception) -> ServiceFailure:
     hint = "check this runtime with `bin/speaches verify`"
     if "cannot open shared object file" in message:
         hint = (
-            "this system lacks that library, which a Python needs that was copied from another machine: install it, or "
-            "take a runtime that was made without `--python-from INTERPRETER`"
+            "the Python of this runtime was copied from another machine and needs this library: install it, or use a "
+            "runtime provisioned without `--python-from INTERPRETER`"
         )
     return ServiceFailure(ExitCode.UNAVAILABLE, message, hint)

@@ -14,14 +14,14 @@ def refuse(model: str, wanted: str, reason: object) -> NoReturn:
     Raises:
         HTTPException: 503, always.
     """
-    detail = f"`{model}` cannot compute on {wanted}, as was asked for: {_shortened_reason(reason)}"
+    detail = f"`{model}` cannot compute on {wanted}, which you requested: {_shortened_reason(reason)}"
     raise importlib.import_module("fastapi").HTTPException(status_code=503, detail=detail)
 
 
 def fall_back(model: str, wanted: str, reason: object) -> None:
     """Say that the CPU computes instead."""
     log_event(
-        f"`{model}` computes on the CPU: {wanted} cannot be used: {_shortened_reason(reason)}",
+        f"`{model}` computes on the CPU because {wanted} cannot be used: {_shortened_reason(reason)}",
         "warning",
         model=model,
         wanted=wanted,

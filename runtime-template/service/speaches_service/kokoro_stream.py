@@ -62,7 +62,7 @@ def create_pieces(
     from kokoro_onnx.trim import trim  # type: ignore[import-not-found] # it is only there where a runtime is
 
     if lang == "ja" and (sign := _HAN.search(text)):
-        raise HTTPException(422, f"Japanese is spoken from kana only: how `{sign.group()}` is read is not known here")
+        raise HTTPException(422, f"cannot speak `{sign.group()}`: Kokoro reads Japanese in kana only")
     style = kokoro_voices.style_of(kokoro, voice)
     progress, limit = concurrency_limit.current_progress(), concurrency_limit.limit_of(kokoro)
     cut = _phonemized(kokoro, text, lang)

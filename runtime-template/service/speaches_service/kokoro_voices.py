@@ -65,18 +65,20 @@ def resolve_voice(requested: str) -> str:
     for part in parts:
         if part is None:
             raise HTTPException(
-                422, f"`{requested}` is no blend of voices; one is `af_bella+af_sky` or `af_bella(2)+af_sky(1)`"
+                422, f"cannot read `{requested}` as a blend; write `af_bella+af_sky` or `af_bella(2)+af_sky(1)`"
             )
         name, weight = part.groups()
         if name not in known:
-            raise HTTPException(422, f"there is no voice `{name}` to blend; there are: {', '.join(sorted(known))}")
+            raise HTTPException(
+                422, f"cannot blend the unknown voice `{name}`; known voices: {', '.join(sorted(known))}"
+            )
         try:
             weights[name] = weights.get(name, 0.0) + float(weight or 1)
         except ValueError as error:
-            raise HTTPException(422, f"`{weight}` is no weight of a voice") from error
+            raise HTTPException(422, f"the weight `{weight}` of the voice `{name}` is not a number") from error
     total = sum(weights.values())
     if total <= 0:
-        raise HTTPException(422, f"the weights of `{requested}` are all 0")
+        raise HTTPException(422, f"the weights of `{requested}` add up to 0; give a voice more than 0")
     blend = Blend(next(iter(weights)))
     blend.weights = {name: weight / total for name, weight in weights.items()}
     return blend

@@ -27,7 +27,7 @@ def install(application: FastAPI, base_url: str | None) -> None:
         if not is_unreachable(error):
             response: Response = await answer(request, error)
             return response
-        detail = f"the server with the language model, {base_url}, cannot be reached; `{_SETTING}` names another one"
+        detail = f"cannot reach the server with the language model, {base_url}; `{_SETTING}` sets its address"
         return JSONResponse({"detail": detail}, status_code=502)
 
     application.add_exception_handler(kind, explain)

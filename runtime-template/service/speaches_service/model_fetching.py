@@ -92,6 +92,6 @@ def fetch(executors: Iterable[Any], model: str) -> Any:
             registry.download_model_files(model)
             return executor
     raise ValueError(
-        f"speaches cannot serve `{model}`: it serves Whisper models in CTranslate2 format, Kokoro, Piper and Parakeet, "
-        "known by their model cards"
+        f"speaches cannot serve `{model}`: its model card describes neither Whisper in CTranslate2 format nor Kokoro, "
+        "Piper or Parakeet"
     )

@@ -18,7 +18,7 @@ def pull(model: str, settings: Settings) -> None:
         ServiceFailure: UNAVAILABLE when the hub does not give it, CANNOT_WORK when speaches could not serve it.
     """
     if settings.offline:
-        raise ServiceFailure(ExitCode.CANNOT_WORK, f"cannot fetch `{model}`: the hub may not be asked (`--offline`)")
+        raise ServiceFailure(ExitCode.CANNOT_WORK, f"cannot fetch `{model}`: `--offline` forbids requests to the hub")
     import_upstream()
     executors = importlib.import_module("speaches.dependencies").get_executor_registry().all_executors()
     try:
@@ -32,7 +32,7 @@ def pull(model: str, settings: Settings) -> None:
         ) from error
     except ValueError as error:
         raise ServiceFailure(ExitCode.CANNOT_WORK, f"cannot fetch `{model}`: {error}") from error
-    log_event(f"fetched `{model}`, which {executor.task} can use now")
+    log_event(f"fetched `{model}`, a model for {executor.task}")
 
 
 def remove(model: str, settings: Settings) -> None:
@@ -44,9 +44,11 @@ def remove(model: str, settings: Settings) -> None:
     utilities: Any = importlib.import_module("speaches.hf_utils")
     directory = utilities.get_model_repo_path(model) if os.path.isdir(utilities.HF_HUB_CACHE) else None
     if directory is None:
-        raise ServiceFailure(ExitCode.UNAVAILABLE, f"`{model}` is not in `{utilities.HF_HUB_CACHE}`")
+        raise ServiceFailure(
+            ExitCode.UNAVAILABLE, f"cannot remove `{model}`: it is not in the cache `{utilities.HF_HUB_CACHE}`"
+        )
     runtime = os.path.realpath(settings.runtime)
     if os.path.commonpath([runtime, os.path.realpath(directory)]) == runtime:
-        raise ServiceFailure(ExitCode.CANNOT_WORK, f"`{model}` is a part of the runtime, and stays")
+        raise ServiceFailure(ExitCode.CANNOT_WORK, f"cannot remove `{model}`: it is part of the runtime")
     utilities.delete_local_model_repo(model)
     log_event(f"removed `{directory}`")

@@ -209,7 +209,7 @@ class Providers:
         wanted = chosen[0][0]
         try:
             if required not in (None, wanted):
-                raise ProviderUnavailable("the user's `UNSTABLE_ORT_OPTS__…` says otherwise")
+                raise ProviderUnavailable("a variable `UNSTABLE_ORT_OPTS__…` selects another provider")
             return self._make(chosen, make, use)
         except ProviderUnavailable as reason:
             wanted = required or wanted
@@ -239,7 +239,7 @@ class Providers:
                 raise
             raise ProviderUnavailable(str(error)) from error
         if any(session.get_providers()[0] != wanted for session in _sessions_of(made)):
-            raise ProviderUnavailable("onnxruntime cannot use it here; the lines above may say why")
+            raise ProviderUnavailable("onnxruntime did not enable it; see the log lines above")
         use(SETTING_NAMES.get(wanted, wanted))
         return made
 

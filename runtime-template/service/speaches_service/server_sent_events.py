@@ -11,5 +11,5 @@ def event(content: dict[str, Any]) -> str:
 
 def failure(what: str) -> str:
     """The event that ends a stream whose rest could not be made. Once a response has begun, no status can tell it."""
-    message = f"the rest of the {what} could not be made; the server's log says why"
+    message = f"the server failed to produce the rest of the {what}; see its log"
     return event({"type": "error", "error": {"type": "server_error", "message": message}})

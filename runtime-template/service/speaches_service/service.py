@@ -77,7 +77,7 @@ class Service:
             log_event(note)
         if self._settings.is_sample:
             kind = self._settings.name.removeprefix("speaches-").upper()
-            log_event(f"this is the {kind}, a miniature for trying things out, not the real speaches")
+            log_event(f"this is the {kind}, a miniature to try things out, not the real speaches")
         log_event(f"listening on {', '.join(url_of(address, self._port) for address in self._settings.host)}")
         self._announce_choices()
 
@@ -96,7 +96,7 @@ class Service:
         self._server = server
         server.run(sockets=self._listeners)
         if not server.started and not self._stop_requested.is_set():
-            raise ServiceFailure(ExitCode.INTERNAL, "speaches did not start; the lines above say why")
+            raise ServiceFailure(ExitCode.INTERNAL, "speaches did not start; see the log lines above")
 
     def _announce_choices(self) -> None:
         heard, said = self._settings.transcription, self._settings.synthesis

@@ -167,5 +167,5 @@ def _invalid_settings(problem: str) -> ServiceFailure:
     return ServiceFailure(
         ExitCode.CANNOT_WORK,
         f"`{SETTINGS_VARIABLE}`: {problem}",
-        "launcher and service manager belong to different runtimes; use the launcher of this one",
+        "the launcher and the service manager belong to different runtimes; use `bin/speaches` of this runtime",
     )

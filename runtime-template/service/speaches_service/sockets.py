@@ -36,7 +36,7 @@ def adopt(descriptors: Sequence[int]) -> list[socket.socket]:
             listeners.append(listener)
     except OSError as error:
         raise ServiceFailure(
-            ExitCode.INTERNAL, f"the launcher handed over a socket that is none: {error.strerror or error}"
+            ExitCode.INTERNAL, f"the launcher handed over an invalid socket: {error.strerror or error}"
         ) from error
     return listeners
 
@@ -112,6 +112,6 @@ def _listen_failure(error: OSError, address: str, port: int) -> ServiceFailure:
         return PortTaken(
             ExitCode.TEMPORARY,
             f"port {port} on {address} is taken",
-            "stop what listens there, or choose another port with `--port`",
+            "stop the program that listens there, or choose another port with `--port`",
         )
     return ServiceFailure(ExitCode.CANNOT_WORK, f"cannot listen on port {port} of {address}: {error.strerror or error}")

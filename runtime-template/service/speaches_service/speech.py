@@ -76,7 +76,7 @@ def _with_normalization(endpoint: Callable[..., Any], normalize: bool) -> Callab
     def answer(*arguments: Any, **named: Any) -> Any:
         request = _request.body = named["body"]
         if not request.input:
-            raise HTTPException(422, "`input` is empty: there is nothing to say")
+            raise HTTPException(422, "`input` is empty; it must contain the text to speak")
         wanted = normalize if request.normalize is None else request.normalize
         if wanted and speaks_english(request.model, request.voice):
             request.input = normalized(request.input)
@@ -103,7 +103,7 @@ def _sanitized(fields: Any) -> Any:
         return fields
     for name, value in fields.items():
         if isinstance(value, float) and not math.isfinite(value):
-            raise ValueError(f"`{name}` is {value}, which is no number")
+            raise ValueError(f"`{name}` is {value}; it must be a finite number")
     # Half of a pair of UTF-16, as of a cut emoji, has no UTF-8.
     usable = {
         name: value.encode(errors="ignore").decode() if isinstance(value, str) else value
@@ -150,7 +150,7 @@ def _silence_if_empty(pieces: _Pieces) -> _Pieces:
     """The same pieces; a moment of silence where there are none, so that the answer is a file all the same."""
     first = next(pieces, None)
     if first is None:
-        _logger.info("there is nothing in the text that can be pronounced, so the answer is silence")
+        _logger.info("the text contains nothing to pronounce, so the answer is silence")
         samples = np.zeros(int(_SILENCE_SECONDS * _SILENCE_RATE), np.float32)
         yield importlib.import_module("speaches.audio").Audio(samples, _SILENCE_RATE), True
         return
@@ -170,7 +170,7 @@ def _format_events(encoded: Iterator[bytes]) -> Iterator[str]:
         for part in encoded:
             yield event({"type": "speech.audio.delta", "audio": base64.b64encode(part).decode()})
     except Exception:
-        _logger.exception("speech failed after its beginning was sent")
+        _logger.exception("speech failed after the answer had begun")
         yield failure("speech")
         return
     # As upstream: tokens are not counted.

@@ -39,12 +39,12 @@ def tune(
     if not models:
         raise ServiceFailure(
             ExitCode.UNAVAILABLE,
-            f"there is no Kokoro model in `{cache}`",
+            f"found no Kokoro model in `{cache}`",
             "get one with `speaches models pull speaches-ai/Kokoro-82M-v1.0-ONNX-int8`",
         )
     key = settings.synthesis.probe_key
     if key is None:
-        log_event(f"there is no choice to measure here: {settings.synthesis.why}")
+        log_event(f"there is no other provider to compare here: {settings.synthesis.why}")
     try:
         if settings.machine_directory is not None:
             # What transcription has learned about the GPU counts no more either.
@@ -56,16 +56,16 @@ def tune(
     except LockHeld as held:
         raise ServiceFailure(
             ExitCode.TEMPORARY,
-            "another process compares already",
-            "wait for it: a service does so after its first start",
+            "another process is measuring already",
+            "wait until it has finished; a service measures after its first start",
         ) from held
     except OSError as error:
         raise ServiceFailure(
             ExitCode.CANNOT_WRITE,
-            f"cannot keep the result in `{settings.machine_directory}`: {error.strerror or error}",
+            f"cannot save the result in `{settings.machine_directory}`: {error.strerror or error}",
         ) from error
     if not found:
-        raise ServiceFailure(ExitCode.UNAVAILABLE, "no model speaks; the lines above say why")
+        raise ServiceFailure(ExitCode.UNAVAILABLE, "no model produced speech; see the log lines above")
     sys.stdout.write(json.dumps(describe(key, found), indent=2) + "\n" if as_json else _table(found))
     sys.stdout.flush()
 
@@ -86,13 +86,13 @@ def _compare(
     for model in models:
 
         def measure(path: str, voices: str, candidate: Candidate, limit: float, name: str = model.id) -> Measurement:
-            log_event(f"`{name}` with {candidate.name}")
+            log_event(f"measuring `{name}` with {candidate.name}")
             return session.measure(path, voices, candidate, limit)
 
         try:
             found[model.id] = compare(model, candidates, settings.cache_directory, measure)
         except Inconclusive as reason:
-            log_event(f"`{model.id}` was left out: {reason}", "warning", model=model.id)
+            log_event(f"skipped `{model.id}`: {reason}", "warning", model=model.id)
             continue
         if key is not None and directory is not None:
             with Decisions(directory, key).changing() as known:

@@ -44,5 +44,5 @@ class UnexpectedErrors:
             if has_begun:
                 raise
             _logger.exception("%s %s failed", scope["method"], scope["path"])
-            detail = "the server failed to answer; its log says why"
+            detail = "the server failed to answer this request; see its log"
             await JSONResponse({"detail": detail}, status_code=500)(scope, receive, send)

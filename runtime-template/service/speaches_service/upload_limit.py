@@ -37,4 +37,4 @@ class UploadLimit:
 
     @property
     def _text(self) -> str:
-        return f"the request is larger than {self._max_bytes // (1 << 20)} MiB, which is the limit of this server"
+        return f"the request exceeds this server's limit of {self._max_bytes // (1 << 20)} MiB"

@@ -136,7 +136,9 @@ def _read_configuration() -> Any:
             if details
             else str(error)
         )
-        raise ServiceFailure(ExitCode.CANNOT_WORK, f"speaches refuses its environment: {message}") from error
+        raise ServiceFailure(
+            ExitCode.CANNOT_WORK, f"speaches rejects these environment variables: {message}"
+        ) from error
 
 
 def _make_model_cache() -> None:
@@ -145,4 +147,4 @@ def _make_model_cache() -> None:
     try:
         os.makedirs(directory, exist_ok=True)
     except OSError as error:
-        log_event(f"cannot make the model cache `{directory}`: {error.strerror or error}", "warning")
+        log_event(f"cannot create the model cache `{directory}`: {error.strerror or error}", "warning")

@@ -110,11 +110,11 @@ def _is_authorized(request: Request, key: str) -> bool:
 
 
 async def _request_key(scope: Scope, receive: Receive, send: Send) -> None:
-    text = "This page needs the API key of this server, as the password; the name does not matter.\n"
+    text = "Enter the API key of this server as the password. Any user name works.\n"
     challenge = {"WWW-Authenticate": 'Basic realm="speaches", charset="UTF-8"'}
     await PlainTextResponse(text, 401, challenge)(scope, receive, send)
 
 
 async def _answer_not_bundled(_request: Request) -> JSONResponse:
-    detail = "This runtime does not contain the user interface; provision again without `--without ui` to have it."
+    detail = "This runtime does not contain the web page. Provision a runtime without the option `--without ui`."
     return JSONResponse({"detail": detail, "code": "not_bundled"}, status_code=501)

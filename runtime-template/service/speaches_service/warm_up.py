@@ -105,12 +105,12 @@ class WarmUp:
         if self._request("GET", path, WARM_SECONDS)[0] == http.client.OK:
             return
         if self._settings.offline:
-            raise WarmUpFailed("it is not in the cache, and the hub may not be asked")
+            raise WarmUpFailed("it is not in the cache, and offline mode forbids requests to the hub")
         self._state.record_model_phase(task, "fetching")
         log_event(f"fetching `{model}`", task=task, model=model)
         status, body = self._request("POST", path, FETCH_SECONDS)
         if status not in (http.client.OK, http.client.CREATED):
-            raise WarmUpFailed(f"it is not in the cache, and cannot be fetched: {_reason(status, body)}")
+            raise WarmUpFailed(f"it is not in the cache and cannot be fetched: {_reason(status, body)}")
 
     def _warm_speech(self, model: str) -> None:
         request = {"model": model, "input": _TEXT, "voice": self._settings.voice or "", "response_format": "wav"}

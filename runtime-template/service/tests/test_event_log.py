@@ -78,7 +78,7 @@ class EventLogTest(unittest.TestCase):
             with open(log + ".1", encoding="utf-8") as file:
                 self.assertEqual(file.read(), "speaches: before\n")
             with open(log, encoding="utf-8") as file:
-                self.assertEqual(file.read(), "speaches: the log was reopened\nspeaches: after\nfrom a child\n")
+                self.assertEqual(file.read(), "speaches: reopened the log\nspeaches: after\nfrom a child\n")
             self.assertEqual(os.stat(log).st_mode & 0o777, 0o600)
 
 

@@ -61,12 +61,12 @@ class KokoroVoicesTest(unittest.TestCase):
 
     def test_what_cannot_be_blended_is_refused_with_the_reason(self) -> None:
         cases = {
-            "af_bella+nobody": "no voice `nobody`",
-            "af_bella+": "is no blend",
-            "+": "is no blend",
-            "af_bella(-1)+af_sky": "is no blend",
-            "af_bella(1.2.3)+af_sky": "no weight",
-            "af_bella(0)+af_sky(0)": "all 0",
+            "af_bella+nobody": "unknown voice `nobody`",
+            "af_bella+": "as a blend",
+            "+": "as a blend",
+            "af_bella(-1)+af_sky": "as a blend",
+            "af_bella(1.2.3)+af_sky": "is not a number",
+            "af_bella(0)+af_sky(0)": "add up to 0",
         }
         for said, reason in cases.items():
             with self.assertRaises(HTTPException) as caught:

@@ -158,7 +158,7 @@ class RewriteTest(unittest.TestCase):
             "its result is used in several places": (lambda made: ([*made[0], node("Abs", "i", "e")], made[1]))(
                 matrix()
             ),
-            "a weight, scale or zero point is computed": matrix(product=node("MatMulInteger", "q,q,z", "i")),
+            "a weight, scale or zero point is not a constant": matrix(product=node("MatMulInteger", "q,q,z", "i")),
             "its weights are not integers of 8 bits": matrix(product=node("MatMulInteger", "q,ws,z", "i")),
         }
         for reason, (nodes, tensors) in cases.items():

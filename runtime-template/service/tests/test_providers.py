@@ -236,7 +236,7 @@ class ProvidersTest(unittest.TestCase):
                     with self.assertRaises(Refused) as caught:
                         self.load(executor) if executor else self.load_parakeet()
                     self.assertEqual(caught.exception.status_code, 503)
-                    self.assertIn("cannot compute on cuda, as was asked for", caught.exception.detail)
+                    self.assertIn("cannot compute on cuda, which you requested", caught.exception.detail)
                 self.assertEqual(self.used, [])
 
     def test_a_model_that_is_broken_is_no_matter_of_providers(self) -> None:

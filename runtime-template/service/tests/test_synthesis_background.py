@@ -80,14 +80,14 @@ class BackgroundTest(unittest.TestCase):
             {"a/one": "fast", "b/two": "fast"},
         )
         self.assertEqual(len(self.said), 2, self.said)
-        self.assertIn("comparing what `a/one`, `b/two` can compute with", self.said[0])
+        self.assertIn("measuring the fastest way to compute `a/one`, `b/two`", self.said[0])
         self.assertIn("`a/one` computes best with fast (fast: right, 2.0 times as fast)", self.said[1])
         self.said.clear()
         self.run_to_the_end(self.make())
         self.assertEqual(self.said, [], "it is known")
         self.add_model("c", "three")
         self.run_to_the_end(self.make())
-        self.assertIn("comparing what `c/three` can compute with", self.said[0])
+        self.assertIn("measuring the fastest way to compute `c/three`", self.said[0])
         self.assertEqual(len(self.decisions()), 3)
 
     def test_nothing_at_all_happens_when_nothing_may_be_compared(self) -> None:
@@ -118,13 +118,15 @@ class BackgroundTest(unittest.TestCase):
     def test_two_services_do_not_compare_at_the_same_time(self) -> None:
         with probe_session.exclusive_scratch(self.machine):
             self.run_to_the_end(self.make())
-        self.assertEqual(self.said, ["another service compares what speech can compute with; its result will do"])
+        self.assertEqual(
+            self.said, ["another service is measuring the speech models; this service will use its result"]
+        )
         self.assertEqual(self.decisions(), {})
 
     def test_an_original_that_does_not_speak_leaves_everything_as_it_is(self) -> None:
         with mock.patch("speaches_service.synthesis_probe.evaluate.ORIGINAL", stub("original", "abort")):
             self.run_to_the_end(self.make())
-        self.assertIn("`a/one` stays as it is: the original on the CPU: SIGABRT", self.said[1])
+        self.assertIn("`a/one` is unchanged: the original on the CPU: SIGABRT", self.said[1])
         self.assertEqual(self.decisions(), {})
 
     def test_a_directory_that_cannot_be_written_is_told(self) -> None:
@@ -132,7 +134,7 @@ class BackgroundTest(unittest.TestCase):
             pass
         self.run_to_the_end(self.make())
         self.assertEqual(len(self.said), 1)
-        self.assertIn("was not compared", self.said[0])
+        self.assertIn("cannot measure the speech models", self.said[0])
 
     def test_a_torn_file_is_made_anew(self) -> None:
         os.mkdir(self.machine)

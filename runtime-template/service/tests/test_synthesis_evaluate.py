@@ -81,7 +81,7 @@ class JudgementTest(unittest.TestCase):
                 audio[-1] = value
                 return audio
 
-            self.is_wrong(spoil, "no numbers")
+            self.is_wrong(spoil, "not finite numbers")
         self.is_wrong(lambda audio: audio[:0], "no sound")
         self.is_wrong(lambda audio: audio.astype(np.int16), "no sound")
         self.is_wrong(lambda audio: np.stack([audio, audio]), "no sound")

@@ -121,8 +121,8 @@ class ProbeSessionTest(unittest.TestCase):
 
     def test_one_that_takes_too_long_hangs_and_is_ended(self) -> None:
         # Should this machine be too slow even to start it in time, that is the same.
-        self.fails("hang", "hang", "not done in time", 2)
-        self.fails("hang in native code", "hang", "not done in time", 2)
+        self.fails("hang", "hang", "exceeded its limit", 2)
+        self.fails("hang in native code", "hang", "exceeded its limit", 2)
 
     def test_a_provider_that_does_not_take_the_model_refuses(self) -> None:
         self.fails("refuse to load", "refused", "RuntimeError: Unable to get shape for output: /Squeeze_output_0")

@@ -101,7 +101,7 @@ class ProviderChoiceTest(unittest.TestCase):
     def test_a_directory_that_takes_no_mark_is_told(self) -> None:
         os.mkdir(os.path.join(self.directory, provider_choice.MARKER_FILE))
         self.assertIsNone(self.make().load("a/b", FAST, lambda: self.fail("without a mark")))
-        self.assertIn("no marker can be made", self.announced.call_args.args[0])
+        self.assertIn("cannot write the marker", self.announced.call_args.args[0])
 
     def load_in_another_process(self, end: str) -> None:
         source = (

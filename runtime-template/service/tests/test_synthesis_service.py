@@ -30,8 +30,10 @@ class ServiceTest(unittest.TestCase):
     def test_it_compares_when_it_is_ready_and_keeps_the_result_for_the_next_start(self) -> None:
         with tempfile.TemporaryDirectory() as scratch:
             machine = os.path.join(scratch, "machine")
-            log = self.serve(scratch, "a key", "compared in")
-            self.assertLess(log.index("ready after"), log.index("comparing what `sample/tone-speech` can compute with"))
+            log = self.serve(scratch, "a key", "measured in")
+            self.assertLess(
+                log.index("ready after"), log.index("measuring the fastest way to compute `sample/tone-speech`")
+            )
             with open(os.path.join(machine, FILE), encoding="utf-8") as file:
                 decided = json.load(file)
             self.assertEqual(decided["key"], "a key")
@@ -42,10 +44,10 @@ class ServiceTest(unittest.TestCase):
                 self.assertEqual([each["outcome"] for each in candidates], ["right", "refused"])
                 self.assertEqual(decided["models"]["sample/tone-speech"]["chosen"], "original")
             log = self.serve(scratch, "a key", "ready after")
-            self.assertNotIn("comparing", log)
+            self.assertNotIn("measuring", log)
             shutil.rmtree(machine)
             log = self.serve(scratch, None, "ready after")
-            self.assertNotIn("comparing", log)
+            self.assertNotIn("measuring", log)
             self.assertFalse(os.path.exists(machine), "nothing at all happens without a key")
 
     def serve(self, scratch: str, key: str | None, until: str) -> str:

@@ -56,7 +56,7 @@ class RequestsTest(unittest.TestCase):
         self.assertEqual(requests.read({"language": "en-US", "model": "m"}), {"language": "en", "model": "m"})
         self.assertEqual(requests.read({"language": ""}), {"language": None})
         self.assertNotIn("language", requests.read({"model": "a translation has none"}))
-        self.assertIn("`xx` is no language", self.refused(language="xx"))
+        self.assertIn("does not know the language `xx`", self.refused(language="xx"))
 
     def test_a_temperature_is_a_number(self) -> None:
         for temperature in (0.0, 1.0, 1.5):

@@ -93,7 +93,7 @@ class TuneTest(unittest.TestCase):
         self.add_model("one")
         self.add_model("two")
         told = self.tune(key=None)
-        self.assertEqual(self.said[0], "there is no choice to measure here: this is no Mac")
+        self.assertEqual(self.said[0], "there is no other provider to compare here: this is no Mac")
         self.assertIn("a/one: original is used", told)
         self.assertIn("a/two: original is used", told)
         self.assertIn("no model is clearly faster than the others", told)
@@ -104,8 +104,8 @@ class TuneTest(unittest.TestCase):
 
     def test_a_model_that_does_not_speak_is_69(self) -> None:
         self.add_model("one")
-        self.assertIn("no model speaks", self.refuse(ExitCode.UNAVAILABLE, command=[sys.executable, "-c", ""]))
-        self.assertIn("`a/one` was left out: the original on the CPU: what it left cannot be read", " ".join(self.said))
+        self.assertIn("no model produced speech", self.refuse(ExitCode.UNAVAILABLE, command=[sys.executable, "-c", ""]))
+        self.assertIn("skipped `a/one`: the original on the CPU: its result cannot be read", " ".join(self.said))
 
     def test_while_another_process_compares_it_is_75(self) -> None:
         self.add_model("one")

@@ -97,7 +97,7 @@ class WarmUpTest(unittest.TestCase):
 
         state, upstream = self.warm(answer, offline=True)
         self.assertEqual(state.phase, "degraded")
-        self.assertIn("may not be asked", state.models["text-to-speech"].reason or "")
+        self.assertIn("forbids requests to the hub", state.models["text-to-speech"].reason or "")
         state, upstream = self.warm(answer)
         self.assertEqual(state.phase, "ready")
         self.assertIn(("POST", "/v1/models/a/speaks", b""), upstream.asked)

@@ -75,7 +75,7 @@ class WhisperDeviceTest(unittest.TestCase):
         self.assertEqual(self.loads, [("cuda", "float16", 1), ("cpu", "int8", 0)])
         self.assertEqual(self.used, [("a/b", "faster-whisper", "cpu", "int8 as loaded")])
         self.said.assert_called_once()
-        self.assertIn("`a/b` computes on the CPU: cuda cannot be used: CUDA failed", self.said.call_args.args[0])
+        self.assertIn("`a/b` computes on the CPU because cuda cannot be used: CUDA failed", self.said.call_args.args[0])
 
     def test_a_gpu_that_was_asked_for_and_fails_is_an_error(self) -> None:
         with self.assertRaises(Refused) as caught:

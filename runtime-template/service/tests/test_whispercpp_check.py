@@ -91,7 +91,7 @@ class CheckTest(unittest.TestCase):
     def test_files_that_are_gone_are_forgotten_and_missing_ones_told(self) -> None:
         self.check("print('{}')", self.directory)
         os.unlink(self.file)
-        self.assertEqual(self.check("print('{}')", self.directory), Outcome("it is missing"))
+        self.assertEqual(self.check("print('{}')", self.directory), Outcome("the file is missing"))
         self.file += "2"
         self.write(b"x")
         self.check("print('{}')", self.directory)
@@ -100,12 +100,12 @@ class CheckTest(unittest.TestCase):
 
     def test_the_real_child_uses_good_weights_and_survives_none(self) -> None:
         self.assertEqual(check.check(weights(), "cpu", self.directory), Outcome(None, None))
-        self.assertIn("no file with GGML weights", check.check(self.file, "cpu", None).reason or "")
+        self.assertIn("not a file with GGML weights", check.check(self.file, "cpu", None).reason or "")
         with open(weights(), "rb") as file:
             content = bytearray(file.read())
         content[16:20] = (1 << 20).to_bytes(4, "little")
         self.write(bytes(content))
-        self.assertIn("died of it", check.check(self.file, "cpu", None).reason or "")
+        self.assertIn("crashed with it", check.check(self.file, "cpu", None).reason or "")
         # There is none on the machines that this runs on; where there is, the child says so itself.
         outcome = check.check(weights(), "metal", None)
         self.assertTrue((outcome.reason is None) == (outcome.gpu is not None), outcome)

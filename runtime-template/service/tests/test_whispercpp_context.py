@@ -127,8 +127,8 @@ class LoadTest(unittest.TestCase):
         with tempfile.TemporaryDirectory() as directory:
             path = os.path.join(directory, "x.bin")
             for content, reason in (
-                (b"", "no file with GGML weights"),
-                (b"GGUF" + whole[4:], "no file with GGML weights"),
+                (b"", "not a file with GGML weights"),
+                (b"GGUF" + whole[4:], "not a file with GGML weights"),
                 (whole[: len(whole) // 2], "tensor"),
             ):
                 with open(path, "wb") as file:

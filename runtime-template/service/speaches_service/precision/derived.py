@@ -68,7 +68,7 @@ def obtain(cache: str | None, original: str, model: str) -> str | None:
         try:
             return _derive_once(cache, digest, original, model)
         except LockHeld:
-            _give_up(cache, digest, model, "another process has been deriving it for minutes")
+            _give_up(cache, digest, model, f"another process was still deriving it after {_TIMEOUT_SECONDS} s")
         except OSError as error:
             _give_up(cache, digest, model, f"`{cache}`: {error.strerror or error}")
         except NotDerived as reason:
@@ -108,8 +108,9 @@ def _derive_once(cache: str, digest: str, original: str, model: str) -> str:
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
     seconds = time.monotonic() - began
-    kept = f", but for {'; '.join(f'{count} of {what}' for what, count in left.items())}" if left else ""
-    log_event(f"`{model}`: derived a float32 model in {seconds:.1f} s{kept}", model=model, seconds=seconds)
+    kept = f"; these operators stay quantised: {'; '.join(f'{count} of {what}' for what, count in left.items())}"
+    message = f"`{model}`: derived a float32 model in {seconds:.1f} s{kept if left else ''}"
+    log_event(message, model=model, seconds=seconds)
     return path
 
 
@@ -126,7 +127,7 @@ def _run(original: str, scratch: str) -> dict[str, int]:
     if ended.code == NOT_DERIVABLE:
         raise NotDerived(json.loads(ended.last_line)["reason"])
     raise NotDerived(
-        ended.last_line[-_MAX_REASON_CHARACTERS:] or f"the process that derives it ended with {ended.code}"
+        ended.last_line[-_MAX_REASON_CHARACTERS:] or f"the deriving process ended with exit code {ended.code}"
     )
 
 
@@ -152,4 +153,4 @@ def _remove_unused(parent: str, damaged: str) -> None:
 def _give_up(cache: str, digest: str, model: str, reason: object) -> None:
     """Do not try again in this process, and say so once."""
     _unavailable.add((cache, digest))
-    log_event(f"`{model}` computes as it is, without a float32 model: {reason}", "warning", model=model)
+    log_event(f"`{model}` computes with its original file, without a float32 model: {reason}", "warning", model=model)

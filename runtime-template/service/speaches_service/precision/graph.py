@@ -142,7 +142,7 @@ class _Rewriting:
         divide = self._producer(self._producer(cast.input[0], "Floor").input[0], "Div")
         _require(divide.input[1] == scale, "its bias is scaled by something else")
         bias = self._tensor(divide.input[0])
-        _require(bias.data_type == FLOAT and list(bias.dims) == [channels], "its bias is no vector of floats")
+        _require(bias.data_type == FLOAT and list(bias.dims) == [channels], "its bias is not a vector of floats")
         return str(bias.name)
 
     def _replace_lstm(self, node: Any) -> _Replacement:
@@ -193,7 +193,7 @@ class _Rewriting:
 
     def _tensor(self, name: str, data_type: int | None = None) -> Any:
         tensor = self._tensors.get(name)
-        _require(tensor is not None, "a weight, scale or zero point is computed")
+        _require(tensor is not None, "a weight, scale or zero point is not a constant")
         assert tensor is not None  # noqa: S101 - for the type checker
         _require(tensor.data_location == 0, "its weights are in another file")
         _require(data_type in (None, tensor.data_type), "a scale or zero point has another type")

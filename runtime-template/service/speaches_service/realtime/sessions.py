@@ -124,6 +124,6 @@ def _detection(context: Any, event: Any, types: Any, given: dict[str, Any]) -> d
 
 
 def _unsupported(types: Any, event: Any, name: str, used: str, given: object = None) -> Any:
-    what = f"`{name}` is `{given}`" if given is not None else f"this `{name}`"
-    message = f"{what}: that is not supported, and {used} stays in force"
+    what = f"`{name}` `{given}`" if given is not None else f"this `{name}`"
+    message = f"the service does not support {what} and continues with {used}"
     return types.create_invalid_request_error(message, event_id=event.event_id, param=name)

@@ -54,9 +54,9 @@ class BackgroundProbe:
         try:
             self._compare(directory, key)
         except LockHeld:
-            log_event("another service compares what speech can compute with; its result will do")
+            log_event("another service is measuring the speech models; this service will use its result")
         except Exception as error:  # noqa: BLE001 - the service goes on as it is
-            log_event(f"what speech can compute with was not compared: {type(error).__name__}: {error}", "warning")
+            log_event(f"cannot measure the speech models: {type(error).__name__}: {error}", "warning")
 
     def _compare(self, directory: str, key: str) -> None:
         decisions = Decisions(directory, key)
@@ -70,7 +70,7 @@ class BackgroundProbe:
             unknown = self._unknown(decisions)
             if not unknown:
                 return
-            log_event(f"comparing what {', '.join(f'`{model.id}`' for model in unknown)} can compute with")
+            log_event(f"measuring the fastest way to compute {', '.join(f'`{model.id}`' for model in unknown)}")
             began = time.monotonic()
             session = ProbeSession(scratch, command=self._command, stop=self._stop)
             select_candidates = self._select_candidates(self._settings.synthesis.candidates, directory)
@@ -79,7 +79,7 @@ class BackgroundProbe:
                 try:
                     decision = compare(model, select_candidates, self._settings.cache_directory, session.measure)
                 except Inconclusive as reason:
-                    results.append(f"`{model.id}` stays as it is: {reason}")
+                    results.append(f"`{model.id}` is unchanged: {reason}")
                     continue
                 except Stopped:
                     return
@@ -87,7 +87,7 @@ class BackgroundProbe:
                     known[model.id] = decision
                 results.append(f"`{model.id}` {_describe(decision)}")
         seconds = time.monotonic() - began
-        log_event(f"compared in {seconds:.0f} s: {'; '.join(results)}", seconds=seconds)
+        log_event(f"measured in {seconds:.0f} s: {'; '.join(results)}", seconds=seconds)
 
     def _unknown(self, decisions: Decisions) -> list[SpeechModel]:
         known = decisions.read()
@@ -101,4 +101,4 @@ def _describe(decision: Decision) -> str:
     )
     chosen = decision.chosen
     name = chosen.name if chosen is not None else "nothing"
-    return f"computes best with {name} ({judged or 'there was nothing else'})"
+    return f"computes best with {name} ({judged or 'no other candidate'})"

@@ -104,9 +104,9 @@ def _compare_shape(right: NDArray[Any], heard: NDArray[Any]) -> str | None:
 
 def _find_fault(sound: NDArray[Any]) -> str | None:
     if sound.dtype.kind != "f" or sound.size != max(sound.shape, default=0) or sound.size == 0:
-        return f"no sound, but {sound.dtype} of shape {sound.shape}"
+        return f"no sound, but an array of {sound.dtype} of shape {sound.shape}"
     if not np.isfinite(sound).all():
-        return "samples that are no numbers"
+        return "samples that are not finite numbers"
     return None
 
 

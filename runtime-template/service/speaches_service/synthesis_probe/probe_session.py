@@ -119,7 +119,7 @@ class ProbeSession:
                 creationflags=getattr(subprocess, "IDLE_PRIORITY_CLASS", 0) if self._in_background else 0,
             )
             if ended.timed_out:
-                raise MeasurementFailed("hang", "it was not done in time")
+                raise MeasurementFailed("hang", f"it exceeded its limit of {limit:.0f} s")
             if ended.code != 0:
                 raise MeasurementFailed("crash", _describe(ended))
             return _read(directory)._replace(wall=time.monotonic() - began)
@@ -140,7 +140,7 @@ def _read(directory: str) -> Measurement:
             raise MeasurementFailed("refused", str(result["refused"]))
         seconds = {length: float(result["seconds"][length]) for length in probe_input.LENGTHS}
         if not all(0 < each < math.inf for each in seconds.values()):
-            raise MeasurementFailed("crash", f"it says that it took {seconds}")
+            raise MeasurementFailed("crash", f"it reported impossible times: {seconds}")
         sounds = {
             length: [
                 np.load(os.path.join(directory, child.sound_file(length, number))) for number in (0, child.RUNS - 1)
@@ -149,7 +149,7 @@ def _read(directory: str) -> Measurement:
         }
         return Measurement(seconds, sounds, None if result["peak"] is None else int(result["peak"]))
     except (OSError, ValueError, LookupError, TypeError, EOFError) as error:
-        raise MeasurementFailed("crash", f"what it left cannot be read: {error}") from error
+        raise MeasurementFailed("crash", f"its result cannot be read: {error}") from error
 
 
 def _describe(ended: child_process.ProcessResult) -> str:

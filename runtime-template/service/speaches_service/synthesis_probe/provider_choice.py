@@ -64,7 +64,7 @@ class ProviderChoice:
                     return create()
         except Exception as error:  # noqa: BLE001 - whatever it is, the CPU can
             first_line = str(error).strip().partition("\n")[0]
-            reason = f"it failed when the service loaded it: {type(error).__name__}: {first_line}"
+            reason = f"the service failed to load it: {type(error).__name__}: {first_line}"
             self._record_failure(*self._where, model_id, candidate.name, "refused", reason)
         return None
 
@@ -82,25 +82,26 @@ class ProviderChoice:
                 stack.callback(_remove_marker, path)
             except (LockHeld, OSError) as error:
                 log_event(
-                    f"`{model_id}` is loaded on the CPU: no marker can be made in `{directory}`: {error}", "warning"
+                    f"`{model_id}` is loaded on the CPU: cannot write the marker in `{directory}`: {error}", "warning"
                 )
                 yield False
                 return
             if has_crashed:
-                self._record_failure(directory, key, model_id, name, "crash", "the service that loaded it died")
+                self._record_failure(directory, key, model_id, name, "crash", "the service crashed while loading it")
             yield not has_crashed
 
     def _record_failure(
         self, directory: str, key: str, model_id: str, name: str, outcome: Outcome, reason: str
     ) -> None:
         """Record that a candidate does not work after all, so that no service tries it again."""
-        log_event(f"`{model_id}` speaks on the CPU: {name}: {reason}", "warning", model=model_id, candidate=name)
+        message = f"`{model_id}` computes on the CPU instead of {name}: {reason}"
+        log_event(message, "warning", model=model_id, candidate=name)
         try:
             with Decisions(directory, key).changing() as decisions:
                 if model_id in decisions:
                     decisions[model_id] = decisions[model_id].without(name, outcome, reason)
         except OSError as error:
-            log_event(f"cannot record it in `{directory}`: {error}", "warning")
+            log_event(f"cannot record this in `{directory}`: {error}", "warning")
 
 
 def remove_own_marker() -> None:

@@ -88,12 +88,13 @@ def read(file: UploadFile) -> Decoded:
         content = file.file.read()
         whole = len(content) // 2 * 2
         samples: NDArray[np.int16] = np.frombuffer(content[:whole], "<i2")
-        decoded = Decoded(_scaled(samples), [] if whole == len(content) else ["half a sample at the end was left out"])
+        warnings = [] if whole == len(content) else ["the last byte is half a sample and was ignored"]
+        decoded = Decoded(_scaled(samples), warnings)
     else:
         decoded = decode(file.file)
     if len(decoded.samples) < _MIN_SAMPLES:
         milliseconds = len(decoded.samples) / SAMPLE_RATE * 1000
-        raise HTTPException(422, f"`{file.filename}` has {milliseconds:.1f} ms of sound in it")
+        raise HTTPException(422, f"`{file.filename}` has only {milliseconds:.1f} ms of sound; 10 ms are the minimum")
     for warning in decoded.warnings:
         _logger.warning("`%s`: %s", file.filename, warning)
     return decoded
@@ -111,7 +112,7 @@ def decode(file: IO[bytes]) -> Decoded:
     try:
         with av.open(file, mode="r", metadata_errors="ignore") as container:
             if not container.streams.audio:
-                raise HTTPException(415, "there is no sound in the file")
+                raise HTTPException(415, "the file contains no sound")
             decoded = _decode(container, _chosen(container.streams.audio))
     except (FFmpegError, EOFError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
@@ -133,7 +134,7 @@ def _chosen(streams: Sequence[Any]) -> Any:
     # N.B. PyAV ends the process when it decodes a track without a decoder.
     decodable = [stream for stream in streams if stream.codec_context is not None]
     if not decodable:
-        raise HTTPException(415, "the file cannot be decoded: nothing here knows how its sound is encoded")
+        raise HTTPException(415, "the file cannot be decoded: this server has no decoder for its codec")
     return next((stream for stream in decodable if stream.disposition & Disposition.default), decodable[0])
 
 
@@ -187,11 +188,11 @@ def _decode(container: Any, stream: Any) -> Decoded:
     if resampler is not None:
         keep(resampler.resample(None))
     if not pieces and damaged:
-        raise HTTPException(415, "the file cannot be decoded: nothing in it is sound")
-    warnings = [f"the file is damaged at {damaged[0]:.1f} s, and sound is missing there"] if damaged else []
+        raise HTTPException(415, "the file cannot be decoded: it contains no valid sound")
+    warnings = [f"the file is damaged at {damaged[0]:.1f} s; sound is missing there"] if damaged else []
     declared = container.duration / 1_000_000 if container.duration else 0.0
     if container.format.name in _KNOWN_DURATION and declared - seconds() > _DURATION_TOLERANCE:
-        warnings.append(f"the file ends after {seconds():.1f} s of {declared:.1f} s")
+        warnings.append(f"the file ends after {seconds():.1f} s instead of {declared:.1f} s")
     return Decoded(_scaled(np.concatenate([np.zeros(0, np.int16), *pieces])), warnings)
 
 

@@ -58,5 +58,5 @@ def _events(events: Iterable[Any]) -> Iterator[str]:
                 content["text"] = "".join(texts).strip()
             yield event(content)
     except Exception:
-        _logger.exception("transcription failed after its beginning was sent")
+        _logger.exception("transcription failed after the answer had begun")
         yield failure("transcription")

@@ -37,7 +37,7 @@ def extended(endpoint: Callable[..., Any]) -> Callable[..., Any]:
     if granularities is not None:
         values = BeforeValidator(lambda values: [value for value in values if value != ""])
         parameters[_GRANULARITIES] = granularities.replace(annotation=Annotated[granularities.annotation, values])
-    description = "Whether only what the voice detector finds is transcribed; otherwise all of the recording is."
+    description = "true transcribes the parts in which the voice detector finds speech, false the whole recording."
     parameters[_VAD_FILTER] = inspect.Parameter(
         _VAD_FILTER,
         inspect.Parameter.KEYWORD_ONLY,

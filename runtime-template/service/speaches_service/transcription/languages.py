@@ -51,7 +51,7 @@ def whisper_language(requested: str | None) -> str | None:
         code = _ALIASES.get(name) or _names().get(name)
         if code in codes:
             return code
-    raise UnknownLanguage(f"`{requested}` is no language that Whisper knows. It knows: {', '.join(sorted(codes))}")
+    raise UnknownLanguage(f"Whisper does not know the language `{requested}`; it knows {', '.join(sorted(codes))}")
 
 
 def _codes() -> frozenset[str] | None:

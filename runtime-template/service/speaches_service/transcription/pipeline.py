@@ -69,7 +69,7 @@ def _truncated_prompts(tokenizer: Any, options: dict[str, Any]) -> dict[str, str
             tokens = tokens[-most:] if name == "initial_prompt" else tokens[:most]
             fitting[name] = tokenizer.decode(tokens)
             words = "the last" if name == "initial_prompt" else "the first"
-            _logger.warning("`%s` is longer than Whisper takes; %s %d tokens of it are used", name, words, most)
+            _logger.warning("`%s` exceeds Whisper's limit; only %s %d tokens count", name, words, most)
         left -= len(tokens)
     return fitting
 

@@ -56,7 +56,7 @@ def read(fields: dict[str, Any]) -> dict[str, Any]:
             raise HTTPException(422, str(error)) from error
     temperature = fields.get("temperature", 0)
     if not 0 <= temperature < math.inf:
-        raise HTTPException(422, f"`temperature` is {temperature}, and has to be a number from 0 to 1")
+        raise HTTPException(422, f"`temperature` is {temperature}; it must be a number from 0 to 1")
     # A cue of a subtitle ends where a word does.
     if fields.get("response_format") in SUBTITLES and _GRANULARITIES in fields:
         changed[_GRANULARITIES] = ["segment", "word"]
@@ -75,5 +75,5 @@ async def timestamp_granularities(request: Request) -> list[str]:
     found = [str(value) for name in (f"{_GRANULARITIES}[]", _GRANULARITIES) for value in form.getlist(name) if value]
     for value in found:
         if value not in ("segment", "word"):
-            raise HTTPException(422, f"`{_GRANULARITIES}[]` is `{value}`, and has to be `segment` or `word`")
+            raise HTTPException(422, f"`{_GRANULARITIES}[]` is `{value}`; it must be `segment` or `word`")
     return sorted(set(found)) or ["segment"]

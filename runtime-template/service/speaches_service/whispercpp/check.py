@@ -60,7 +60,7 @@ def check(path: str, device: str, directory: str | None) -> Outcome:
     """
     key = _key(path, device)
     if key is None:
-        return Outcome("it is missing")
+        return Outcome("the file is missing")
     if key in _passed:
         return _passed[key]
     with _check_lock:
@@ -111,7 +111,7 @@ def _try(path: str, device: str) -> Outcome:
     try:
         ended = child_process.run(child_process.command(COMMAND, path, device), limit)
     except OSError as error:
-        return Outcome(f"it could not be tried: {error.strerror or error}")
+        return Outcome(f"the check cannot be started: {error.strerror or error}")
     if ended.timed_out:
         return Outcome(f"whisper.cpp had not transcribed a second of sound after {limit:.0f} s")
     try:
@@ -120,7 +120,7 @@ def _try(path: str, device: str) -> Outcome:
         return Outcome(found.get("reason"), found.get("gpu"))
     except (ValueError, AttributeError):
         how = f"signal {-ended.code}" if ended.code < 0 else f"exit code {ended.code}"
-        return Outcome(f"whisper.cpp died of it ({how})")
+        return Outcome(f"whisper.cpp crashed with it ({how})")
 
 
 def _key(path: str, device: str) -> str | None:

@@ -76,7 +76,7 @@ class Context:
             return None
         number = self._library.whisper_lang_id(wanted)
         if number < 0:
-            raise UnknownLanguage(f"'{wanted}' is not a language that Whisper knows")
+            raise UnknownLanguage(f"Whisper does not know the language `{wanted}`")
         return str(self._library.whisper_lang_str(number))
 
     def transcribe(self, clip: NDArray[np.float32], offset: float, wanted: ClipOptions) -> tuple[list[Segment], str]:

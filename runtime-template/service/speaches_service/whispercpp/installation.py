@@ -39,8 +39,8 @@ def install(settings: Settings, on_use: Callable[[str, str, str], None]) -> None
         if chosen.forced:
             raise ServiceFailure(
                 ExitCode.UNAVAILABLE,
-                f"whisper.cpp was asked for, and cannot be used: {reason}",
-                "leave out `--stt-backend` and what else asks for it, or see docs/transcription.md",
+                f"you requested whisper.cpp, but it cannot be used: {reason}",
+                "remove `--stt-backend` and every other setting that requests it, or see docs/transcription.md",
             )
         log_event(f"speech is transcribed by faster-whisper, not by whisper.cpp: {reason}", "warning")
         if settings.stt_model is not None:
@@ -72,7 +72,7 @@ def _find_obstacle(settings: Settings, catalog: Catalog) -> str | None:
     if died is not None and chosen.device != "cpu":
         if not chosen.forced:
             return f"{died}; `speaches tune` tries it again"
-        log_event(f"{died}; it is used again, since it was asked for", "warning")
+        log_event(f"{died}; the service uses it again, because you requested it", "warning")
     model = settings.stt_model
     if model is None:
         return None

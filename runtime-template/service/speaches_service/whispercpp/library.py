@@ -119,7 +119,7 @@ def _check_magic(path: str) -> None:
     except OSError as error:
         raise UnusableModel(f"it cannot be read: {error.strerror or error}") from error
     if len(start) < 4 or struct.unpack("<I", start)[0] != MAGIC:
-        raise UnusableModel("it is no file with GGML weights")
+        raise UnusableModel("it is not a file with GGML weights")
 
 
 def _pointer(context: Any) -> int:
