@@ -1,8 +1,8 @@
-"""Which pieces of speech are computed now.
+"""Limits how many pieces of speech a model computes at once, and chooses the next piece.
 
 A computation uses all processors and holds the memory of a whole piece. So each model computes the pieces of long texts
-one after the other, and beside them one short text, so that a word does not wait for a sentence. The request that has
-got the least goes first.
+one after the other. Beside them it computes one short text, so that a word does not wait for a sentence. The request
+with the least speech so far goes first.
 """
 
 import contextlib
@@ -12,42 +12,42 @@ import weakref
 from collections.abc import Iterator
 
 WEIGHT_CREDIT_PER_SECOND = 30
-"""By how much weight (as of `speech_text`) a request moves forward for each second that it waits, so that short ones do
-not keep a long one waiting for ever."""
+"""Each second of waiting counts as this much less weight (of `speech_text`), so that short requests cannot delay a long
+one forever."""
 MAX_SHORT_WEIGHT = 40
-"""The weight up to which the beginning of a text is computed beside another one: about two seconds of sound."""
+"""The beginning of a text up to this weight, about two seconds of sound, may run beside another computation."""
 _POLL_SECONDS = 0.5
-"""How often a waiting request looks whether its client is still there."""
+"""A waiting request checks for its cancellation this often."""
 
 
 class Cancelled(Exception):
-    """The client of a request is gone, so nothing has to be computed for it."""
+    """The client of a request has disconnected, so the request needs no more pieces."""
 
 
 class Progress:
-    """How far one request is. It is that of the thread which computes for the request."""
+    """The progress of one request. Each thread has at most one, that of the request it computes for."""
 
     def __init__(self) -> None:
         self.computed = 0
-        """The weight of the pieces so far."""
+        """The weight of the pieces computed so far."""
         self.is_complete = False
-        """Whether the last piece that was made ends the text."""
+        """Whether the latest piece ends the text."""
         self.is_cancelled = False
-        """Whether the client wants no more."""
+        """Whether the client has disconnected."""
 
 
 _of_thread = threading.local()
 
 
 def current_progress() -> Progress:
-    """The progress of the request that this thread computes for; a new one where the thread follows none."""
+    """The progress of this thread's request, or a new one if the thread has none."""
     progress: Progress | None = getattr(_of_thread, "progress", None)
     return progress if progress is not None else Progress()
 
 
 @contextlib.contextmanager
 def computing_for(progress: Progress) -> Iterator[None]:
-    """Let this thread compute for a request."""
+    """Make this the progress of the thread's request."""
     _of_thread.progress = progress
     try:
         yield
@@ -56,7 +56,7 @@ def computing_for(progress: Progress) -> Iterator[None]:
 
 
 class ConcurrencyLimit:
-    """The computations of one model."""
+    """The limit of one model."""
 
     def __init__(self) -> None:
         self._condition = threading.Condition()
@@ -65,10 +65,10 @@ class ConcurrencyLimit:
 
     @contextlib.contextmanager
     def slot(self, progress: Progress, weight: int) -> Iterator[None]:
-        """Wait until a piece of this weight may be computed, and hold others off meanwhile.
+        """Wait for a slot to compute a piece of this weight, and hold the slot meanwhile.
 
         Raises:
-            Cancelled: the client has gone while it waited.
+            Cancelled: the client disconnected during the wait.
         """
         computation = _Computation(progress.computed, weight)
         with self._condition:
@@ -81,7 +81,7 @@ class ConcurrencyLimit:
             finally:
                 self._waiting.remove(computation)
             self._running.append(computation)
-            # There may be room for one more.
+            # A short text may start beside this computation.
             self._condition.notify_all()
         try:
             yield
@@ -100,7 +100,7 @@ class ConcurrencyLimit:
 
 
 class _Computation:
-    """One piece that waits or is computed."""
+    """One piece that waits or runs."""
 
     def __init__(self, computed: int, weight: int) -> None:
         self.is_short = computed == 0 and weight <= MAX_SHORT_WEIGHT
@@ -108,7 +108,7 @@ class _Computation:
         self._since = time.monotonic()
 
     def effective_weight(self, now: float) -> float:
-        """Who has the lowest is next."""
+        """The computation with the lowest value is next."""
         return self._weight - WEIGHT_CREDIT_PER_SECOND * (now - self._since)
 
 
@@ -117,6 +117,6 @@ _limits_lock = threading.Lock()
 
 
 def limit_of(model: object) -> ConcurrencyLimit:
-    """The turns of a loaded model."""
+    """The limit of a loaded model."""
     with _limits_lock:
         return _limits.setdefault(model, ConcurrencyLimit())

@@ -1,7 +1,7 @@
 """The log: one event a line, as text or as JSON, on standard error or in a file.
 
-The file takes the place of standard output and standard error themselves, so that what native libraries print lands in
-it as well.
+The file replaces the descriptors of standard output and standard error, so it receives the output of native libraries
+as well.
 """
 
 import contextlib
@@ -23,16 +23,16 @@ _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 
 _SECRET_VARIABLES = ("API_KEY", "CHAT_COMPLETION_API_KEY", "HF_TOKEN")
 _MIN_SECRET_CHARACTERS = 4
-"""In characters. To mask a shorter one would mask half of the log."""
+"""A shorter secret is not masked: it would mask half of the log."""
 
-# Realtime clients of browsers cannot send headers, so they put the key into the address.
+# Realtime clients in browsers cannot send headers, so they put the key into the address.
 _SECRET_PARAMETERS = re.compile(r"((?:api_key|token)=)[^&\s\"']+", re.IGNORECASE)
 
 MASK = "********"
 
 
 class _Format:
-    """How an event becomes a line; set once, before anything heavy is imported."""
+    """Settings of the log, set once before the heavy imports."""
 
     is_json = False
     min_level = _LEVELS["info"]
@@ -54,10 +54,10 @@ def configure(log_format: str, log_level: str, log_file: str | None) -> None:
 
 
 def reopen(log_file: str) -> None:
-    """Write to the file of this name from now on: another one, when the old one was renamed.
+    """Write to the file of this name from now on. If log rotation renamed the old file, this is a new one.
 
     Raises:
-        OSError: the file cannot be opened; the log stays where it is.
+        OSError: the file cannot be opened; the log continues in the old file.
     """
     opened = os.open(log_file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     for stream in (1, _STANDARD_ERROR):
@@ -66,23 +66,22 @@ def reopen(log_file: str) -> None:
 
 
 def log_event(message: str, level: str = "info", **details: object) -> None:
-    """Write one event at once and unbuffered; `details` are for programs and appear in JSON only.
+    """Write one event unbuffered. `details` are for programs and appear only in JSON.
 
-    N.B. also called by signal handlers, where a buffered stream may refuse (`reentrant call`).
+    N.B. Signal handlers call this too, where a buffered stream may raise `reentrant call`.
     """
     if _LEVELS[level] >= _Format.min_level or level == "info":
         write_line(_OWN_LOGGER, level, message, time.time(), **details)
 
 
 def log_failure(failure: ServiceFailure) -> None:
-    """Tell the user why the process ends."""
     log_event(failure.message, "error")
     if failure.hint is not None:
         log_event(f"hint: {failure.hint}")
 
 
 def write_line(logger: str, level: str, message: str, at: float, **details: object) -> None:
-    """Write one line; `at` is in seconds since the epoch. Secrets are masked in every message."""
+    """Write one line with all secrets masked; `at` is in seconds since the epoch."""
     message = mask(message)
     if _Format.is_json:
         moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at)) + f".{int(at * 1000) % 1000:03d}Z"
@@ -93,20 +92,20 @@ def write_line(logger: str, level: str, message: str, at: float, **details: obje
     else:
         moment = time.strftime("%H:%M:%S", time.localtime(at))
         line = f"{moment} {level} {logger}: {message}"
-    # A log without a reader is no reason to stop serving.
+    # If nobody reads the log any more, the service goes on.
     with contextlib.suppress(OSError):
         os.write(_STANDARD_ERROR, (line.replace("\n", "\n    ") + "\n").encode("utf-8", "replace"))
 
 
 def mask(text: str) -> str:
-    """The text without the secrets that this process knows, and without those that clients put into addresses."""
+    """Mask the secrets of this process's environment and the keys that clients put into addresses."""
     for secret in _Format.secrets:
         text = text.replace(secret, MASK)
     return _SECRET_PARAMETERS.sub(rf"\g<1>{MASK}", text)
 
 
 def make_reopener(log_file: str) -> Callable[[int, FrameType | None], None]:
-    """A handler for SIGHUP, with which log rotation says that it has renamed the file."""
+    """A handler for SIGHUP, which log rotation sends after it has renamed the file."""
 
     def handle(_number: int, _frame: FrameType | None) -> None:
         try:
@@ -120,8 +119,8 @@ def make_reopener(log_file: str) -> Callable[[int, FrameType | None], None]:
 
 
 def flush() -> None:
-    """Bring what others have written on its way."""
+    """Flush the buffered output of other code."""
     for stream in (sys.stdout, sys.stderr):
-        # It may be closed, or just be in use where a signal has interrupted it.
+        # The stream may be closed, or a signal may have interrupted a write to it.
         with contextlib.suppress(OSError, RuntimeError, ValueError):
             stream.flush()

@@ -4,28 +4,26 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What the process tells the one who started it."""
-
     STOPPED = 0
     """Stopped on request."""
     USAGE = 64
-    """Called in a way that it does not know."""
+    """Unknown arguments, or no settings."""
     MALFORMED = 65
-    """The settings are not what they claim to be (broken JSON)."""
+    """The settings are not JSON."""
     UNAVAILABLE = 69
-    """A part of the runtime is missing or unusable."""
+    """A component of the runtime is missing or unusable."""
     INTERNAL = 70
-    """An error of the service itself."""
+    """A bug in the service."""
     CANNOT_WRITE = 73
-    """The state directory cannot be written."""
+    """The state directory or the log is not writable."""
     TEMPORARY = 75
-    """Worth trying again later: the port is taken."""
+    """A retry may succeed: another program holds the port."""
     CANNOT_WORK = 78
-    """The configuration cannot work."""
+    """The configuration is unusable."""
 
 
 class ServiceFailure(Exception):
-    """A reason to end the process, in words for the user and as an exit code."""
+    """Ends the process with an exit code and a message for the user."""
 
     def __init__(self, exit_code: ExitCode, message: str, hint: str | None = None) -> None:
         super().__init__(message)
@@ -35,7 +33,7 @@ class ServiceFailure(Exception):
 
 
 def unavailable_component(error: Exception) -> ServiceFailure:
-    """Say that something in the runtime cannot be imported or set up."""
+    """The failure for an error while a component of the runtime is imported or set up."""
     if isinstance(error, ModuleNotFoundError):
         message = f"the module `{error.name}` is missing from this runtime"
     else:

@@ -1,4 +1,4 @@
-"""A model does not get its device or provider: an error where the user asked for it, else one line in the log."""
+"""Handles a model that does not get its device or provider: an error if the user requested it, else one warning."""
 
 import importlib
 from typing import NoReturn
@@ -9,7 +9,7 @@ _MAX_REASON_CHARACTERS = 300
 
 
 def refuse(model: str, wanted: str, reason: object) -> NoReturn:
-    """Let the request and the model fail; upstream logs what it answers.
+    """Fail the request. Upstream logs the answer.
 
     Raises:
         HTTPException: 503, always.
@@ -19,7 +19,7 @@ def refuse(model: str, wanted: str, reason: object) -> NoReturn:
 
 
 def fall_back(model: str, wanted: str, reason: object) -> None:
-    """Say that the CPU computes instead."""
+    """Warn that the CPU computes instead."""
     log_event(
         f"`{model}` computes on the CPU because {wanted} cannot be used: {_shortened_reason(reason)}",
         "warning",
@@ -30,6 +30,6 @@ def fall_back(model: str, wanted: str, reason: object) -> None:
 
 
 def _shortened_reason(reason: object) -> str:
-    """Native libraries put their own source code into the first line; what happened comes at its end."""
+    """The end of the first line: native libraries begin that line with their own source code."""
     line = str(reason).strip().partition("\n")[0]
     return line if len(line) <= _MAX_REASON_CHARACTERS else f"… {line[-_MAX_REASON_CHARACTERS:]}"

@@ -1,6 +1,6 @@
-"""Kokoro's voices under every name that clients use: its own, OpenAI's, and blends of several.
+"""Kokoro's voices under all names that clients use: its own names, OpenAI's, and blends of several voices.
 
-A blend is `af_bella+af_sky`, or with weights `af_bella(2)+af_sky(1)`, as other servers of Kokoro take it.
+A blend is `af_bella+af_sky`, or with weights `af_bella(2)+af_sky(1)`, as other servers of Kokoro accept it.
 """
 
 import re
@@ -15,7 +15,7 @@ from speaches_service.rebinding import rebind as rebind_name
 _EXECUTOR = "speaches.executors.kokoro"
 _ROUTER = "speaches.routers.speech"
 _OPENAI_VOICES = {
-    # Upstream knows OpenAI's other names, and speaks them with its first voice.
+    # For OpenAI's other names, upstream itself chooses its first voice.
     "cedar": "am_michael",
     "fable": "bm_fable",
     "marin": "af_heart",
@@ -26,34 +26,34 @@ _PART = re.compile(r"(\w+)\s*(?:\(\s*([\d.]+)\s*\))?")
 
 
 _archive_lock = threading.Lock()
-"""kokoro_onnx reads a voice out of its archive when it is asked for, and an archive has one reader at a time."""
+"""kokoro_onnx reads each requested voice from an archive, which supports one reader at a time."""
 
 
 class Blend(str):
-    """The name of the first voice of a blend, which decides the language, with all of them."""
+    """The name of the first voice of a blend, which decides the language, with the weights of all its voices."""
 
     __slots__ = ("weights",)
     weights: dict[str, float]
-    """By name; their sum is 1."""
+    """By the name of the voice; they add up to 1."""
 
 
 def rebind() -> None:
-    """Replace what upstream's route hands to the models."""
+    """Resolve the voice of each request before upstream passes it to a model."""
     original: Any = rebind_name(_ROUTER, "SpeechRequest", lambda **fields: _make(original, fields))
 
 
 def _make(original: Any, fields: dict[str, Any]) -> Any:
     request = original(**fields)
-    # N.B. afterwards, since pydantic would make a plain string of it.
+    # N.B. Set after the validation, because pydantic would convert a `Blend` into a plain string.
     request.voice = resolve_voice(request.voice)
     return request
 
 
 def resolve_voice(requested: str) -> str:
-    """The voice that is meant; a name that is none stays as it is, and the model says what it thinks of it.
+    """Kokoro's name for a requested voice, or a blend. The model itself reports an unknown name.
 
     Raises:
-        HTTPException: 422 for a blend of what cannot be blended.
+        HTTPException: 422 for an invalid blend.
     """
     known = {voice.name for voice in getattr(imported(_EXECUTOR), "VOICES", ())}
     if requested not in known and _OPENAI_VOICES.get(requested) in known:

@@ -1,4 +1,4 @@
-"""`speaches models pull` and `remove`: models in the user's cache, as upstream itself would fetch and delete them."""
+"""`speaches models pull` and `remove` fetch and delete models of the user's cache, as upstream itself does."""
 
 import importlib
 import os
@@ -12,18 +12,14 @@ from speaches_service.upstream import import_upstream
 
 
 def pull(model: str, settings: Settings) -> None:
-    """Fetch a model that speaches can serve.
-
-    Raises:
-        ServiceFailure: UNAVAILABLE when the hub does not give it, CANNOT_WORK when speaches could not serve it.
-    """
+    """Raises: ServiceFailure: UNAVAILABLE if the hub does not deliver it, CANNOT_WORK if speaches cannot serve it."""
     if settings.offline:
         raise ServiceFailure(ExitCode.CANNOT_WORK, f"cannot fetch `{model}`: `--offline` forbids requests to the hub")
     import_upstream()
     executors = importlib.import_module("speaches.dependencies").get_executor_registry().all_executors()
     try:
         executor = fetch(executors, model)
-    except ImportError as error:  # the sample has nothing to fetch with
+    except ImportError as error:  # the sample lacks the package huggingface_hub
         raise unavailable_component(error) from error
     except (OSError, HubUnavailable) as error:
         first_line = str(error).strip().partition("\n")[0]
@@ -36,11 +32,7 @@ def pull(model: str, settings: Settings) -> None:
 
 
 def remove(model: str, settings: Settings) -> None:
-    """Delete a model from the cache.
-
-    Raises:
-        ServiceFailure: UNAVAILABLE when it is not there, CANNOT_WORK when it is a part of the runtime.
-    """
+    """Raises: ServiceFailure: UNAVAILABLE if the cache lacks it, CANNOT_WORK if it is part of the runtime."""
     utilities: Any = importlib.import_module("speaches.hf_utils")
     directory = utilities.get_model_repo_path(model) if os.path.isdir(utilities.HF_HUB_CACHE) else None
     if directory is None:

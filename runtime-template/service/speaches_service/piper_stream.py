@@ -1,4 +1,4 @@
-"""Piper piece by piece: it computes sentence by sentence, and a sentence of any length as a whole."""
+"""Computes Piper's speech piece by piece. Piper itself computes whole sentences, however long they are."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -9,13 +9,13 @@ from speaches_service.rebinding import imported
 
 _MODULE = "piper.voice"
 _PHONEMES = "[["
-"""What begins phonemes in a text for Piper; they are not cut."""
+"""Begins phonemes in a text for Piper. A text with phonemes is not split."""
 _ELLIPSIS = re.compile(r"""(?<=\w)(?:\.{3,}|…+)(?=(\w?)["'\u201d\u2019»)\]]*\s*(\w?))""")
-"""Piper does not pause there."""
+"""Piper does not pause at an ellipsis."""
 
 
 def rebind() -> None:
-    """Replace Piper's synthesis by one that cuts, and that takes turns."""
+    """Make Piper's synthesis split the text, and respect the concurrency limit."""
     module = imported(_MODULE)
     if module is None:
         return
@@ -40,7 +40,7 @@ def _synthesize(synthesize: Callable[..., Iterator[Any]], voice: Any, text: str,
 
 
 def with_pauses(text: str) -> str:
-    """The text with a mark that Piper pauses at in place of each ellipsis: a comma where the sentence goes on."""
+    """Replace each ellipsis with a mark at which Piper pauses: a comma inside a sentence, else a full stop."""
 
     def mark(ellipsis: "re.Match[str]") -> str:
         joined, following = ellipsis.groups()

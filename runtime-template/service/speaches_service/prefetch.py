@@ -1,4 +1,4 @@
-"""One piece is computed ahead while the last one is on its way to the client; nothing more once the client has gone."""
+"""Computes one piece ahead while the server sends the previous one, and nothing after the client has disconnected."""
 
 import queue
 import threading
@@ -11,10 +11,10 @@ Piece = TypeVar("Piece")
 
 
 def prefetch_one(pieces: Iterator[Piece]) -> Generator[tuple[Piece, bool], None, None]:
-    """The same pieces, each with whether it is known to be the last one; they are made in a thread of their own.
+    """The same pieces, computed in a separate thread. The flag is true if a piece is known to be the last one.
 
     Raises:
-        Exception: whatever making a piece raises.
+        Exception: every exception of `pieces`.
     """
     progress = concurrency_limit.Progress()
     made: queue.SimpleQueue[tuple[Piece, bool] | BaseException | None] = queue.SimpleQueue()
@@ -29,10 +29,10 @@ def prefetch_one(pieces: Iterator[Piece]) -> Generator[tuple[Piece, bool], None,
                         break
                     made.put((piece, progress.is_complete))
             made.put(None)
-        except BaseException as error:  # noqa: BLE001 - it belongs to the one who reads
+        except BaseException as error:  # noqa: BLE001 - the reader's thread raises it
             made.put(error)
         finally:
-            # A generator of upstream holds its model as long as it is open.
+            # A generator of upstream keeps its model loaded until it is closed.
             close = getattr(pieces, "close", None)
             if close is not None:
                 close()

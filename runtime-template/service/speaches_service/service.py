@@ -1,4 +1,4 @@
-"""The service from open sockets to the last exit code."""
+"""Runs the service, from open sockets to the exit code."""
 
 import atexit
 import importlib
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from speaches_service.server import Server
 
 DRAIN_SECONDS = 6
-"""How long open requests may take after the request to stop."""
+"""The time limit for open requests after the request to stop."""
 
 DEADLINE_SECONDS = 7.5
-"""When the process ends even if something still runs, say a thread inside a model. Harbor kills after 10 s."""
+"""The process ends then, even if a thread is still inside a model. Harbor kills after 10 s."""
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -41,7 +41,7 @@ class Service:
     def __init__(
         self, settings: Settings, listeners: Sequence[socket.socket], started_at: float, started: float
     ) -> None:
-        """Prepare; `started_at` is in seconds since the epoch, `started` the same moment on the monotonic clock."""
+        """`started_at` is in seconds since the epoch, `started` the same moment on the monotonic clock."""
         self._settings = settings
         self._listeners = list(listeners)
         self._port = port_of(listeners[0])
@@ -52,7 +52,7 @@ class Service:
         self._stop_requested = threading.Event()
 
     def run(self) -> NoReturn:
-        """Serve until told to stop and end the process."""
+        """Serve until the request to stop, then end the process."""
         try:
             self._serve()
         except ServiceFailure as failure:
@@ -60,7 +60,7 @@ class Service:
             if self._settings.log_level == "debug" and failure.__cause__ is not None:
                 traceback.print_exception(failure.__cause__)
             self._end(failure.exit_code, failure.message)
-        except Exception as error:  # noqa: BLE001 - the last resort: every end has an exit code and a state
+        except Exception as error:  # noqa: BLE001 - every end needs an exit code and a state
             traceback.print_exception(error)
             message = f"internal error: {type(error).__name__}: {error}"
             log_event(message, "error")
@@ -85,7 +85,7 @@ class Service:
             try:
                 from speaches_service.server import Server
                 from speaches_service.upstream import build_application
-                from speaches_service import library_log, readiness  # isort: skip - what is missing is named in order
+                from speaches_service import library_log, readiness  # isort: skip - the first missing module is reported
             except ImportError as error:
                 raise unavailable_component(error) from error
             application = build_application(self._settings, self._port, self._state)
@@ -116,7 +116,7 @@ class Service:
         )
 
     def _prepare_for_hangup(self) -> None:
-        """SIGHUP reopens a log file; without one it means that the terminal is gone, unless SIGHUP is ignored."""
+        """SIGHUP reopens the log file. Without a log file it means that the terminal has closed, unless ignored."""
         hangup = getattr(signal, "SIGHUP", None)
         if hangup is None:
             return
@@ -136,7 +136,7 @@ class Service:
         log_event(f"stopping; open requests may take {DRAIN_SECONDS} s")
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
-        """First signal: drain, or end at once if nothing is served yet. Second signal: end at once."""
+        """Drain at the first signal, or end at once if the server has not started. End at once at the second signal."""
         if self._stop_requested.is_set():
             self._end_at_once(128 + number)
         self._stop_requested.set()
@@ -150,12 +150,12 @@ class Service:
         self._end_at_once(ExitCode.STOPPED)
 
     def _end(self, exit_code: ExitCode, message: str | None = None) -> NoReturn:
-        """End without the interpreter's own farewell.
+        """End without the interpreter's finalization.
 
-        That would wait for upstream's timers that unload idle models (minutes), and it may abort the process while
-        a daemon thread is still inside native code.
+        Finalization would wait for minutes until upstream's timers have unloaded idle models, and it may abort the
+        process while a daemon thread is still inside native code.
         """
-        # Libraries remove their temporary files here. Logs are flushed, telemetry is sent.
+        # Here libraries remove their temporary files, flush logs and send telemetry.
         atexit._run_exitfuncs()  # noqa: SLF001 - undocumented, but in every CPython
         self._end_at_once(exit_code, message)
 
@@ -168,5 +168,4 @@ class Service:
 
 
 def _model_cache() -> str:
-    """Upstream's cache of models."""
     return str(importlib.import_module("speaches.hf_utils").HF_HUB_CACHE)

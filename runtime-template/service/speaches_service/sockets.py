@@ -1,7 +1,7 @@
-"""Listening sockets, which are open before anything heavy is imported.
+"""Opens or adopts the listening sockets before the heavy imports.
 
-On Unix the launcher has opened them already and hands their descriptors over. Windows has no `exec` that would keep
-them, so there they are opened here.
+On Unix, the launcher opens the sockets and passes their descriptors. Windows has no `exec` that keeps descriptors, so
+there the service opens the sockets.
 """
 
 import errno
@@ -12,20 +12,20 @@ from collections.abc import Sequence
 from speaches_service.exit_codes import ExitCode, ServiceFailure
 
 BACKLOG = 2048
-"""Connections that may wait to be accepted; uvicorn's own default."""
+"""uvicorn's own default."""
 
 _FREE_PORT_ATTEMPTS = 16
 
 
 class PortTaken(ServiceFailure):
-    """Another process listens there."""
+    """Another process listens on the port."""
 
 
 def adopt(descriptors: Sequence[int]) -> list[socket.socket]:
-    """Take over sockets that listen already.
+    """Adopt sockets that the launcher has opened.
 
     Raises:
-        ServiceFailure: INTERNAL when a descriptor is no listening socket.
+        ServiceFailure: INTERNAL if a descriptor is not a socket.
     """
     listeners: list[socket.socket] = []
     try:
@@ -42,35 +42,33 @@ def adopt(descriptors: Sequence[int]) -> list[socket.socket]:
 
 
 def listen(addresses: Sequence[str], port: int) -> list[socket.socket]:
-    """Bind and listen on the same TCP port of every address; port 0 picks one that is free on all of them.
+    """Listen on the same TCP port of every address; port 0 chooses one that is free on all of them.
 
     Raises:
         PortTaken: with exit code TEMPORARY.
-        ServiceFailure: CANNOT_WORK when an address is none of this machine's.
+        ServiceFailure: CANNOT_WORK if an address does not belong to this machine.
     """
     for _ in range(_FREE_PORT_ATTEMPTS - 1):
         try:
             return _listen_on_all(addresses, port)
         except PortTaken:
-            # The system chose a port that is free on the first address only.
+            # The system chose a port that is free only on the first address.
             if port != 0:
                 raise
     return _listen_on_all(addresses, port)
 
 
 def port_of(listener: socket.socket) -> int:
-    """The TCP port that a socket is bound to."""
     return int(listener.getsockname()[1])
 
 
 def url_of(address: str, port: int) -> str:
-    """The URL under which an address and port are reached."""
     return f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"
 
 
 def connect_address(address: str) -> str:
-    """An address that leads to what listens on `address` of this machine: the wildcards are none."""
-    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)  # noqa: S104 - it is not listened on here
+    """The address to connect to for a server that listens on `address`, which may be a wildcard."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)  # noqa: S104 - nothing binds to it here
 
 
 def _listen_on_all(addresses: Sequence[str], port: int) -> list[socket.socket]:
