@@ -1,4 +1,4 @@
-"""`speaches tune`: compare what speech can compute with, now, and tell what was found."""
+"""`speaches tune`: measures the candidates for every speech model now, and prints the results."""
 
 import importlib
 import json
@@ -25,11 +25,11 @@ def tune(
     select_candidates: Callable[[Sequence[str], str | None], tuple[Candidate, ...]] = candidates_named,
     command: Sequence[str] | None = None,
 ) -> None:
-    """Compare for every model and write the result to standard output; `select_candidates` and `command` are for tests.
+    """Measure every model and write the results to standard output; `select_candidates` and `command` are for tests.
 
     Raises:
-        ServiceFailure: UNAVAILABLE when there is no model or none that speaks, TEMPORARY when another process compares,
-            CANNOT_WRITE when the result cannot be kept.
+        ServiceFailure: UNAVAILABLE if no model exists or none produces speech, TEMPORARY if another process is
+            measuring, CANNOT_WRITE if the result cannot be saved.
     """
     try:
         cache = str(importlib.import_module("speaches.hf_utils").HF_HUB_CACHE)
@@ -47,7 +47,7 @@ def tune(
         log_event(f"there is no other provider to compare here: {settings.synthesis.why}")
     try:
         if settings.machine_directory is not None:
-            # What transcription has learned about the GPU counts no more either.
+            # Transcription's results about the GPU are measured again as well.
             check.forget(settings.machine_directory)
         with _scratch(settings) as scratch:
             candidates = select_candidates(settings.synthesis.candidates, settings.machine_directory)
@@ -80,7 +80,7 @@ def _scratch(settings: Settings) -> AbstractContextManager[str]:
 def _compare(
     settings: Settings, models: Sequence[SpeechModel], candidates: Sequence[Candidate], session: ProbeSession
 ) -> dict[str, Decision]:
-    """What was found out, by model; kept if there is a key to keep it under."""
+    """The results by model. They are saved if the machine has a probe key."""
     key, directory = settings.synthesis.probe_key, settings.machine_directory
     found: dict[str, Decision] = {}
     for model in models:
@@ -101,7 +101,6 @@ def _compare(
 
 
 def _table(found: dict[str, Decision]) -> str:
-    """The result for people."""
     lines = []
     for model, decision in found.items():
         chosen = decision.chosen

@@ -1,4 +1,4 @@
-"""A limit for what clients send: upstream keeps all of a request's body on disk and decodes it in memory."""
+"""Limits the size of requests: upstream stores a request's whole body on disk and decodes it in memory."""
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -7,15 +7,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class UploadLimit:
-    """Answers 413 to a body that is too large: at once when its length is told, else as soon as it is."""
+    """Answers 413 to a body that exceeds the limit: at once if the request states its length, else at the limit."""
 
     def __init__(self, app: ASGIApp, max_bytes: int) -> None:
-        """`max_bytes` is in bytes."""
         self._application = app
         self._max_bytes = max_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, and its body piece by piece."""
         if scope["type"] != "http":
             await self._application(scope, receive, send)
             return

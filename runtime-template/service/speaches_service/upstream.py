@@ -1,6 +1,6 @@
-"""Builds upstream's application in this process, with everything rebound that has to differ.
+"""Builds upstream's application in this process and rebinds the names that must differ.
 
-Upstream's files stay as they are. Whatever is replaced must exist, or the service does not start.
+Upstream's files stay unchanged. If a replaced name does not exist, the service does not start.
 """
 
 import contextlib
@@ -52,7 +52,7 @@ def build_application(settings: Settings, port: int, state: State) -> FastAPI:
     """Import speaches and make its application; the working directory must be the runtime's `app/`.
 
     Raises:
-        ServiceFailure: UNAVAILABLE when a part is missing, CANNOT_WORK when upstream refuses its environment.
+        ServiceFailure: UNAVAILABLE if a component is missing, CANNOT_WORK if upstream rejects its environment.
     """
     system_proxies.export()
     try:
@@ -62,13 +62,13 @@ def build_application(settings: Settings, port: int, state: State) -> FastAPI:
         raise unavailable_component(error) from error
     whispercpp.install(settings, state.record_computation)
     configuration = _read_configuration()
-    configuration.port = port  # it may have been 0
+    configuration.port = port  # the setting may be 0
     if configuration.loopback_host_url is None:
-        # Where speaches calls itself. Without it, realtime sessions call a router outside of the application, which
-        # fails (`fastapi_middleware_astack not found`), and the page calls the address that the browser sees, which
-        # need not exist on this machine.
+        # The address at which speaches calls itself. Without it, realtime sessions call a router outside of the
+        # application, which fails (`fastapi_middleware_astack not found`), and the page calls the address in the
+        # browser, which may not exist on this machine.
         configuration.loopback_host_url = url_of(connect_address(settings.host[0]), port)
-    configuration.enable_ui = False  # importing gradio now would double the time to start
+    configuration.enable_ui = False  # importing gradio now would double the time of the start
     _make_model_cache()
     try:
         application: FastAPI = main.create_app()
@@ -88,15 +88,15 @@ def build_application(settings: Settings, port: int, state: State) -> FastAPI:
 
 
 def import_upstream() -> ModuleType:
-    """Import all of speaches but not what only diarization, telemetry and chats, and never Kokoro, use."""
+    """Import speaches without the packages that only diarization, telemetry and chats use."""
     deferred_reexports.defer("openai")
     unused = unused_modules.placeholders()
-    # ctranslate2 tries to import torch for its converters, which a service never runs.
+    # ctranslate2 tries to import torch for its converters, which the service never runs.
     with modules_replaced({**unused, "torch": None}), contextlib.suppress(ImportError):
         importlib.import_module("ctranslate2")
     with modules_replaced({**unused, **diarization.placeholders(), **telemetry.placeholders()}):
         main = importlib.import_module("speaches.main")
-    # What answers are made of. A request should not have to wait for it.
+    # The types of answers, imported now so that no request has to wait for them.
     answers = imported("openai.types.audio")
     if answers is not None:
         deferred_reexports.resolve(answers)
@@ -125,11 +125,11 @@ def _rebind(settings: Settings, state: State) -> None:
 
 
 def _read_configuration() -> Any:
-    """Upstream's `Config`, the one instance that all of upstream shares."""
+    """The one instance of upstream's `Config`, which all of upstream shares."""
     try:
         return importlib.import_module("speaches.dependencies").get_config()
     except ValueError as error:  # pydantic's ValidationError and SettingsError
-        # N.B. str(error) would show the values, and some of them are secrets.
+        # N.B. str(error) would show the values, some of which are secrets.
         details = getattr(error, "errors", None)
         message = (
             "; ".join(f"{'__'.join(map(str, detail['loc'])).upper()}: {detail['msg']}" for detail in details())
@@ -142,7 +142,7 @@ def _read_configuration() -> Any:
 
 
 def _make_model_cache() -> None:
-    """Make the directory for models: without it upstream answers 500 to all that has to do with models."""
+    """Create the directory for models: without it, upstream answers 500 to every request about models."""
     directory = importlib.import_module("speaches.hf_utils").HF_HUB_CACHE
     try:
         os.makedirs(directory, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Upstream's web page, imported at its first view: gradio would double the time and the memory of a start."""
+"""Imports upstream's web page at its first view: gradio would double the time and the memory of a start."""
 
 import asyncio
 import base64
@@ -18,11 +18,11 @@ from speaches_service.deferred_imports import is_installed
 from speaches_service.settings import Settings
 
 _SAMPLE_PAGE = "speaches.page"
-"""The sample's page, which needs no gradio."""
+"""It works without gradio."""
 
 
 def mount(application: FastAPI, configuration: Any, settings: Settings) -> None:
-    """Answer everything that is no route of the API, as upstream does with its user interface on."""
+    """Serve the page at every path that is not a route of the API, as upstream does with its user interface."""
     if is_installed(_SAMPLE_PAGE):
         importlib.import_module(_SAMPLE_PAGE).mount(application)
         return
@@ -45,12 +45,12 @@ def mount(application: FastAPI, configuration: Any, settings: Settings) -> None:
 
 
 class DeferredPage:
-    """An ASGI application that becomes gradio's at the first request."""
+    """An ASGI application that imports gradio's at the first request."""
 
     def __init__(self, configuration: Any, settings: Settings) -> None:
         self._configuration = configuration
         self._settings = settings
-        # The page asks this server with the server's own key, so a user who sees the page can do the same.
+        # The page sends requests with the server's own key, so a user of the page can do everything with that key.
         self._key: str | None = configuration.api_key and configuration.api_key.get_secret_value()
         self._page: ASGIApp | None = None
         self._opening = asyncio.Lock()
@@ -58,7 +58,7 @@ class DeferredPage:
         self._lifespan: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer with gradio; a client that comes while it is imported waits for it."""
+        """Answer with gradio; clients wait during its import."""
         if self._key is not None and scope["type"] == "http" and not _is_authorized(Request(scope), self._key):
             await _request_key(scope, receive, send)
             return
@@ -68,7 +68,7 @@ class DeferredPage:
         await self._page(scope, receive, send)
 
     async def close(self) -> None:
-        """Leave gradio's lifespan, if it was entered."""
+        """Exit gradio's lifespan, if it was entered."""
         self._closing.set()
         if self._lifespan is not None:
             await self._lifespan
@@ -89,7 +89,7 @@ class DeferredPage:
         return page
 
     async def _keep_open(self, page: FastAPI, opened: "asyncio.Future[None]") -> None:
-        """Enter and leave the lifespan in one task, as its cancel scopes require."""
+        """Enter and exit the lifespan in one task, as its cancel scopes require."""
         try:
             async with page.router.lifespan_context(page):
                 opened.set_result(None)
@@ -101,7 +101,7 @@ class DeferredPage:
 
 
 def _is_authorized(request: Request, key: str) -> bool:
-    """Whether a request has the API key: as the password of any user, as browsers ask for it, or as clients send it."""
+    """Whether a request has the API key, as a browser's password for any user or as a client's token."""
     scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "basic":
         with contextlib.suppress(ValueError):

@@ -1,7 +1,7 @@
-"""Gets and warms the default models in the background, so that the first client does not have to wait for them.
+"""Fetches and warms the default models in the background, so that the first client does not wait for them.
 
-It sends requests through the port, as a client does, so that everything on that way is warm afterwards. The two models
-do not depend on each other: if one fails, the other still loads, and the service goes on without the failed one.
+It sends requests through the port, as a client does, so that all code on that path is warm afterwards. The two models
+are independent: if one fails, the other still loads, and the service goes on without the failed one.
 """
 
 import gc
@@ -23,21 +23,19 @@ from speaches_service.sockets import connect_address
 from speaches_service.state import State
 
 FETCH_SECONDS = 3600
-"""How long fetching a model may take."""
+"""The time limit for the download of a model."""
 WARM_SECONDS = 300
-"""How long the first request to a model may take."""
+"""The time limit for the first request to a model."""
 
 _SPEECH, _TRANSCRIPTION = TASKS
 _TEXT = "This is the first sentence."
 
 
 class WarmUpFailed(Exception):
-    """A model cannot be used, for the reason in the message."""
+    """A model is unusable, for the reason in the message."""
 
 
 class WarmUp:
-    """Both default models of one service."""
-
     def __init__(
         self,
         settings: Settings,
@@ -56,7 +54,7 @@ class WarmUp:
         self._speech_done = threading.Event()
 
     def start(self) -> None:
-        """Begin, in threads that do not keep the process from ending."""
+        """Start daemon threads, which do not delay the end of the process."""
         threading.Thread(target=self._run, name="warm-up", daemon=True).start()
 
     def _run(self) -> None:
@@ -74,7 +72,7 @@ class WarmUp:
             thread.start()
         for thread in threads:
             thread.join()
-        # What was loaded just now stays: no collection needs to look at it.
+        # The loaded objects stay alive, so garbage collections need not visit them.
         gc.freeze()
         failed = [model for task, model in self._state.models.items() if task in models and model.phase == "failed"]
         if self._state.record_phase("degraded" if failed else "ready"):
@@ -100,7 +98,6 @@ class WarmUp:
                 self._speech_done.set()
 
     def _ensure_cached(self, task: str, model: str) -> None:
-        """Fetch a model that is not in the cache."""
         path = f"/v1/models/{urllib.parse.quote(model)}"
         if self._request("GET", path, WARM_SECONDS)[0] == http.client.OK:
             return
@@ -123,7 +120,7 @@ class WarmUp:
         self._speech = answer
 
     def _warm_transcription(self, model: str) -> None:
-        # Speech makes it decode; whatever else there is makes it load at least.
+        # Speech runs the decoder as well; noise at least loads the model.
         self._speech_done.wait(WARM_SECONDS)
         sound = self._speech or _noise_wav()
         boundary = uuid.uuid4().hex
@@ -146,7 +143,7 @@ class WarmUp:
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> tuple[int, bytes]:
-        """Status and body of an answer of this very service."""
+        """The status and body of this service's answer."""
         connection = http.client.HTTPConnection(connect_address(self._settings.host[0]), self._port, timeout=timeout)
         try:
             key = os.environ.get("API_KEY")
@@ -159,7 +156,7 @@ class WarmUp:
 
 
 def _reason(status: int, body: bytes) -> str:
-    """What an answer says about why it is not the one that was wanted."""
+    """The reason in an error's answer."""
     try:
         detail = json.loads(body)["detail"]
     except (ValueError, LookupError, TypeError):
