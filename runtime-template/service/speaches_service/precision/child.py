@@ -1,7 +1,7 @@
 """The process that derives a float32 model: `speaches_service_manager.py derive-float32 ORIGINAL DIRECTORY`.
 
-It takes half a gigabyte for two seconds, which a process of its own gives back. It writes the directory's files, and
-one line of JSON to standard output; the parent makes the directory visible.
+Deriving takes half a gigabyte for two seconds; the end of the process frees it. The process writes the directory's
+files, and one line of JSON to standard output. The parent makes the directory visible.
 """
 
 import json
@@ -14,13 +14,13 @@ from speaches_service.precision import NOT_DERIVABLE, graph, messages
 from speaches_service.precision.files import CONTENTS, MODEL, WEIGHTS, digests
 
 _ALIGNMENT = 1 << 16
-"""Of each weight in its file, in bytes: onnxruntime maps it into memory, and 64 KiB is what every system maps from."""
+"""Of each weight in its file, in bytes: onnxruntime maps it into memory, and every system can map from 64 KiB."""
 _EMBEDDED = 1 << 10
-"""Smaller tensors stay in the model's own file, in bytes."""
+"""Tensors with fewer bytes stay in the model's own file."""
 
 
 def main(original: str, directory: str) -> int:
-    """Write the float32 model of `original` into an empty directory; the exit code."""
+    """Write the float32 model of `original` into an empty directory. Returns the exit code."""
     child_process.end_with_parent()
     with open(original, "rb") as file:
         model = messages.Model.FromString(file.read())

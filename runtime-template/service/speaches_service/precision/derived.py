@@ -1,8 +1,8 @@
-"""The derived models of this user: made once for each original, and served from then on.
+"""Keeps the user's derived models: the service derives each original once and serves the result from then on.
 
     CACHE/float32/SHA256-OF-THE-ORIGINAL.REWRITE_VERSION/{model.onnx, weights.bin, contents.json}
 
-A directory becomes visible by one rename under a lock. Whatever goes wrong, the original serves, and the log has one
+A directory becomes visible by one rename under a lock. If anything fails, the service uses the original and logs one
 line.
 """
 
@@ -20,28 +20,28 @@ from speaches_service.file_lock import LockHeld, locked
 from speaches_service.precision import ARGUMENT, NOT_DERIVABLE, QUANTISED, files
 
 REWRITE_VERSION = 1
-"""The version of the rewriting in `graph.py` and `child.py`; another one derives anew."""
+"""The version of the rewriting in `graph.py` and `child.py`. After a change, the service derives all models again."""
 
 _DIRECTORY = "float32"
 _LOCK_FILE = "lock"
 _SCRATCH_SUFFIX = ".scratch"
 _TIMEOUT_SECONDS = 300
-"""How long deriving may take: a slow disk has to take more than 300 MB."""
+"""The time limit of the deriving process, which writes more than 300 MB to a disk that may be slow."""
 _MAX_UNUSED_SECONDS = 60 * 24 * 3600
-"""How long a derived model is kept without being loaded."""
+"""A derived model that was not loaded for this long is removed."""
 _MAX_REASON_CHARACTERS = 300
 
 _unavailable: set[tuple[str, str]] = set()
-"""Originals whose derived model this process does not try again, by cache and digest."""
+"""The cache and digest of originals for which this process does not try again."""
 _derive_lock = threading.Lock()
 
 
 class NotDerived(Exception):
-    """There is no derived model, for the reason in the message."""
+    """The derivation failed, for the reason in the message."""
 
 
 def is_quantised(original: str) -> bool:
-    """Whether a file has an operator that `graph.py` knows how to replace, by its name among the bytes."""
+    """Whether a file's bytes contain the name of an operator that `graph.py` can replace."""
     with open(original, "rb") as file:
         if not os.fstat(file.fileno()).st_size:
             return False
@@ -50,17 +50,17 @@ def is_quantised(original: str) -> bool:
 
 
 def obtain(cache: str | None, original: str, model: str) -> str | None:
-    """The path of the float32 model of an original, which is derived if need be.
+    """The path of an original's float32 model. Derives the model if the cache lacks it.
 
-    None where the original has nothing to derive from, and where it cannot be done; the log says that once. `model` is
-    its name in the log.
+    None if the original is not quantised, or if the derivation fails, which the log reports once. `model` is the name
+    in the log.
     """
     try:
         if cache is None or not is_quantised(original):
             return None
         digest = files.digest(original)
     except (OSError, ValueError):
-        # Loading it fails as well, and says why.
+        # Loading the original fails as well, and reports the reason.
         return None
     with _derive_lock:
         if (cache, digest) in _unavailable:
@@ -77,7 +77,7 @@ def obtain(cache: str | None, original: str, model: str) -> str | None:
 
 
 def reject(cache: str | None, original: str, model: str, reason: object) -> None:
-    """Let the original serve from now on, since its derived model does not load; the log says why."""
+    """Use the original from now on, because its derived model fails to load. Logs the reason."""
     if cache is None:
         return
     with contextlib.suppress(OSError):
@@ -95,7 +95,7 @@ def _derive_once(cache: str, digest: str, original: str, model: str) -> str:
         return path
     os.makedirs(os.path.dirname(directory), exist_ok=True)
     with locked(os.path.join(cache, _DIRECTORY, _LOCK_FILE), _TIMEOUT_SECONDS):
-        # Another service may just have done it.
+        # Another service may have derived it during the wait.
         if files.are_intact(directory):
             return path
         _remove_unused(os.path.join(cache, _DIRECTORY), damaged=os.path.basename(directory))
@@ -115,11 +115,11 @@ def _derive_once(cache: str, digest: str, original: str, model: str) -> str:
 
 
 def _run(original: str, scratch: str) -> dict[str, int]:
-    """Derive in a process of its own; what was left quantised, and how often.
+    """Run the deriving process. Returns the operators that stay quantised, with their number.
 
     Raises:
-        NotDerived: the process says why, or dies.
-        OSError: it cannot be started.
+        NotDerived: the process reports a reason, or crashes.
+        OSError: the process cannot be started.
     """
     ended = child_process.run(child_process.command(ARGUMENT, original, scratch), _TIMEOUT_SECONDS)
     if ended.code == 0:
@@ -136,13 +136,13 @@ def _directory_of(cache: str, digest: str) -> str:
 
 
 def _touch(directory: str) -> None:
-    """Record its use. A directory that may only be read cannot record it, and is never removed either."""
+    """Record the use of a directory. A read-only directory cannot record it, and is never removed either."""
     with contextlib.suppress(OSError):
         os.utime(directory)
 
 
 def _remove_unused(parent: str, damaged: str) -> None:
-    """Remove what a killed process left, the model that is `damaged`, and models that were not loaded for long."""
+    """Remove leftovers of killed processes, the model `damaged`, and models that were not loaded for long."""
     oldest = time.time() - _MAX_UNUSED_SECONDS
     for entry in os.scandir(parent):
         is_old = entry.is_dir(follow_symlinks=False) and entry.stat().st_mtime < oldest
@@ -151,6 +151,6 @@ def _remove_unused(parent: str, damaged: str) -> None:
 
 
 def _give_up(cache: str, digest: str, model: str, reason: object) -> None:
-    """Do not try again in this process, and say so once."""
+    """Log the reason once, and do not try again in this process."""
     _unavailable.add((cache, digest))
     log_event(f"`{model}` computes with its original file, without a float32 model: {reason}", "warning", model=model)

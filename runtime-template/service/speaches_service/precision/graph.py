@@ -1,12 +1,12 @@
-"""Rewriting a dynamically quantised graph into float32, with the same weights.
+"""Rewrites a dynamically quantised graph into float32, with the same weights.
 
-onnxruntime's dynamic quantisation puts integer operators between operators that quantise and scale:
+onnxruntime's dynamic quantisation puts integer operators between operators for quantisation and scaling:
 
     x ─ DynamicQuantizeLinear ─ ConvInteger or MatMulInteger ─ [Add bias] ─ Cast ─ Mul ─ y
     x ─ DynamicQuantizeLSTM ─ y
 
-Each of these becomes one `Conv`, `MatMul` or `LSTM` of x with weights in float32: (weight - zero point) * scale. An
-operator whose surroundings are not exactly these stays as it is. No I/O happens here.
+Each of these patterns becomes one `Conv`, `MatMul` or `LSTM` of x with float32 weights: (weight - zero point) * scale.
+An operator in any other pattern stays unchanged. This module does no I/O.
 """
 
 from collections import Counter
@@ -24,31 +24,29 @@ _QUANTISED_TYPES = {UINT8: np.dtype(np.uint8), INT8: np.dtype(np.int8)}
 
 
 class UnsupportedGraph(Exception):
-    """The surroundings of an operator are not those that are known; the message says in what."""
+    """The graph around an operator does not match a known pattern, for the reason in the message."""
 
 
 class Outcome(NamedTuple):
-    """What a rewrite has done."""
-
     weights: dict[str, Floats]
-    """The weights that the graph uses now and does not have yet, by name."""
+    """The weights that the rewritten graph uses and lacks, by name. The caller adds them."""
     replaced: int
-    """How many quantised operators are float32 now."""
+    """The number of replaced operators."""
     left: dict[str, int]
-    """Why the others are not, and how many of them."""
+    """The number of operators left, by the reason."""
 
 
 class _Replacement(NamedTuple):
     node: Any
     superseded: tuple[Any, ...]
-    """Nodes that nothing needs any more; the first one's place is the new node's."""
+    """Nodes that the new node replaces; it takes the place of the first one."""
 
 
 def rewrite(graph: Any) -> Outcome:
-    """Replace every quantised operator that is understood, in place.
+    """Replace every quantised operator in a known pattern, in place.
 
     Raises:
-        UnsupportedGraph: the graph has graphs within; an operator there could use what is removed here.
+        UnsupportedGraph: the graph has subgraphs, whose operators could use the removed values.
     """
     if any(attribute.HasField("g") or attribute.graphs for node in graph.node for attribute in node.attribute):
         raise UnsupportedGraph("its graph contains other graphs")
@@ -73,17 +71,15 @@ def rewrite(graph: Any) -> Outcome:
     ]
     _replace_nodes(graph, _without_dead_nodes(kept, {output.name for output in graph.output}))
     _remove_unused_tensors(graph)
-    # It describes values that may be gone, and onnxruntime infers it anew.
+    # It may describe removed values, and onnxruntime infers it again.
     del graph.value_info[:]
     return Outcome(rewriting.weights, len(replacements), dict(left))
 
 
 class _Rewriting:
-    """One rewrite of one graph."""
-
     def __init__(self, graph: Any) -> None:
         self.weights: dict[str, Floats] = {}
-        """The new ones, by name."""
+        """The new weights, by name."""
         self._tensors = {tensor.name: tensor for tensor in graph.initializer}
         self._producers = {output: node for node in graph.node for output in node.output}
         self._consumers: dict[str, list[Any]] = {}
@@ -93,17 +89,13 @@ class _Rewriting:
         self._outputs = {output.name for output in graph.output}
 
     def replace(self, node: Any) -> _Replacement:
-        """The float32 operator for a quantised one.
-
-        Raises:
-            UnsupportedGraph: it is not understood.
-        """
+        """Raises: UnsupportedGraph: the pattern around the operator is unknown."""
         if node.op_type == "DynamicQuantizeLSTM":
             return self._replace_lstm(node)
         return self._replace_product(node)
 
     def _replace_product(self, node: Any) -> _Replacement:
-        """For ConvInteger(x, weight, zero point of x, zero point of weight) and MatMulInteger, which is alike."""
+        """For ConvInteger(x, weight, zero point of x, zero point of weight), and MatMulInteger with the same inputs."""
         quantise = self._producer(node.input[0], "DynamicQuantizeLinear")
         _require(len(node.input) > 2 and node.input[2] == quantise.output[2], "its zero point is not that of the input")
         following = self._only_consumer(node.output[0])
@@ -124,7 +116,7 @@ class _Rewriting:
             node.input[1],
             weight_scale,
             node.input[3] if len(node.input) > 3 else "",
-            # A convolution has its output channels first, a matrix last.
+            # The output channels are the first axis of a convolution's weight, and the last axis of a matrix.
             lambda rank: 0 if is_convolution else rank - 1,
         )
         name = self._add_weight(f"{node.input[1]} * {weight_scale}", weight)
@@ -137,7 +129,7 @@ class _Rewriting:
         return _Replacement(made, tuple(superseded))
 
     def _bias(self, quantised: str, scale: str, channels: int) -> str:
-        """The bias of a convolution, of which the graph makes Reshape(Cast(Floor(Div(bias, scale)))) each time."""
+        """The bias of a convolution. The graph computes Reshape(Cast(Floor(Div(bias, scale)))) from it at each run."""
         cast = self._producer(self._producer(quantised, "Reshape").input[0], "Cast")
         divide = self._producer(self._producer(cast.input[0], "Floor").input[0], "Div")
         _require(divide.input[1] == scale, "its bias is scaled by something else")
@@ -152,7 +144,7 @@ class _Rewriting:
         for place, scale, zero in ((1, 8, 9), (2, 10, 11)):
             quantised, scaled_by = node.input[place], node.input[scale]
             # Its weights are [directions, inputs, 4 * hidden], and an LSTM's are [directions, 4 * hidden, inputs].
-            # There is a scale for each direction, or for each direction and gate.
+            # Each direction has a scale, or each direction and gate.
             weight = self._dequantised(quantised, scaled_by, node.input[zero], lambda _rank: None)
             inputs[place] = self._add_weight(f"{quantised} * {scaled_by}", weight.transpose(0, 2, 1))
         while not inputs[-1]:
@@ -170,7 +162,7 @@ class _Rewriting:
         if zero_point:
             zeros = _array(self._tensor(zero_point, tensor.data_type), values.dtype)
         axis = axis_of(values.ndim)
-        # In place where numpy can: these are the largest arrays there are.
+        # In place if numpy can, because these are the largest arrays.
         floats = values.astype(np.float32)
         floats -= _aligned(zeros, values.shape, axis).astype(np.float32)
         floats *= _aligned(scales, values.shape, axis)
@@ -225,10 +217,10 @@ def _array(tensor: Any, dtype: np.dtype[Any]) -> NDArray[Any]:
 
 
 def _aligned(values: NDArray[Any], shape: tuple[int, ...], axis: int | None) -> NDArray[Any]:
-    """Scales or zero points in a shape that numpy stretches over the weights.
+    """Reshape scales or zero points so that numpy broadcasts them over the weights.
 
-    One number is for all weights. A vector goes along `axis`, or where that is None along the first axis; a matrix has
-    the first axis and the last one.
+    One number applies to all weights. A vector lies along `axis`, or along the first axis if `axis` is None. A matrix
+    lies along the first and the last axis.
     """
     if values.size == 1:
         return values.reshape(())
@@ -241,7 +233,7 @@ def _aligned(values: NDArray[Any], shape: tuple[int, ...], axis: int | None) -> 
 
 
 def _without_dead_nodes(nodes: list[Any], outputs: set[str]) -> list[Any]:
-    """The nodes that an output needs. Nodes are in the order of computing, so one pass from the end finds them."""
+    """The nodes that an output needs. Nodes are in topological order, so one pass from the end finds them."""
     needed = set(outputs)
     alive = []
     for node in reversed(nodes):
@@ -252,7 +244,7 @@ def _without_dead_nodes(nodes: list[Any], outputs: set[str]) -> list[Any]:
 
 
 def _replace_nodes(graph: Any, nodes: Iterable[Any]) -> None:
-    # Copies: deleting the old ones would empty those that stay.
+    # Copied, because deleting the old nodes would clear the kept ones as well.
     copies = [Node.FromString(node.SerializeToString()) for node in nodes]
     del graph.node[:]
     graph.node.extend(copies)

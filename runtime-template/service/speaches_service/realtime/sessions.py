@@ -1,7 +1,7 @@
-"""What a session is made with, and how a client changes it.
+"""Makes sessions with the configured models, and applies a client's changes.
 
-Upstream begins with models of its own, which are not those that this service was configured with, and takes changes
-only whole: a `turn_detection` with one field, or null, is an error.
+Upstream begins a session with its own models instead of the configured ones. It accepts only complete changes: a
+`turn_detection` with one field, or null, is an error.
 """
 
 import importlib
@@ -22,7 +22,7 @@ _SERVER_VAD = "server_vad"
 
 
 def rebind(routers: Sequence[ModuleType], settings: Settings) -> None:
-    """Replace what sessions are made with, and the handler that changes them."""
+    """Replace upstream's factory of sessions, and its handler of changes."""
     types: Any = importlib.import_module("speaches.types.realtime")
     for router in routers:
         maker: Any = getattr(router, _SESSION_FACTORY)
@@ -34,7 +34,7 @@ def rebind(routers: Sequence[ModuleType], settings: Settings) -> None:
 
 
 def with_defaults(maker: Callable[..., Any], settings: Settings) -> Callable[..., Any]:
-    """Make sessions with the models and the voice of the service where a client names none."""
+    """Use the service's models and voice if a client names none."""
 
     def make(
         model: str, intent: str = "conversation", language: str | None = None, transcription_model: str | None = None
@@ -50,9 +50,9 @@ def with_defaults(maker: Callable[..., Any], settings: Settings) -> Callable[...
 
 
 def in_beta_form(event: dict[str, Any]) -> dict[str, Any]:
-    """A change of a session in the form of OpenAI's first interface, which upstream's is, without what is null.
+    """Convert a `session.update` into the form of OpenAI's beta API, which upstream implements, without null fields.
 
-    The second form nests what belongs to the sound: `audio.input.transcription`.
+    The newer form nests the fields of the sound: `audio.input.transcription`.
     """
     session = event.get("session")
     if not isinstance(session, dict):
@@ -70,12 +70,12 @@ def in_beta_form(event: dict[str, Any]) -> dict[str, Any]:
     for name in _FORMATS:
         if session.get(name) == {"type": "audio/pcm", "rate": 24000}:
             session = {**session, name: _ONLY_FORMAT}
-    # Only for the detection null says something: that there is none.
+    # Null has a meaning only for the detection: it disables it.
     return {**event, "session": {n: value for n, value in session.items() if value is not None or n == _DETECTION}}
 
 
 def update_event(types: Any) -> Any:
-    """The model of an event that changes a session, in which the detection may be null, and both may be partial."""
+    """The model of `session.update` with a nullable detection, and with partial detection and transcription."""
     from pydantic import create_model
 
     fields: Any = {
@@ -88,10 +88,10 @@ def update_event(types: Any) -> Any:
 
 
 def update(context: Any, event: Any, types: Any) -> None:
-    """Change a session by what the client has given, and tell it how the session then is.
+    """Apply a client's changes to a session, and send the resulting session to the client.
 
     Raises:
-        ValueError: a value cannot be; nothing is changed.
+        ValueError: a value is invalid; the session is unchanged.
     """
     given: dict[str, Any] = event.session.model_dump(exclude_unset=True)
     for name in _FORMATS:
@@ -108,7 +108,7 @@ def update(context: Any, event: Any, types: Any) -> None:
 
 
 def _detection(context: Any, event: Any, types: Any, given: dict[str, Any]) -> dict[str, Any]:
-    """The detection with what is given changed."""
+    """The session's detection with the given changes."""
     asked = dict(given)
     if asked.pop("type", _SERVER_VAD) != _SERVER_VAD:
         name = f"session.{_DETECTION}.type"
@@ -117,7 +117,7 @@ def _detection(context: Any, event: Any, types: Any, given: dict[str, Any]) -> d
     if padding not in (None, 0, PREFIX_SECONDS * 1000):
         name = f"session.{_DETECTION}.prefix_padding_ms"
         context.pubsub.publish_nowait(_unsupported(types, event, name, f"{PREFIX_SECONDS * 1000:.0f}", padding))
-    # Switched on again, it is as it was before.
+    # After it was disabled, the detection starts with its previous values.
     current = context.session.turn_detection or context.detection_before
     merged: dict[str, Any] = current.model_dump() | {name: value for name, value in asked.items() if value is not None}
     return merged
