@@ -7,4 +7,4 @@ docs/tuning.md gives the thresholds.
 """
 
 ARGUMENT = "measure-synthesis"
-"""The argument of the service manager that makes it the process that measures."""
+"""The service manager's argument for the measuring process."""

@@ -1,9 +1,9 @@
-"""Comparing while the service serves: once for each model, in one thread, with processes of the lowest priority.
+"""Measures the candidates while the service serves: once for each model, in one thread, at the lowest priority.
 
-It is done where CoreML may be used. The CPU alone has a good answer without measuring, which is float32; `speaches
-tune` measures there, too.
+The service measures only if CoreML is a candidate. On the CPU alone float32 is a good choice without a measurement;
+`speaches tune` measures there, too.
 
-N.B. this is imported at the start; what needs numpy is imported in the thread.
+N.B. The service imports this module at its start, so only the thread imports modules that need numpy.
 """
 
 import threading
@@ -22,7 +22,7 @@ THREAD_NAME = "synthesis-probe"
 
 
 class BackgroundProbe:
-    """The comparison that one service makes, if there is something to find out."""
+    """The measurement of one service."""
 
     def __init__(
         self,
@@ -31,7 +31,7 @@ class BackgroundProbe:
         select_candidates: Callable[[Sequence[str], str], tuple[Candidate, ...]] = candidates_named,
         command: Sequence[str] | None = None,
     ) -> None:
-        """`cache` gives the Hugging Face cache when it is needed; the rest is for tests."""
+        """`cache` returns the Hugging Face cache; `select_candidates` and `command` are for tests."""
         self._settings = settings
         self._cache = cache
         self._select_candidates = select_candidates
@@ -39,7 +39,7 @@ class BackgroundProbe:
         self._stop = threading.Event()
 
     def start(self) -> None:
-        """Begin, if something may be compared, in a thread that does not keep the process from ending."""
+        """Measure, if the settings allow it, in a daemon thread, which does not delay the end of the process."""
         synthesis, directory = self._settings.synthesis, self._settings.machine_directory
         if synthesis.probe_key is None or directory is None or COREML not in synthesis.candidates or synthesis.forced:
             return
@@ -47,7 +47,7 @@ class BackgroundProbe:
         threading.Thread(target=self._run, args=arguments, name=THREAD_NAME, daemon=True).start()
 
     def stop(self) -> None:
-        """End the comparison and its process within a tenth of a second, without waiting for it."""
+        """Make the measurement and its process end within a tenth of a second, without waiting for them."""
         self._stop.set()
 
     def _run(self, directory: str, key: str) -> None:
@@ -55,7 +55,7 @@ class BackgroundProbe:
             self._compare(directory, key)
         except LockHeld:
             log_event("another service is measuring the speech models; this service will use its result")
-        except Exception as error:  # noqa: BLE001 - the service goes on as it is
+        except Exception as error:  # noqa: BLE001 - the service goes on without a measurement
             log_event(f"cannot measure the speech models: {type(error).__name__}: {error}", "warning")
 
     def _compare(self, directory: str, key: str) -> None:
@@ -66,7 +66,7 @@ class BackgroundProbe:
         from speaches_service.synthesis_probe.probe_session import ProbeSession, exclusive_scratch
 
         with exclusive_scratch(directory, keep=cache_of(directory)) as scratch:
-            # Another service may just have finished.
+            # Another service may have measured during the wait.
             unknown = self._unknown(decisions)
             if not unknown:
                 return

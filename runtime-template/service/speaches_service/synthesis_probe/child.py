@@ -1,7 +1,7 @@
 """The process that measures one candidate on one model: `speaches_service_manager.py measure-synthesis DIRECTORY`.
 
-It finds its work in the directory and leaves the sounds and its result there, or the reason why there is none. Whatever
-else it does, such as dying, is for `probe_session.py` to evaluate.
+The process reads its request from the directory, and writes the sounds and its result there, or the reason of a
+failure. `probe_session.py` handles all other outcomes, such as a crash.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ from speaches_service.synthesis_probe.candidates import CPU_PROVIDER
 
 REQUEST_FILE, RESULT_FILE = "work.json", "result.json"
 RUNS = 3
-"""Of each length; the first one warms up, and does not count."""
+"""The number of runs for each length. The first run warms up and does not count."""
 
 _LOWEST_PRIORITY = 19
 _ERRORS_ONLY = 3
@@ -30,8 +30,6 @@ _MAX_REASON_CHARACTERS = 500
 
 
 class ProbeRequest(NamedTuple):
-    """What to measure."""
-
     model: str
     """Path of the ONNX file."""
     voices: str
@@ -39,11 +37,11 @@ class ProbeRequest(NamedTuple):
     provider: str
     options: dict[str, str]
     in_background: bool
-    """Whether everything else on this machine comes first."""
+    """Whether to run at the lowest priority."""
 
 
 class ProviderRefused(Exception):
-    """The provider does not do it, for the reason in the message."""
+    """The provider rejects the model, for the reason in the message."""
 
 
 def main(
@@ -51,7 +49,7 @@ def main(
     open_session: Callable[[ProbeRequest, str], Any] | None = None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> NoReturn:
-    """Measure and end the process. Tests bring sessions that misbehave and a clock of their own."""
+    """Measure and end the process. Tests pass misbehaving sessions and a clock of their own."""
     child_process.end_with_parent()
     with open(os.path.join(directory, REQUEST_FILE), encoding="utf-8") as file:
         work = ProbeRequest(**json.load(file))
@@ -59,13 +57,13 @@ def main(
         os.nice(_LOWEST_PRIORITY)
     try:
         result = _measure(work, directory, open_session or OnnxSession, clock)
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is the result
+    except Exception as error:  # noqa: BLE001 - every error is a result
         first_line = str(error).strip().partition("\n")[0]
         name = "" if isinstance(error, ProviderRefused) else f"{type(error).__name__}: "
         result = {"refused": f"{name}{first_line}"[:_MAX_REASON_CHARACTERS]}
     with open(os.path.join(directory, RESULT_FILE), "w", encoding="utf-8") as file:
         json.dump(result, file)
-    # N.B. no farewell: it may hang in the very provider that is measured.
+    # N.B. The interpreter's finalization may hang in the measured provider.
     os._exit(0)
 
 
@@ -81,7 +79,7 @@ def _measure(
                 began = clock()
                 sound = session.run(None, inputs)[0]
                 if number > 0:
-                    # Everything else that runs on a machine only makes it longer.
+                    # Other work of the machine only makes a run longer.
                     seconds[length] = min(clock() - began, seconds.get(length, float("inf")))
                 elif not seconds and not session.count_nodes().get(work.provider):
                     raise ProviderRefused("no part of the model runs on it")
@@ -91,14 +89,14 @@ def _measure(
 
 
 def sound_file(length: str, number: int) -> str:
-    """The file with the sound of a run; of the first and the last of each length it is kept."""
+    """The file with the sound of a run. The process writes those of the first and the last run of each length."""
     return f"{length}-{number}.npy"
 
 
 def peak_memory() -> int | None:
-    """The most memory that this process ever had, in bytes; None when this system does not tell."""
+    """The peak memory of this process in bytes; None if the system does not report it."""
     if sys.platform == "linux":
-        # N.B. not `ru_maxrss`, which begins with what the parent had when it started this process.
+        # N.B. `ru_maxrss` is wrong here: it starts with the parent's memory at the start of this process.
         with contextlib.suppress(OSError, ValueError, IndexError), open("/proc/self/status", encoding="ascii") as file:
             return next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmHWM:"))
         return None
@@ -111,19 +109,19 @@ def peak_memory() -> int | None:
 
 
 class OnnxSession:
-    """A session of onnxruntime that is known to have the provider."""
+    """A session of onnxruntime with the requested provider."""
 
     def __init__(self, work: ProbeRequest, directory: str) -> None:
         onnxruntime: Any = importlib.import_module("onnxruntime")
         if work.provider not in onnxruntime.get_available_providers():
             raise ProviderRefused(f"this onnxruntime has no {work.provider}")
-        # Kokoro may have noise in it: the same for every candidate.
+        # Kokoro may contain random noise; the seed makes it the same for every candidate.
         onnxruntime.set_seed(0)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = _ERRORS_ONLY
-        # As the service loads Kokoro: every text has another length, and for each the memory would be planned and kept.
+        # As in the service: texts differ in length, and onnxruntime would plan and keep memory for each length.
         options.enable_mem_pattern = False
-        # Only a profile tells in every version of onnxruntime which provider has computed what.
+        # Only a profile reports the provider of each node in every version of onnxruntime.
         options.enable_profiling = True
         options.profile_file_prefix = os.path.join(directory, "profile")
         cache = work.options.get("ModelCacheDirectory")
@@ -132,13 +130,13 @@ class OnnxSession:
         providers = [(work.provider, work.options)]
         if work.provider != CPU_PROVIDER:
             providers.append((CPU_PROVIDER, {}))
-        # Python's own fallback would print, and try again without the provider.
+        # onnxruntime's own fallback in Python prints, and tries again without the provider.
         self._session = onnxruntime.InferenceSession(work.model, options, providers=providers, enable_fallback=0)
         self.get_inputs = self._session.get_inputs
         self.run = self._session.run
 
     def count_nodes(self) -> dict[str, int]:
-        """How many parts of the model each provider computes. Asked once, after the first run."""
+        """The number of nodes that each provider computes. Call this once, after the first run."""
         path = self._session.end_profiling()
         with open(path, encoding="utf-8") as file:
             events = json.load(file)

@@ -1,4 +1,4 @@
-"""Comparing all candidates for one model with the original on the CPU."""
+"""Compares the candidates for one model with the original on the CPU."""
 
 from collections.abc import Callable, Sequence
 from statistics import median
@@ -16,37 +16,37 @@ from speaches_service.synthesis_probe.probe_session import Measurement, Measurem
 from speaches_service.synthesis_probe.similarity import correlation
 
 ORIGINAL_TIMEOUT_SECONDS = 900
-"""How long the original may take for all runs: it may be slow, and everything else comes first."""
+"""The limit for all runs of the original, which may be slow and has the lowest priority."""
 TIMEOUT_SECONDS = 120
-"""How long a candidate may, unless the original has taken long as well."""
+"""The limit for a candidate, unless the original takes long as well."""
 MIN_CORRELATION = 0.98
-"""Of each spectrogram with the original's, at least."""
+"""The minimum for each spectrogram with the original's."""
 MAX_LENGTH_DIFFERENCE = 0.05
-"""By which share the length may differ."""
+"""As a share of the original's length."""
 LOUDNESS_RANGE = (0.9, 1.1)
-"""Root mean square, divided by the original's."""
+"""Of the root mean square, divided by the original's."""
 MAX_EXTRA_MEMORY = 3 << 29
-"""Bytes more than the original takes, at most: 1.5 GiB."""
+"""In bytes, beyond the peak of the original: 1.5 GiB."""
 
 _TIMEOUT_FACTOR = 4
 
 Measure = Callable[[str, str, Candidate, float], Measurement]
-"""Of a model's file, its voices, a candidate and how many seconds it may take."""
+"""Takes a model's file, its voices, a candidate and a time limit in seconds."""
 
 
 class Inconclusive(Exception):
-    """The original itself does not speak, for the reason in the message; there is nothing to compare with."""
+    """The original itself fails, for the reason in the message, so there is no reference."""
 
 
 def compare(
     model: SpeechModel, candidates: Sequence[Candidate], cache_directory: str | None, measure: Measure
 ) -> Decision:
-    """Measure the original and the candidates; `cache_directory` has derived models, or gets them.
+    """Measure the original and the candidates; `cache_directory` is for derived models.
 
     Raises:
-        Inconclusive: nothing can be said.
-        Stopped: the measuring was asked to stop.
-        OSError: no process can be started.
+        Inconclusive: the original fails.
+        Stopped: the caller requested a stop.
+        OSError: the process cannot be started.
     """
     try:
         original = measure(model.model, model.voices, ORIGINAL, ORIGINAL_TIMEOUT_SECONDS)
@@ -74,7 +74,7 @@ def compare(
 
 
 def evaluate_candidate(name: str, original: Measurement, given: Measurement) -> CandidateResult:
-    """Compare what a candidate gave with what the original did."""
+    """Compare the measurement of a candidate with that of the original."""
     speedup = median(seconds / given.seconds[length] for length, seconds in original.seconds.items())
     lowest = None
     for length, expected in original.sounds.items():
@@ -119,6 +119,6 @@ def _loudness(sound: NDArray[Any]) -> float:
 
 
 def _real_time_factor(measurement: Measurement) -> float:
-    """Seconds of computing for a second of speech, over all lengths."""
+    """Seconds of computation for a second of speech, over all lengths."""
     speaking = sum(sounds[0].size / SAMPLE_RATE for sounds in measurement.sounds.values())
     return sum(measurement.seconds.values()) / speaking

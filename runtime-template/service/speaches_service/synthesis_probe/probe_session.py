@@ -27,26 +27,26 @@ from speaches_service.synthesis_probe.decisions import Outcome
 
 LOCK_FILE = "synthesis-probe.lock"
 SCRATCH_DIRECTORY = "synthesis-probe.work"
-"""Below the machine directory: what processes that measure leave, until they end."""
+"""Below the machine directory: the temporary files of measuring processes."""
 
 _MAX_OUTPUT_CHARACTERS = 300
 
 
 class Measurement(NamedTuple):
-    """What one candidate gave."""
+    """The result of one candidate."""
 
     seconds: Mapping[str, float]
-    """The shortest run, by length."""
+    """The time of the shortest run, by length."""
     sounds: Mapping[str, Sequence[NDArray[Any]]]
-    """Of the first and the last run, by length."""
+    """The sounds of the first and the last run, by length."""
     peak: int | None = None
-    """The most memory that it took, in bytes; None when the system does not tell."""
+    """The peak memory in bytes; None if the system does not report it."""
     wall: float = 0
-    """How long all of it took, in seconds."""
+    """The total time in seconds."""
 
 
 class MeasurementFailed(Exception):
-    """A candidate gave nothing; the message says why."""
+    """A candidate gave no result, for the reason in the message."""
 
     def __init__(self, outcome: Outcome, reason: str) -> None:
         super().__init__(reason)
@@ -55,18 +55,19 @@ class MeasurementFailed(Exception):
 
 @contextlib.contextmanager
 def exclusive_scratch(machine_directory: str, keep: str | None = None) -> Iterator[str]:
-    """The directory for scratch files, empty; one process of a machine measures at a time.
+    """An empty directory for temporary files, under a lock: only one process of a machine measures at a time.
 
-    What CoreML has compiled is removed, but for the directory `keep`: other systems and libraries made it.
+    Removes CoreML's compiled models except for the directory `keep`: the others belong to other versions of the system
+    or of onnxruntime.
 
     Raises:
-        LockHeld: another process measures.
-        OSError: the machine directory cannot be written.
+        LockHeld: another process is measuring.
+        OSError: the machine directory is not writable.
     """
     os.makedirs(machine_directory, exist_ok=True)
     scratch = os.path.join(machine_directory, SCRATCH_DIRECTORY)
     with locked(os.path.join(machine_directory, LOCK_FILE)):
-        # A service that was killed could not do it.
+        # A killed service leaves its files.
         shutil.rmtree(scratch, ignore_errors=True)
         os.mkdir(scratch, 0o700)
         with contextlib.suppress(OSError):
@@ -80,7 +81,7 @@ def exclusive_scratch(machine_directory: str, keep: str | None = None) -> Iterat
 
 
 class ProbeSession:
-    """Starts processes, and ends them."""
+    """Starts measuring processes and kills them at their time limit."""
 
     def __init__(
         self,
@@ -90,19 +91,19 @@ class ProbeSession:
         command: Sequence[str] | None = None,
         stop: threading.Event | None = None,
     ) -> None:
-        """`scratch` is for files, None takes the system's; tests have another `command` that measures."""
+        """`scratch` is for files, None uses the system's temporary directory; tests pass another `command`."""
         self._scratch = scratch
         self._in_background = in_background
         self._command = list(command or child_process.command(ARGUMENT))
         self._stop = stop or threading.Event()
 
     def measure(self, model: str, voices: str, candidate: Candidate, limit: float) -> Measurement:
-        """Measure a candidate on the file `model`, within so many seconds.
+        """Measure a candidate on the file `model`, within `limit` seconds.
 
         Raises:
-            MeasurementFailed: it gave nothing.
-            Stopped: it was asked to stop; the process is gone.
-            OSError: no process can be started, or no scratch file be written.
+            MeasurementFailed: the candidate gave no result.
+            Stopped: the caller requested a stop; the process has ended.
+            OSError: the process cannot be started, or the directory is not writable.
         """
         directory = tempfile.mkdtemp(prefix=f"{candidate.name}-", dir=self._scratch)
         try:
@@ -114,7 +115,7 @@ class ProbeSession:
                 [*self._command, directory],
                 limit,
                 self._stop,
-                # What it leaves behind when it is killed goes with the scratch files.
+                # The files of a killed process are then removed with the directory.
                 env={**os.environ, "TMPDIR": directory},
                 creationflags=getattr(subprocess, "IDLE_PRIORITY_CLASS", 0) if self._in_background else 0,
             )
@@ -128,10 +129,10 @@ class ProbeSession:
 
 
 def _read(directory: str) -> Measurement:
-    """What a process has left that ended as it should.
+    """Read the result of a process that ended normally.
 
     Raises:
-        MeasurementFailed: it is not what it should be.
+        MeasurementFailed: the result is a refusal, or invalid.
     """
     try:
         with open(os.path.join(directory, child.RESULT_FILE), encoding="utf-8") as file:
@@ -153,7 +154,7 @@ def _read(directory: str) -> Measurement:
 
 
 def _describe(ended: child_process.ProcessResult) -> str:
-    """How a process ended that should not have, with the last that it said."""
+    """The signal or exit code of a crashed process, with the end of its output."""
     end = f"it ended with exit code {ended.code}"
     if ended.code < 0:
         with contextlib.suppress(ValueError):

@@ -20,32 +20,32 @@ from speaches_service.synthesis_probe.candidates import FLOAT32, Candidate, cand
 from speaches_service.synthesis_probe.decisions import Decisions, Outcome
 
 MARKER_FILE = "synthesis-probe.loading"
-"""Below the machine directory: what is being loaded just now."""
+"""Below the machine directory: the current load."""
 
 _LOAD_SECONDS = 120
-"""How long to wait for another service that loads with CoreML, too."""
+"""The time limit of waiting for another service that is loading a model with CoreML."""
 
 Loaded = TypeVar("Loaded")
 
 
 class ProviderChoice:
-    """What was found out, for one run of the service."""
+    """The measured decisions, for one run of the service."""
 
     def __init__(
         self,
         settings: Settings,
         select_candidates: Callable[[Sequence[str], str], tuple[Candidate, ...]] = candidates_named,
     ) -> None:
-        """`select_candidates` gives the candidates with these names, for a machine directory."""
+        """`select_candidates` is for tests."""
         key, directory = settings.synthesis.probe_key, settings.machine_directory
         self._names = settings.synthesis.candidates
         self._select_candidates = select_candidates
         self._where = None if key is None or directory is None or settings.synthesis.forced else (directory, key)
 
     def chosen(self, model_id: str) -> Candidate | None:
-        """What was found to be best: float32 on the CPU as long as nothing was found.
+        """The best candidate, or float32 on the CPU until there is a result.
 
-        None when measuring has no say, because a user has decided or there is nothing to compare.
+        None if measurements do not apply, because the user has decided or there is nothing to compare.
         """
         if self._where is None or not self._names:
             return None
@@ -56,13 +56,13 @@ class ProviderChoice:
         return next((candidate for candidate in select_candidates if best and candidate.name == best.name), FLOAT32)
 
     def load(self, model_id: str, candidate: Candidate, create: Callable[[], Loaded]) -> Loaded | None:
-        """Let `create` load a model with what `chosen` gave; None when that fails, which it then does not again."""
+        """Load a model with the candidate of `chosen`; None if this fails, and then no service tries it again."""
         assert self._where is not None  # noqa: S101 - nothing was chosen otherwise
         try:
             with self._with_marker(*self._where, model_id, candidate.name) as may_load:
                 if may_load:
                     return create()
-        except Exception as error:  # noqa: BLE001 - whatever it is, the CPU can
+        except Exception as error:  # noqa: BLE001 - after every error, the CPU computes instead
             first_line = str(error).strip().partition("\n")[0]
             reason = f"the service failed to load it: {type(error).__name__}: {first_line}"
             self._record_failure(*self._where, model_id, candidate.name, "refused", reason)
@@ -70,7 +70,7 @@ class ProviderChoice:
 
     @contextlib.contextmanager
     def _with_marker(self, directory: str, key: str, model_id: str, name: str) -> Iterator[bool]:
-        """Leave a marker while something is loaded; False if that has ended a service before."""
+        """Write a marker during a load. Yields False if the same load has crashed a service before."""
         path = os.path.join(directory, MARKER_FILE)
         marker = [key, model_id, name]
         with contextlib.ExitStack() as stack:
@@ -93,7 +93,7 @@ class ProviderChoice:
     def _record_failure(
         self, directory: str, key: str, model_id: str, name: str, outcome: Outcome, reason: str
     ) -> None:
-        """Record that a candidate does not work after all, so that no service tries it again."""
+        """Record that a candidate has failed in use, so that no service tries it again."""
         message = f"`{model_id}` computes on the CPU instead of {name}: {reason}"
         log_event(message, "warning", model=model_id, candidate=name)
         try:
@@ -105,7 +105,7 @@ class ProviderChoice:
 
 
 def remove_own_marker() -> None:
-    """Remove the marker of a load that this process does not finish because it was told to end."""
+    """Remove the markers of loads that this process does not finish because it ends on request."""
     for path in list(_own_markers):
         _remove_marker(path)
 
