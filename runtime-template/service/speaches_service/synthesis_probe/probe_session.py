@@ -1,6 +1,6 @@
-"""ProbeSession one candidate on one model in a process of its own, of which anything may be expected.
+"""Measures candidates in child processes that may fail in any way.
 
-Dying, hanging, eating the memory and leaving nonsense are results here, not errors.
+Crashes, hangs, exhausted memory and invalid results are outcomes of a measurement, not errors of this module.
 """
 
 import contextlib

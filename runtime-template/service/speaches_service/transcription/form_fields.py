@@ -1,4 +1,4 @@
-"""What the forms of upstream's routes for transcription take beyond upstream's own fields and values."""
+"""Extends the forms of upstream's transcription routes with a field and with another value."""
 
 import functools
 import inspect
@@ -16,12 +16,12 @@ _DETECTOR = "speaches.executors.silero_vad_v5"
 _GRANULARITIES = "timestamp_granularities"
 _VAD_FILTER = "vad_filter"
 _WINDOW_SECONDS = 30
-"""What Whisper hears at once, in seconds."""
+"""Whisper's window."""
 _of_thread = threading.local()
 
 
 def extended(endpoint: Callable[..., Any]) -> Callable[..., Any]:
-    """The endpoint, for which an empty granularity is none, and which has the field `vad_filter`."""
+    """Make the endpoint ignore empty granularities, and add the field `vad_filter`."""
     signature = inspect.signature(endpoint)
 
     @functools.wraps(endpoint)
@@ -49,12 +49,12 @@ def extended(endpoint: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def wants_speech_only() -> bool:
-    """Whether the request that this thread answers leaves the choice of what is heard to the voice detector."""
+    """Whether this thread's request transcribes only the parts that the voice detector finds."""
     return getattr(_of_thread, "vad_filter", True)
 
 
 def whole_recording(audio: Any) -> list[Any]:
-    """The whole of a recording, as the voice detector would say it."""
+    """The whole recording as speech segments, in the voice detector's form."""
     detector: Any = imported(_DETECTOR)
     length, part = len(audio.data), _WINDOW_SECONDS * SAMPLE_RATE
     return [detector.SpeechTimestamp(start=start, end=min(start + part, length)) for start in range(0, length, part)]

@@ -1,7 +1,7 @@
-"""Whether whisper.cpp can use a file on a device, tried in a child process before the service itself does.
+"""Checks in a child process whether whisper.cpp can use a file on a device, before the service itself loads the file.
 
-A damaged file or a broken GPU ends the process that uses it, without an exception. What was found is kept for this
-file, version, system and device.
+A damaged file or a broken GPU ends the process that uses it, without an exception. The result is stored for this file,
+version, system and device.
 """
 
 import contextlib
@@ -21,32 +21,30 @@ from speaches_service.whispercpp import crash, library
 from speaches_service.whispercpp.context import ClipOptions, Context
 
 COMMAND = "check-ggml"
-"""What the service manager is called with for it."""
+"""The service manager's argument for the checking process."""
 
 CHECKS_FILE = "whispercpp-checks.json"
 _FAILURE_TTL_SECONDS = 86_400
-"""Seconds after which a file that failed is tried again: the machine may have been busy, or short of memory."""
+"""A failed check is repeated after this time: the machine may have been busy, or short of memory."""
 _TIMEOUT_SECONDS = 60.0
-"""Seconds for any file, with what Metal takes to compile its shaders."""
+"""The limit for a file of any size, including Metal's compilation of its shaders."""
 _TIMEOUT_SECONDS_PER_BYTE = 90.0 / 1e9
-"""Seconds, for a slow disk and a slow processor."""
+"""The addition to the limit, for a slow disk and a slow processor."""
 
 _check_lock = threading.Lock()
-# The files that this process found good; the callers remember failures.
+# Only successful checks: the callers remember failures.
 _passed: dict[str, "Outcome"] = {}
 
 
 class Outcome(NamedTuple):
-    """What a check found."""
-
     reason: str | None
-    """Why the file cannot be used on the device; None when it can."""
+    """The reason why the device cannot use the file; None for a successful check."""
     gpu: str | None = None
-    """What the GPU that computed is called."""
+    """The name of the GPU that computed."""
 
 
 def forget(directory: str) -> None:
-    """Remove what was found out about whisper.cpp on this machine, so that it is tried anew (`speaches tune`)."""
+    """Remove the results about whisper.cpp on this machine, so that it is checked again (`speaches tune`)."""
     crash.collect_evidence(directory)
     for name in (CHECKS_FILE, crash.MARKER_FILE):
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
@@ -54,9 +52,9 @@ def forget(directory: str) -> None:
 
 
 def check(path: str, device: str, directory: str | None) -> Outcome:
-    """What is known about a file on a device (`cpu` or `metal`), or what a child process finds out now.
+    """The stored result for a file on a device (`cpu` or `metal`), or the result of a check now.
 
-    `directory` keeps it; None keeps nothing.
+    `directory` stores the result; None stores nothing.
     """
     key = _key(path, device)
     if key is None:
@@ -75,9 +73,9 @@ def check(path: str, device: str, directory: str | None) -> Outcome:
 
 
 def main(path: str, device: str) -> NoReturn:
-    """Load a file and transcribe a second of sound, print what was found as JSON, and end the process."""
+    """Load a file, transcribe a second of sound, print the result as JSON, and end the process."""
     if hasattr(signal, "alarm"):
-        # The service, which would end this process, may be gone by then, and a GPU hang for ever.
+        # If the service has ended and the GPU hangs, only the alarm ends this process.
         signal.alarm(int(_timeout(path)) + 10)
     try:
         loaded = library.load(path, use_gpu=device != "cpu")
@@ -97,12 +95,12 @@ def main(path: str, device: str) -> NoReturn:
 
 def _report_and_exit(**found: str | None) -> NoReturn:
     os.write(1, json.dumps(found).encode() + b"\n")
-    # N.B. no farewell: whisper.cpp would have the last word.
+    # N.B. whisper.cpp would print at the interpreter's finalization, and the last line must be the result.
     os._exit(0)
 
 
 def _timeout(path: str) -> float:
-    """How long it may take, in seconds."""
+    """In seconds."""
     return _TIMEOUT_SECONDS + _TIMEOUT_SECONDS_PER_BYTE * os.path.getsize(path)
 
 
@@ -115,7 +113,7 @@ def _try(path: str, device: str) -> Outcome:
     if ended.timed_out:
         return Outcome(f"whisper.cpp had not transcribed a second of sound after {limit:.0f} s")
     try:
-        # Whatever a library may print comes before it.
+        # A library may print lines before the result.
         found = json.loads(ended.last_line)
         return Outcome(found.get("reason"), found.get("gpu"))
     except (ValueError, AttributeError):
@@ -151,7 +149,7 @@ def _read(directory: str | None) -> dict[str, Any]:
 
 
 def _store(directory: str | None, key: str, outcome: Outcome) -> None:
-    """Keep it, and nothing of files that are gone. A disk that is full costs the next start a second check."""
+    """Store a result, and drop results of removed files. If the disk is full, the next start checks again."""
     if directory is None:
         return
     known = {other: record for other, record in _read(directory).items() if os.path.exists(other.partition("|")[0])}

@@ -1,4 +1,4 @@
-"""One model in memory, and how a clip of sound becomes segments."""
+"""Transcribes clips of sound with one model in memory."""
 
 import contextlib
 import threading
@@ -15,42 +15,42 @@ from speaches_service.whispercpp.library import Loaded, extension, no_speech_pro
 from speaches_service.whispercpp.results import Segment, Word
 
 MIN_CLIP_SAMPLES = SAMPLE_RATE // 5
-"""In samples; whisper.cpp hears nothing in less than half of that."""
+"""whisper.cpp hears nothing in clips shorter than half of this."""
 
 BEAM_SIZE = 5
-"""As faster-whisper has it, on the processor."""
+"""faster-whisper's value, for the CPU."""
 
 
 class UnknownLanguage(ValueError):
-    """Whisper does not know a language of this name."""
+    """Whisper does not know the language."""
 
 
 class ClipOptions(NamedTuple):
-    """How a client wants its clips to be transcribed."""
+    """The options of a request."""
 
     language: str | None = None
-    """None detects it."""
+    """None detects the language."""
     prompt: str | None = None
     temperature: float = 0.0
     translate: bool = False
     words: bool = False
-    """Whether each word gets its time."""
+    """Whether each word gets its times."""
     timestamps: bool = False
-    """Whether the model says where segments begin and end; else a clip is one segment."""
+    """Whether the model decides where segments begin and end; otherwise a clip is one segment."""
 
 
 class Context:
-    """A whisper.cpp context. It holds the state of one transcription, so there is one at a time."""
+    """A whisper.cpp context. It holds the state of one transcription, so a lock serializes its use."""
 
     def __init__(
         self, loaded: Loaded, threads: int, guard: Callable[[], AbstractContextManager[object]] | None
     ) -> None:
-        """`guard` is entered around everything that computes, to leave evidence if the process dies in it."""
+        """Every computation enters `guard`, which records evidence if the process crashes."""
         self._library = extension()
         self._loaded = loaded
         self._threads = threads
         self._guard = guard or contextlib.nullcontext
-        # N.B. two threads in one context end the process (`GGML_ASSERT`).
+        # N.B. Two threads in one context crash the process (`GGML_ASSERT`).
         self._lock = threading.Lock()
         self.is_multilingual = bool(self._library.whisper_is_multilingual(loaded.context))
         self._end_of_text = int(self._library.whisper_token_eot(loaded.context))
@@ -61,14 +61,14 @@ class Context:
 
     @property
     def gpu(self) -> str | None:
-        """The backend that computes, if it is a GPU."""
+        """The backend, if it is a GPU."""
         return self._loaded.gpu
 
     def language(self, wanted: str | None) -> str | None:
-        """The language to transcribe from; None for one that has to be detected.
+        """whisper.cpp's name of the language; None to detect it. An English-only model accepts every name as English.
 
         Raises:
-            UnknownLanguage: there is none of this name. A model for English only takes every one for English.
+            UnknownLanguage: Whisper does not know the language.
         """
         if not self.is_multilingual:
             return "en"
@@ -80,10 +80,10 @@ class Context:
         return str(self._library.whisper_lang_str(number))
 
     def transcribe(self, clip: NDArray[np.float32], offset: float, wanted: ClipOptions) -> tuple[list[Segment], str]:
-        """The segments of a clip that begins `offset` seconds after the audio, and the language they are in.
+        """The segments of a clip that begins `offset` seconds after the start of the audio, and their language.
 
         Raises:
-            RuntimeError: whisper.cpp could not do it.
+            RuntimeError: whisper.cpp failed.
         """
         duration = len(clip) / SAMPLE_RATE
         if len(clip) < MIN_CLIP_SAMPLES:
@@ -104,7 +104,7 @@ class Context:
         return segments, language
 
     def _parameters(self, wanted: ClipOptions) -> Any:
-        """Fresh ones: what a request wants must not reach the next."""
+        """Made anew for each clip, so that no option of a request affects the next request."""
         strategies = self._library.whisper_sampling_strategy
         # See docs/transcription.md for the figures.
         beams = 1 if self.gpu else BEAM_SIZE
@@ -118,9 +118,9 @@ class Context:
         parameters.n_threads = self._threads
         parameters.temperature = wanted.temperature
         parameters.translate = wanted.translate and self.is_multilingual
-        # Each clip stands for itself, as in faster-whisper's batches.
+        # Clips are independent, as in faster-whisper's batches.
         parameters.no_context = True
-        # faster-whisper does not let a model write `[music]` either.
+        # faster-whisper suppresses tokens such as `[music]`, too.
         parameters.suppress_nst = True
         parameters.language = wanted.language or ""
         if wanted.prompt:
@@ -137,7 +137,7 @@ class Context:
         tokens = [token for token in tokens if token.id < self._end_of_text]
         start, end = 0.0, duration
         if wanted.timestamps:
-            # N.B. both are arbitrary numbers where the model was not asked for them.
+            # N.B. Without timestamps, both are arbitrary numbers.
             start = min(max(library.whisper_full_get_segment_t0(context, number) / 100, 0.0), duration)
             end = min(max(library.whisper_full_get_segment_t1(context, number) / 100, start), duration)
         return Segment(
@@ -155,10 +155,10 @@ class Context:
         )
 
     def _words(self, tokens: Sequence[Any], offset: float, duration: float) -> list[Word]:
-        """Tokens up to the next that begins with a blank. In languages without blanks that is all of a segment."""
+        """A word extends to the next token with a leading blank. Without blanks, a whole segment is one word."""
         grouped: list[tuple[list[bytes], list[Any]]] = []
         for token in tokens:
-            # N.B. a token may be a part of a character, for which the extension's own text raises.
+            # N.B. A token may be a part of a character, for which the extension's own conversion raises.
             piece = self._library.whisper_token_to_bytes(self._loaded.context, token.id)
             if not grouped or piece.startswith(b" "):
                 grouped.append(([], []))
@@ -180,7 +180,7 @@ class Context:
 
 
 def _as_one(segments: Sequence[Segment], offset: float, duration: float) -> list[Segment]:
-    """A clip as one segment: times of words need those of segments, for which the client may not have asked."""
+    """Merge the segments of a clip: the times of words need segments even if the client does not request them."""
     if not segments:
         return []
     first, tokens = segments[0], [token for segment in segments for token in segment.tokens]
@@ -207,6 +207,6 @@ def _as_one(segments: Sequence[Segment], offset: float, duration: float) -> list
 
 
 def _compression_ratio(text: str) -> float:
-    """As Whisper counts it: repetitions compress well."""
+    """Whisper's measure of repetitions, which compress well."""
     encoded = text.encode()
     return len(encoded) / len(zlib.compress(encoded)) if encoded else 0.0

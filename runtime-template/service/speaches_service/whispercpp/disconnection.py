@@ -1,7 +1,7 @@
-"""Whether the client of a request has gone, told to the thread that works for it.
+"""Tells the thread of a request whether the client has disconnected.
 
-Upstream's routes run in threads and never look; they would transcribe a long recording to its end for a client that has
-gone.
+Upstream's routes run in threads and never check the connection. They would transcribe a long recording to its end for a
+client that has disconnected.
 """
 
 import asyncio
@@ -13,28 +13,28 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _PATHS = ("/v1/audio/transcriptions", "/v1/audio/translations")
 
-# Threads that work for a request have its context.
+# The threads of a request inherit its context.
 _disconnected: ContextVar[threading.Event | None] = ContextVar("gone", default=None)
 
 
 class Disconnected(Exception):
-    """The client has gone and waits for no answer any more."""
+    """The client has disconnected and no longer waits for the answer."""
 
 
 def client_has_disconnected() -> bool:
-    """Whether the client of the request that this thread works for has gone."""
+    """Whether the client of this thread's request has disconnected."""
     event = _disconnected.get()
     return event is not None and event.is_set()
 
 
 class DisconnectionWatcher:
-    """Watches the connections of requests that take long."""
+    """Watches the connections of long requests."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._application = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on; once its body was read, wait for the end of the connection beside it."""
+        """Pass a request on. After its body, wait for the end of the connection in parallel."""
         if scope["type"] != "http" or scope["path"] not in _PATHS:
             await self._application(scope, receive, send)
             return
@@ -52,7 +52,7 @@ class DisconnectionWatcher:
         try:
             await self._application(scope, receive_watched, send)
         except Disconnected:
-            # The client has gone, so there is nothing to send.
+            # There is nothing to send to a disconnected client.
             return
         finally:
             _disconnected.reset(token)

@@ -1,4 +1,4 @@
-"""Putting whisper.cpp before upstream's own executor for Whisper."""
+"""Installs whisper.cpp before upstream's own Whisper executor."""
 
 import importlib
 import os
@@ -21,12 +21,12 @@ _DEPENDENCIES = "speaches.dependencies"
 
 
 def install(settings: Settings, on_use: Callable[[str, str, str], None]) -> None:
-    """Register the executor, after upstream was imported and before it makes its executors.
+    """Register the executor. Call this after the import of upstream and before upstream makes its executors.
 
-    `on_use` is told which backend and device transcribe a model, by its name on the hub.
+    `on_use` receives a model's name on the hub, its backend and its device.
 
     Raises:
-        ServiceFailure: UNAVAILABLE when whisper.cpp was asked for and cannot serve the default model.
+        ServiceFailure: UNAVAILABLE if the user requested whisper.cpp and it cannot serve the default model.
     """
     chosen = settings.transcription
     if chosen.backend != "whispercpp":
@@ -46,7 +46,7 @@ def install(settings: Settings, on_use: Callable[[str, str, str], None]) -> None
         if settings.stt_model is not None:
             on_use(settings.stt_model, "faster-whisper", "cpu")
         return
-    # Only now: it is derived from upstream's classes.
+    # Imported here, because it derives from upstream's classes.
     from speaches_service.whispercpp.executor import ExecutorRegistry, ModelSelection, WhisperCppConfiguration
 
     plan = WhisperCppConfiguration(catalog, chosen.device, settings.machine_directory, _guard(settings), on_use)
@@ -56,13 +56,13 @@ def install(settings: Settings, on_use: Callable[[str, str, str], None]) -> None
 
 
 def watch_clients(application: FastAPI, settings: Settings) -> None:
-    """Let transcriptions end when their clients do."""
+    """End transcriptions when their clients disconnect."""
     if settings.transcription.backend == "whispercpp":
         application.add_middleware(DisconnectionWatcher)
 
 
 def _find_obstacle(settings: Settings, catalog: Catalog) -> str | None:
-    """Why whisper.cpp cannot be used here; None when it can."""
+    """The reason why whisper.cpp cannot be used here, or None."""
     chosen, directory = settings.transcription, settings.machine_directory
     try:
         library.extension()
@@ -78,7 +78,7 @@ def _find_obstacle(settings: Settings, catalog: Catalog) -> str | None:
         return None
     wanted = catalog.wanted(model)
     if wanted is None:
-        # Others may still be asked for.
+        # Clients may still request other models.
         return f"there are no GGML weights for `{model}`" if chosen.forced else None
     if not chosen.forced:
         return None
@@ -90,7 +90,7 @@ def _find_obstacle(settings: Settings, catalog: Catalog) -> str | None:
 
 
 def _guard(settings: Settings) -> Callable[[], AbstractContextManager[object]] | None:
-    """What leaves evidence of a crash on the GPU; None where none is used, or nothing may be kept."""
+    """The recorder of crashes on the GPU; None without a GPU or without a directory."""
     if settings.transcription.device == "cpu" or settings.machine_directory is None:
         return None
     described = json_file.read(os.path.join(settings.runtime, "runtime.json")) or {}
