@@ -7,7 +7,7 @@ from speaches_service.concurrency_limit import Cancelled, ConcurrencyLimit, Prog
 
 
 class Model:
-    """Something with turns."""
+    """A model, which the limits are keyed by."""
 
 
 class ConcurrencyLimitTest(unittest.TestCase):
@@ -17,7 +17,7 @@ class ConcurrencyLimitTest(unittest.TestCase):
         self.threads: list[threading.Thread] = []
 
     def begin(self, name: str, weight: int = 10, computed: int = 0) -> threading.Event:
-        """Compute a piece in a thread until the event is set; wait until it does, or until it waits for its turn."""
+        """Start a computation in a thread, which ends at the event. Returns when it runs or waits for a slot."""
         progress, end = Progress(), threading.Event()
         progress.computed = computed
 
@@ -69,7 +69,7 @@ class ConcurrencyLimitTest(unittest.TestCase):
             end.set()
         self.await_that(lambda: len(self.order) == 4)
 
-    def test_of_two_that_begin_the_shorter_one_is_first(self) -> None:
+    def test_the_shorter_of_two_new_texts_goes_first(self) -> None:
         running = [self.begin("long", computed=9), self.begin("short")]
         waiting = [self.begin("second", weight=30), self.begin("first", weight=4)]
         running[1].set()
@@ -78,7 +78,7 @@ class ConcurrencyLimitTest(unittest.TestCase):
         for end in (*running, *waiting):
             end.set()
 
-    def test_one_that_waits_long_enough_is_next(self) -> None:
+    def test_a_long_wait_moves_a_request_forward(self) -> None:
         running = self.begin("running", computed=1)
         waiting = self.begin("long", computed=500)
         self.limit._waiting[0]._since -= 1000
@@ -89,7 +89,7 @@ class ConcurrencyLimitTest(unittest.TestCase):
         for end in (waiting, later):
             end.set()
 
-    def test_one_whose_client_has_gone_does_not_wait_for_its_turn(self) -> None:
+    def test_a_cancelled_request_stops_waiting(self) -> None:
         running = self.begin("running", computed=1)
         progress = Progress()
         progress.computed, progress.is_cancelled = 1, True
@@ -98,19 +98,19 @@ class ConcurrencyLimitTest(unittest.TestCase):
         running.set()
         self.await_that(lambda: not self.count())
 
-    def test_an_error_gives_the_turn_back_and_counts(self) -> None:
+    def test_an_error_frees_the_slot_and_counts_as_progress(self) -> None:
         progress = Progress()
         for _ in range(3):
             with self.assertRaises(ValueError), self.limit.slot(progress, 5):
                 raise ValueError
         self.assertEqual((progress.computed, self.count()), (15, 0))
 
-    def test_each_model_has_turns_of_its_own(self) -> None:
+    def test_each_model_has_its_own_limit(self) -> None:
         one, other = Model(), Model()
         self.assertIs(concurrency_limit.limit_of(one), concurrency_limit.limit_of(one))
         self.assertIsNot(concurrency_limit.limit_of(one), concurrency_limit.limit_of(other))
 
-    def test_a_thread_knows_the_request_that_it_computes_for(self) -> None:
+    def test_a_thread_knows_the_progress_of_its_request(self) -> None:
         progress = Progress()
         with concurrency_limit.computing_for(progress):
             self.assertIs(concurrency_limit.current_progress(), progress)

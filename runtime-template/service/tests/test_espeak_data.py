@@ -30,7 +30,7 @@ class EspeakDataTest(unittest.TestCase):
             shorten("/" + "ä" * MAX_PATH_BYTES)
 
     @unittest.skipUnless(hasattr(os, "ST_NOEXEC"), "only Linux says from where nothing may be run")
-    def test_libraries_go_where_they_may_be_loaded_from(self) -> None:
+    def test_libraries_are_copied_to_a_directory_without_noexec(self) -> None:
         flags = {"/tmp": os.ST_NOEXEC | os.ST_NOSUID, "/state": os.ST_NOSUID}  # type: ignore[attr-defined,unused-ignore]
         with (
             mock.patch("os.statvfs", lambda path: SimpleNamespace(f_flag=flags[path])),

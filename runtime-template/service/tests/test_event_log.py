@@ -13,7 +13,7 @@ SERVICE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 def run(program: str) -> list[str]:
-    """The lines that a program of its own writes to standard error."""
+    """The lines that a program writes to standard error in its own process."""
     environment = {**os.environ, "PYTHONPATH": SERVICE}
     result = subprocess.run([sys.executable, "-B", "-c", program], env=environment, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
@@ -43,7 +43,7 @@ class EventLogTest(unittest.TestCase):
         )
         self.assertRegex(event["time"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
 
-    def test_what_libraries_log_comes_once_and_noise_does_not(self) -> None:
+    def test_a_record_of_a_library_is_logged_once_and_noise_never(self) -> None:
         lines = run(
             "import logging, sys\n"
             "from speaches_service import event_log, library_log\n"
@@ -86,7 +86,7 @@ class SecretsTest(unittest.TestCase):
     def tearDown(self) -> None:
         event_log.configure("text", "info", None)
 
-    def test_no_secret_gets_into_a_line_whoever_writes_it(self) -> None:
+    def test_no_logger_writes_a_secret(self) -> None:
         with mock.patch.dict(os.environ, {"API_KEY": "sk-very-secret", "HF_TOKEN": "hf_abc"}):
             event_log.configure("text", "info", None)
         for text, masked in (
@@ -97,7 +97,7 @@ class SecretsTest(unittest.TestCase):
         ):
             self.assertIn(masked, event_log.mask(text))
 
-    def test_a_key_of_a_letter_does_not_mask_every_letter(self) -> None:
+    def test_a_key_of_one_letter_does_not_mask_every_letter(self) -> None:
         with mock.patch.dict(os.environ, {"API_KEY": "e"}):
             event_log.configure("text", "info", None)
         self.assertEqual(event_log.mask("here"), "here")

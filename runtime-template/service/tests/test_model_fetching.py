@@ -21,12 +21,12 @@ def executor(name: str, *models: str, missing: type[Exception] | None = None) ->
 
 
 class ModelFetchingTest(unittest.TestCase):
-    def test_a_model_is_there_when_its_executor_finds_all_files(self) -> None:
+    def test_a_model_is_cached_if_its_executor_finds_all_files(self) -> None:
         executors = [executor("piper"), executor("kokoro", "a/voice")]
         self.assertTrue(is_cached(executors, "a/voice"))
         self.assertFalse(is_cached(executors, "a/other"))
 
-    def test_a_whisper_model_is_there_when_it_has_what_it_needs(self) -> None:
+    def test_a_whisper_model_is_cached_if_it_has_all_required_files(self) -> None:
         with tempfile.TemporaryDirectory() as snapshot:
             files = [os.path.join(snapshot, name) for name in ("config.json", "model.bin", "tokenizer.json")]
             stand_in: Any = ModuleType("speaches.hf_utils")
@@ -38,7 +38,7 @@ class ModelFetchingTest(unittest.TestCase):
                         pass
                 self.assertTrue(is_cached([executor("whisper", "a/ears", missing=RuntimeError)], "a/ears"))
 
-    def test_a_model_with_a_file_missing_is_not_there(self) -> None:
+    def test_a_model_with_a_missing_file_is_not_cached(self) -> None:
         for missing in (StopIteration, FileNotFoundError, KeyError):
             self.assertFalse(is_cached([executor("kokoro", "a/voice", missing=missing)], "a/voice"))
 

@@ -26,7 +26,7 @@ class StateTest(unittest.TestCase):
             status: dict[str, object] = json.load(file)
         return status
 
-    def test_it_starts_with_the_chosen_port_and_the_pid(self) -> None:
+    def test_the_state_has_the_chosen_port_and_the_pid(self) -> None:
         self.make(self.directory).open()
         status = self.read()
         self.assertEqual(status["pid"], os.getpid())
@@ -47,7 +47,7 @@ class StateTest(unittest.TestCase):
         self.assertEqual(status["versions"], {"python": platform.python_version(), "speaches": "1.2.3"})
         self.assertEqual(os.listdir(self.directory), [STATUS_FILE])
 
-    def test_a_model_has_what_was_decided_and_then_what_was_found(self) -> None:
+    def test_a_model_has_the_decision_and_then_the_actual_computation(self) -> None:
         settings = example.settings(
             state_dir=self.directory,
             tts_model="a/speaks",
@@ -81,7 +81,7 @@ class StateTest(unittest.TestCase):
         state.record_phase("serving")
         self.assertFalse(os.path.exists(self.directory))
 
-    def test_a_directory_that_cannot_be_made_is_told(self) -> None:
+    def test_a_directory_that_cannot_be_created_is_reported(self) -> None:
         blocker = os.path.dirname(os.path.dirname(self.directory)) + "/deep"
         with open(blocker, "w", encoding="utf-8"):
             pass
@@ -90,7 +90,7 @@ class StateTest(unittest.TestCase):
         self.assertEqual(caught.exception.exit_code, ExitCode.CANNOT_WRITE)
         self.assertIn(self.directory, caught.exception.message)
 
-    def test_a_sample_says_so(self) -> None:
+    def test_a_sample_is_marked(self) -> None:
         self.make(self.directory, name="speaches-sample").open()
         self.assertIs(self.read()["sample"], True)
 

@@ -52,7 +52,7 @@ def measured(change: Any = lambda audio: audio, times: float = 1.0, peak: int | 
 RIGHT = measured()
 
 
-class JudgementTest(unittest.TestCase):
+class EvaluateCandidateTest(unittest.TestCase):
     def evaluate(self, given: Measurement) -> CandidateResult:
         return evaluate_candidate("stub", RIGHT, given)
 
@@ -61,20 +61,20 @@ class JudgementTest(unittest.TestCase):
         self.assertEqual(result.outcome, "wrong", reason)
         self.assertIn(reason, result.reason)
 
-    def test_what_is_right_has_all_its_numbers(self) -> None:
+    def test_a_right_candidate_has_all_numbers(self) -> None:
         result = self.evaluate(measured(times=0.8))
         self.assertEqual((result.name, result.outcome, result.reason), ("stub", "right", ""))
         self.assertAlmostEqual(result.speedup or 0, 1.25)
         self.assertAlmostEqual(result.correlation or 0, 1)
         self.assertAlmostEqual(result.real_time_factor or 0, 0.8)
 
-    def test_memory_is_bounded_by_what_the_original_takes(self) -> None:
+    def test_memory_is_bounded_relative_to_the_original(self) -> None:
         most = 300 * MEBIBYTE + evaluate.MAX_EXTRA_MEMORY
         self.assertEqual(self.evaluate(measured(peak=most)).outcome, "right")
         self.assertEqual(self.evaluate(measured(peak=most + 1)).outcome, "memory")
         self.assertEqual(self.evaluate(measured(peak=None)).outcome, "right", "the system does not tell")
 
-    def test_what_is_no_sound_is_wrong(self) -> None:
+    def test_an_array_that_is_not_a_sound_is_wrong(self) -> None:
         for value in (np.nan, np.inf, -np.inf):
 
             def spoil(audio: Audio, value: float = value) -> Audio:
@@ -113,10 +113,10 @@ class JudgementTest(unittest.TestCase):
 
 
 @unittest.skipUnless(os.name == "posix", "needs signals")
-class ComparisonOfProcessesTest(unittest.TestCase):
-    """Real processes, with sessions that behave as they are told to, on a clock of their own."""
+class CompareProcessesTest(unittest.TestCase):
+    """Starts real processes, whose sessions misbehave on request and have a clock of their own."""
 
-    def test_what_fails_does_not_keep_the_others_from_being_chosen(self) -> None:
+    def test_a_failing_candidate_does_not_prevent_the_choice_of_another(self) -> None:
         outcomes = {
             "abort": "crash",
             "exit": "crash",
@@ -140,17 +140,17 @@ class ComparisonOfProcessesTest(unittest.TestCase):
         self.assertEqual(found, {"original": "right", **outcomes, "right": "right"})
 
     @unittest.skipUnless(HAS_ONNXRUNTIME, "needs onnxruntime")
-    def test_a_real_model_speaks_on_the_cpu_in_the_process_that_a_service_starts(self) -> None:
+    def test_a_real_model_speaks_on_the_cpu_in_a_child_process(self) -> None:
         with open(os.path.join(SAMPLE, "refs", "main"), encoding="ascii") as file:
             snapshot = os.path.join(SAMPLE, "snapshots", file.read().strip())
         model = SpeechModel(
             "sample/tone-speech", os.path.join(snapshot, "model.onnx"), os.path.join(snapshot, "voices.bin")
         )
         absent = Candidate("absent", "AbsentExecutionProvider", {}, "original")
-        # onnxruntime has it on most systems: a session with it can be made, and no model of ours runs on it.
+        # Most systems' onnxruntime has this provider: a session with it can be made, but it runs none of these models.
         idle = Candidate("idle", "AzureExecutionProvider", {}, "original")
         with tempfile.TemporaryDirectory() as scratch:
-            # Another path, so that it counts as another file.
+            # A different path counts as a different file.
             again = os.path.join(snapshot, ".", "model.onnx")
             with mock.patch.object(derived, "obtain", return_value=again):
                 decision = compare(model, (FLOAT32, absent, idle), None, ProbeSession(scratch).measure)
@@ -163,8 +163,8 @@ class ComparisonOfProcessesTest(unittest.TestCase):
         self.assertGreater(same.speedup or 0, 0)
 
 
-class ComparisonTest(unittest.TestCase):
-    """What is measured, on which file and within which time."""
+class CompareTest(unittest.TestCase):
+    """Replaces the measurement, to check its file and its time limit."""
 
     def setUp(self) -> None:
         self.asked: list[tuple[str, str, float]] = []
@@ -181,26 +181,26 @@ class ComparisonTest(unittest.TestCase):
         with mock.patch.object(derived, "obtain", return_value=float32):
             return compare(SpeechModel("a/model", "model.onnx", "voices.bin"), candidates, None, measure)
 
-    def test_each_is_measured_once_on_the_file_that_it_is_for(self) -> None:
+    def test_each_candidate_is_measured_once_on_its_own_file(self) -> None:
         gpu = Candidate("gpu", "GPUExecutionProvider", {}, "float32")
         self.compare(ORIGINAL, FLOAT32, gpu)
         expected = [("original", "model.onnx"), ("float32", "derived.onnx"), ("gpu", "derived.onnx")]
         self.assertEqual([(name, path) for name, path, _ in self.asked], expected)
 
-    def test_a_model_without_a_derived_one_is_measured_as_it_is(self) -> None:
+    def test_a_model_without_a_derived_file_is_measured_unchanged(self) -> None:
         gpu = Candidate("gpu", "GPUExecutionProvider", {}, "float32")
         decision = self.compare(ORIGINAL, FLOAT32, gpu, float32=None)
         self.assertEqual([result.name for result in decision.candidates], ["original", "gpu"])
         self.assertEqual([path for _, path, _ in self.asked], ["model.onnx"] * 2)
 
-    def test_an_original_that_does_not_speak_leaves_it_open(self) -> None:
+    def test_a_failing_original_is_inconclusive(self) -> None:
         nan = measured(lambda audio: audio * np.float32(np.nan))
         for given in (MeasurementFailed("hang", "too slow"), measured(np.zeros_like), nan):
             self.given["original"] = given
             with self.assertRaisesRegex(Inconclusive, "the original on the CPU"):
                 self.compare()
 
-    def test_what_fails_has_its_outcome_and_reason(self) -> None:
+    def test_a_failing_candidate_has_its_outcome_and_reason(self) -> None:
         outcomes: tuple[Outcome, ...] = ("crash", "hang", "refused")
         for outcome in outcomes:
             self.given["float32"] = MeasurementFailed(outcome, "so it was")

@@ -29,9 +29,9 @@ class ProviderChoiceTest(unittest.TestCase):
         self.addCleanup(scratch.cleanup)
         self.directory = scratch.name
         self.decisions = Decisions(self.directory, "k")
-        announced = mock.patch("speaches_service.synthesis_probe.provider_choice.log_event")
-        self.announced = announced.start()
-        self.addCleanup(announced.stop)
+        log_event = mock.patch("speaches_service.synthesis_probe.provider_choice.log_event")
+        self.logged = log_event.start()
+        self.addCleanup(log_event.stop)
 
     def make(self, key: str | None = "k", forced: bool = False) -> ProviderChoice:
         synthesis = example.synthesis(probe_key=key, forced=forced, candidates=NAMES)
@@ -42,48 +42,48 @@ class ProviderChoiceTest(unittest.TestCase):
         with self.decisions.changing() as known:
             known[model] = decision
 
-    def test_a_model_is_switched_at_its_next_load(self) -> None:
+    def test_a_decision_applies_to_the_next_load(self) -> None:
         service = self.make()
         self.assertEqual(service.chosen("a/b"), FLOAT32)
         self.decide(CHOSEN)
         self.assertEqual(service.chosen("a/b"), FAST)
         self.assertEqual(service.load("a/b", FAST, lambda: "loaded"), "loaded")
         self.assertEqual(service.chosen("another/one"), FLOAT32)
-        self.announced.assert_not_called()
+        self.logged.assert_not_called()
 
-    def test_the_original_may_be_what_was_chosen(self) -> None:
+    def test_the_original_may_be_chosen(self) -> None:
         self.decide(Decision(OTHERS[:1]))
         self.assertEqual(self.make().chosen("a/b"), ORIGINAL)
         self.decide(Decision((CandidateResult("a candidate that is not offered any more", "right", 9.0),)))
         self.assertEqual(self.make().chosen("a/b"), FLOAT32)
 
-    def test_what_a_user_forces_and_what_has_no_key_is_not_looked_up(self) -> None:
+    def test_no_decision_is_read_if_the_user_forces_one_or_there_is_no_key(self) -> None:
         self.decide(CHOSEN)
         for service in (self.make(forced=True), self.make(key=None)):
             self.assertIsNone(service.chosen("a/b"))
         self.assertEqual(self.make(key="another").chosen("a/b"), FLOAT32)
 
-    def test_a_load_that_fails_is_not_tried_again_and_the_next_best_takes_its_place(self) -> None:
+    def test_a_failed_load_is_not_tried_again_and_the_next_best_replaces_it(self) -> None:
         self.decide(CHOSEN)
 
         def create() -> str:
             raise RuntimeError("Error in building plan\nat line 3")
 
         self.assertIsNone(self.make().load("a/b", FAST, create))
-        self.announced.assert_called_once()
-        self.assertIn("Error in building plan", self.announced.call_args.args[0])
+        self.logged.assert_called_once()
+        self.assertIn("Error in building plan", self.logged.call_args.args[0])
         failed = self.decisions.read()["a/b"].candidates[-1]
         self.assertEqual((failed.name, failed.outcome), ("fast", "refused"))
         self.assertIn("Error in building plan", failed.reason)
         self.assertEqual(self.make().chosen("a/b"), FLOAT32)
 
-    def test_a_load_that_ends_the_service_is_not_tried_again(self) -> None:
+    def test_a_load_that_crashed_the_service_is_not_tried_again(self) -> None:
         self.decide(CHOSEN)
         self.load_in_another_process("os.abort()")
         self.assertIsNone(self.make().load("a/b", FAST, lambda: self.fail("it was tried again")))
         failed = self.decisions.read()["a/b"].candidates[-1]
         self.assertEqual((failed.name, failed.outcome), ("fast", "crash"))
-        self.announced.assert_called_once()
+        self.logged.assert_called_once()
         self.assertFalse(os.path.exists(os.path.join(self.directory, provider_choice.MARKER_FILE)))
 
     def test_a_service_that_is_stopped_while_it_loads_has_not_crashed(self) -> None:
@@ -91,17 +91,17 @@ class ProviderChoiceTest(unittest.TestCase):
         self.load_in_another_process("provider_choice.remove_own_marker(); os._exit(0)")
         self.assertEqual(self.make().load("a/b", FAST, lambda: "loaded"), "loaded")
 
-    def test_a_mark_of_another_key_or_model_says_nothing_about_this_one(self) -> None:
+    def test_a_marker_of_another_key_or_model_is_ignored(self) -> None:
         self.decide(CHOSEN)
         for mark in ('["old", "a/b", "fast"]', '["k", "c/d", "fast"]', "torn"):
             with open(os.path.join(self.directory, provider_choice.MARKER_FILE), "w", encoding="utf-8") as file:
                 file.write(mark)
             self.assertEqual(self.make().load("a/b", FAST, lambda: "loaded"), "loaded")
 
-    def test_a_directory_that_takes_no_mark_is_told(self) -> None:
+    def test_a_directory_without_a_marker_is_reported(self) -> None:
         os.mkdir(os.path.join(self.directory, provider_choice.MARKER_FILE))
         self.assertIsNone(self.make().load("a/b", FAST, lambda: self.fail("without a mark")))
-        self.assertIn("cannot write the marker", self.announced.call_args.args[0])
+        self.assertIn("cannot write the marker", self.logged.call_args.args[0])
 
     def load_in_another_process(self, end: str) -> None:
         source = (

@@ -27,11 +27,11 @@ class WhisperDeviceTest(unittest.TestCase):
         vars(self.module)["WhisperModel"] = self.load
         fastapi = ModuleType("fastapi")
         vars(fastapi)["HTTPException"] = Refused
-        self.said = mock.Mock()
+        self.logged = mock.Mock()
         modules = {MODULE: self.module, "fastapi": fastapi}
         for patch in (
             mock.patch.dict(sys.modules, modules),
-            mock.patch.object(fallback, "log_event", self.said),
+            mock.patch.object(fallback, "log_event", self.logged),
             mock.patch.object(whisper_device, "find_spec", lambda name: name if self.has_faster_whisper else None),
         ):
             patch.start()
@@ -45,7 +45,7 @@ class WhisperDeviceTest(unittest.TestCase):
         return SimpleNamespace(model=SimpleNamespace(compute_type=f"{compute_type} as loaded"))
 
     def transcribe(self, device: str = "cuda", *, forced: bool = False, **environment: str) -> Any:
-        """As upstream's executor loads a model."""
+        """Load a model as upstream's executor does."""
         transcription = example.transcription(device=device, forced=forced)
         settings = example.settings(transcription=transcription)
         whisper_device.rebind(settings, lambda *use: self.used.append(use), environment)
@@ -68,16 +68,18 @@ class WhisperDeviceTest(unittest.TestCase):
         self.transcribe()
         self.assertEqual(self.loads, [("cuda", "float16", 1)])
         self.assertEqual(self.used, [("a/b", "faster-whisper", "cuda", "float16 as loaded")])
-        self.said.assert_not_called()
+        self.logged.assert_not_called()
 
     def test_a_gpu_that_fails_is_one_line_and_the_cpu(self) -> None:
         self.transcribe()
         self.assertEqual(self.loads, [("cuda", "float16", 1), ("cpu", "int8", 0)])
         self.assertEqual(self.used, [("a/b", "faster-whisper", "cpu", "int8 as loaded")])
-        self.said.assert_called_once()
-        self.assertIn("`a/b` computes on the CPU because cuda cannot be used: CUDA failed", self.said.call_args.args[0])
+        self.logged.assert_called_once()
+        self.assertIn(
+            "`a/b` computes on the CPU because cuda cannot be used: CUDA failed", self.logged.call_args.args[0]
+        )
 
-    def test_a_gpu_that_was_asked_for_and_fails_is_an_error(self) -> None:
+    def test_a_requested_gpu_that_fails_is_an_error(self) -> None:
         with self.assertRaises(Refused) as caught:
             self.transcribe(forced=True)
         self.assertEqual(caught.exception.status_code, 503)
@@ -95,8 +97,8 @@ class WhisperDeviceTest(unittest.TestCase):
 
     def test_a_long_reason_is_shortened_to_its_end(self) -> None:
         fallback.fall_back("a/b", "cuda", "x" * 1000 + " no driver\nmore")
-        said = self.said.call_args.args[0]
-        self.assertTrue(said.endswith(" no driver") and len(said) < 400, said)
+        message = self.logged.call_args.args[0]
+        self.assertTrue(message.endswith(" no driver") and len(message) < 400, message)
 
 
 if __name__ == "__main__":

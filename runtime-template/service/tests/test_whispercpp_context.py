@@ -55,7 +55,7 @@ class ContextTest(unittest.TestCase):
         self.assertLessEqual(segment.avg_logprob, 0.0)
         self.assertIsNone(segment.words)
 
-    def test_times_are_those_of_the_model_when_they_are_wanted(self) -> None:
+    def test_requested_times_are_the_models(self) -> None:
         [segment] = self.hear(ClipOptions("en", timestamps=True), offset=10.0)
         self.assertEqual((segment.text, segment.start, segment.end), (f" {TEXT}", 10.0, 12.0))
 
@@ -68,19 +68,19 @@ class ContextTest(unittest.TestCase):
         self.assertEqual(bounds, sorted(bounds))
         self.assertTrue(bounds[0] >= 10.0 and bounds[-1] <= 15.0, bounds)
 
-    def test_a_prompt_reaches_the_model_and_not_the_next_request(self) -> None:
+    def test_a_prompt_affects_only_its_own_request(self) -> None:
         [prompted] = self.hear(ClipOptions("en", prompt="this is"))
         self.assertNotEqual(prompted.text, f" {TEXT}")
         [segment] = self.hear()
         self.assertEqual(segment.text, f" {TEXT}")
 
-    def test_clips_of_any_length_are_heard(self) -> None:
+    def test_clips_of_any_length_are_transcribed(self) -> None:
         for seconds in (0.01, 0.15, 29.99):
             [segment] = self.hear(seconds=seconds)
             self.assertEqual(segment.text, f" {TEXT}")
             self.assertAlmostEqual(segment.end, seconds, places=2)
 
-    def test_a_model_for_english_takes_every_language_for_english(self) -> None:
+    def test_an_english_only_model_accepts_every_language(self) -> None:
         self.assertEqual([self.context.language(name) for name in (None, "en", "xx")], ["en"] * 3)
         with mock.patch.object(self.context, "is_multilingual", True):
             self.assertEqual(self.context.language("de"), "de")
@@ -88,7 +88,7 @@ class ContextTest(unittest.TestCase):
             with self.assertRaises(UnknownLanguage):
                 self.context.language("xx")
 
-    def test_threads_take_turns_in_one_context(self) -> None:
+    def test_threads_share_one_context_one_at_a_time(self) -> None:
         texts: list[str] = []
 
         def transcribe() -> None:
@@ -121,7 +121,7 @@ class ContextTest(unittest.TestCase):
 
 
 class LoadTest(unittest.TestCase):
-    def test_what_is_no_whole_file_is_refused_with_the_reason(self) -> None:
+    def test_an_incomplete_file_is_rejected_with_the_reason(self) -> None:
         with open(weights(), "rb") as file:
             whole = file.read()
         with tempfile.TemporaryDirectory() as directory:
@@ -138,11 +138,11 @@ class LoadTest(unittest.TestCase):
             with self.assertRaisesRegex(library.UnusableModel, "cannot be read"):
                 library.load(os.path.join(directory, "gone.bin"), use_gpu=False)
 
-    def test_a_file_that_was_cut_before_its_last_tensor_is_never_taken_for_a_model(self) -> None:
+    def test_a_file_truncated_before_its_last_tensor_is_rejected(self) -> None:
         size = os.path.getsize(weights())
         source = random.Random(0)
         for length in [1000, 100_000, *(source.randrange(100, size * 9 // 10) for _ in range(8))]:
-            # A process of its own: what is missing may end it, and the check before the first use is one as well.
+            # In a child process, because a truncated file may crash it. The service's check uses a child as well.
             ended = run_child(
                 "import os, shutil\n"
                 "from speaches_service.whispercpp import library\n"
@@ -157,7 +157,7 @@ class LoadTest(unittest.TestCase):
             )
             self.assertNotIn("taken", ended.stdout, f"cut after {length} of {size} bytes")
 
-    def test_a_process_that_used_it_ends_cleanly(self) -> None:
+    def test_a_process_that_used_a_model_ends_cleanly(self) -> None:
         ended = run_child(
             "from speaches_service.whispercpp import library\n"
             "library.load(sys.argv[1], use_gpu=False)\n"
@@ -167,7 +167,7 @@ class LoadTest(unittest.TestCase):
         )
         self.assertEqual((ended.returncode, ended.stdout), (0, "refused\n"), ended.stderr)
 
-    def test_a_gpu_is_known_from_what_the_library_says(self) -> None:
+    def test_a_gpu_is_recognized_from_the_librarys_log(self) -> None:
         metal = [
             "whisper_init_with_params_no_state: use gpu    = 1",
             "ggml_metal_device_init: GPU name:   Apple M1",

@@ -21,7 +21,7 @@ with work.running():
 
 @unittest.skipIf(sys.platform == "win32", "whisper.cpp uses no GPU on Windows")
 class CrashTest(unittest.TestCase):
-    """With processes that really die."""
+    """Starts processes that really crash."""
 
     def setUp(self) -> None:
         scratch = tempfile.TemporaryDirectory()
@@ -59,7 +59,7 @@ class CrashTest(unittest.TestCase):
         self.assertEqual(self.die(code), -signal.SIGABRT)
         self.assertIsNotNone(crash.collect_evidence(self.directory))
 
-    def test_other_ends_are_no_evidence(self) -> None:
+    def test_other_ends_are_not_evidence(self) -> None:
         for code, status in (
             ("with work.running(): os.kill(os.getpid(), signal.SIGKILL)", -signal.SIGKILL),
             ("with work.running(): os.kill(os.getpid(), signal.SIGTERM)", -signal.SIGTERM),
@@ -72,7 +72,7 @@ class CrashTest(unittest.TestCase):
             self.assertIsNone(crash.collect_evidence(self.directory), code)
             self.assertEqual(self.left(), [], code)
 
-    def test_the_evidence_of_a_service_that_lives_is_left_alone(self) -> None:
+    def test_the_evidence_of_a_running_service_stays(self) -> None:
         service = os.path.join(REPOSITORY, "runtime-template", "service")
         code = (
             f"import sys; sys.path.insert(0, {service!r})\n{WORK}print(flush=True)\nwith work.running(): time.sleep(60)"
@@ -89,7 +89,7 @@ class CrashTest(unittest.TestCase):
         self.assertIsNone(crash.collect_evidence(self.directory))
         self.assertEqual(self.left(), [])
 
-    def test_what_somebody_has_damaged_is_removed(self) -> None:
+    def test_damaged_evidence_is_removed(self) -> None:
         with open(os.path.join(self.directory, "gpu-work-1.txt"), "w", encoding="utf-8") as file:
             file.write("no record\nFatal Python error")
         self.assertIsNone(crash.collect_evidence(self.directory))

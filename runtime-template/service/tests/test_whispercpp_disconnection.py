@@ -19,9 +19,9 @@ BODY: list[Message] = [
 PATH = "/v1/audio/transcriptions"
 
 
-class WatchTest(unittest.TestCase):
+class DisconnectionWatcherTest(unittest.TestCase):
     def run_request(self, work: Callable[[], bool], path: str = PATH, leaves: bool = True) -> list[Message]:
-        """What was sent; `work` runs in a thread once the body was read, and the client leaves meanwhile."""
+        """The sent messages. `work` runs in a thread after the body, and the client disconnects meanwhile."""
         sent: list[Message] = []
 
         async def application(_scope: Scope, receive: Receive, send: Send) -> None:
@@ -57,10 +57,10 @@ class WatchTest(unittest.TestCase):
             time.sleep(0.01)
         return True
 
-    def test_work_for_a_client_that_leaves_ends(self) -> None:
+    def test_work_for_a_disconnected_client_ends(self) -> None:
         self.assertEqual(self.run_request(self.wait), [])
 
-    def test_work_for_a_client_that_stays_is_answered(self) -> None:
+    def test_work_for_a_connected_client_is_answered(self) -> None:
         def work() -> bool:
             time.sleep(0.1)
             self.assertFalse(client_has_disconnected())

@@ -10,8 +10,8 @@ from .ggml import REPOSITORY
 MODEL = "Systran/faster-whisper-tiny"
 
 
-class TableTest(unittest.TestCase):
-    def test_it_is_that_of_the_manifest(self) -> None:
+class KnownWeightsTest(unittest.TestCase):
+    def test_the_known_weights_are_those_of_the_manifest(self) -> None:
         with open(os.path.join(REPOSITORY, "manifests", "models.toml"), encoding="utf-8") as file:
             entries = file.read().split("[[model]]")
         pinned = set()
@@ -44,7 +44,7 @@ class CatalogTest(unittest.TestCase):
                 reference.write(revision)
         return path
 
-    def test_a_file_that_somebody_has_fetched_is_found(self) -> None:
+    def test_a_fetched_file_is_found(self) -> None:
         catalog = Catalog(self.cache)
         self.assertIsNone(catalog.path(MODEL))
         path = self.put("ggerganov/whisper.cpp", "a", "ggml-tiny.bin")
@@ -52,7 +52,7 @@ class CatalogTest(unittest.TestCase):
         self.assertEqual(catalog.path(MODEL), path)
         self.assertIsNone(catalog.path("Systran/faster-whisper-tiny.en"))
 
-    def test_the_revision_that_is_current_goes_before_others(self) -> None:
+    def test_the_current_revision_goes_before_others(self) -> None:
         self.put("ggerganov/whisper.cpp", "a", "ggml-tiny.bin")
         current = self.put("ggerganov/whisper.cpp", "b", "ggml-tiny.bin", main=True)
         self.put("ggerganov/whisper.cpp", "c", "ggml-tiny.bin")
@@ -60,7 +60,7 @@ class CatalogTest(unittest.TestCase):
         os.unlink(current)
         self.assertTrue((Catalog(self.cache).path(MODEL) or "").endswith(os.path.join("a", "ggml-tiny.bin")))
 
-    def test_what_is_bundled_goes_before_what_is_known(self) -> None:
+    def test_bundled_weights_go_before_known_ones(self) -> None:
         own = Weights("org/own", "own.bin", (MODEL, "org/other"))
         catalog = Catalog(self.cache, [own])
         known = self.put("ggerganov/whisper.cpp", "a", "ggml-tiny.bin")
