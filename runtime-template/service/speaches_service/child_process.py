@@ -72,8 +72,8 @@ def run(command: Sequence[str], seconds: float, stop: threading.Event | None = N
             process.kill()
             process.communicate()
         output.seek(max(0, output.seek(0, os.SEEK_END) - _MAX_OUTPUT_BYTES))
-        said = output.read().decode("utf-8", "replace").strip()
-    return ProcessResult(process.returncode, timed_out, said.rpartition("\n")[2].strip())
+        text = output.read().decode("utf-8", "replace").strip()
+    return ProcessResult(process.returncode, timed_out, text.rpartition("\n")[2].strip())
 
 
 def end_with_parent() -> None:

@@ -16,7 +16,7 @@ from speaches_service.sockets import adopt, listen
 
 
 def main(arguments: Sequence[str]) -> NoReturn:
-    """Run the service until it is told to stop; ends the process with an `ExitCode`."""
+    """Run the service until a request to stop; ends the process with an `ExitCode`."""
     started_at, started = time.time(), time.monotonic()
     if len(arguments) == 2 and arguments[0] == "measure-synthesis":
         # This command and the next two run in children of the service, which have no settings.

@@ -103,13 +103,15 @@ def _time(match: re.Match[str]) -> str:
     hour, minute, half = int(match.group(1)), int(match.group(2)), match.group(4)
     if hour > 24 or minute > 59:
         return match.group()
-    said = f"{hour}" if half and minute == 0 else f"{hour} o'clock" if minute == 0 and hour <= 12 else f"{hour} hundred"
+    spoken = (
+        f"{hour}" if half and minute == 0 else f"{hour} o'clock" if minute == 0 and hour <= 12 else f"{hour} hundred"
+    )
     if minute:
-        said = f"{hour} {'oh ' if minute < 10 else ''}{minute}"
+        spoken = f"{hour} {'oh ' if minute < 10 else ''}{minute}"
     if match.group(3):
         seconds = int(match.group(3))
-        said += f" and {seconds} second{'' if seconds == 1 else 's'}" if seconds else ""
-    return said + (f" {half[0].upper()}M" if half else "")
+        spoken += f" and {seconds} second{'' if seconds == 1 else 's'}" if seconds else ""
+    return spoken + (f" {half[0].upper()}M" if half else "")
 
 
 def _money(match: re.Match[str]) -> str:
@@ -118,12 +120,12 @@ def _money(match: re.Match[str]) -> str:
     if scale:
         return f"{amount} {_SCALES.get(scale, scale)} {several}"
     whole, _, part = amount.partition(".")
-    said = f"{whole} {one if whole == '1' else several}"
+    spoken = f"{whole} {one if whole == '1' else several}"
     if len(part) != 2 or not cent:
-        return said if not part else f"{amount} {several}"
+        return spoken if not part else f"{amount} {several}"
     if part == "00":
-        return said
-    return said + f" and {int(part)} {cent if part == '01' else cents}"
+        return spoken
+    return spoken + f" and {int(part)} {cent if part == '01' else cents}"
 
 
 def _unit(match: re.Match[str]) -> str:
@@ -133,14 +135,14 @@ def _unit(match: re.Match[str]) -> str:
 
 def _address(match: re.Match[str]) -> str:
     """Spell out an address or the name of a file."""
-    said = re.sub(r"^(?:https?://)?(?:www\.)?", "", match.group())
-    end = re.search(r"[.,;:!?)]*$", said)
+    spoken = re.sub(r"^(?:https?://)?(?:www\.)?", "", match.group())
+    end = re.search(r"[.,;:!?)]*$", spoken)
     ending = end.group() if end else ""
-    said = said[: len(said) - len(ending)].rstrip("/")
-    said = re.sub(r"[?&].*$", "", said)
+    spoken = spoken[: len(spoken) - len(ending)].rstrip("/")
+    spoken = re.sub(r"[?&].*$", "", spoken)
     for sign, word in ((".", "dot"), ("/", "slash"), ("@", "at"), ("#", "hash"), (":", "colon"), ("~", "tilde")):
-        said = said.replace(sign, f" {word} ")
-    return re.sub(r"[\s_=%-]+", " ", said).strip() + ending
+        spoken = spoken.replace(sign, f" {word} ")
+    return re.sub(r"[\s_=%-]+", " ", spoken).strip() + ending
 
 
 def _row(match: re.Match[str]) -> str:

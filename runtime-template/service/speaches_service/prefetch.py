@@ -17,20 +17,20 @@ def prefetch_one(pieces: Iterator[Piece]) -> Generator[tuple[Piece, bool], None,
         Exception: every exception of `pieces`.
     """
     progress = concurrency_limit.Progress()
-    made: queue.SimpleQueue[tuple[Piece, bool] | BaseException | None] = queue.SimpleQueue()
-    wanted = threading.Semaphore(1)
+    results: queue.SimpleQueue[tuple[Piece, bool] | BaseException | None] = queue.SimpleQueue()
+    requested = threading.Semaphore(1)
 
     def make() -> None:
         try:
             with concurrency_limit.computing_for(progress):
-                while wanted.acquire() and not progress.is_cancelled:
+                while requested.acquire() and not progress.is_cancelled:
                     piece = next(pieces, None)
                     if piece is None:
                         break
-                    made.put((piece, progress.is_complete))
-            made.put(None)
+                    results.put((piece, progress.is_complete))
+            results.put(None)
         except BaseException as error:  # noqa: BLE001 - the reader's thread raises it
-            made.put(error)
+            results.put(error)
         finally:
             # A generator of upstream keeps its model loaded until it is closed.
             close = getattr(pieces, "close", None)
@@ -39,11 +39,11 @@ def prefetch_one(pieces: Iterator[Piece]) -> Generator[tuple[Piece, bool], None,
 
     threading.Thread(target=make, name="speech", daemon=True).start()
     try:
-        while (result := made.get()) is not None:
+        while (result := results.get()) is not None:
             if isinstance(result, BaseException):
                 raise result
-            wanted.release()
+            requested.release()
             yield result
     finally:
         progress.is_cancelled = True
-        wanted.release()
+        requested.release()

@@ -99,20 +99,20 @@ class Service:
             raise ServiceFailure(ExitCode.INTERNAL, "speaches did not start; see the log lines above")
 
     def _announce_choices(self) -> None:
-        heard, said = self._settings.transcription, self._settings.synthesis
-        speech, transcription = TASKS
+        transcription, synthesis = self._settings.transcription, self._settings.synthesis
+        speech_task, transcription_task = TASKS
         log_event(
-            f"transcription computes with {heard.backend} on {heard.device}: {heard.why}",
-            task=transcription,
-            backend=heard.backend,
-            device=heard.device,
-            forced=heard.forced,
+            f"transcription computes with {transcription.backend} on {transcription.device}: {transcription.why}",
+            task=transcription_task,
+            backend=transcription.backend,
+            device=transcription.device,
+            forced=transcription.forced,
         )
         log_event(
-            f"speech computes with onnxruntime on {said.provider}: {said.why}",
-            task=speech,
-            provider=said.provider,
-            forced=said.forced,
+            f"speech computes with onnxruntime on {synthesis.provider}: {synthesis.why}",
+            task=speech_task,
+            provider=synthesis.provider,
+            forced=synthesis.forced,
         )
 
     def _prepare_for_hangup(self) -> None:

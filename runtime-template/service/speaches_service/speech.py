@@ -53,8 +53,8 @@ def rebind(normalize: bool = True) -> None:
     rebind_name(_ROUTER_MODULE, "stream_audio_as_formatted_bytes", _stream_audio)
     events = "audio_gen_to_speech_audio_events"
     # The sample has a shorter name for this function.
-    here = hasattr(imported(_ROUTER_MODULE), events)
-    rebind_name(_ROUTER_MODULE, events if here else "speech_audio_events", lambda audio: audio)
+    is_upstream = hasattr(imported(_ROUTER_MODULE), events)
+    rebind_name(_ROUTER_MODULE, events if is_upstream else "speech_audio_events", lambda audio: audio)
     rebind_name(_ROUTER_MODULE, "speech_audio_events_to_sse", _stream_events)
     router: Any = imported(_ROUTER_MODULE)
     route = next((route for route in router.router.routes if route.path == _PATH), None)
@@ -77,8 +77,8 @@ def _with_normalization(endpoint: Callable[..., Any], normalize: bool) -> Callab
         request = _request.body = named["body"]
         if not request.input:
             raise HTTPException(422, "`input` is empty; it must contain the text to speak")
-        wanted = normalize if request.normalize is None else request.normalize
-        if wanted and speaks_english(request.model, request.voice):
+        should_normalize = normalize if request.normalize is None else request.normalize
+        if should_normalize and speaks_english(request.model, request.voice):
             request.input = normalized(request.input)
         try:
             return endpoint(*arguments, **named)

@@ -68,8 +68,8 @@ class CatalogTest(unittest.TestCase):
         path = self.put("org/own", "x", "own.bin")
         self.assertEqual(catalog.path(MODEL), path)
         self.assertEqual(catalog.path("org/other"), path)
-        self.assertEqual(catalog.wanted("org/other"), own)
-        self.assertIsNone(catalog.wanted("org/unknown"))
+        self.assertEqual(catalog.weights_for("org/other"), own)
+        self.assertIsNone(catalog.weights_for("org/unknown"))
 
 
 if __name__ == "__main__":

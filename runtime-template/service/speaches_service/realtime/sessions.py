@@ -109,17 +109,19 @@ def update(context: Any, event: Any, types: Any) -> None:
 
 def _detection(context: Any, event: Any, types: Any, given: dict[str, Any]) -> dict[str, Any]:
     """The session's detection with the given changes."""
-    asked = dict(given)
-    if asked.pop("type", _SERVER_VAD) != _SERVER_VAD:
+    requested = dict(given)
+    if requested.pop("type", _SERVER_VAD) != _SERVER_VAD:
         name = f"session.{_DETECTION}.type"
         context.pubsub.publish_nowait(_unsupported(types, event, name, f"`{_SERVER_VAD}`", given["type"]))
-    padding = asked.pop("prefix_padding_ms", None)
+    padding = requested.pop("prefix_padding_ms", None)
     if padding not in (None, 0, PREFIX_SECONDS * 1000):
         name = f"session.{_DETECTION}.prefix_padding_ms"
         context.pubsub.publish_nowait(_unsupported(types, event, name, f"{PREFIX_SECONDS * 1000:.0f}", padding))
     # After it was disabled, the detection starts with its previous values.
     current = context.session.turn_detection or context.detection_before
-    merged: dict[str, Any] = current.model_dump() | {name: value for name, value in asked.items() if value is not None}
+    merged: dict[str, Any] = current.model_dump() | {
+        name: value for name, value in requested.items() if value is not None
+    }
     return merged
 
 

@@ -65,39 +65,39 @@ def compare(
         if (candidate.provider, path) == (ORIGINAL.provider, model.model):
             continue
         try:
-            given = measure(path, model.voices, candidate, max(TIMEOUT_SECONDS, _TIMEOUT_FACTOR * original.wall))
+            measured = measure(path, model.voices, candidate, max(TIMEOUT_SECONDS, _TIMEOUT_FACTOR * original.wall))
         except MeasurementFailed as failure:
             results.append(CandidateResult(candidate.name, failure.outcome, reason=str(failure)))
         else:
-            results.append(evaluate_candidate(candidate.name, original, given))
+            results.append(evaluate_candidate(candidate.name, original, measured))
     return Decision(tuple(results))
 
 
-def evaluate_candidate(name: str, original: Measurement, given: Measurement) -> CandidateResult:
+def evaluate_candidate(name: str, original: Measurement, measured: Measurement) -> CandidateResult:
     """Compare the measurement of a candidate with that of the original."""
-    speedup = median(seconds / given.seconds[length] for length, seconds in original.seconds.items())
+    speedup = median(seconds / measured.seconds[length] for length, seconds in original.seconds.items())
     lowest = None
-    for length, expected in original.sounds.items():
-        for right, heard in zip(expected, given.sounds[length], strict=True):
-            fault = _find_fault(heard) or _compare_shape(right, heard)
+    for length, references in original.sounds.items():
+        for reference, sound in zip(references, measured.sounds[length], strict=True):
+            fault = _find_fault(sound) or _compare_shape(reference, sound)
             if fault is not None:
                 return CandidateResult(name, "wrong", speedup, reason=f"{length} text: {fault}")
-            similar = correlation(right, heard)
+            similar = correlation(reference, sound)
             lowest = similar if lowest is None else min(lowest, similar)
             if not similar >= MIN_CORRELATION:
                 fault = f"its spectrogram correlates {similar:.4f} with the original's"
                 return CandidateResult(name, "wrong", speedup, similar, reason=f"{length} text: {fault}")
-    result = CandidateResult(name, "right", speedup, lowest, _real_time_factor(given))
-    if original.peak is not None and given.peak is not None and given.peak > original.peak + MAX_EXTRA_MEMORY:
-        grown = (given.peak - original.peak) >> 20
+    result = CandidateResult(name, "right", speedup, lowest, _real_time_factor(measured))
+    if original.peak is not None and measured.peak is not None and measured.peak > original.peak + MAX_EXTRA_MEMORY:
+        grown = (measured.peak - original.peak) >> 20
         return result._replace(outcome="memory", reason=f"it took {grown} MiB more than the original")
     return result
 
 
-def _compare_shape(right: NDArray[Any], heard: NDArray[Any]) -> str | None:
-    if abs(heard.size - right.size) > MAX_LENGTH_DIFFERENCE * right.size:
-        return f"{heard.size} samples instead of {right.size}"
-    ratio = _loudness(heard) / _loudness(right)
+def _compare_shape(reference: NDArray[Any], sound: NDArray[Any]) -> str | None:
+    if abs(sound.size - reference.size) > MAX_LENGTH_DIFFERENCE * reference.size:
+        return f"{sound.size} samples instead of {reference.size}"
+    ratio = _loudness(sound) / _loudness(reference)
     least, most = LOUDNESS_RANGE
     return None if least <= ratio <= most else f"{ratio:.2f} times as loud"
 

@@ -23,8 +23,8 @@ _SHORTEST_STEP = 8
 def correlation(one: NDArray[Any], other: NDArray[Any]) -> float:
     """Pearson's coefficient of the magnitudes of both spectrograms; 0 for silence."""
     x, y = _magnitudes(one), _magnitudes(other)
-    here, there = _aligned(x, y)
-    x, y = x[here].ravel(), y[there].ravel()
+    x_frames, y_frames = _aligned(x, y)
+    x, y = x[x_frames].ravel(), y[y_frames].ravel()
     x, y = x - x.mean(), y - y.mean()
     # N.B. `x @ y` would start BLAS's threads, which would delay requests.
     spread = float(np.sqrt(np.square(x).sum() * np.square(y).sum()))

@@ -64,7 +64,7 @@ class Context:
         """The backend, if it is a GPU."""
         return self._loaded.gpu
 
-    def language(self, wanted: str | None) -> str | None:
+    def language(self, requested: str | None) -> str | None:
         """whisper.cpp's name of the language; None to detect it. An English-only model accepts every name as English.
 
         Raises:
@@ -72,14 +72,14 @@ class Context:
         """
         if not self.is_multilingual:
             return "en"
-        if not wanted:
+        if not requested:
             return None
-        number = self._library.whisper_lang_id(wanted)
+        number = self._library.whisper_lang_id(requested)
         if number < 0:
-            raise UnknownLanguage(f"Whisper does not know the language `{wanted}`")
+            raise UnknownLanguage(f"Whisper does not know the language `{requested}`")
         return str(self._library.whisper_lang_str(number))
 
-    def transcribe(self, clip: NDArray[np.float32], offset: float, wanted: ClipOptions) -> tuple[list[Segment], str]:
+    def transcribe(self, clip: NDArray[np.float32], offset: float, options: ClipOptions) -> tuple[list[Segment], str]:
         """The segments of a clip that begins `offset` seconds after the start of the audio, and their language.
 
         Raises:
@@ -91,19 +91,19 @@ class Context:
         samples = np.ascontiguousarray(clip, np.float32)
         with self._lock, self._guard():
             context, library = self._loaded.context, self._library
-            status = library.whisper_full(context, self._parameters(wanted), samples, len(samples))
+            status = library.whisper_full(context, self._parameters(options), samples, len(samples))
             if status != 0:
                 raise RuntimeError(f"whisper.cpp could not transcribe a clip of {duration:.1f} s (status {status})")
             segments = [
-                self._segment(number, offset, duration, wanted)
+                self._segment(number, offset, duration, options)
                 for number in range(library.whisper_full_n_segments(context))
             ]
             language = str(library.whisper_lang_str(library.whisper_full_lang_id(context)))
-        if not wanted.timestamps:
+        if not options.timestamps:
             segments = _as_one(segments, offset, duration)
         return segments, language
 
-    def _parameters(self, wanted: ClipOptions) -> Any:
+    def _parameters(self, options: ClipOptions) -> Any:
         """Made anew for each clip, so that no option of a request affects the next request."""
         strategies = self._library.whisper_sampling_strategy
         # See docs/transcription.md for the figures.
@@ -116,27 +116,27 @@ class Context:
         for name in ("print_progress", "print_realtime", "print_timestamps", "print_special"):
             setattr(parameters, name, False)
         parameters.n_threads = self._threads
-        parameters.temperature = wanted.temperature
-        parameters.translate = wanted.translate and self.is_multilingual
+        parameters.temperature = options.temperature
+        parameters.translate = options.translate and self.is_multilingual
         # Clips are independent, as in faster-whisper's batches.
         parameters.no_context = True
         # faster-whisper suppresses tokens such as `[music]`, too.
         parameters.suppress_nst = True
-        parameters.language = wanted.language or ""
-        if wanted.prompt:
-            parameters.initial_prompt = wanted.prompt
-        parameters.no_timestamps = not (wanted.timestamps or wanted.words)
-        parameters.token_timestamps = wanted.words
+        parameters.language = options.language or ""
+        if options.prompt:
+            parameters.initial_prompt = options.prompt
+        parameters.no_timestamps = not (options.timestamps or options.words)
+        parameters.token_timestamps = options.words
         return parameters
 
-    def _segment(self, number: int, offset: float, duration: float, wanted: ClipOptions) -> Segment:
+    def _segment(self, number: int, offset: float, duration: float, options: ClipOptions) -> Segment:
         library, context = self._library, self._loaded.context
         text = library.whisper_full_get_segment_text(context, number).decode("utf-8", "replace")
         count = library.whisper_full_n_tokens(context, number)
         tokens = [library.whisper_full_get_token_data(context, number, index) for index in range(count)]
         tokens = [token for token in tokens if token.id < self._end_of_text]
         start, end = 0.0, duration
-        if wanted.timestamps:
+        if options.timestamps:
             # N.B. Without timestamps, both are arbitrary numbers.
             start = min(max(library.whisper_full_get_segment_t0(context, number) / 100, 0.0), duration)
             end = min(max(library.whisper_full_get_segment_t1(context, number) / 100, start), duration)
@@ -150,8 +150,8 @@ class Context:
             avg_logprob=float(np.mean([token.plog for token in tokens])) if tokens else 0.0,
             compression_ratio=_compression_ratio(text),
             no_speech_prob=no_speech_probability(self._loaded.pointer, number),
-            words=self._words(tokens, offset, duration) if wanted.words else None,
-            temperature=wanted.temperature,
+            words=self._words(tokens, offset, duration) if options.words else None,
+            temperature=options.temperature,
         )
 
     def _words(self, tokens: Sequence[Any], offset: float, duration: float) -> list[Word]:

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 _PATHS = ("/v1/audio/transcriptions", "/v1/audio/translations")
 
 # The threads of a request inherit its context.
-_disconnected: ContextVar[threading.Event | None] = ContextVar("gone", default=None)
+_disconnected: ContextVar[threading.Event | None] = ContextVar("disconnected", default=None)
 
 
 class Disconnected(Exception):
@@ -38,17 +38,17 @@ class DisconnectionWatcher:
         if scope["type"] != "http" or scope["path"] not in _PATHS:
             await self._application(scope, receive, send)
             return
-        gone = threading.Event()
+        disconnected = threading.Event()
         watcher: asyncio.Task[None] | None = None
 
         async def receive_watched() -> Message:
             nonlocal watcher
             message = await receive()
             if message["type"] == "http.request" and not message.get("more_body", False) and watcher is None:
-                watcher = asyncio.ensure_future(_wait(receive, gone))
+                watcher = asyncio.ensure_future(_wait(receive, disconnected))
             return message
 
-        token = _disconnected.set(gone)
+        token = _disconnected.set(disconnected)
         try:
             await self._application(scope, receive_watched, send)
         except Disconnected:
@@ -62,7 +62,7 @@ class DisconnectionWatcher:
                     await watcher
 
 
-async def _wait(receive: Receive, gone: threading.Event) -> None:
+async def _wait(receive: Receive, disconnected: threading.Event) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
-    gone.set()
+    disconnected.set()

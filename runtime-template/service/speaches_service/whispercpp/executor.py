@@ -52,7 +52,7 @@ class ModelSelection:
 
     def path(self, model: str) -> str | None:
         """The file for a model; None if faster-whisper serves the model. The first call for a file checks the file."""
-        weights = self.configuration.catalog.wanted(model)
+        weights = self.configuration.catalog.weights_for(model)
         if weights is None:
             return None
         path = self.configuration.catalog.path(model)
@@ -128,14 +128,14 @@ class Manager(_managers.BaseModelManager):  # type: ignore[misc] # known only at
         model = self._open(request.model)
         if model is None:
             return self._fallback.handle_transcription_request(request, **options)
-        wanted = ClipOptions(
+        clip_options = ClipOptions(
             language=request.language,
             prompt=_prompt(request),
             temperature=request.temperature,
             words="word" in request.timestamp_granularities,
             timestamps=not request.without_timestamps,
         )
-        work = _Work(request, wanted, model)
+        work = _Work(request, clip_options, model)
         if request.stream:
             return _events(work)
         segments, information = work.run()
@@ -147,8 +147,8 @@ class Manager(_managers.BaseModelManager):  # type: ignore[misc] # known only at
         model = self._open(request.model) if request.response_format != "diarized_json" else None
         if model is None:
             return self._fallback.handle_translation_request(request, **options)
-        wanted = ClipOptions(prompt=request.prompt, temperature=request.temperature, translate=True)
-        segments, information = _Work(request, wanted, model).run()
+        clip_options = ClipOptions(prompt=request.prompt, temperature=request.temperature, translate=True)
+        segments, information = _Work(request, clip_options, model).run()
         return _whisper.segments_to_translation_response(segments, information, response_format=request.response_format)
 
     def _open(self, model_id: str) -> Any:
@@ -182,7 +182,7 @@ class _Loading:
 class _Work:
     """One request, with the entered context of its model, which the request exits at its end."""
 
-    def __init__(self, request: Any, wanted: ClipOptions, model: Any) -> None:
+    def __init__(self, request: Any, clip_options: ClipOptions, model: Any) -> None:
         """Check the options.
 
         Raises:
@@ -193,9 +193,9 @@ class _Work:
             self._context: Context = model.model
             self._audio = request.audio
             self._clips = _clips(request)
-            language = self._context.language(wanted.language)
-            self._wanted = wanted._replace(language=language)
-            self.information = Information(request.audio.duration, Options(wanted.words), language or "en")
+            language = self._context.language(clip_options.language)
+            self._clip_options = clip_options._replace(language=language)
+            self.information = Information(request.audio.duration, Options(clip_options.words), language or "en")
         except UnknownLanguage as error:
             self.leave()
             raise HTTPException(status_code=422, detail=str(error)) from error
@@ -212,13 +212,15 @@ class _Work:
 
     def segments(self) -> Iterator[Segment]:
         """Yield segments as soon as their clip is transcribed."""
-        wanted, count = self._wanted, 0
+        clip_options, count = self._clip_options, 0
         for start, end in self._clips:
             if client_has_disconnected():
                 raise Disconnected
-            segments, language = self._context.transcribe(self._audio.data[start:end], start / SAMPLE_RATE, wanted)
+            segments, language = self._context.transcribe(
+                self._audio.data[start:end], start / SAMPLE_RATE, clip_options
+            )
             # All clips have the language of the first one, as in faster-whisper.
-            wanted = wanted._replace(language=language)
+            clip_options = clip_options._replace(language=language)
             self.information.language = language
             for segment in segments:
                 count += 1

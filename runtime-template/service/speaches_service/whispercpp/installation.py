@@ -76,15 +76,15 @@ def _find_obstacle(settings: Settings, catalog: Catalog) -> str | None:
     model = settings.stt_model
     if model is None:
         return None
-    wanted = catalog.wanted(model)
-    if wanted is None:
+    weights = catalog.weights_for(model)
+    if weights is None:
         # Clients may still request other models.
         return f"there are no GGML weights for `{model}`" if chosen.forced else None
     if not chosen.forced:
         return None
     path = catalog.path(model)
     if path is None:
-        return f"`{wanted.file}` of `{wanted.repository}`, which serves `{model}`, is not in the model cache"
+        return f"`{weights.file}` of `{weights.repository}`, which serves `{model}`, is not in the model cache"
     reason = check(path, chosen.device, directory).reason
     return f"`{path}`: {reason}" if reason is not None else None
 

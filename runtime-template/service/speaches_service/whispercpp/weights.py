@@ -51,6 +51,6 @@ class Catalog:
                         return path
         return None
 
-    def wanted(self, model: str) -> Weights | None:
+    def weights_for(self, model: str) -> Weights | None:
         """The weights for a model, whether they are in the cache or not."""
         return next((weights for weights in self._weights if model in weights.serves), None)
