@@ -2,6 +2,8 @@
 
 from enum import IntEnum
 
+from speaches_service.error_text import first_line
+
 
 class ExitCode(IntEnum):
     STOPPED = 0
@@ -37,8 +39,7 @@ def unavailable_component(error: Exception) -> ServiceFailure:
     if isinstance(error, ModuleNotFoundError):
         message = f"the module `{error.name}` is missing from this runtime"
     else:
-        first_line = str(error).strip().partition("\n")[0]
-        message = f"cannot set up speaches: {type(error).__name__}: {first_line}"
+        message = f"cannot set up speaches: {type(error).__name__}: {first_line(error)}"
     hint = "check this runtime with `bin/speaches verify`"
     if "cannot open shared object file" in message:
         hint = (

@@ -3,6 +3,7 @@
 import importlib
 from typing import NoReturn
 
+from speaches_service.error_text import first_line
 from speaches_service.event_log import log_event
 
 _MAX_REASON_CHARACTERS = 300
@@ -31,5 +32,5 @@ def fall_back(model: str, wanted: str, reason: object) -> None:
 
 def _shortened_reason(reason: object) -> str:
     """The end of the first line: native libraries begin that line with their own source code."""
-    line = str(reason).strip().partition("\n")[0]
+    line = first_line(reason)
     return line if len(line) <= _MAX_REASON_CHARACTERS else f"… {line[-_MAX_REASON_CHARACTERS:]}"

@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterable
 from typing import Any
 
+from speaches_service.error_text import first_line
 from speaches_service.rebinding import imported
 from speaches_service.whisper_files import is_complete
 
@@ -82,8 +83,7 @@ def fetch(executors: Iterable[Any], model: str) -> Any:
     except errors.RepositoryNotFoundError as error:
         raise ValueError(f"the hub has no model `{model}`") from error
     except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled) as error:
-        first_line = str(error).strip().partition("\n")[0]
-        raise HubUnavailable(first_line) from error
+        raise HubUnavailable(first_line(error)) from error
     for executor in executors:
         registry = executor.model_registry
         if registry.hf_model_filter.passes_filter(model, card):

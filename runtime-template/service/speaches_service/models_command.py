@@ -4,6 +4,7 @@ import importlib
 import os
 from typing import Any
 
+from speaches_service.error_text import first_line
 from speaches_service.event_log import log_event
 from speaches_service.exit_codes import ExitCode, ServiceFailure, unavailable_component
 from speaches_service.model_fetching import HubUnavailable, fetch
@@ -22,9 +23,8 @@ def pull(model: str, settings: Settings) -> None:
     except ImportError as error:  # the sample lacks the package huggingface_hub
         raise unavailable_component(error) from error
     except (OSError, HubUnavailable) as error:
-        first_line = str(error).strip().partition("\n")[0]
         raise ServiceFailure(
-            ExitCode.UNAVAILABLE, f"cannot fetch `{model}`: {first_line}", "check its name and the network"
+            ExitCode.UNAVAILABLE, f"cannot fetch `{model}`: {first_line(error)}", "check its name and the network"
         ) from error
     except ValueError as error:
         raise ServiceFailure(ExitCode.CANNOT_WORK, f"cannot fetch `{model}`: {error}") from error

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, NoReturn
 import numpy as np
 
 from speaches_service import child_process
+from speaches_service.error_text import first_line
 from speaches_service.synthesis_probe import probe_input
 from speaches_service.synthesis_probe.candidates import CPU_PROVIDER
 
@@ -58,9 +59,8 @@ def main(
     try:
         result = _measure(work, directory, open_session or OnnxSession, clock)
     except Exception as error:  # noqa: BLE001 - every error is a result
-        first_line = str(error).strip().partition("\n")[0]
         name = "" if isinstance(error, ProviderRefused) else f"{type(error).__name__}: "
-        result = {"refused": f"{name}{first_line}"[:_MAX_REASON_CHARACTERS]}
+        result = {"refused": f"{name}{first_line(error)}"[:_MAX_REASON_CHARACTERS]}
     with open(os.path.join(directory, RESULT_FILE), "w", encoding="utf-8") as file:
         json.dump(result, file)
     # N.B. The interpreter's finalization may hang in the measured provider.

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 from speaches_service import json_file
+from speaches_service.error_text import first_line
 from speaches_service.event_log import log_event
 from speaches_service.file_lock import LockHeld, locked
 from speaches_service.settings import Settings
@@ -63,8 +64,7 @@ class ProviderChoice:
                 if may_load:
                     return create()
         except Exception as error:  # noqa: BLE001 - after every error, the CPU computes instead
-            first_line = str(error).strip().partition("\n")[0]
-            reason = f"the service failed to load it: {type(error).__name__}: {first_line}"
+            reason = f"the service failed to load it: {type(error).__name__}: {first_line(error)}"
             self._record_failure(*self._where, model_id, candidate.name, "refused", reason)
         return None
 
