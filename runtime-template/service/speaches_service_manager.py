@@ -1,4 +1,4 @@
-"""The service manager of a speaches runtime: what the launcher turns into.
+"""The service manager of a speaches runtime. The launcher executes it in its own process.
 
 `python -I -X utf8 service/speaches_service_manager.py serve`, with the settings in `SPEACHES_SERVICE_SETTINGS`.
 """

@@ -136,7 +136,7 @@ fn the_log_is_lines_of_json_and_goes_on_in_a_new_file_after_a_hangup() {
         assert!(of_task().any(|event| event["message"].as_str().unwrap().contains("computes with")), "{task}");
         assert!(of_task().any(|event| event["model"].is_string() && event["seconds"].is_number()), "{task} is warm");
     }
-    assert_eq!(after[0]["message"], "the log was reopened");
+    assert_eq!(after[0]["message"], "reopened the log");
     assert_eq!(after.last().unwrap()["message"], "stopped");
 }
 

@@ -143,13 +143,13 @@ fn an_impossible_choice_ends_with_69_before_it_serves() {
         let mut command = speaches(runtime, &["serve", "--host", "127.0.0.1", "--port", "0"]);
         command.args(["--state-dir", state.path.as_str(), "--hf-cache", state.path.join("cache").as_str()]);
         command.args(["--stt-backend", "whispercpp"]);
-        run(&mut command).expect(69).says("whisper.cpp was asked for, and cannot be used").says(says).says("hint: ");
+        run(&mut command).expect(69).says("you requested whisper.cpp, but it cannot be used").says(says).says("hint: ");
     };
     refused(sample_runtime(), &format!("there are no GGML weights for `{MODEL}`"));
     for (content, says) in [
         (Some(&whole[..whole.len() / 2]), "tensor"),
-        (Some(&b"something else"[..]), "no file with GGML weights"),
-        (Some(&destroyed[..]), "whisper.cpp died of it"),
+        (Some(&b"something else"[..]), "not a file with GGML weights"),
+        (Some(&destroyed[..]), "whisper.cpp crashed with it"),
         (None, "is not in the model cache"),
     ] {
         fs_err::remove_file(hub.join(FILE)).unwrap_or_default();

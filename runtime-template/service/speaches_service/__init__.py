@@ -1,6 +1,6 @@
-"""Runs speaches as one native process: sockets first, upstream's app in-process, a clean end.
+"""Runs speaches as one native process: it opens the sockets first, runs upstream's app in-process and ends cleanly.
 
-Upstream's files are never changed. What has to differ is rebound in memory, in `upstream.py`, and every rebinding
-asserts that what it replaces is there: an AttributeError or LookupError of one says that upstream's version is not the
-one that this was written for.
+The service never changes upstream's files. It rebinds names in memory, in `upstream.py`, and every rebinding asserts
+that the replaced name exists: an AttributeError or LookupError means that upstream's version is not the one that this
+code was written for.
 """

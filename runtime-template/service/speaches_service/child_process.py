@@ -1,6 +1,6 @@
-"""Processes of the service's own: the service manager with another argument, which ends when its parent does.
+"""Child processes of the service: the service manager with another argument. Each ends when its parent ends.
 
-Whatever may crash, hang or take much memory is done in one.
+The service uses one for all work that may crash, hang or take much memory.
 """
 
 import contextlib
@@ -16,70 +16,68 @@ from typing import Any, NamedTuple
 
 _MANAGER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "speaches_service_manager.py")
 _POLL_SECONDS = 0.1
-_LONGEST_LINE = 1 << 16
-"""How much of the end of what a process says is read, in bytes."""
+_MAX_OUTPUT_BYTES = 1 << 16
+"""The service reads only this much of the end of a process's output."""
 
 
-class Ended(NamedTuple):
-    """How a process has ended."""
-
+class ProcessResult(NamedTuple):
     code: int
-    """As of `subprocess`: the signal with a minus before it, if it was one."""
-    is_late: bool
-    """Whether it had to be ended because it took too long."""
+    """As of `subprocess`: the exit code, or the negative number of the signal that ended the process."""
+    timed_out: bool
+    """Whether the service killed the process at the end of its time limit."""
     last_line: str
-    """The last that it said, on standard output or standard error."""
+    """The last line of standard output and standard error together."""
 
 
 class Stopped(Exception):
-    """The caller asked to stop and needs no result any more."""
+    """The caller requested a stop and no longer needs the result."""
 
 
 def command(*arguments: str) -> list[str]:
-    """The service manager with these arguments, in the way in which the launcher has started this one."""
+    """The service manager's command line with these arguments and the launcher's options for the interpreter."""
     bytecode = ["-X", f"pycache_prefix={sys.pycache_prefix}"] if sys.pycache_prefix is not None else []
     if sys.dont_write_bytecode:
         bytecode = ["-B"]
     return [sys.executable, "-I", "-X", "utf8", *bytecode, _MANAGER, *arguments]
 
 
-def run(command: Sequence[str], seconds: float, stop: threading.Event | None = None, **options: Any) -> Ended:
-    """Run a process and wait for its end, or end it and what it has started; `options` are those of `Popen`.
+def run(command: Sequence[str], seconds: float, stop: threading.Event | None = None, **options: Any) -> ProcessResult:
+    """Run a process until it ends; after `seconds`, kill it and its children. `options` are those of `Popen`.
 
     Raises:
-        Stopped: `stop` was set; the process is gone.
-        OSError: it cannot be started.
+        Stopped: the caller set `stop`; the process has ended.
+        OSError: the process cannot be started.
     """
-    stop, deadline, is_late = stop or threading.Event(), time.monotonic() + seconds, False
+    stop, deadline, timed_out = stop or threading.Event(), time.monotonic() + seconds, False
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(  # noqa: S603 - our own interpreter
-            # The end of its standard input is how the process knows that this one is gone.
+            # The child ends when its standard input ends, which happens when this process ends.
             command,
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=output,
-            # A group of its own, so that what it starts ends with it.
+            # Its own process group, so that its children can be killed with it.
             start_new_session=True,
             **options,
         )
         try:
-            while process.poll() is None and not is_late:
+            while process.poll() is None and not timed_out:
                 if stop.wait(_POLL_SECONDS):
                     raise Stopped
-                is_late = time.monotonic() > deadline
+                timed_out = time.monotonic() > deadline
         finally:
             if hasattr(os, "killpg"):
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.killpg(process.pid, signal.SIGKILL)
             process.kill()
             process.communicate()
-        output.seek(max(0, output.seek(0, os.SEEK_END) - _LONGEST_LINE))
-        said = output.read().decode("utf-8", "replace").strip()
-    return Ended(process.returncode, is_late, said.rpartition("\n")[2].strip())
+        output.seek(max(0, output.seek(0, os.SEEK_END) - _MAX_OUTPUT_BYTES))
+        text = output.read().decode("utf-8", "replace").strip()
+    return ProcessResult(process.returncode, timed_out, text.rpartition("\n")[2].strip())
 
 
 def end_with_parent() -> None:
-    """End this process as soon as its standard input ends, which is a pipe that the parent never writes to again."""
+    """End this process as soon as its standard input ends: a pipe that closes when the parent ends."""
     threading.Thread(target=_wait_for_end, name="parent", daemon=True).start()
 
 

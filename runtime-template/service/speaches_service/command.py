@@ -1,6 +1,6 @@
 """The command line: settings, sockets, then the service.
 
-N.B. Nothing heavy is imported here: a wrong setting or a taken port has to be told within milliseconds.
+N.B. This module imports nothing heavy, because it must report a wrong setting or a taken port within milliseconds.
 """
 
 import os
@@ -10,16 +10,16 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from speaches_service import event_log
-from speaches_service.exit_codes import ExitCode, ServiceFailure, unusable_part
+from speaches_service.exit_codes import ExitCode, ServiceFailure, unavailable_component
 from speaches_service.settings import Settings, take_settings
 from speaches_service.sockets import adopt, listen
 
 
 def main(arguments: Sequence[str]) -> NoReturn:
-    """Run the service until it is told to stop; ends the process with an `ExitCode`."""
+    """Run the service until a request to stop; ends the process with an `ExitCode`."""
     started_at, started = time.time(), time.monotonic()
     if len(arguments) == 2 and arguments[0] == "measure-synthesis":
-        # A child of the service, as the next two are; it has taken the settings for itself.
+        # This command and the next two run in children of the service, which have no settings.
         from speaches_service.synthesis_probe.child import main as measure
 
         measure(arguments[1])
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str]) -> NoReturn:
             raise SystemExit(int(ExitCode.STOPPED))
         listeners = adopt(settings.listeners) if settings.listeners else listen(settings.host, settings.port)
     except ServiceFailure as failure:
-        event_log.report(failure)
+        event_log.log_failure(failure)
         raise SystemExit(int(failure.exit_code)) from None
 
     from speaches_service.service import Service
@@ -48,10 +48,10 @@ def main(arguments: Sequence[str]) -> NoReturn:
 
 
 def run_once(arguments: Sequence[str], settings: Settings) -> None:
-    """Run a command that ends by itself.
+    """Run a command other than `serve`.
 
     Raises:
-        ServiceFailure: USAGE when it is none.
+        ServiceFailure: USAGE for an unknown command.
     """
     match list(arguments):
         case ["models", "pull" | "remove", _]:
@@ -64,11 +64,10 @@ def run_once(arguments: Sequence[str], settings: Settings) -> None:
 
 
 def run_tune(settings: Settings, as_json: bool) -> None:
-    """Run `tune` or `tune --json`."""
     try:
         from speaches_service import tune_command
     except ImportError as error:
-        raise unusable_part(error) from error
+        raise unavailable_component(error) from error
     try:
         tune_command.tune(settings, as_json)
     except KeyboardInterrupt:
@@ -76,21 +75,16 @@ def run_tune(settings: Settings, as_json: bool) -> None:
 
 
 def run_models_command(arguments: Sequence[str], settings: Settings) -> None:
-    """Run `models pull ID` or `models remove ID`."""
     try:
         from speaches_service import models_command
     except ImportError as error:
-        raise unusable_part(error) from error
+        raise unavailable_component(error) from error
     run = models_command.pull if arguments[1] == "pull" else models_command.remove
     run(arguments[2], settings)
 
 
 def configure_log(settings: Settings) -> None:
-    """Log as it was chosen.
-
-    Raises:
-        ServiceFailure: CANNOT_WRITE.
-    """
+    """Raises: ServiceFailure: CANNOT_WRITE."""
     try:
         event_log.configure(settings.log_format, settings.log_level, settings.log_file)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Imports that wait until they are needed: what this saves at start is most of the time and of the memory."""
+"""Imports deferred to their first use, which saves most of the time and of the memory at the start."""
 
 import contextlib
 import gc
@@ -13,9 +13,10 @@ from typing import Any
 
 @contextlib.contextmanager
 def garbage_collection_paused() -> Iterator[None]:
-    """Import without collections, and keep what is alive afterwards out of all later ones.
+    """Pause garbage collection during imports, and exclude all objects alive afterwards from later collections.
 
-    faster_whisper runs a full collection for every upload; over the objects of all imports that is up to half a second.
+    faster_whisper runs a full collection for every upload; over the objects of all imports it takes up to half a
+    second.
     """
     gc.disable()
     try:
@@ -27,7 +28,7 @@ def garbage_collection_paused() -> Iterator[None]:
 
 @contextlib.contextmanager
 def modules_replaced(replacements: Mapping[str, ModuleType | None]) -> Iterator[None]:
-    """Let `import` find these modules; None makes it raise ImportError. All traces are removed at the end."""
+    """Let `import` find these modules, or raise ImportError for None. At the end, `sys.modules` is as it was before."""
     before = {name: sys.modules.get(name) for name in replacements}
     sys.modules.update(replacements)  # type: ignore[arg-type] # None is documented, typeshed does not know
     try:
@@ -41,7 +42,7 @@ def modules_replaced(replacements: Mapping[str, ModuleType | None]) -> Iterator[
 
 
 def placeholder(name: str, **attributes: object) -> ModuleType:
-    """A module that only has these attributes."""
+    """A module with only these attributes."""
     module = ModuleType(name)
     module.__spec__ = ModuleSpec(name, loader=None)
     vars(module).update(attributes)
@@ -49,14 +50,14 @@ def placeholder(name: str, **attributes: object) -> ModuleType:
 
 
 class DeferredModule(ModuleType):
-    """Stands in for a module in a global variable of another module; imports it when a caller reads an attribute."""
+    """Replaces a module in a global variable of another module, and imports it when a caller reads an attribute."""
 
     def __getattr__(self, attribute: str) -> Any:
         return getattr(importlib.import_module(self.__name__), attribute)
 
 
 def is_installed(module: str) -> bool:
-    """Whether `import module` would find something; imports at most the packages around it."""
+    """Whether `import module` would find the module. Imports at most the packages around it."""
     try:
         return importlib.util.find_spec(module) is not None
     except ModuleNotFoundError:

@@ -1,7 +1,8 @@
-"""Packages whose `__init__` only gathers names of their modules: each name is imported when a caller asks for it.
+"""Lazy re-exports: if a package's `__init__` only re-exports names of its modules, import each name at its first use.
 
-`import openai` defines a thousand pydantic classes, of which speaches uses some thirty; that is a third of the time to
-start. When a name is asked for that a package's `__init__` does not import from its own package, that runs after all.
+`import openai` defines a thousand pydantic classes, of which speaches uses some thirty; it takes a third of the time to
+start. If a caller reads a name that the package's `__init__` does not import from its own package, the `__init__` runs
+after all.
 """
 
 import ast
@@ -16,27 +17,27 @@ from typing import Any, NamedTuple
 
 
 class Source(NamedTuple):
-    """Where a package has a name from."""
+    """The origin of a re-exported name."""
 
     module: str
-    """Relative to the package, with the leading dots; only dots when the name is a module itself."""
+    """Relative to the package, with the leading dots; only dots if the name is itself a module."""
     name: str
 
 
 def defer(package: str) -> None:
-    """Let a package and those in it import names when they are asked for, from now on."""
+    """From now on, import the names of a package and of its subpackages at their first use."""
     sys.meta_path.insert(0, _Finder(package))
 
 
 def resolve(package: ModuleType) -> None:
-    """Import every name of a deferred package now; another package has them already."""
+    """Import every name of a deferred package now. Another package has its names already."""
     loader = getattr(package.__spec__, "loader", None)
     if isinstance(loader, _Deferred):
         loader.resolve(package)
 
 
 def read_reexports(source: str) -> dict[str, Source]:
-    """What an `__init__` imports from its own package, by name."""
+    """The names that an `__init__` imports from its own package."""
     return {
         alias.asname or alias.name: Source("." * statement.level + (statement.module or ""), alias.name)
         for statement in ast.parse(source).body
@@ -64,7 +65,7 @@ class _Finder(MetaPathFinder):
 
 
 class _Deferred(Loader):
-    """Loads a package without its names."""
+    """Loads a package without running its `__init__`."""
 
     def __init__(self, original: Loader, names: dict[str, Source]) -> None:
         self._original = original
@@ -93,7 +94,7 @@ class _Deferred(Loader):
         elif source is not None:
             value = importlib.import_module(source.module + source.name, module.__name__)
         elif not name.startswith("__") and find_spec(f"{module.__name__}.{name}") is not None:
-            # Its `__init__` would have imported it on the way.
+            # The `__init__` would have imported this submodule as a side effect.
             value = importlib.import_module(f"{module.__name__}.{name}")
         elif not self._is_whole and not name.startswith("__"):
             self._is_whole = True

@@ -1,4 +1,4 @@
-"""Diarization and speaker embedding: torch and pyannote.audio come in at the first request, or it gets a 501."""
+"""Diarization and speaker embedding: the first request imports torch and pyannote.audio, or gets status 501."""
 
 import gc
 import importlib
@@ -18,14 +18,14 @@ _TORCH_USERS = ("speaches.routers.diarization", "speaches.executors.wespeaker_sp
 
 
 class _DeferredDiarizeOutput(type):
-    """`isinstance` against pyannote's class, imported when it is asked for."""
+    """Defers the import of pyannote's class to the first `isinstance`."""
 
     def __instancecheck__(cls, instance: object) -> bool:
         return isinstance(instance, importlib.import_module(_OUTPUT_MODULE).DiarizeOutput)
 
 
 class DiarizeOutput(metaclass=_DeferredDiarizeOutput):
-    """Stands in for pyannote's class of this name."""
+    """Replaces pyannote's class of this name while upstream is imported."""
 
 
 class NotBundled(Exception):
@@ -33,7 +33,7 @@ class NotBundled(Exception):
 
 
 def placeholders() -> dict[str, ModuleType]:
-    """What upstream has to find while it is imported: it names these types in annotations."""
+    """The modules that upstream imports for the types in its annotations."""
     return {
         "torch": placeholder("torch", Tensor=object),
         _PIPELINE_MODULE: placeholder(_PIPELINE_MODULE, Pipeline=object),
@@ -42,24 +42,23 @@ def placeholders() -> dict[str, ModuleType]:
 
 
 def rebind() -> None:
-    """Let upstream find the real torch at its first use, or let its routes refuse if there is none."""
+    """Import the real torch at its first use. Without torch, let the routes answer 501."""
     for user in _TORCH_USERS:
         rebind_name(user, "torch", _Torch("torch"))
     if is_installed("torch") and is_installed("pyannote.audio"):
         return
     for module in _ROUTER_MODULES:
         for route in importlib.import_module(module).router.routes:
-            # Route dependencies run after those of the application, so a missing API key is still answered first.
+            # Route dependencies run after those of the application, so the check of the API key still comes first.
             route.dependencies.append(Depends(_refuse))
 
 
 def install_refusal(application: FastAPI) -> None:
-    """Say how a refusal looks over HTTP."""
     application.add_exception_handler(NotBundled, _answer_not_bundled)
 
 
 class _Torch(DeferredModule):
-    """torch, with its objects kept out of later garbage collections."""
+    """torch, whose objects are excluded from later garbage collections."""
 
     _frozen = False
 
@@ -77,7 +76,7 @@ async def _refuse() -> NoReturn:
 
 async def _answer_not_bundled(_request: Request, _error: Exception) -> JSONResponse:
     detail = (
-        "Speaker diarization and speaker embedding need torch and pyannote.audio, which this runtime does not contain; "
-        "provision again without `--without diarization` to have them."
+        "Speaker diarization and speaker embedding need torch and pyannote.audio, which this runtime does not contain. "
+        "Provision a runtime without the option `--without diarization`."
     )
     return JSONResponse({"detail": detail, "code": "not_bundled"}, status_code=501)

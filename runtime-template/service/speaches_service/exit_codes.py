@@ -2,30 +2,30 @@
 
 from enum import IntEnum
 
+from speaches_service.error_text import first_line
+
 
 class ExitCode(IntEnum):
-    """What the process tells the one who started it."""
-
     STOPPED = 0
     """Stopped on request."""
     USAGE = 64
-    """Called in a way that it does not know."""
+    """Unknown arguments, or no settings."""
     MALFORMED = 65
-    """The settings are not what they claim to be (broken JSON)."""
+    """The settings are not JSON."""
     UNAVAILABLE = 69
-    """A part of the runtime is missing or unusable."""
+    """A component of the runtime is missing or unusable."""
     INTERNAL = 70
-    """An error of the service itself."""
+    """A bug in the service."""
     CANNOT_WRITE = 73
-    """The state directory cannot be written."""
+    """The state directory or the log is not writable."""
     TEMPORARY = 75
-    """Worth trying again later: the port is taken."""
+    """A retry may succeed: another program holds the port."""
     CANNOT_WORK = 78
-    """The configuration cannot work."""
+    """The configuration is unusable."""
 
 
 class ServiceFailure(Exception):
-    """A reason to end the process, in words for the user and as an exit code."""
+    """Ends the process with an exit code and a message for the user."""
 
     def __init__(self, exit_code: ExitCode, message: str, hint: str | None = None) -> None:
         super().__init__(message)
@@ -34,17 +34,16 @@ class ServiceFailure(Exception):
         self.hint = hint
 
 
-def unusable_part(error: Exception) -> ServiceFailure:
-    """Say that something in the runtime cannot be imported or set up."""
+def unavailable_component(error: Exception) -> ServiceFailure:
+    """The failure for an error while a component of the runtime is imported or set up."""
     if isinstance(error, ModuleNotFoundError):
         message = f"the module `{error.name}` is missing from this runtime"
     else:
-        first_line = str(error).strip().partition("\n")[0]
-        message = f"cannot set up speaches: {type(error).__name__}: {first_line}"
+        message = f"cannot set up speaches: {type(error).__name__}: {first_line(error)}"
     hint = "check this runtime with `bin/speaches verify`"
     if "cannot open shared object file" in message:
         hint = (
-            "this system lacks that library, which a Python needs that was copied from another machine: install it, or "
-            "take a runtime that was made without `--python-from INTERPRETER`"
+            "the Python of this runtime was copied from another machine and needs this library: install it, or use a "
+            "runtime provisioned without `--python-from INTERPRETER`"
         )
     return ServiceFailure(ExitCode.UNAVAILABLE, message, hint)

@@ -1,27 +1,28 @@
-"""A model does not get its device or provider: an error where the user asked for it, else one line in the log."""
+"""Handles a model that does not get its device or provider: an error if the user requested it, else one warning."""
 
 import importlib
 from typing import NoReturn
 
-from speaches_service.event_log import announce
+from speaches_service.error_text import first_line
+from speaches_service.event_log import log_event
 
-_LONGEST_REASON = 300
+_MAX_REASON_CHARACTERS = 300
 
 
 def refuse(model: str, wanted: str, reason: object) -> NoReturn:
-    """Let the request and the model fail; upstream logs what it answers.
+    """Fail the request. Upstream logs the answer.
 
     Raises:
         HTTPException: 503, always.
     """
-    detail = f"`{model}` cannot compute on {wanted}, as was asked for: {_short(reason)}"
+    detail = f"`{model}` cannot compute on {wanted}, which you requested: {_shortened_reason(reason)}"
     raise importlib.import_module("fastapi").HTTPException(status_code=503, detail=detail)
 
 
 def fall_back(model: str, wanted: str, reason: object) -> None:
-    """Say that the CPU computes instead."""
-    announce(
-        f"`{model}` computes on the CPU: {wanted} cannot be used: {_short(reason)}",
+    """Warn that the CPU computes instead."""
+    log_event(
+        f"`{model}` computes on the CPU because {wanted} cannot be used: {_shortened_reason(reason)}",
         "warning",
         model=model,
         wanted=wanted,
@@ -29,7 +30,7 @@ def fall_back(model: str, wanted: str, reason: object) -> None:
     )
 
 
-def _short(reason: object) -> str:
-    """Native libraries put their own source code into the first line; what happened comes at its end."""
-    line = str(reason).strip().partition("\n")[0]
-    return line if len(line) <= _LONGEST_REASON else f"… {line[-_LONGEST_REASON:]}"
+def _shortened_reason(reason: object) -> str:
+    """The end of the first line: native libraries begin that line with their own source code."""
+    line = first_line(reason)
+    return line if len(line) <= _MAX_REASON_CHARACTERS else f"… {line[-_MAX_REASON_CHARACTERS:]}"

@@ -1,4 +1,4 @@
-"""A lock between processes. It goes with the process that holds it, however that ends."""
+"""A lock between processes. The system releases it when its process ends, even by a crash."""
 
 import contextlib
 import os
@@ -9,32 +9,32 @@ from collections.abc import Iterator
 _POLL_SECONDS = 0.05
 
 
-class Held(Exception):
+class LockHeld(Exception):
     """Another process holds the lock."""
 
 
 @contextlib.contextmanager
 def locked(path: str, wait_seconds: float = 0) -> Iterator[None]:
-    """Hold the lock of this file, which is made if need be.
+    """Hold the lock of this file; create the file if it does not exist.
 
     Raises:
-        Held: another process holds it, still after `wait_seconds`.
-        OSError: the file cannot be made.
+        LockHeld: another process still holds the lock after `wait_seconds`.
+        OSError: the file cannot be created.
     """
     deadline = time.monotonic() + wait_seconds
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        while not take(descriptor):
+        while not try_lock(descriptor):
             if time.monotonic() >= deadline:
-                raise Held(path)
+                raise LockHeld(path)
             time.sleep(_POLL_SECONDS)
         yield
     finally:
         os.close(descriptor)
 
 
-def take(descriptor: int) -> bool:
-    """Lock an open file until it is closed. Returns whether that worked: no other process held the lock."""
+def try_lock(descriptor: int) -> bool:
+    """Lock an open file until its descriptor is closed. Returns False if another process holds the lock."""
     try:
         if sys.platform == "win32":
             import msvcrt

@@ -1,4 +1,4 @@
-"""What a Hugging Face cache contains, told by its directories: the package for it would be imported at the start."""
+"""Reads the contents of a Hugging Face cache from its directories, without the slow import of `huggingface_hub`."""
 
 import glob
 import os
@@ -7,13 +7,13 @@ _PREFIX = "models--"
 
 
 def repositories(cache: str) -> list[str]:
-    """The models in a cache (`…/hub`), which need not be there."""
+    """The models in a cache (`…/hub`); none if the directory does not exist."""
     names = glob.glob(f"{_PREFIX}*--*", root_dir=cache)
     return [name.removeprefix(_PREFIX).replace("--", "/") for name in sorted(names)]
 
 
 def snapshots(cache: str, repository: str) -> list[str]:
-    """The directories of its revisions: first that which `refs/main` names, then others, as of one that was bundled."""
+    """The directories of a model's revisions: first the one in `refs/main`, then others, such as a bundled revision."""
     directory = os.path.join(cache, _PREFIX + repository.replace("/", "--"))
     try:
         with open(os.path.join(directory, "refs", "main"), encoding="utf-8") as file:

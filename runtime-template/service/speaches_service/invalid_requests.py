@@ -1,6 +1,7 @@
-"""Status 422 that says what is wrong with a request, without all of it.
+"""Answers status 422 with the error in a request, but without repeating the whole request.
 
-FastAPI repeats what it was sent. That may be a whole recording, or a number that JSON does not have: then it fails.
+FastAPI repeats the invalid value in its answer. This value may be a whole recording, or a number that JSON cannot
+express, for which FastAPI's answer fails.
 """
 
 import json
@@ -12,29 +13,31 @@ from fastapi.exceptions import RequestValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
-_LONGEST = 200
-"""Characters of a value that are repeated."""
+_MAX_CHARACTERS = 200
+"""The answer repeats this much of a value."""
 
 
 def install(application: FastAPI) -> None:
-    """Answer in FastAPI's form."""
     application.add_exception_handler(RequestValidationError, _answer)
 
 
 async def _answer(_request: Request, error: Any) -> Response:
-    detail = jsonable_encoder([shortened(each) for each in error.errors()])
-    # N.B. in ASCII, since half of a pair of UTF-16 has no UTF-8.
+    detail = jsonable_encoder([truncated(each) for each in error.errors()])
+    # N.B. In ASCII, because a lone UTF-16 surrogate has no UTF-8.
     return Response(json.dumps({"detail": detail}), status_code=422, media_type="application/json")
 
 
-def shortened(error: dict[str, Any]) -> dict[str, Any]:
-    """An error whose value is short, and can be written as JSON."""
+def truncated(error: dict[str, Any]) -> dict[str, Any]:
+    """The error with a short value that JSON can express."""
     value = error.get("input")
     try:
-        is_short = len(json.dumps(value, allow_nan=False)) <= _LONGEST
+        is_short = len(json.dumps(value, allow_nan=False)) <= _MAX_CHARACTERS
     except (TypeError, ValueError):
         is_short = False
     if is_short:
         return error
     text = value if isinstance(value, str) else repr(value)
-    return {**error, "input": text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… ({len(text)} characters)"}
+    return {
+        **error,
+        "input": text if len(text) <= _MAX_CHARACTERS else f"{text[:_MAX_CHARACTERS]}… ({len(text)} characters)",
+    }

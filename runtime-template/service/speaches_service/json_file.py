@@ -1,4 +1,4 @@
-"""Files of JSON that several processes read, each of which is whole at any time."""
+"""JSON files that several processes read and write. Readers see only complete files."""
 
 import json
 import os
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def read(path: str) -> Any:
-    """What is in a file; None when it is missing or torn."""
+    """The content of a file; None if it is missing or incomplete."""
     try:
         with open(path, encoding="utf-8") as file:
             return json.load(file)
@@ -16,12 +16,12 @@ def read(path: str) -> Any:
 
 
 def write(path: str, content: object) -> None:
-    """Put a file in place of what was there.
+    """Replace a file atomically.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the file cannot be written.
     """
-    scratch = f"{path}.{os.getpid()}-{threading.get_ident()}"
-    with open(scratch, "w", encoding="utf-8") as file:
+    temporary = f"{path}.{os.getpid()}-{threading.get_ident()}"
+    with open(temporary, "w", encoding="utf-8") as file:
         file.write(json.dumps(content, indent=2) + "\n")
-    os.replace(scratch, path)
+    os.replace(temporary, path)

@@ -1,6 +1,6 @@
-"""Kokoro's voices under every name that clients use: its own, OpenAI's, and blends of several.
+"""Kokoro's voices under all names that clients use: its own names, OpenAI's, and blends of several voices.
 
-A blend is `af_bella+af_sky`, or with weights `af_bella(2)+af_sky(1)`, as other servers of Kokoro take it.
+A blend is `af_bella+af_sky`, or with weights `af_bella(2)+af_sky(1)`, as other servers of Kokoro accept it.
 """
 
 import re
@@ -14,8 +14,8 @@ from speaches_service.rebinding import rebind as rebind_name
 
 _EXECUTOR = "speaches.executors.kokoro"
 _ROUTER = "speaches.routers.speech"
-_OPENAI = {
-    # Upstream knows OpenAI's other names, and speaks them with its first voice.
+_OPENAI_VOICES = {
+    # For OpenAI's other names, upstream itself chooses its first voice.
     "cedar": "am_michael",
     "fable": "bm_fable",
     "marin": "af_heart",
@@ -25,58 +25,60 @@ _OPENAI = {
 _PART = re.compile(r"(\w+)\s*(?:\(\s*([\d.]+)\s*\))?")
 
 
-_reading = threading.Lock()
-"""kokoro_onnx reads a voice out of its archive when it is asked for, and an archive has one reader at a time."""
+_archive_lock = threading.Lock()
+"""kokoro_onnx reads each requested voice from an archive, which supports one reader at a time."""
 
 
 class Blend(str):
-    """The name of the first voice of a blend, which decides the language, with all of them."""
+    """The name of the first voice of a blend, which decides the language, with the weights of all its voices."""
 
     __slots__ = ("weights",)
     weights: dict[str, float]
-    """By name; their sum is 1."""
+    """By the name of the voice; they add up to 1."""
 
 
 def rebind() -> None:
-    """Replace what upstream's route hands to the models."""
+    """Resolve the voice of each request before upstream passes it to a model."""
     original: Any = rebind_name(_ROUTER, "SpeechRequest", lambda **fields: _make(original, fields))
 
 
 def _make(original: Any, fields: dict[str, Any]) -> Any:
     request = original(**fields)
-    # N.B. afterwards, since pydantic would make a plain string of it.
-    request.voice = read(request.voice)
+    # N.B. Set after the validation, because pydantic would convert a `Blend` into a plain string.
+    request.voice = resolve_voice(request.voice)
     return request
 
 
-def read(said: str) -> str:
-    """The voice that is meant; a name that is none stays as it is, and the model says what it thinks of it.
+def resolve_voice(requested: str) -> str:
+    """Kokoro's name for a requested voice, or a blend. The model itself reports an unknown name.
 
     Raises:
-        HTTPException: 422 for a blend of what cannot be blended.
+        HTTPException: 422 for an invalid blend.
     """
     known = {voice.name for voice in getattr(imported(_EXECUTOR), "VOICES", ())}
-    if said not in known and _OPENAI.get(said) in known:
-        return _OPENAI[said]
-    if "+" not in said:
-        return said
-    parts = [_PART.fullmatch(part.strip()) for part in said.split("+")]
+    if requested not in known and _OPENAI_VOICES.get(requested) in known:
+        return _OPENAI_VOICES[requested]
+    if "+" not in requested:
+        return requested
+    parts = [_PART.fullmatch(part.strip()) for part in requested.split("+")]
     weights: dict[str, float] = {}
     for part in parts:
         if part is None:
             raise HTTPException(
-                422, f"`{said}` is no blend of voices; one is `af_bella+af_sky` or `af_bella(2)+af_sky(1)`"
+                422, f"cannot read `{requested}` as a blend; write `af_bella+af_sky` or `af_bella(2)+af_sky(1)`"
             )
         name, weight = part.groups()
         if name not in known:
-            raise HTTPException(422, f"there is no voice `{name}` to blend; there are: {', '.join(sorted(known))}")
+            raise HTTPException(
+                422, f"cannot blend the unknown voice `{name}`; known voices: {', '.join(sorted(known))}"
+            )
         try:
             weights[name] = weights.get(name, 0.0) + float(weight or 1)
         except ValueError as error:
-            raise HTTPException(422, f"`{weight}` is no weight of a voice") from error
+            raise HTTPException(422, f"the weight `{weight}` of the voice `{name}` is not a number") from error
     total = sum(weights.values())
     if total <= 0:
-        raise HTTPException(422, f"the weights of `{said}` are all 0")
+        raise HTTPException(422, f"the weights of `{requested}` add up to 0; give a voice more than 0")
     blend = Blend(next(iter(weights)))
     blend.weights = {name: weight / total for name, weight in weights.items()}
     return blend
@@ -84,7 +86,7 @@ def read(said: str) -> str:
 
 def style_of(kokoro: Any, voice: str) -> Any:
     """The style of a voice: an array of numbers for each length of text."""
-    with _reading:
+    with _archive_lock:
         if not isinstance(voice, Blend):
             return kokoro.get_voice_style(voice)
         return sum(kokoro.get_voice_style(name) * weight for name, weight in voice.weights.items())

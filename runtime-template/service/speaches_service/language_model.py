@@ -1,6 +1,6 @@
-"""Chats, which upstream hands to a server with a language model: what happens where there is none.
+"""Answers chats if the server with the language model, to which upstream forwards them, is unreachable.
 
-Upstream answers 500, and neither the answer nor its log names the server.
+Upstream answers 500, and neither its answer nor its log names the server.
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ _ERROR = "APIProxyError"
 
 
 def install(application: FastAPI, base_url: str | None) -> None:
-    """Answer 502 where the server at `base_url` cannot be reached."""
+    """Answer 502 if the server at `base_url` is unreachable."""
     handlers = application.exception_handlers
     kind: Any = next((each for each in handlers if getattr(each, "__name__", None) == _ERROR), None)
     # The sample has no chats.
@@ -27,14 +27,14 @@ def install(application: FastAPI, base_url: str | None) -> None:
         if not is_unreachable(error):
             response: Response = await answer(request, error)
             return response
-        detail = f"the server with the language model, {base_url}, cannot be reached; `{_SETTING}` names another one"
+        detail = f"cannot reach the server with the language model, {base_url}; `{_SETTING}` sets its address"
         return JSONResponse({"detail": detail}, status_code=502)
 
     application.add_exception_handler(kind, explain)
 
 
 def is_unreachable(error: BaseException) -> bool:
-    """Whether an exception comes of a server that did not answer."""
+    """Whether an exception was caused by a server that did not answer."""
     cause = error.__cause__
-    # By name, so that this needs no package that may not be there.
+    # Compared by name, because the package of the class may be missing.
     return cause is not None and any(each.__name__ == "APIConnectionError" for each in type(cause).__mro__)

@@ -1,43 +1,40 @@
-"""What upstream and its libraries log through Python's `logging`, as lines of the one log."""
+"""Writes the records that upstream and its libraries log through Python's `logging` to the event log."""
 
 import asyncio
 import logging
 
 from speaches_service.event_log import write_line
 
-NOISE = (
-    # phonemizer, of every sentence with an abbreviation in it.
+IGNORED_PREFIXES = (
+    # phonemizer logs it for every sentence with an abbreviation.
     "words count mismatch on",
 )
-"""Beginnings of messages that mean nothing."""
+"""Messages with these prefixes carry no information."""
 
-# uvicorn calls the logger of everything that is no access so.
+# uvicorn logs everything but accesses under `uvicorn.error`, not only errors.
 _NAMES = {"uvicorn.error": "uvicorn"}
 
 
 class Handler(logging.Handler):
-    """Writes records as events."""
-
     def emit(self, record: logging.LogRecord) -> None:
-        """Write a record as a line."""
         try:
             message = record.getMessage().rstrip()
-            if message.startswith(NOISE) or _is_cancellation(record):
+            if message.startswith(IGNORED_PREFIXES) or _is_cancellation(record):
                 return
             if record.exc_info:
                 message += "\n" + (self.formatter or logging.Formatter()).formatException(record.exc_info)
             write_line(_NAMES.get(record.name, record.name), record.levelname.lower(), message, record.created)
-        except Exception:  # noqa: BLE001 - as `logging` asks of handlers: a log must not end what it reports about
+        except Exception:  # noqa: BLE001 - `logging` requires it: a handler must not raise into the code that logs
             self.handleError(record)
 
 
 def _is_cancellation(record: logging.LogRecord) -> bool:
-    """Whether it only tells where a request waited that was cancelled at the end, which another line says already."""
+    """Whether a record is only the traceback of a request that the drain cancelled, which another line reports."""
     return record.exc_info is not None and isinstance(record.exc_info[1], asyncio.CancelledError)
 
 
-def take_over(log_level: str) -> None:
-    """Let everything that was set up to log elsewhere log here, and no line twice."""
+def install(log_level: str) -> None:
+    """Replace the handlers of all loggers, so that each record is logged here once."""
     root = logging.getLogger()
     root.handlers[:] = [Handler()]
     root.setLevel(log_level.upper())

@@ -1,4 +1,4 @@
-"""What this machine is, in the words that the launcher uses too."""
+"""The name of this system, in the launcher's words."""
 
 import platform
 import sys

@@ -1,7 +1,7 @@
-"""Memory goes back to the system when a model is unloaded, and after each piece of speech.
+"""Returns memory to the system when a model is unloaded, and after each piece of speech.
 
-What a model has freed stays with the C library's allocator for later use: 644 of 928 MB after all models were unloaded,
-as measured with Kokoro and Whisper base on Linux. Each system has a way to give it back.
+The C library's allocator keeps the memory that a model has freed: 644 of 928 MB after all models were unloaded,
+measured with Kokoro and Whisper base on Linux. Each system has a function that returns it.
 """
 
 import contextlib
@@ -16,31 +16,31 @@ from speaches_service.rebinding import imported
 _MODULE = "speaches.executors.shared.base_model_manager"
 _CLASS = "SelfDisposingModel"
 _SHRINKAGE = ("memory.enable_memory_arena_shrinkage", "cpu:0")
-"""onnxruntime's option for one run: the arena of the processor frees what the run leaves unused."""
+"""onnxruntime's option for one run: afterwards, the arena of the CPU frees its unused memory."""
 
 
 def rebind() -> None:
-    """Let upstream's models give memory back when they are unloaded."""
+    """Return memory to the system whenever upstream unloads a model."""
     module = imported(_MODULE)
     if module is None:
         return
     kind: Any = getattr(module, _CLASS)
     unload: Callable[[Any], None] = kind.unload
 
-    def unload_and_give_back(model: Any) -> None:
+    def unload_and_release(model: Any) -> None:
         unload(model)
-        # A session is part of circles of references.
+        # A session is part of reference cycles.
         gc.collect()
-        give_back()
+        release_free_memory()
 
-    kind.unload = unload_and_give_back
+    kind.unload = unload_and_release
 
 
 class ShrinkingSession:
-    """An onnxruntime session that keeps no memory between its runs; the rest is that of the session itself.
+    """An onnxruntime session that keeps no memory between its runs; other attributes are those of the session.
 
-    Its arena otherwise keeps what the longest run needed: 200 MB for ten seconds of Kokoro's sound. In 16 alternating
-    runs no difference in time was measured.
+    Without this, the arena keeps the memory of the longest run: 200 MB for ten seconds of Kokoro. 16 alternating runs
+    showed no difference in time.
     """
 
     def __init__(self, session: Any, options: Any) -> None:
@@ -50,11 +50,11 @@ class ShrinkingSession:
         options.add_run_config_entry(*_SHRINKAGE)
 
     def run(self, names: Any, inputs: Any) -> Any:
-        """The outputs with these names, all for None."""
+        """The outputs with these names, or all outputs for None."""
         if self._options is not None:
             try:
                 return self._session.run(names, inputs, self._options)
-            except (ValueError, RuntimeError) as error:  # onnxruntime's errors are of both kinds
+            except (ValueError, RuntimeError) as error:  # onnxruntime's errors derive from either
                 # Not every build of onnxruntime has an arena on every system.
                 if "arena" not in str(error):
                     raise
@@ -62,17 +62,16 @@ class ShrinkingSession:
         return self._session.run(names, inputs)
 
     def __getattr__(self, name: str) -> Any:
-        """Whatever else the session has."""
         return getattr(self._session, name)
 
 
-def give_back() -> None:
-    """Let the system take freed memory back, where it has a way."""
+def release_free_memory() -> None:
+    """Return freed memory to the system, if the system has a function for it."""
     with contextlib.suppress(OSError, AttributeError):
         if sys.platform == "win32":
-            ctypes.CDLL("ucrtbase")._heapmin()  # noqa: SLF001 - its own name
+            ctypes.CDLL("ucrtbase")._heapmin()  # noqa: SLF001 - the function's own name
         elif sys.platform == "darwin":
             ctypes.CDLL(None).malloc_zone_pressure_relief(ctypes.c_void_p(None), ctypes.c_size_t(0))
         else:
-            # glibc's. musl has no such function, and needs none.
+            # Only glibc has this function; musl does not need it.
             ctypes.CDLL(None).malloc_trim(ctypes.c_size_t(0))

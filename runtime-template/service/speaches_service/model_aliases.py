@@ -1,6 +1,6 @@
-"""OpenAI's names for models mean the default models of this service, whichever were configured.
+"""Maps OpenAI's names for models to the configured default models.
 
-Upstream reads them from a file of the runtime, which knows the models that were bundled with it.
+Upstream reads its aliases from a file of the runtime, which names only the bundled models.
 """
 
 from collections.abc import Callable
@@ -15,15 +15,14 @@ _TRANSCRIPTION = ("whisper-1", "gpt-4o-transcribe", "gpt-4o-mini-transcribe", "g
 
 
 class _Aliases(dict[str, str]):
-    """A dictionary that knows nothing of what cannot be a key: upstream asks before it looks whether a name is text."""
+    """A dictionary that returns the default for unhashable keys: upstream looks up a name before it checks its type."""
 
     def get(self, key: Any, default: Any = None) -> Any:
-        """The model of a name."""
         return super().get(key, default) if isinstance(key, str) else default
 
 
 def rebind(settings: Settings) -> None:
-    """Replace upstream's reader by one that puts the configured models in."""
+    """Add the configured models to the aliases that upstream reads."""
     configured = {
         **dict.fromkeys(_SPEECH, settings.tts_model),
         **dict.fromkeys(_TRANSCRIPTION, settings.stt_model),

@@ -1,52 +1,46 @@
-"""`speaches models pull` and `remove`: models in the user's cache, as upstream itself would fetch and delete them."""
+"""`speaches models pull` and `remove` fetch and delete models of the user's cache, as upstream itself does."""
 
 import importlib
 import os
 from typing import Any
 
-from speaches_service.event_log import announce
-from speaches_service.exit_codes import ExitCode, ServiceFailure, unusable_part
-from speaches_service.model_fetching import Unreachable, fetch
+from speaches_service.error_text import first_line
+from speaches_service.event_log import log_event
+from speaches_service.exit_codes import ExitCode, ServiceFailure, unavailable_component
+from speaches_service.model_fetching import HubUnavailable, fetch
 from speaches_service.settings import Settings
 from speaches_service.upstream import import_upstream
 
 
 def pull(model: str, settings: Settings) -> None:
-    """Fetch a model that speaches can serve.
-
-    Raises:
-        ServiceFailure: UNAVAILABLE when the hub does not give it, CANNOT_WORK when speaches could not serve it.
-    """
+    """Raises: ServiceFailure: UNAVAILABLE if the hub does not deliver it, CANNOT_WORK if speaches cannot serve it."""
     if settings.offline:
-        raise ServiceFailure(ExitCode.CANNOT_WORK, f"cannot fetch `{model}`: the hub may not be asked (`--offline`)")
+        raise ServiceFailure(ExitCode.CANNOT_WORK, f"cannot fetch `{model}`: `--offline` forbids requests to the hub")
     import_upstream()
     executors = importlib.import_module("speaches.dependencies").get_executor_registry().all_executors()
     try:
         executor = fetch(executors, model)
-    except ImportError as error:  # the sample has nothing to fetch with
-        raise unusable_part(error) from error
-    except (OSError, Unreachable) as error:
-        first_line = str(error).strip().partition("\n")[0]
+    except ImportError as error:  # the sample lacks the package huggingface_hub
+        raise unavailable_component(error) from error
+    except (OSError, HubUnavailable) as error:
         raise ServiceFailure(
-            ExitCode.UNAVAILABLE, f"cannot fetch `{model}`: {first_line}", "check its name and the network"
+            ExitCode.UNAVAILABLE, f"cannot fetch `{model}`: {first_line(error)}", "check its name and the network"
         ) from error
     except ValueError as error:
         raise ServiceFailure(ExitCode.CANNOT_WORK, f"cannot fetch `{model}`: {error}") from error
-    announce(f"fetched `{model}`, which {executor.task} can use now")
+    log_event(f"fetched `{model}`, a model for {executor.task}")
 
 
 def remove(model: str, settings: Settings) -> None:
-    """Delete a model from the cache.
-
-    Raises:
-        ServiceFailure: UNAVAILABLE when it is not there, CANNOT_WORK when it is a part of the runtime.
-    """
+    """Raises: ServiceFailure: UNAVAILABLE if the cache lacks it, CANNOT_WORK if it is part of the runtime."""
     utilities: Any = importlib.import_module("speaches.hf_utils")
     directory = utilities.get_model_repo_path(model) if os.path.isdir(utilities.HF_HUB_CACHE) else None
     if directory is None:
-        raise ServiceFailure(ExitCode.UNAVAILABLE, f"`{model}` is not in `{utilities.HF_HUB_CACHE}`")
+        raise ServiceFailure(
+            ExitCode.UNAVAILABLE, f"cannot remove `{model}`: it is not in the cache `{utilities.HF_HUB_CACHE}`"
+        )
     runtime = os.path.realpath(settings.runtime)
     if os.path.commonpath([runtime, os.path.realpath(directory)]) == runtime:
-        raise ServiceFailure(ExitCode.CANNOT_WORK, f"`{model}` is a part of the runtime, and stays")
+        raise ServiceFailure(ExitCode.CANNOT_WORK, f"cannot remove `{model}`: it is part of the runtime")
     utilities.delete_local_model_repo(model)
-    announce(f"removed `{directory}`")
+    log_event(f"removed `{directory}`")

@@ -1,7 +1,7 @@
-"""The OpenAPI document, in which forms with a file are what a client has to send.
+"""Corrects the content type of forms with a file in the OpenAPI document.
 
-Upstream marks its files as fields of any form, so the document says `application/x-www-form-urlencoded`: the page of
-`/docs` then sends the name of a file in place of its content, and so do clients that are made from the document.
+Upstream declares its files as ordinary form fields, so the document says `application/x-www-form-urlencoded`. The page
+`/docs`, and clients generated from the document, then send the name of a file instead of its content.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,6 @@ _URLENCODED, _MULTIPART = "application/x-www-form-urlencoded", "multipart/form-d
 
 
 def install(application: FastAPI) -> None:
-    """Correct the document wherever it is asked for."""
     document = application.openapi
 
     def corrected() -> dict[str, Any]:
@@ -23,7 +22,7 @@ def install(application: FastAPI) -> None:
 
 
 def with_multipart(document: dict[str, Any]) -> dict[str, Any]:
-    """The same document, with the type of forms with a file."""
+    """Declare forms with a file as `multipart/form-data`."""
     models = document.get("components", {}).get("schemas", {})
     for operations in document["paths"].values():
         for operation in operations.values():
@@ -36,7 +35,7 @@ def with_multipart(document: dict[str, Any]) -> dict[str, Any]:
 def _has_file(schema: Mapping[str, Any], models: Mapping[str, Any]) -> bool:
     model = models.get(schema.get("$ref", "").rpartition("/")[2], schema)
     return any(
-        # Newer versions of FastAPI say it in the second way.
+        # Newer versions of FastAPI use `contentMediaType`.
         field.get("format") == "binary" or "contentMediaType" in field
         for field in model.get("properties", {}).values()
     )

@@ -1,8 +1,8 @@
-"""What onnxruntime computes with: an explicit list for each of upstream's executors.
+"""Gives onnxruntime an explicit list of providers for each of upstream's executors.
 
-Upstream takes all providers that onnxruntime was compiled with and lets it find out which ones work. That fills the log
-with noise, and can make the service slow without a visible reason. Here the launcher has decided. A session that does
-not get the decided provider is an error where the user asked for it, and one line in the log otherwise.
+Upstream passes all providers that onnxruntime was compiled with, and onnxruntime tries them. This fills the log with
+noise, and can make the service slow without a visible reason. Here, the launcher decides. If a session does not get its
+provider, that is an error if the user requested the provider, and one line in the log otherwise.
 """
 
 import contextlib
@@ -20,45 +20,45 @@ from speaches_service.rebinding import rebind as rebind_name
 from speaches_service.settings import Settings
 from speaches_service.synthesis_probe import candidates
 from speaches_service.synthesis_probe.candidates import Candidate
-from speaches_service.synthesis_probe.switch import Switch
+from speaches_service.synthesis_probe.provider_choice import ProviderChoice
 
 CPU = candidates.CPU_PROVIDER
 CUDA = "CUDAExecutionProvider"
 COREML = candidates.COREML_PROVIDER
 
-WORDS = {CPU: "cpu", CUDA: "cuda", COREML: "coreml"}
-"""What the settings call them."""
+SETTING_NAMES = {CPU: "cpu", CUDA: "cuda", COREML: "coreml"}
+"""The providers' names in the settings."""
 
 Provider = tuple[str, dict[str, str]]
-"""A name and options, as onnxruntime takes them."""
+"""A name and options, in onnxruntime's form."""
 OnUse = Callable[[str, str, str, str | None], None]
-"""Is told that a model (its name on the hub) computes with a backend, a provider and a precision from now on."""
+"""Called with a model's name on the hub and its backend, provider and precision, whenever the model is loaded."""
 
 _EXECUTORS = "speaches.executors."
 _CHOICE = "get_ort_providers_with_options"
 _KOKORO, _PIPER = "kokoro", "piper"
 
 
-class NotUsable(Exception):
-    """Something does not compute with what it should; the message says why."""
+class ProviderUnavailable(Exception):
+    """A session did not get its provider, for the reason in the message."""
 
 
-def list_of(candidate: Candidate) -> list[Provider]:
-    """A way to compute as onnxruntime takes it, with the CPU for what it leaves."""
+def provider_list(candidate: Candidate) -> list[Provider]:
+    """A candidate in onnxruntime's form, followed by the CPU for unsupported operators."""
     cache = candidate.options.get("ModelCacheDirectory")
     if cache is not None:
-        # Without it every load compiles the model again, and works.
+        # Without the directory, a load compiles the model again and still works.
         with contextlib.suppress(OSError):
             os.makedirs(cache, exist_ok=True)
     first = (candidate.provider, dict(candidate.options))
     return [first] if candidate.provider == CPU else [first, (CPU, {})]
 
 
-def with_options_of_user(providers: Sequence[Provider], options: Any, available: Sequence[str]) -> list[Provider]:
-    """What the user says with upstream's `UNSTABLE_ORT_OPTS__…` is in force for what it names.
+def with_user_options(providers: Sequence[Provider], options: Any, available: Sequence[str]) -> list[Provider]:
+    """Apply the variables `UNSTABLE_ORT_OPTS__…`, with which upstream lets the user change providers.
 
-    Options are added to a provider's own. A priority adds a provider and puts it in its place. What is excluded is left
-    out; the CPU stays if nothing else does.
+    Options extend those of the provider. A priority adds its provider and sorts the list. An exclusion removes its
+    provider; if none is left, the CPU remains.
     """
     named = options.model_fields_set
     chosen = list(providers)
@@ -70,12 +70,12 @@ def with_options_of_user(providers: Sequence[Provider], options: Any, available:
     if "exclude_providers" in named:
         chosen = [provider for provider in chosen if provider[0] not in options.exclude_providers] or [(CPU, {})]
     if "provider_opts" in named:
-        chosen = [(name, {**own, **options.provider_opts.get(name, {})}) for name, own in chosen]
+        chosen = [(name, {**configured, **options.provider_opts.get(name, {})}) for name, configured in chosen]
     return chosen
 
 
 def model_of(path: str | os.PathLike[str]) -> str:
-    """The name on the hub of a model whose file lies in a cache; else the path."""
+    """The name on the hub of a file in a cache; for other files, the path."""
     for part in os.fspath(path).replace(os.sep, "/").split("/"):
         if part.startswith("models--"):
             return part.removeprefix("models--").replace("--", "/")
@@ -83,22 +83,22 @@ def model_of(path: str | os.PathLike[str]) -> str:
 
 
 class Providers:
-    """The lists for one run of the service."""
+    """The providers of one run of the service."""
 
     def __init__(self, settings: Settings, on_use: OnUse) -> None:
         self._settings = settings
         self._on_use = on_use
-        self._switch = Switch(settings)
+        self._provider_choice = ProviderChoice(settings)
 
-    def candidate_for(self, executor: str) -> Candidate:
-        """How a model that speaks (`kokoro` or `piper`) computes by decision of the launcher."""
+    def configured_candidate(self, executor: str) -> Candidate:
+        """The launcher's decision for an executor (`kokoro` or `piper`)."""
         synthesis = self._settings.synthesis
-        # On NVIDIA's GPUs float32 was not measured.
+        # float32 was not measured on NVIDIA's GPUs.
         is_original = synthesis.precision == "original" or (synthesis.precision, synthesis.provider) == ("auto", "cuda")
         precision = "original" if is_original else "float32"
         if synthesis.provider == "cuda":
-            # The default searches for the best convolution for every new length of text, which takes longer than
-            # computing.
+            # The default searches the best convolution for every new length of text, which takes longer than the
+            # computation.
             options = {"cudnn_conv_algo_search": "DEFAULT"} if executor == _KOKORO else {}
             return Candidate("cuda", CUDA, options, precision)
         if synthesis.provider == "coreml":
@@ -106,7 +106,7 @@ class Providers:
         return candidates.ORIGINAL if is_original else candidates.FLOAT32
 
     def rebind(self) -> None:
-        """Replace upstream's choice wherever it is made."""
+        """Replace upstream's choice of providers in every executor."""
         for executor in (_KOKORO, _PIPER):
             if imported(_EXECUTORS + executor) is not None:
                 self._rebind_speech(executor)
@@ -114,7 +114,7 @@ class Providers:
             self._rebind_parakeet()
         silero = imported(_EXECUTORS + "silero_vad_v5")
         if silero is not None:
-            # Tiny, and in a loop over a few milliseconds each: anything else than the CPU makes it slower.
+            # Silero is tiny and runs in a loop over a few milliseconds each, so every other provider is slower.
             rebind_name(silero.__name__, _CHOICE, lambda options: [(CPU, dict(options.provider_opts.get(CPU, {})))])
 
     def _rebind_speech(self, executor: str) -> None:
@@ -123,13 +123,13 @@ class Providers:
         def open_session(path: str | os.PathLike[str], *, providers: Any) -> Any:
             runtime = importlib.import_module("onnxruntime")
             session_options = runtime.SessionOptions()
-            # Every text has another length, and for each the memory would be planned and kept.
+            # Texts differ in length, and onnxruntime would plan and keep memory for each length.
             session_options.enable_mem_pattern = executor != _KOKORO
             model, source = model_of(path), os.fspath(path)
 
             def load(candidate: Candidate, open_list: Callable[..., Any]) -> Any:
-                """Load the file that a candidate wants, or else the original."""
-                chosen = with_options_of_user(list_of(candidate), providers, runtime.get_available_providers())
+                """Load the candidate's file, or the original file if the derived one is missing or fails."""
+                chosen = with_user_options(provider_list(candidate), providers, runtime.get_available_providers())
                 cache = self._settings.cache_directory
                 float32 = derived.obtain(cache, source, model) if candidate.precision == "float32" else None
 
@@ -148,38 +148,38 @@ class Providers:
                 if float32 is not None:
                     try:
                         return open_file(float32, "float32")
-                    except (ValueError, RuntimeError) as error:  # onnxruntime's errors are of both kinds
+                    except (ValueError, RuntimeError) as error:  # onnxruntime's errors derive from either
                         derived.reject(cache, source, model, error)
                 return open_file(source, "original")
 
-            measured = self._switch.chosen(model)
+            measured = self._provider_choice.chosen(model)
             if measured is None:
-                own = self.candidate_for(executor)
-                demanded = own.provider if self._settings.synthesis.forced else None
-                return load(own, partial(self._open, model, demanded))
+                configured = self.configured_candidate(executor)
+                required = configured.provider if self._settings.synthesis.forced else None
+                return load(configured, partial(self._open, model, required))
             if measured.provider != CPU:
-                # The decision learns of it when that fails.
-                loaded = self._switch.load(model, measured, partial(load, measured, self._make))
+                # `load` records a failure in the decision.
+                loaded = self._provider_choice.load(model, measured, partial(load, measured, self._make))
                 if loaded is not None:
                     return loaded
-                measured = self._switch.chosen(model)
+                measured = self._provider_choice.chosen(model)
                 if measured is None or measured.provider != CPU:
                     measured = candidates.FLOAT32
             return load(measured, partial(self._open, model, None))
 
-        # Which model it is for is known where its session is opened.
+        # The providers depend on the model, which is known only when its session is opened.
         rebind_name(module, _CHOICE, lambda options: options)
         original: Any = rebind_name(module, "InferenceSession", open_session)
 
     def _rebind_parakeet(self) -> None:
         module = _EXECUTORS + "parakeet"
         transcription = self._settings.transcription
-        own: list[Provider] = [(CUDA, {}), (CPU, {})] if transcription.device == "cuda" else [(CPU, {})]
-        demanded = CUDA if transcription.forced and transcription.device == "cuda" else None
+        configured: list[Provider] = [(CUDA, {}), (CPU, {})] if transcription.device == "cuda" else [(CPU, {})]
+        required = CUDA if transcription.forced and transcription.device == "cuda" else None
 
         def choose(options: Any) -> list[Provider]:
             runtime = importlib.import_module("onnxruntime")
-            return with_options_of_user(own, options, runtime.get_available_providers())
+            return with_user_options(configured, options, runtime.get_available_providers())
 
         def load_model(model: str, *, providers: Sequence[Provider]) -> Any:
             def make(chosen: Sequence[Provider]) -> Any:
@@ -188,7 +188,7 @@ class Providers:
             def use(provider: str) -> None:
                 self._on_use(model, "onnxruntime", provider, None)
 
-            return self._open(model, demanded, providers, make, use)
+            return self._open(model, required, providers, make, use)
 
         rebind_name(module, _CHOICE, choose)
         original: Any = rebind_name(module, "onnx_asr", placeholder("onnx_asr", load_model=load_model))
@@ -196,25 +196,25 @@ class Providers:
     def _open(
         self,
         model: str,
-        demanded: str | None,
+        required: str | None,
         chosen: Sequence[Provider],
         make: Callable[[Sequence[Provider]], Any],
         use: Callable[[str], None],
     ) -> Any:
-        """Make something with sessions that have the first provider of the list, and tell `use` which one they have.
+        """Make a model whose sessions have the first provider of the list, else the CPU; tell `use` the provider.
 
         Raises:
-            HTTPException: 503 when `demanded` is not what they have.
+            HTTPException: 503 if the sessions do not get the `required` provider.
         """
         wanted = chosen[0][0]
         try:
-            if demanded not in (None, wanted):
-                raise NotUsable("the user's `UNSTABLE_ORT_OPTS__…` says otherwise")
+            if required not in (None, wanted):
+                raise ProviderUnavailable("a variable `UNSTABLE_ORT_OPTS__…` selects another provider")
             return self._make(chosen, make, use)
-        except NotUsable as reason:
-            wanted = demanded or wanted
-            word = WORDS.get(wanted, wanted)
-            if demanded is not None:
+        except ProviderUnavailable as reason:
+            wanted = required or wanted
+            word = SETTING_NAMES.get(wanted, wanted)
+            if required is not None:
                 fallback.refuse(model, word, reason)
             fallback.fall_back(model, word, reason)
         return self._make([(CPU, {})], make, use)
@@ -225,27 +225,27 @@ class Providers:
         make: Callable[[Sequence[Provider]], Any],
         use: Callable[[str], None],
     ) -> Any:
-        """Make something with sessions that have the first provider of the list.
+        """Make a model whose sessions have the first provider of the list.
 
         Raises:
-            NotUsable: they do not get it.
-            Exception: the CPU fails as well, so it is the model.
+            ProviderUnavailable: the sessions do not get it.
+            Exception: that provider is the CPU, so the model itself is the cause.
         """
         wanted = chosen[0][0]
         try:
             made = make(chosen)
-        except (ValueError, RuntimeError) as error:  # onnxruntime's errors are of both kinds
+        except (ValueError, RuntimeError) as error:  # onnxruntime's errors derive from either
             if wanted == CPU:
                 raise
-            raise NotUsable(str(error)) from error
+            raise ProviderUnavailable(str(error)) from error
         if any(session.get_providers()[0] != wanted for session in _sessions_of(made)):
-            raise NotUsable("onnxruntime cannot use it here; the lines above may say why")
-        use(WORDS.get(wanted, wanted))
+            raise ProviderUnavailable("onnxruntime did not enable it; see the log lines above")
+        use(SETTING_NAMES.get(wanted, wanted))
         return made
 
 
 def _sessions_of(made: Any) -> list[Any]:
-    """What is a session itself, or the sessions of a model of onnx_asr."""
+    """A session itself, or the sessions of a model of onnx_asr."""
     if hasattr(made, "get_providers"):
         return [made]
     return [value for value in vars(made.asr).values() if hasattr(value, "get_providers")]

@@ -1,7 +1,7 @@
-"""`/health/ready`: whether the default models answer. `/health` stays upstream's, which says that the port does.
+"""`/health/ready` reports whether the default models answer. `/health` remains upstream's and reports only the port.
 
-Neither waits for a thread: while all of them are busy, a monitor that asks for the health of the service still has to
-get an answer, since it restarts a service that does not answer.
+Neither route waits for a thread. A monitor restarts a service that does not answer, so it must get an answer even
+while all threads are busy.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from speaches_service.state import State
 
 
 def mount(application: FastAPI, state: State) -> None:
-    """Add the routes before upstream's: its page answers every path that no earlier route does."""
+    """Add the routes before upstream's, whose page answers every path without an earlier route."""
     upstream_health = _find_endpoint(application, "/health")
 
     async def answer_health(_request: Request) -> Response:

@@ -9,7 +9,7 @@ def rebind(module: str, name: str, replacement: object) -> object:
     """Replace `module.name` and return what was there.
 
     Raises:
-        AttributeError: there is no such name, so this is not the version that the service was written for.
+        AttributeError: the module lacks the name, so it is not the version that the service was written for.
     """
     target = importlib.import_module(module)
     original: object = getattr(target, name)
@@ -18,5 +18,5 @@ def rebind(module: str, name: str, replacement: object) -> object:
 
 
 def imported(module: str) -> ModuleType | None:
-    """The module, if upstream has imported it; a library that is not in use needs no replacement."""
+    """The module if upstream has imported it; an unused library needs no replacement."""
     return sys.modules.get(module)

@@ -1,4 +1,4 @@
-"""uvicorn on sockets that already listen, without uvicorn's own handling of signals."""
+"""Runs uvicorn on listening sockets, without uvicorn's own handling of signals."""
 
 import contextlib
 import socket
@@ -9,7 +9,7 @@ from fastapi import FastAPI
 
 
 class Server(uvicorn.Server):
-    """Tells when it serves and when it drains; stops when `should_exit` becomes true."""
+    """Reports when it serves and when it drains; stops when `should_exit` becomes true."""
 
     def __init__(
         self,
@@ -23,7 +23,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 application,
-                # uvicorn logs as all other loggers do.
+                # uvicorn logs through the root logger, as all other libraries do.
                 log_config=None,
                 log_level=log_level,
                 lifespan="on",
@@ -35,17 +35,17 @@ class Server(uvicorn.Server):
         self._on_draining = on_draining
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Accept connections, unless upstream's own start fails."""
+        """Accept connections, unless the start of upstream's application fails."""
         await super().startup(sockets)
         if self.started:
             self._on_serving(self._version)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Close the sockets, let open requests finish, cancel what takes too long."""
+        """Close the sockets, let open requests finish, and cancel those that exceed the time limit."""
         self._on_draining()
         await super().shutdown(sockets)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave the signals to the service: uvicorn raises them again at its end, which would be the exit code."""
+        """Leave the signals to the service: uvicorn raises them again at its end, which would change the exit code."""
         yield

@@ -1,15 +1,14 @@
-"""Server-sent events in the form in which OpenAI's API sends them."""
+"""Formats server-sent events as OpenAI's API does."""
 
 import json
 from typing import Any
 
 
 def event(content: dict[str, Any]) -> str:
-    """One event."""
     return f"data: {json.dumps(content, separators=(',', ':'))}\n\n"
 
 
 def failure(what: str) -> str:
-    """The event that ends a stream whose rest could not be made. Once a response has begun, no status can tell it."""
-    message = f"the rest of the {what} could not be made; the server's log says why"
+    """The event that ends a failed stream: after a response has begun, its status can no longer report an error."""
+    message = f"the server failed to produce the rest of the {what}; see its log"
     return event({"type": "error", "error": {"type": "server_error", "message": message}})

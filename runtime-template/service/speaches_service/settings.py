@@ -1,6 +1,6 @@
-"""The settings that the launcher hands over in one environment variable.
+"""Reads the settings, which the launcher passes in one environment variable.
 
-They are not checked again: the launcher of the same runtime has written them from typed values (`service_settings.rs`).
+The service does not validate the values: the launcher of the same runtime writes typed ones (`service_settings.rs`).
 """
 
 import json
@@ -12,66 +12,62 @@ from speaches_service.exit_codes import ExitCode, ServiceFailure
 SETTINGS_VARIABLE = "SPEACHES_SERVICE_SETTINGS"
 
 SCHEMA = 1
-"""The launcher's number for what the fields mean."""
+"""The version of the fields' meaning."""
 
 TASKS = ("text-to-speech", "automatic-speech-recognition")
 
 
 class BundledModel(NamedTuple):
-    """A model that the runtime contains."""
-
     id: str
     task: str
     """One of `TASKS`."""
     voice: str | None
-    """A voice that it has."""
     serves: tuple[str, ...]
-    """For GGML weights: the models that whisper.cpp serves with them. No client asks for the weights themselves."""
+    """For GGML weights: the models that whisper.cpp serves with them. Clients never request the weights by name."""
     file: str | None
-    """For GGML weights: the file in its repository."""
 
 
 class Transcription(NamedTuple):
-    """What Whisper models transcribe with."""
+    """The backend for Whisper models."""
 
     backend: str
     """`faster-whisper` or `whispercpp`."""
     device: str
     """`cpu`, `cuda` or `metal`."""
     forced: bool
-    """Whether the user asked for it: then nothing else may take its place."""
+    """Whether the user requested it: then nothing else may replace it."""
     why: str
     """For people."""
 
 
 class Synthesis(NamedTuple):
-    """What models that speak compute with."""
+    """The computation of text-to-speech models."""
 
     provider: str
     """`cpu`, `coreml` or `cuda`."""
     forced: bool
-    """Whether the user asked for it: then nothing else may take its place."""
+    """Whether the user requested it: then nothing else may replace it."""
     why: str
     """For people."""
     precision: str
-    """`auto`, `original` or `float32`: the numbers that a quantised model computes with."""
+    """`auto`, `original` or `float32`: the number format of a quantised model."""
     candidates: tuple[str, ...]
-    """What may be compared, because measuring decides: names from `synthesis_probe/candidates.py`."""
+    """The candidates for a measurement: names from `synthesis_probe/candidates.py`."""
     probe_key: str | None
-    """What a comparison is valid for: models, libraries, system, chip. None when there is nothing to compare."""
+    """Identifies the models, libraries, system and chip of a measurement. None if there is nothing to compare."""
 
 
 class Settings(NamedTuple):
-    """Everything that the launcher has decided. A setting of its table has the name that it has there."""
+    """All decisions of the launcher. A setting has the same name as in the launcher's table."""
 
     runtime: str
-    """Absolute path of the runtime."""
+    """Absolute path."""
     host: tuple[str, ...]
-    """IP addresses to listen on, at least one, none twice."""
+    """IP addresses to listen on: at least one, without duplicates."""
     port: int
-    """TCP port, the same on every address; 0 picks one that is free on all of them."""
+    """TCP port on every address; 0 chooses one that is free on all of them."""
     listeners: tuple[int, ...]
-    """File descriptors of sockets that listen already, one for each address; none where the service opens them."""
+    """File descriptors of listening sockets, one for each address; empty if the service opens the sockets."""
     state_dir: str | None
     """Absolute path of the directory for `status.json`; None keeps no state."""
     log_level: str
@@ -81,46 +77,46 @@ class Settings(NamedTuple):
     log_file: str | None
     """Absolute path; None logs to standard error."""
     ui: bool
-    """Whether `/` answers with upstream's web page."""
+    """Whether to serve upstream's web page at `/`."""
     bundled_models: tuple[BundledModel, ...]
     tts_model: str | None
-    """The model that speaks for those who name none; None when there is no such model."""
+    """The model for speech requests without a model; None if there is no such model."""
     stt_model: str | None
-    """The model that listens for those who name none."""
+    """The model for transcription requests without a model."""
     voice: str | None
-    """The voice of `tts_model`."""
+    """The default voice of `tts_model`."""
     normalize: bool
-    """Whether English text is normalised before it is spoken, unless a request says otherwise."""
+    """Whether to normalize English text before synthesis, if the request does not decide it."""
     preload: bool
-    """Whether both models are got and warmed as soon as the port answers."""
+    """Whether to fetch and warm both models as soon as the port answers."""
     upload_limit: int
     """The largest body of a request, in MiB."""
     name: str
-    """What the runtime is called: `speaches`, or `speaches-sample` and `speaches-tones` for miniatures."""
+    """`speaches`, or `speaches-sample` or `speaches-tones` for miniatures."""
     transcription: Transcription
     synthesis: Synthesis
     system: str | None
-    """Name and version of the system, as the launcher is told; macOS tells programs by the SDK they are built with."""
+    """Name and version of the system, as the launcher sees them: macOS reports a version by the program's SDK."""
     machine_directory: str | None
-    """Absolute path of the directory for what was found out about this machine; None keeps nothing."""
+    """Absolute path of the directory for measurements and checks of this machine; None keeps nothing."""
     cache_directory: str | None
-    """Absolute path of the directory for files that can be made again; None keeps nothing."""
+    """Absolute path of the directory for files that the service can regenerate; None keeps nothing."""
     offline: bool
-    """Whether the hub may not be asked."""
+    """Whether requests to the hub are forbidden."""
     notes: tuple[str, ...]
-    """What the launcher wants to see in the log."""
+    """Messages from the launcher for the log."""
 
     @property
     def is_sample(self) -> bool:
-        """Whether people have to be told that this is not the real speaches."""
+        """Whether the log must say that this is not the real speaches."""
         return self.name in ("speaches-sample", "speaches-tones")
 
 
 def take_settings(environment: MutableMapping[str, str]) -> Settings:
-    """Read the settings and remove their variable, which is no business of upstream or of children.
+    """Read the settings and remove their variable, so that upstream and children do not see it.
 
     Raises:
-        ServiceFailure: USAGE without the variable, MALFORMED when it is not JSON, CANNOT_WORK for everything else.
+        ServiceFailure: USAGE without the variable, MALFORMED if it is not JSON, CANNOT_WORK for everything else.
     """
     text = environment.pop(SETTINGS_VARIABLE, None)
     if text is None:
@@ -135,13 +131,13 @@ def take_settings(environment: MutableMapping[str, str]) -> Settings:
 
 
 def parse_settings(raw: object) -> Settings:
-    """Take the decoded JSON as it is.
+    """Convert the decoded JSON.
 
     Raises:
-        ServiceFailure: CANNOT_WORK for another schema, or naming every key that is unknown or missing.
+        ServiceFailure: CANNOT_WORK for another schema, or for unknown or missing keys, all of which it names.
     """
     if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
-        raise _refusal(f"expected an object with `schema` {SCHEMA}")
+        raise _invalid_settings(f"expected an object with `schema` {SCHEMA}")
     settings = _make(Settings, {key: value for key, value in raw.items() if key != "schema"})
     return settings._replace(
         bundled_models=tuple(_make(BundledModel, model) for model in settings.bundled_models),
@@ -154,18 +150,18 @@ _Record = TypeVar("_Record", BundledModel, Transcription, Synthesis, Settings)
 
 
 def _make(kind: type[_Record], fields: Any) -> _Record:
-    """One record of a JSON object, whose lists become tuples."""
+    """Convert a JSON object; its lists become tuples."""
     problems = [f"unknown key `{key}`" for key in fields if key not in kind._fields]
     problems += [f"missing key `{key}`" for key in kind._fields if key not in fields]
     if problems:
-        raise _refusal("; ".join(problems))
+        raise _invalid_settings("; ".join(problems))
     values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()}
     return kind(**values)
 
 
-def _refusal(problem: str) -> ServiceFailure:
+def _invalid_settings(problem: str) -> ServiceFailure:
     return ServiceFailure(
         ExitCode.CANNOT_WORK,
         f"`{SETTINGS_VARIABLE}`: {problem}",
-        "launcher and service manager belong to different runtimes; use the launcher of this one",
+        "the launcher and the service manager belong to different runtimes; use `bin/speaches` of this runtime",
     )

@@ -1,7 +1,7 @@
-"""One espeak for each language instead of one for each sentence.
+"""Makes one espeak backend for each language instead of one for each sentence.
 
-phonemizer makes a new backend for every text. Each loads a copy of espeak's library and of its data, which takes longer
-than the work itself and is never given back: five megabytes for every request.
+phonemizer makes a new backend for every text. Each backend loads a copy of espeak's library and of its data. This takes
+longer than the work itself, and the memory is never freed: five megabytes for every request.
 """
 
 import sys
@@ -14,38 +14,35 @@ _NAME = "espeak"
 
 
 def rebind() -> None:
-    """Replace phonemizer's way to make an espeak backend."""
     module = sys.modules.get(_MODULE)
     if module is not None:
-        module.BACKENDS[_NAME] = Shared(module.BACKENDS[_NAME])
+        module.BACKENDS[_NAME] = SharedBackends(module.BACKENDS[_NAME])
 
 
-class Shared:
-    """Makes backends, and the same one for the same options."""
+class SharedBackends:
+    """Makes one backend for each set of options."""
 
     def __init__(self, make: Callable[..., Any]) -> None:
         self._make = make
-        self._made: dict[tuple[Any, ...], OneAtATime] = {}
+        self._backends: dict[tuple[Any, ...], SerializedBackend] = {}
         self._lock = threading.Lock()
 
-    def __call__(self, language: str, **options: Any) -> "OneAtATime":
-        """A backend for a language."""
-        # The marks may be a compiled pattern, which is equal to none but itself; it is always the same one.
+    def __call__(self, language: str, **options: Any) -> "SerializedBackend":
+        # The punctuation marks may be a compiled pattern, which equals only itself, but its text is always the same.
         key = (language, *sorted((name, str(value)) for name, value in options.items() if name != "logger"))
         with self._lock:
-            if key not in self._made:
-                self._made[key] = OneAtATime(self._make(language, **options))
-            return self._made[key]
+            if key not in self._backends:
+                self._backends[key] = SerializedBackend(self._make(language, **options))
+            return self._backends[key]
 
 
-class OneAtATime:
-    """A backend that several threads may use: espeak works on one text at a time."""
+class SerializedBackend:
+    """Serializes the calls of several threads: espeak processes one text at a time."""
 
     def __init__(self, backend: Any) -> None:
         self._backend = backend
         self._lock = threading.Lock()
 
     def phonemize(self, *arguments: Any, **options: Any) -> Any:
-        """As the backend does it."""
         with self._lock:
             return self._backend.phonemize(*arguments, **options)

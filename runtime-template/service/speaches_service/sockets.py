@@ -1,7 +1,7 @@
-"""Listening sockets, which are open before anything heavy is imported.
+"""Opens or adopts the listening sockets before the heavy imports.
 
-On Unix the launcher has opened them already and hands their descriptors over. Windows has no `exec` that would keep
-them, so there they are opened here.
+On Unix, the launcher opens the sockets and passes their descriptors. Windows has no `exec` that keeps descriptors, so
+there the service opens the sockets.
 """
 
 import errno
@@ -12,20 +12,20 @@ from collections.abc import Sequence
 from speaches_service.exit_codes import ExitCode, ServiceFailure
 
 BACKLOG = 2048
-"""Connections that may wait to be accepted; uvicorn's own default."""
+"""uvicorn's own default."""
 
 _FREE_PORT_ATTEMPTS = 16
 
 
 class PortTaken(ServiceFailure):
-    """Another process listens there."""
+    """Another process listens on the port."""
 
 
 def adopt(descriptors: Sequence[int]) -> list[socket.socket]:
-    """Take over sockets that listen already.
+    """Adopt sockets that the launcher has opened.
 
     Raises:
-        ServiceFailure: INTERNAL when a descriptor is no listening socket.
+        ServiceFailure: INTERNAL if a descriptor is not a socket.
     """
     listeners: list[socket.socket] = []
     try:
@@ -36,41 +36,39 @@ def adopt(descriptors: Sequence[int]) -> list[socket.socket]:
             listeners.append(listener)
     except OSError as error:
         raise ServiceFailure(
-            ExitCode.INTERNAL, f"the launcher handed over a socket that is none: {error.strerror or error}"
+            ExitCode.INTERNAL, f"the launcher handed over an invalid socket: {error.strerror or error}"
         ) from error
     return listeners
 
 
 def listen(addresses: Sequence[str], port: int) -> list[socket.socket]:
-    """Bind and listen on the same TCP port of every address; port 0 picks one that is free on all of them.
+    """Listen on the same TCP port of every address; port 0 chooses one that is free on all of them.
 
     Raises:
         PortTaken: with exit code TEMPORARY.
-        ServiceFailure: CANNOT_WORK when an address is none of this machine's.
+        ServiceFailure: CANNOT_WORK if an address does not belong to this machine.
     """
     for _ in range(_FREE_PORT_ATTEMPTS - 1):
         try:
             return _listen_on_all(addresses, port)
         except PortTaken:
-            # The system chose a port that is free on the first address only.
+            # The system chose a port that is free only on the first address.
             if port != 0:
                 raise
     return _listen_on_all(addresses, port)
 
 
 def port_of(listener: socket.socket) -> int:
-    """The TCP port that a socket is bound to."""
     return int(listener.getsockname()[1])
 
 
 def url_of(address: str, port: int) -> str:
-    """The URL under which an address and port are reached."""
     return f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"
 
 
-def reachable(address: str) -> str:
-    """An address that leads to what listens on `address` of this machine: the wildcards are none."""
-    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)  # noqa: S104 - it is not listened on here
+def connect_address(address: str) -> str:
+    """The address to connect to for a server that listens on `address`, which may be a wildcard."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)  # noqa: S104 - nothing binds to it here
 
 
 def _listen_on_all(addresses: Sequence[str], port: int) -> list[socket.socket]:
@@ -91,7 +89,7 @@ def _listen_on(address: str, port: int) -> socket.socket:
     try:
         listener = socket.socket(family, socket.SOCK_STREAM)
     except OSError as error:  # a system without IPv6
-        raise _explain(error, address, port) from error
+        raise _listen_failure(error, address, port) from error
     try:
         if os.name == "nt":
             # On Windows SO_REUSEADDR would let two services share a port.
@@ -103,15 +101,15 @@ def _listen_on(address: str, port: int) -> socket.socket:
         listener.setblocking(False)
     except OSError as error:
         listener.close()
-        raise _explain(error, address, port) from error
+        raise _listen_failure(error, address, port) from error
     return listener
 
 
-def _explain(error: OSError, address: str, port: int) -> ServiceFailure:
+def _listen_failure(error: OSError, address: str, port: int) -> ServiceFailure:
     if error.errno == errno.EADDRINUSE or (os.name == "nt" and error.errno == errno.EACCES):
         return PortTaken(
             ExitCode.TEMPORARY,
             f"port {port} on {address} is taken",
-            "stop what listens there, or choose another port with `--port`",
+            "stop the program that listens there, or choose another port with `--port`",
         )
     return ServiceFailure(ExitCode.CANNOT_WORK, f"cannot listen on port {port} of {address}: {error.strerror or error}")

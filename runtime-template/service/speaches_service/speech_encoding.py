@@ -1,6 +1,6 @@
-"""Speech as mp3, wav, flac, opus, aac or pcm, encoded in this process by libav (PyAV): no ffmpeg is needed.
+"""Encodes speech as mp3, wav, flac, opus, aac or pcm with libav (PyAV) in this process, without ffmpeg.
 
-Everything streams: bytes leave as soon as the encoder has them.
+All formats stream: the service sends bytes as soon as the encoder returns them.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ Format = Literal["aac", "pcm", "opus", "mp3", "flac", "wav"]
 
 
 class Audio(Protocol):
-    """What is needed of `speaches.audio.Audio`."""
+    """The members of `speaches.audio.Audio` that the encoder uses."""
 
     data: NDArray[np.float32]
     """Mono samples from -1.0 to 1.0."""
@@ -34,28 +34,28 @@ class Audio(Protocol):
 
 
 class Encoding(NamedTuple):
-    """How libav makes a format. Bit rates are libav's defaults, as upstream's."""
+    """libav's names and options for a format. Bit rates are libav's defaults, as upstream's are."""
 
     container: str
     codec: str
     container_options: Mapping[str, str] = MappingProxyType({})
     codec_options: Mapping[str, str] = MappingProxyType({})
     sample_rates: tuple[int, ...] = ()
-    """What the codec can do, in Hz, ascending; empty means any."""
+    """The rates that the codec supports, in Hz, ascending; empty means all."""
 
 
 ENCODINGS: dict[str, Encoding] = {
-    # PyAV's lame takes twice the time of ffmpeg's for the same sound, hence a faster level than the default.
+    # PyAV's lame takes twice as long as ffmpeg's for the same sound, so it gets a faster level than the default.
     "mp3": Encoding(
         "mp3",
         "libmp3lame",
         codec_options={"compression_level": "7"},
         sample_rates=(8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000),
     ),
-    # Of a stream: its length is not known at the start, so the header says 0xFFFFFFFF, as ffmpeg's does on a pipe.
+    # The length of a stream is unknown at its start, so the header says 0xFFFFFFFF, as ffmpeg's does on a pipe.
     "wav": Encoding("wav", "pcm_s16le"),
     "flac": Encoding("flac", "flac"),
-    # An ogg page would otherwise hold back a second of sound. Duration in microseconds.
+    # By default, an ogg page holds back a second of sound. The duration is in microseconds.
     "opus": Encoding(
         "ogg", "libopus", container_options={"page_duration": "200000"}, sample_rates=(8000, 12000, 16000, 24000, 48000)
     ),
@@ -70,19 +70,19 @@ ENCODINGS: dict[str, Encoding] = {
 def encode(
     pieces: Generator[tuple[Audio, bool], None, None], audio_format: Format, sample_rate: int | None = None
 ) -> Generator[bytes, None, None]:
-    """Encode audio while it is made; each piece says whether it is known to be the last one.
+    """Encode audio piece by piece. The flag of a piece is true if it is known to be the last one.
 
-    There is one part for each piece, and one more where an encoder holds something back.
+    Each piece gives one part; an encoder that holds data back gives one more.
 
     Args:
         pieces: mono audio, all at the same sample rate.
-        audio_format: the name that the API knows it by; opus comes in ogg, aac in ADTS, pcm is 16-bit little-endian.
-        sample_rate: of the result in Hz, default is that of the audio. A rate that the codec does not know becomes
-            the next higher one that it does.
+        audio_format: the API's name; opus comes in ogg, aac in ADTS, pcm is 16-bit little-endian.
+        sample_rate: of the result in Hz, by default that of the audio. If the codec does not support it, the result
+            has the next higher supported rate.
 
     Raises:
-        ValueError: the sample rate of the audio changes on the way.
-        Exception: whatever the generator raises.
+        ValueError: the sample rate of the audio changes.
+        Exception: every exception of the generator.
     """
     with contextlib.closing(pieces):
         if audio_format == "pcm":
@@ -104,7 +104,7 @@ def encode(
 
 
 def _wav(audio: Audio) -> bytes:
-    """A whole file: its header states the length."""
+    """A complete file, whose header states the length."""
     file = io.BytesIO()
     with wave.open(file, "wb") as writer:
         writer.setnchannels(1)
@@ -132,7 +132,7 @@ def _encode(first: Audio, rest: Iterator[Audio], encoding: Encoding, sample_rate
         )
         for frames in _make_frames(first, rest):
             for frame in frames:
-                # N.B. The codec's context resamples to its own rate, sample format and frame size.
+                # N.B. The codec's context converts to its own rate, sample format and frame size.
                 container.mux(stream.encode(frame))
             if output.encoded:
                 yield output.take()
@@ -169,7 +169,7 @@ def _choose_rate(known: tuple[int, ...], wanted: int) -> int:
 
 
 class _Output:
-    """A file that libav can only write to, so it never goes back to complete a header."""
+    """A file without `seek`, so that libav never goes back to complete a header."""
 
     def __init__(self) -> None:
         self.encoded = bytearray()

@@ -1,10 +1,11 @@
-"""Text for speech, cut where a speaker pauses.
+"""Splits text for speech at the places where a speaker pauses.
 
-A model computes a piece as a whole, so the first sound waits for the first piece, and a piece bounds the memory and the
-time that one computation takes. The first piece is short, and the next ones grow as far as the sound before them lasts
-while they are computed.
+A model computes a piece as a whole. So the first sound waits for the first piece, and the size of a piece bounds the
+memory and time of one computation. The first piece is short. Each next piece may be as long as its computation fits
+into the playing time of the sound before it.
 
-Weights stand for lengths of sound: a Latin letter is 1 (about 0.06 s), a digit or a sign of Chinese or Japanese more.
+A weight measures a length of sound: a Latin letter weighs 1 (about 0.06 s); digits and Chinese or Japanese characters
+weigh more.
 """
 
 import bisect
@@ -15,22 +16,22 @@ from collections.abc import Callable, Iterator
 from enum import IntEnum
 from typing import NamedTuple
 
-FIRST = 90
-"""The weight of the first piece at most: about five seconds of sound."""
-FIRST_OF_MANY = 60
-"""The same where a long text follows: the sound should begin soon, and a clause is enough."""
-LARGEST = 180
-"""The weight of any piece at most: about ten seconds of sound."""
+MAX_FIRST_WEIGHT = 90
+"""About five seconds of sound."""
+MAX_FIRST_WEIGHT_OF_LONG_TEXT = 60
+"""Lower than `MAX_FIRST_WEIGHT`, because the sound of a long text should begin soon, and a clause is enough."""
+MAX_WEIGHT = 180
+"""The maximum of any piece: about ten seconds of sound."""
 GROWTH = 1.8
-"""How many times the weight of what is still to be played the next piece may have: it is computed meanwhile."""
-SMALLEST = 30
-"""The weight that a piece has at least, where the text allows it: half a sentence sounds worse than a late one."""
-SMALLEST_LIMIT = 60
-"""What may always follow, however short the last piece was."""
+"""The maximum of the next piece, as a multiple of the weight that is still to be played during its computation."""
+MIN_WEIGHT = 30
+"""The minimum of a piece if the text allows it: half a sentence sounds worse than a late one."""
+MIN_LIMIT = 60
+"""The maximum of the next piece never falls below this, however short the last piece was."""
 
 
 class Boundary(IntEnum):
-    """What is at the end of a piece, weakest first."""
+    """The kind of place where a piece ends, weakest first."""
 
     ANYWHERE = 0
     WORD = 1
@@ -41,8 +42,6 @@ class Boundary(IntEnum):
 
 
 class Piece(NamedTuple):
-    """A part of a text."""
-
     text: str
     end: Boundary
 
@@ -56,15 +55,15 @@ _ABBREVIATIONS = frozenset(
     mme mlle mm art sra srta dña ud uds pág núm sig dott ing avv
     """.split()  # noqa: SIM905 - shorter than a list
 )
-"""Words that end in a full stop in the middle of a sentence."""
+"""Words with a full stop that does not end a sentence."""
 _MAY_END_A_SENTENCE = frozenset(
     """
     etc inc ltd co corp jr sr bros plc a.m p.m u.s u.k u.n e.u d.c ph.d m.d b.c a.d usw
     """.split()  # noqa: SIM905 - shorter than a list
 )
-"""Those that may also end one: a capital letter decides."""
-_WRAPPED = 40
-"""Characters from which a line that ends without a mark, before a small letter, was broken to fit a page."""
+"""Abbreviations that may also end a sentence, which a capital letter after them decides."""
+_MIN_WRAPPED_LINE = 40
+"""A line of at least this many characters, without a mark at its end and before a small letter, was wrapped."""
 
 _MARKS = re.compile(
     r"""
@@ -76,53 +75,53 @@ _MARKS = re.compile(
     """,
     re.VERBOSE,
 )
-_RUN = re.compile(r"([^\w\s]{1,3}?)\1{3,}")
-"""Marks that stand for a line, or for nothing; a model could not hold them."""
+_REPEATED_MARKS = re.compile(r"([^\w\s]{1,3}?)\1{3,}")
+"""Repeated marks draw a line or mean nothing, and may exceed the model's limit."""
 _WORD_BEFORE = re.compile(r"[\w.]*\w$")
 _NUMBER_OF_A_LIST = re.compile(r"(?:^|\n)\s*\(?(?:\d{1,3}|[a-zA-Z])$")
 _MARKS_IN_LATIN = str.maketrans({"।": ".", "॥": ".", "؟": "?", "،": ",", "؛": ";", "｡": "。"})
-"""Marks that Kokoro's phonemizer drops, as those that it keeps."""
-SILENT: dict[int, str | None] = {
+"""Replaces marks that Kokoro's phonemizer drops with marks that it keeps."""
+UNSPOKEN_CHARACTERS: dict[int, str | None] = {
     **dict.fromkeys([*range(9), *range(0x0E, 0x20), *range(0x7F, 0x85), *range(0x86, 0xA0)], " "),
     **dict.fromkeys([0xAD, 0x0640, 0x200B, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2060, 0x2070), 0xFEFF]),
 }
-"""For `str.translate`: control characters, of which espeak takes no NUL, and characters that only say how a text is
-set, which it would name: soft hyphens, marks of direction."""
-_LONGEST_WORD = 40
-_GLUE = {Boundary.ANYWHERE: "", Boundary.LINE: "\n"}
-"""What was between a piece and the next one; else a blank."""
+"""For `str.translate`: control characters, because espeak fails on NUL, and formatting characters, such as soft hyphens
+and marks of direction, whose names espeak would read."""
+_MAX_WORD = 40
+_SEPARATORS = {Boundary.ANYWHERE: "", Boundary.LINE: "\n"}
+"""Between a piece and the next one; for other boundaries, a blank."""
 
 
-def cut(text: str, fits: Callable[[str], bool] = lambda _text: True) -> Iterator[Piece]:
+def split_text(text: str, fits: Callable[[str], bool] = lambda _text: True) -> Iterator[Piece]:
     """The pieces of a text, in order; a text of blanks has none.
 
-    `fits` tells whether the model can hold a piece; one that it cannot is cut again.
+    `fits` is false for a piece that exceeds the model's limit; the function splits such a piece again.
     """
-    rest = _RUN.sub(r"\1\1\1", text.translate(SILENT).strip().translate(_MARKS_IN_LATIN))
+    rest = _REPEATED_MARKS.sub(r"\1\1\1", text.translate(UNSPOKEN_CHARACTERS).strip().translate(_MARKS_IN_LATIN))
     rest = _with_marks_at_line_ends(rest)
-    limit = FIRST if weight(rest) <= LARGEST else FIRST_OF_MANY
+    limit = MAX_FIRST_WEIGHT if weight(rest) <= MAX_WEIGHT else MAX_FIRST_WEIGHT_OF_LONG_TEXT
     is_first = True
-    ahead = 0.0  # the weight of what is still to be played
+    ahead = 0.0  # the weight that is still to be played
     while rest:
         piece, rest = _take(rest, limit, is_first=is_first)
         while not fits(piece.text) and len(piece.text) > 1:
-            # Half of it, so that this ends soon whatever the model counts.
+            # Halved, so that this ends soon, whatever the model counts.
             shorter, remaining = _take(piece.text, weight(piece.text) // 2, is_first=False)
             if not remaining:
-                # A run of marks, which belong together as far as the text tells.
+                # A run of marks without a boundary inside.
                 shorter, remaining = _split(piece.text, _End(len(piece.text) // 2, Boundary.ANYWHERE, 0))
-            rest = f"{remaining}{_GLUE.get(piece.end, ' ')}{rest}"
+            rest = f"{remaining}{_SEPARATORS.get(piece.end, ' ')}{rest}"
             piece = shorter
         heavy = weight(piece.text)
-        # While a piece is computed, what was made before it is played.
+        # During the computation of a piece, the client plays the pieces before it.
         ahead += heavy if is_first else heavy * (1 - 1 / GROWTH)
         is_first = False
-        limit = min(LARGEST, max(SMALLEST_LIMIT, int(GROWTH * ahead)))
+        limit = min(MAX_WEIGHT, max(MIN_LIMIT, int(GROWTH * ahead)))
         yield piece
 
 
 def weight(text: str) -> int:
-    """How long a text sounds, in letters."""
+    """The length of a text's sound, in Latin letters."""
     return sum(map(_weight_of, text))
 
 
@@ -140,22 +139,20 @@ def _weight_of(character: str) -> int:
 
 
 class _End(NamedTuple):
-    """Where a piece may end."""
-
     position: int
     boundary: Boundary
     weight: int
-    """Of everything before it."""
+    """Of all text before the position."""
 
 
 def _take(text: str, limit: int, *, is_first: bool) -> tuple[Piece, str]:
-    """The next piece and what is left of a text; `limit` is a weight.
+    """The next piece and the rest of a text; `limit` is a weight.
 
-    The first piece ends with its first sentence, or clause where that is too long; others with the last one that the
-    limit allows. Where there is none, a piece ends at a word, or anywhere.
+    The first piece ends with its first sentence, or with its first clause if that sentence is too long. Other pieces
+    end with the last sentence or clause within the limit. If there is none, a piece ends after a word, or anywhere.
     """
     ends, fitting = _find_ends(text, limit)
-    long_enough = [end for end in ends if end.weight >= min(SMALLEST, limit)]
+    long_enough = [end for end in ends if end.weight >= min(MIN_WEIGHT, limit)]
     sentences = [end for end in long_enough if end.boundary >= Boundary.SENTENCE]
     if is_first and sentences:
         return _split(text, sentences[0])
@@ -171,8 +168,8 @@ def _take(text: str, limit: int, *, is_first: bool) -> tuple[Piece, str]:
 
 
 def _find_ends(text: str, limit: int) -> tuple[list[_End], int]:
-    """The places where a piece may end, up to a weight, and the number of characters that have it."""
-    # No character weighs less than 1.
+    """The places up to a weight where a piece may end, and the number of characters within it."""
+    # Every character weighs at least 1.
     fitting = bisect.bisect_right(list(itertools.accumulate(map(_weight_of, text[: limit + 1]))), limit)
     ends: list[_End] = []
     position = weighed = 0
@@ -184,14 +181,14 @@ def _find_ends(text: str, limit: int) -> tuple[list[_End], int]:
         boundary = _boundary(text, match)
         if boundary is not None and position < len(text):
             ends.append(_End(position, boundary, weighed))
-        # A mark belongs to what is before it, also when that is exactly as long as it may be.
+        # A mark belongs to the text before it, even if that text reaches the limit exactly.
         if weighed > limit:
             return ends, position
     return ends, fitting
 
 
 def _boundary(text: str, match: "re.Match[str]") -> Boundary | None:
-    """What a mark is the end of; None for a full stop that ends nothing."""
+    """The boundary at a mark; None for a full stop inside of a sentence."""
     kind, mark = match.lastgroup, match.group().strip()
     following = text[match.end() :].lstrip()[:1]
     if kind == "line":
@@ -210,7 +207,7 @@ def _boundary(text: str, match: "re.Match[str]") -> Boundary | None:
 def _boundary_at_full_stop(before: str, following: str) -> Boundary | None:
     if following.islower() or _NUMBER_OF_A_LIST.search(before[-6:]):
         return None
-    found = _WORD_BEFORE.search(before[-_LONGEST_WORD:])
+    found = _WORD_BEFORE.search(before[-_MAX_WORD:])
     word = found.group().lower() if found else ""
     is_initial = len(word.rpartition(".")[2]) == 1 and word[-1:].isalpha()
     if word in _MAY_END_A_SENTENCE:
@@ -223,16 +220,16 @@ def _split(text: str, end: _End) -> tuple[Piece, str]:
 
 
 def _with_marks_at_line_ends(text: str) -> str:
-    """The text with a full stop where a line ends without a mark: models pause at marks only.
+    """Add a full stop to each line without a mark at its end, because models pause only at marks.
 
-    A line that was broken to fit a page goes on.
+    A wrapped line is joined with the next one instead.
     """
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     marked = []
     for line, following in itertools.zip_longest(lines, lines[1:], fillvalue=""):
         if not following or not line[-1].isalnum():
             marked.append(f"{line}\n")
-        elif len(line) > _WRAPPED and following[0].islower():
+        elif len(line) > _MIN_WRAPPED_LINE and following[0].islower():
             marked.append(f"{line} ")
         else:
             marked.append(f"{line}{'。' if _weight_of(line[-1]) > 1 and not line[-1].isdigit() else '.'}\n")
@@ -244,7 +241,7 @@ def _without_line_ends(text: str) -> str:
 
 
 def is_pronounceable(text: str) -> bool:
-    """Whether there is something in it to say: a letter, a digit, or a sign that has a name, such as %."""
+    """Whether the text contains a letter, a digit, or a sign with a name, such as %."""
     return any(
         character.isalnum() or character in "%&@#*/\\°§" or unicodedata.category(character) in ("Sc", "Sm")
         for character in text

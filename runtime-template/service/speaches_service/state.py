@@ -1,4 +1,4 @@
-"""`status.json`: what the service tells `speaches status`, `/health/ready` and Harbor about itself."""
+"""`status.json`: the state of the service, for `speaches status`, `/health/ready` and Harbor."""
 
 import os
 import platform
@@ -7,38 +7,36 @@ from datetime import datetime, timezone
 from typing import Literal, NamedTuple
 
 from speaches_service import json_file
-from speaches_service.event_log import announce
+from speaches_service.event_log import log_event
 from speaches_service.exit_codes import ExitCode, ServiceFailure
 from speaches_service.settings import TASKS, Settings
 
 STATUS_FILE = "status.json"
 
 Phase = Literal["starting", "serving", "ready", "degraded", "draining", "stopped"]
-"""`serving` answers while the default models are still being warmed; `degraded` answers without some of them."""
+"""`serving`: answers while the default models are warming; `degraded`: answers without some of them."""
 
 ModelPhase = Literal["waiting", "fetching", "warming", "ready", "failed"]
 
 
 class ModelState(NamedTuple):
-    """How far a default model is."""
-
     id: str
     phase: ModelPhase
     backend: str
-    """What runs it: decided at first, found when it was loaded."""
+    """The launcher's decision, until the model is loaded; then the actual backend."""
     provider: str
-    """What that computes on."""
+    """The device or onnxruntime provider of the backend."""
     precision: str | None = None
-    """The numbers that it computes with, such as `float32`; None as long as that is not known."""
+    """The number format, such as `float32`; None until the model is loaded."""
     reason: str | None = None
-    """Why it failed."""
+    """The reason of a failure."""
 
 
 class State:
-    """The state of this process, written to disk at every change."""
+    """The state of this process. Every change is written to disk."""
 
     def __init__(self, settings: Settings, port: int, started_at: float) -> None:
-        """Take what is known before upstream is imported; `started_at` is in seconds since the epoch."""
+        """`started_at` is in seconds since the epoch."""
         self._directory = settings.state_dir
         self._lock = threading.RLock()
         self._models: dict[str, ModelState] = {
@@ -65,7 +63,6 @@ class State:
 
     @property
     def phase(self) -> Phase:
-        """What the service is doing."""
         return self._phase
 
     @property
@@ -74,7 +71,7 @@ class State:
         return dict(self._models)
 
     def open(self) -> None:
-        """Make the directory and write the phase `starting`.
+        """Create the directory and write the phase `starting`.
 
         Raises:
             ServiceFailure: CANNOT_WRITE.
@@ -88,10 +85,10 @@ class State:
                 ExitCode.CANNOT_WRITE, f"cannot write `{self._directory}`: {error.strerror or error}"
             ) from error
 
-    def enter(self, phase: Phase, speaches_version: str | None = None) -> bool:
-        """Record a change of phase and tell whether it was one: what is ending does not become ready any more.
+    def record_phase(self, phase: Phase, speaches_version: str | None = None) -> bool:
+        """Record a change of phase. Returns False if the service is ending, because it then does not become ready.
 
-        A disk that is full by now is reported and does not end the service.
+        A failed write, for example on a full disk, is logged and does not end the service.
         """
         with self._lock:
             if self._phase in ("draining", "stopped") and phase != "stopped":
@@ -103,15 +100,14 @@ class State:
             self._save()
             return True
 
-    def enter_model(self, task: str, phase: ModelPhase, reason: str | None = None) -> None:
-        """Record how far a default model is."""
+    def record_model_phase(self, task: str, phase: ModelPhase, reason: str | None = None) -> None:
         with self._lock:
             self._models[task] = self._models[task]._replace(phase=phase, reason=reason)
             self._record["models"] = self._describe_models()
             self._save()
 
-    def enter_computation(self, model: str, backend: str, provider: str, precision: str | None = None) -> None:
-        """Record what a model really computes with, if it is a default one."""
+    def record_computation(self, model: str, backend: str, provider: str, precision: str | None = None) -> None:
+        """Record the actual backend, provider and precision of a model, if it is a default model."""
         with self._lock:
             for task, known in self._models.items():
                 found = known._replace(backend=backend, provider=provider, precision=precision)
@@ -120,14 +116,14 @@ class State:
                     self._record["models"] = self._describe_models()
                     self._save()
 
-    def enter_stopped(self, exit_code: int, message: str | None = None) -> None:
-        """Record the end: the exit code and, for a failure, its message.
+    def record_stop(self, exit_code: int, message: str | None = None) -> None:
+        """Record the exit code and, for a failure, its message.
 
-        N.B. also called where a signal has interrupted one of the methods above, in the same thread.
+        N.B. A signal handler may call this while the same thread is inside one of the methods above.
         """
         self._record["exit_code"] = int(exit_code)
         self._record["message"] = message
-        self.enter("stopped")
+        self.record_phase("stopped")
 
     def _describe_models(self) -> list[dict[str, str | None]]:
         return [{"task": task, **model._asdict()} for task, model in self._models.items()]
@@ -136,7 +132,7 @@ class State:
         try:
             self._write()
         except OSError as error:
-            announce(f"cannot write `{self._directory}`: {error.strerror or error}", "warning")
+            log_event(f"cannot write `{self._directory}`: {error.strerror or error}", "warning")
 
     def _write(self) -> None:
         if self._directory is not None:

@@ -1,6 +1,6 @@
-"""How a service is asked to stop on Windows, which has no SIGTERM: by an event that is named after the process.
+"""Stops a service on Windows, which has no SIGTERM, with a named event that contains the process ID.
 
-`taskkill` without `/F` only asks programs that have a window. The event also tells the launcher that the process is a
+`taskkill` without `/F` reaches only programs with a window. The event also tells the launcher that the process is a
 service.
 """
 
@@ -11,20 +11,20 @@ import threading
 import time
 from collections.abc import Callable
 
-# In `Global\\`, so that a user finds a service that was started by the task scheduler, in another session.
+# In `Global\\`, so that a user finds a service that the task scheduler started in another session.
 NAME = "Global\\speaches-stop-{pid}"
-_FOR_EVER = 0xFFFFFFFF  # INFINITE
+_INFINITE = 0xFFFFFFFF  # INFINITE
 _CTRL_C_EVENT, _CTRL_BREAK_EVENT = 0, 1
 _SECONDS_UNTIL_WINDOWS_KILLS = 5
 
-_called_by_windows: list[object] = []
-"""Functions that have to live as long as the process."""
+_kept_callbacks: list[object] = []
+"""Windows calls these functions, so they must live as long as the process."""
 
 
 def watch(on_stop: Callable[[], None]) -> None:
     """Call `on_stop` when the launcher sets the event, on Ctrl-Break, or when the console is closed.
 
-    It is called in another thread than the main one. On other systems signals do this.
+    The call comes from another thread than the main one. Other systems use signals instead.
     """
     if sys.platform == "win32":
         kernel32 = ctypes.WinDLL("kernel32", use_last_error=True)
@@ -36,7 +36,7 @@ def watch(on_stop: Callable[[], None]) -> None:
             raise ctypes.WinError(ctypes.get_last_error())
 
         def wait() -> None:
-            kernel32.WaitForSingleObject(event, _FOR_EVER)
+            kernel32.WaitForSingleObject(event, _INFINITE)
             on_stop()
 
         threading.Thread(target=wait, name="stop", daemon=True).start()
@@ -45,17 +45,17 @@ def watch(on_stop: Callable[[], None]) -> None:
         def on_console_event(number: int) -> bool:
             return answer_console_event(number, on_stop, time.sleep)
 
-        _called_by_windows.append(on_console_event)
+        _kept_callbacks.append(on_console_event)
         kernel32.SetConsoleCtrlHandler(on_console_event, True)
 
 
 def answer_console_event(number: int, on_stop: Callable[[], None], sleep: Callable[[float], None]) -> bool:
-    """Call `on_stop`, and say whether nothing else need look at the event. Windows calls this in a new thread."""
+    """Call `on_stop`. Returns whether the event is handled. Windows calls this in a new thread."""
     if number == _CTRL_C_EVENT:
-        # Python makes a signal of it.
+        # Python converts it into a signal.
         return False
     on_stop()
     if number != _CTRL_BREAK_EVENT:
-        # The console is closed, or the user logs off: Windows ends the process when this returns.
+        # The console closes or the user logs off: Windows ends the process when this function returns.
         sleep(_SECONDS_UNTIL_WINDOWS_KILLS)
     return True

@@ -1,7 +1,7 @@
-"""Proxies that a user has chosen in the settings of macOS or Windows instead of in variables.
+"""Exports the proxies of macOS's or Windows' settings, with their exceptions, as environment variables.
 
-httpx takes them and ignores the exceptions beside them, so that realtime sessions and the page, which ask this very
-service, would ask the proxy for it (encode/httpx#1536).
+httpx uses these proxies but ignores their exceptions (encode/httpx#1536). So realtime sessions and the page would send
+their requests to this service through the proxy.
 """
 
 import importlib
@@ -13,7 +13,7 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def export() -> None:
-    """Put them into this process's environment, with this machine as an exception."""
+    """Set the variables in this process's environment, with this machine as an exception."""
     if sys.platform in ("darwin", "win32"):
         from urllib.request import getproxies
 
@@ -23,9 +23,9 @@ def export() -> None:
 def variables(
     environment: Mapping[str, str], proxies: Mapping[str, str], exceptions: Iterable[str] = ()
 ) -> dict[str, str]:
-    """The variables to set; none where the user has variables, or where there is no proxy.
+    """The variables to set: none if the user has set one, or if there is no proxy.
 
-    `proxies` has a URL for a scheme, `exceptions` are hosts and patterns such as `*.local`.
+    `proxies` maps schemes to URLs; `exceptions` are hosts and patterns such as `*.local`.
     """
     if any(name.lower().endswith("_proxy") for name in environment):
         return {}
@@ -38,7 +38,7 @@ def variables(
 def _exceptions() -> Iterable[str]:
     if sys.platform != "darwin":
         return ()
-    # What `urllib.request.proxy_bypass` reads.
+    # `urllib.request.proxy_bypass` reads the same settings.
     settings = importlib.import_module("_scproxy")._get_proxy_settings()  # noqa: SLF001
     exceptions: Iterable[str] = settings.get("exceptions", ())
     return exceptions

@@ -1,4 +1,4 @@
-"""OpenTelemetry's SDK and exporters, which bring gRPC: imported when an endpoint is set to which they could export."""
+"""Imports OpenTelemetry's SDK and exporters, which import gRPC, only if an endpoint to export to is set."""
 
 import os
 from types import ModuleType
@@ -8,7 +8,7 @@ from speaches_service.deferred_imports import placeholder
 ENDPOINT_VARIABLE = "OTEL_EXPORTER_OTLP_ENDPOINT"
 _EXPORTERS = "opentelemetry.exporter.otlp.proto.grpc"
 _SDK = "opentelemetry.sdk"
-# What upstream imports of each. The API without an SDK, which upstream calls for every span, does nothing.
+# The names that upstream imports. Upstream calls OpenTelemetry's API for every span, which does nothing without an SDK.
 _NAMES = {
     f"{_EXPORTERS}._log_exporter": ("OTLPLogExporter",),
     f"{_EXPORTERS}.metric_exporter": ("OTLPMetricExporter",),
@@ -24,8 +24,7 @@ _NAMES = {
 
 
 def placeholders() -> dict[str, ModuleType]:
-    """What upstream has to find while it is imported."""
-    # As upstream reads it: pydantic-settings does not tell `a` from `A`.
+    # In any case of letters, as upstream's pydantic-settings reads it.
     if any(name.upper() == ENDPOINT_VARIABLE and value for name, value in os.environ.items()):
         return {}
     return {module: placeholder(module, **dict.fromkeys(names)) for module, names in _NAMES.items()}

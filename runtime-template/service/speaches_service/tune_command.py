@@ -1,4 +1,4 @@
-"""`speaches tune`: compare what speech can compute with, now, and tell what was found."""
+"""`speaches tune`: measures the candidates for every speech model now, and prints the results."""
 
 import importlib
 import json
@@ -7,65 +7,65 @@ import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 
-from speaches_service.event_log import announce
-from speaches_service.exit_codes import ExitCode, ServiceFailure, unusable_part
-from speaches_service.file_lock import Held
+from speaches_service.event_log import log_event
+from speaches_service.exit_codes import ExitCode, ServiceFailure, unavailable_component
+from speaches_service.file_lock import LockHeld
 from speaches_service.settings import Settings
-from speaches_service.synthesis_probe.candidates import COREML, Candidate, cache_of, named
-from speaches_service.synthesis_probe.comparison import Inconclusive, compare
+from speaches_service.synthesis_probe.candidates import COREML, Candidate, cache_of, candidates_named
 from speaches_service.synthesis_probe.decisions import Decision, Decisions, describe, recommended
-from speaches_service.synthesis_probe.measuring import Measurement, Measuring, alone
+from speaches_service.synthesis_probe.evaluate import Inconclusive, compare
 from speaches_service.synthesis_probe.models import SpeechModel, models_in
+from speaches_service.synthesis_probe.probe_session import Measurement, ProbeSession, exclusive_scratch
 from speaches_service.whispercpp import check
 
 
 def tune(
     settings: Settings,
     as_json: bool,
-    offered: Callable[[Sequence[str], str | None], tuple[Candidate, ...]] = named,
+    select_candidates: Callable[[Sequence[str], str | None], tuple[Candidate, ...]] = candidates_named,
     command: Sequence[str] | None = None,
 ) -> None:
-    """Compare for every model and write the result to standard output; `offered` and `command` are for tests.
+    """Measure every model and write the results to standard output; `select_candidates` and `command` are for tests.
 
     Raises:
-        ServiceFailure: UNAVAILABLE when there is no model or none that speaks, TEMPORARY when another process compares,
-            CANNOT_WRITE when the result cannot be kept.
+        ServiceFailure: UNAVAILABLE if no model exists or none produces speech, TEMPORARY if another process is
+            measuring, CANNOT_WRITE if the result cannot be saved.
     """
     try:
         cache = str(importlib.import_module("speaches.hf_utils").HF_HUB_CACHE)
     except ImportError as error:
-        raise unusable_part(error) from error
+        raise unavailable_component(error) from error
     models = models_in(cache)
     if not models:
         raise ServiceFailure(
             ExitCode.UNAVAILABLE,
-            f"there is no Kokoro model in `{cache}`",
+            f"found no Kokoro model in `{cache}`",
             "get one with `speaches models pull speaches-ai/Kokoro-82M-v1.0-ONNX-int8`",
         )
     key = settings.synthesis.probe_key
     if key is None:
-        announce(f"there is no choice to measure here: {settings.synthesis.why}")
+        log_event(f"there is no other provider to compare here: {settings.synthesis.why}")
     try:
         if settings.machine_directory is not None:
-            # What transcription has learned about the GPU counts no more either.
+            # Transcription's results about the GPU are measured again as well.
             check.forget(settings.machine_directory)
         with _scratch(settings) as scratch:
-            candidates = offered(settings.synthesis.candidates, settings.machine_directory)
-            measuring = Measuring(scratch, in_background=False, command=command)
-            found = _compare(settings, models, candidates, measuring)
-    except Held as held:
+            candidates = select_candidates(settings.synthesis.candidates, settings.machine_directory)
+            session = ProbeSession(scratch, in_background=False, command=command)
+            found = _compare(settings, models, candidates, session)
+    except LockHeld as held:
         raise ServiceFailure(
             ExitCode.TEMPORARY,
-            "another process compares already",
-            "wait for it: a service does so after its first start",
+            "another process is measuring already",
+            "wait until it has finished; a service measures after its first start",
         ) from held
     except OSError as error:
         raise ServiceFailure(
             ExitCode.CANNOT_WRITE,
-            f"cannot keep the result in `{settings.machine_directory}`: {error.strerror or error}",
+            f"cannot save the result in `{settings.machine_directory}`: {error.strerror or error}",
         ) from error
     if not found:
-        raise ServiceFailure(ExitCode.UNAVAILABLE, "no model speaks; the lines above say why")
+        raise ServiceFailure(ExitCode.UNAVAILABLE, "no model produced speech; see the log lines above")
     sys.stdout.write(json.dumps(describe(key, found), indent=2) + "\n" if as_json else _table(found))
     sys.stdout.flush()
 
@@ -74,25 +74,25 @@ def _scratch(settings: Settings) -> AbstractContextManager[str]:
     directory = settings.machine_directory
     if directory is None:
         return tempfile.TemporaryDirectory()
-    return alone(directory, keep=cache_of(directory) if COREML in settings.synthesis.candidates else None)
+    return exclusive_scratch(directory, keep=cache_of(directory) if COREML in settings.synthesis.candidates else None)
 
 
 def _compare(
-    settings: Settings, models: Sequence[SpeechModel], candidates: Sequence[Candidate], measuring: Measuring
+    settings: Settings, models: Sequence[SpeechModel], candidates: Sequence[Candidate], session: ProbeSession
 ) -> dict[str, Decision]:
-    """What was found out, by model; kept if there is a key to keep it under."""
+    """The results by model. They are saved if the machine has a probe key."""
     key, directory = settings.synthesis.probe_key, settings.machine_directory
     found: dict[str, Decision] = {}
     for model in models:
 
         def measure(path: str, voices: str, candidate: Candidate, limit: float, name: str = model.id) -> Measurement:
-            announce(f"`{name}` with {candidate.name}")
-            return measuring.measure(path, voices, candidate, limit)
+            log_event(f"measuring `{name}` with {candidate.name}")
+            return session.measure(path, voices, candidate, limit)
 
         try:
             found[model.id] = compare(model, candidates, settings.cache_directory, measure)
         except Inconclusive as reason:
-            announce(f"`{model.id}` was left out: {reason}", "warning", model=model.id)
+            log_event(f"skipped `{model.id}`: {reason}", "warning", model=model.id)
             continue
         if key is not None and directory is not None:
             with Decisions(directory, key).changing() as known:
@@ -101,7 +101,6 @@ def _compare(
 
 
 def _table(found: dict[str, Decision]) -> str:
-    """The result for people."""
     lines = []
     for model, decision in found.items():
         chosen = decision.chosen
@@ -109,14 +108,14 @@ def _table(found: dict[str, Decision]) -> str:
         rows = [("candidate", "outcome", "speed-up", "s per s of speech", "correlation", "reason")]
         rows += [
             (
-                verdict.name,
-                verdict.outcome,
-                _number(verdict.speedup, 2),
-                _number(verdict.real_time_factor, 2),
-                _number(verdict.correlation, 4),
-                verdict.reason,
+                result.name,
+                result.outcome,
+                _number(result.speedup, 2),
+                _number(result.real_time_factor, 2),
+                _number(result.correlation, 4),
+                result.reason,
             )
-            for verdict in decision.candidates
+            for result in decision.candidates
         ]
         widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
         for row in rows:

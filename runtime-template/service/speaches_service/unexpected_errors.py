@@ -1,7 +1,7 @@
-"""Status 500 as any other answer.
+"""Answers unexpected errors with status 500 inside of all middleware.
 
-Starlette answers an unexpected error outside of every middleware: without the headers for browsers, which then speak of
-a network error, and uvicorn closes the connection, which a client may be using for its next request already.
+Starlette answers them outside of every middleware. That answer lacks the CORS headers, so browsers report a network
+error. Afterwards uvicorn closes the connection, which a client may already be using for its next request.
 """
 
 import logging
@@ -15,18 +15,17 @@ _logger = logging.getLogger(__name__)
 
 
 def install(application: FastAPI) -> None:
-    """Answer inside of all other middleware; before the application serves."""
+    """Add the innermost middleware. Call this before the application serves."""
     application.user_middleware.append(Middleware(UnexpectedErrors))
 
 
 class UnexpectedErrors:
-    """Answers 500 where nothing was answered yet, and logs the error."""
+    """Logs an error, and answers 500 if the answer has not begun."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._application = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on."""
         if scope["type"] != "http":
             await self._application(scope, receive, send)
             return
@@ -40,9 +39,9 @@ class UnexpectedErrors:
         try:
             await self._application(scope, receive, send_watched)
         except Exception:
-            # N.B. a body that breaks off must not look whole, so that connection has to be closed.
+            # N.B. A truncated body must not look complete, so the connection must be closed.
             if has_begun:
                 raise
             _logger.exception("%s %s failed", scope["method"], scope["path"])
-            detail = "the server failed to answer; its log says why"
+            detail = "the server failed to answer this request; see its log"
             await JSONResponse({"detail": detail}, status_code=500)(scope, receive, send)

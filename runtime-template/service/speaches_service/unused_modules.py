@@ -1,6 +1,6 @@
-"""Modules that upstream's packages import and that the service never uses.
+"""Skips modules that upstream's packages import and that the service never uses.
 
-Without them the service starts about 8 % sooner. If some code does use one, a deferred module is imported then.
+Without them, the service starts about 8 % sooner. If some code does use a deferred module, the module is imported then.
 """
 
 from types import ModuleType
@@ -10,13 +10,13 @@ from speaches_service.deferred_imports import DeferredModule, placeholder
 
 _SEGMENTS = "phonemizer.backend.segments"
 _DEFERRED = (
-    "ctranslate2.converters",  # of ctranslate2: they make models, and bring yaml
-    "joblib",  # of phonemizer: for phonemes in several processes
+    "ctranslate2.converters",  # ctranslate2's converters of models, which import yaml
+    "joblib",  # phonemizer's library for several processes
 )
 
 
 class SegmentsBackend:
-    """Stands in for phonemizer's class of this name, which brings csvw, rdflib and babel."""
+    """Replaces phonemizer's class of this name, which imports csvw, rdflib and babel."""
 
     @staticmethod
     def name() -> str:
@@ -28,10 +28,10 @@ class SegmentsBackend:
 
 
 def placeholders() -> dict[str, ModuleType | None]:
-    """What those packages have to find while they are imported."""
+    """The modules that those packages find while they are imported."""
     return {
         _SEGMENTS: placeholder(_SEGMENTS, SegmentsBackend=SegmentsBackend),
-        # httpx's command line, which brings rich and pygments; httpx does without it by itself.
+        # httpx's command line, which imports rich and pygments. httpx handles its absence.
         "httpx._main": None,
         **{name: DeferredModule(name) for name in _DEFERRED},
     }

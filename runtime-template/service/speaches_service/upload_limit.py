@@ -1,4 +1,4 @@
-"""A limit for what clients send: upstream keeps all of a request's body on disk and decodes it in memory."""
+"""Limits the size of requests: upstream stores a request's whole body on disk and decodes it in memory."""
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -7,20 +7,18 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class UploadLimit:
-    """Answers 413 to a body that is too large: at once when its length is told, else as soon as it is."""
+    """Answers 413 to a body that exceeds the limit: at once if the request states its length, else at the limit."""
 
-    def __init__(self, app: ASGIApp, most: int) -> None:
-        """`most` is in bytes."""
+    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
         self._application = app
-        self._most = most
+        self._max_bytes = max_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, and its body piece by piece."""
         if scope["type"] != "http":
             await self._application(scope, receive, send)
             return
         length = Request(scope).headers.get("content-length", "")
-        if length.isdigit() and int(length) > self._most:
+        if length.isdigit() and int(length) > self._max_bytes:
             await JSONResponse({"detail": self._text}, status_code=413)(scope, receive, send)
             return
         received = 0
@@ -29,7 +27,7 @@ class UploadLimit:
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
-            if received > self._most:
+            if received > self._max_bytes:
                 raise HTTPException(413, self._text)
             return message
 
@@ -37,4 +35,4 @@ class UploadLimit:
 
     @property
     def _text(self) -> str:
-        return f"the request is larger than {self._most // (1 << 20)} MiB, which is the limit of this server"
+        return f"the request exceeds this server's limit of {self._max_bytes // (1 << 20)} MiB"

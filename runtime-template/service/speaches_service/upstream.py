@@ -1,6 +1,6 @@
-"""Builds upstream's application in this process, with everything rebound that has to differ.
+"""Builds upstream's application in this process and rebinds the names that must differ.
 
-Upstream's files stay as they are. Whatever is replaced must exist, or the service does not start.
+Upstream's files stay unchanged. If a replaced name does not exist, the service does not start.
 """
 
 import contextlib
@@ -33,16 +33,16 @@ from speaches_service import (
     unused_modules,
     upload_limit,
     user_interface,
-    whisper_computation,
+    whisper_device,
     whisper_files,
 )
 from speaches_service.deferred_imports import modules_replaced
-from speaches_service.event_log import announce
-from speaches_service.exit_codes import ExitCode, ServiceFailure, unusable_part
+from speaches_service.event_log import log_event
+from speaches_service.exit_codes import ExitCode, ServiceFailure, unavailable_component
 from speaches_service.realtime import routers as realtime_routers
 from speaches_service.rebinding import imported
 from speaches_service.settings import Settings
-from speaches_service.sockets import reachable, url_of
+from speaches_service.sockets import connect_address, url_of
 from speaches_service.state import State
 from speaches_service.transcription import decoding, events, pipeline, requests, subtitles
 from speaches_service.whispercpp import installation as whispercpp
@@ -52,28 +52,28 @@ def build_application(settings: Settings, port: int, state: State) -> FastAPI:
     """Import speaches and make its application; the working directory must be the runtime's `app/`.
 
     Raises:
-        ServiceFailure: UNAVAILABLE when a part is missing, CANNOT_WORK when upstream refuses its environment.
+        ServiceFailure: UNAVAILABLE if a component is missing, CANNOT_WORK if upstream rejects its environment.
     """
     system_proxies.export()
     try:
         main = import_upstream()
         _rebind(settings, state)
     except Exception as error:
-        raise unusable_part(error) from error
-    whispercpp.install(settings, state.enter_computation)
+        raise unavailable_component(error) from error
+    whispercpp.install(settings, state.record_computation)
     configuration = _read_configuration()
-    configuration.port = port  # it may have been 0
+    configuration.port = port  # the setting may be 0
     if configuration.loopback_host_url is None:
-        # Where speaches calls itself. Without it, realtime sessions call a router outside of the application, which
-        # fails (`fastapi_middleware_astack not found`), and the page calls the address that the browser sees, which
-        # need not exist on this machine.
-        configuration.loopback_host_url = url_of(reachable(settings.host[0]), port)
-    configuration.enable_ui = False  # importing gradio now would double the time to start
+        # The address at which speaches calls itself. Without it, realtime sessions call a router outside of the
+        # application, which fails (`fastapi_middleware_astack not found`), and the page calls the address in the
+        # browser, which may not exist on this machine.
+        configuration.loopback_host_url = url_of(connect_address(settings.host[0]), port)
+    configuration.enable_ui = False  # importing gradio now would double the time of the start
     _make_model_cache()
     try:
         application: FastAPI = main.create_app()
     except (ImportError, OSError, RuntimeError) as error:
-        raise unusable_part(error) from error
+        raise unavailable_component(error) from error
     diarization.install_refusal(application)
     decoding.install(application)
     unexpected_errors.install(application)
@@ -83,20 +83,20 @@ def build_application(settings: Settings, port: int, state: State) -> FastAPI:
     if settings.ui:
         user_interface.mount(application, configuration, settings)
     whispercpp.watch_clients(application, settings)
-    application.add_middleware(upload_limit.UploadLimit, most=settings.upload_limit << 20)
+    application.add_middleware(upload_limit.UploadLimit, max_bytes=settings.upload_limit << 20)
     return application
 
 
 def import_upstream() -> ModuleType:
-    """Import all of speaches but not what only diarization, telemetry and chats, and never Kokoro, use."""
+    """Import speaches without the packages that only diarization, telemetry and chats use."""
     deferred_reexports.defer("openai")
     unused = unused_modules.placeholders()
-    # ctranslate2 tries to import torch for its converters, which a service never runs.
+    # ctranslate2 tries to import torch for its converters, which the service never runs.
     with modules_replaced({**unused, "torch": None}), contextlib.suppress(ImportError):
         importlib.import_module("ctranslate2")
     with modules_replaced({**unused, **diarization.placeholders(), **telemetry.placeholders()}):
         main = importlib.import_module("speaches.main")
-    # What answers are made of. A request should not have to wait for it.
+    # The types of answers, imported now so that no request has to wait for them.
     answers = imported("openai.types.audio")
     if answers is not None:
         deferred_reexports.resolve(answers)
@@ -107,8 +107,8 @@ def _rebind(settings: Settings, state: State) -> None:
     diarization.rebind()
     speech.rebind(settings.normalize)
     whisper_files.rebind()
-    whisper_computation.rebind(settings, state.enter_computation)
-    providers.Providers(settings, state.enter_computation).rebind()
+    whisper_device.rebind(settings, state.record_computation)
+    providers.Providers(settings, state.record_computation).rebind()
     pipeline.rebind()
     requests.rebind()
     events.rebind()
@@ -125,24 +125,26 @@ def _rebind(settings: Settings, state: State) -> None:
 
 
 def _read_configuration() -> Any:
-    """Upstream's `Config`, the one instance that all of upstream shares."""
+    """The one instance of upstream's `Config`, which all of upstream shares."""
     try:
         return importlib.import_module("speaches.dependencies").get_config()
     except ValueError as error:  # pydantic's ValidationError and SettingsError
-        # N.B. str(error) would show the values, and some of them are secrets.
+        # N.B. str(error) would show the values, some of which are secrets.
         details = getattr(error, "errors", None)
         message = (
             "; ".join(f"{'__'.join(map(str, detail['loc'])).upper()}: {detail['msg']}" for detail in details())
             if details
             else str(error)
         )
-        raise ServiceFailure(ExitCode.CANNOT_WORK, f"speaches refuses its environment: {message}") from error
+        raise ServiceFailure(
+            ExitCode.CANNOT_WORK, f"speaches rejects these environment variables: {message}"
+        ) from error
 
 
 def _make_model_cache() -> None:
-    """Make the directory for models: without it upstream answers 500 to all that has to do with models."""
+    """Create the directory for models: without it, upstream answers 500 to every request about models."""
     directory = importlib.import_module("speaches.hf_utils").HF_HUB_CACHE
     try:
         os.makedirs(directory, exist_ok=True)
     except OSError as error:
-        announce(f"cannot make the model cache `{directory}`: {error.strerror or error}", "warning")
+        log_event(f"cannot create the model cache `{directory}`: {error.strerror or error}", "warning")

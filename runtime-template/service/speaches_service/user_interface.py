@@ -1,4 +1,4 @@
-"""Upstream's web page, imported at its first view: gradio would double the time and the memory of a start."""
+"""Imports upstream's web page at its first view: gradio would double the time and the memory of a start."""
 
 import asyncio
 import base64
@@ -17,14 +17,14 @@ from speaches_service import user_interface_defaults
 from speaches_service.deferred_imports import is_installed
 from speaches_service.settings import Settings
 
-_OWN_PAGE = "speaches.page"
-"""The sample's page, which needs no gradio."""
+_SAMPLE_PAGE = "speaches.page"
+"""It works without gradio."""
 
 
 def mount(application: FastAPI, configuration: Any, settings: Settings) -> None:
-    """Answer everything that is no route of the API, as upstream does with its user interface on."""
-    if is_installed(_OWN_PAGE):
-        importlib.import_module(_OWN_PAGE).mount(application)
+    """Serve the page at every path that is not a route of the API, as upstream does with its user interface."""
+    if is_installed(_SAMPLE_PAGE):
+        importlib.import_module(_SAMPLE_PAGE).mount(application)
         return
     if not is_installed("gradio"):
         application.add_route("/", _answer_not_bundled, include_in_schema=False)
@@ -45,12 +45,12 @@ def mount(application: FastAPI, configuration: Any, settings: Settings) -> None:
 
 
 class DeferredPage:
-    """An ASGI application that becomes gradio's at the first request."""
+    """An ASGI application that imports gradio's at the first request."""
 
     def __init__(self, configuration: Any, settings: Settings) -> None:
         self._configuration = configuration
         self._settings = settings
-        # The page asks this server with the server's own key, so a user who sees the page can do the same.
+        # The page sends requests with the server's own key, so a user of the page can do everything with that key.
         self._key: str | None = configuration.api_key and configuration.api_key.get_secret_value()
         self._page: ASGIApp | None = None
         self._opening = asyncio.Lock()
@@ -58,9 +58,9 @@ class DeferredPage:
         self._lifespan: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer with gradio; a client that comes while it is imported waits for it."""
-        if self._key is not None and scope["type"] == "http" and not _knows(Request(scope), self._key):
-            await _ask_for_key(scope, receive, send)
+        """Answer with gradio; clients wait during its import."""
+        if self._key is not None and scope["type"] == "http" and not _is_authorized(Request(scope), self._key):
+            await _request_key(scope, receive, send)
             return
         async with self._opening:
             if self._page is None:
@@ -68,7 +68,7 @@ class DeferredPage:
         await self._page(scope, receive, send)
 
     async def close(self) -> None:
-        """Leave gradio's lifespan, if it was entered."""
+        """Exit gradio's lifespan, if it was entered."""
         self._closing.set()
         if self._lifespan is not None:
             await self._lifespan
@@ -89,7 +89,7 @@ class DeferredPage:
         return page
 
     async def _keep_open(self, page: FastAPI, opened: "asyncio.Future[None]") -> None:
-        """Enter and leave the lifespan in one task, as its cancel scopes require."""
+        """Enter and exit the lifespan in one task, as its cancel scopes require."""
         try:
             async with page.router.lifespan_context(page):
                 opened.set_result(None)
@@ -100,8 +100,8 @@ class DeferredPage:
             opened.set_exception(error)
 
 
-def _knows(request: Request, key: str) -> bool:
-    """Whether a request has the API key: as the password of any user, as browsers ask for it, or as clients send it."""
+def _is_authorized(request: Request, key: str) -> bool:
+    """Whether a request has the API key, as a browser's password for any user or as a client's token."""
     scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "basic":
         with contextlib.suppress(ValueError):
@@ -109,12 +109,12 @@ def _knows(request: Request, key: str) -> bool:
     return hmac.compare_digest(credentials.encode(), key.encode())
 
 
-async def _ask_for_key(scope: Scope, receive: Receive, send: Send) -> None:
-    text = "This page needs the API key of this server, as the password; the name does not matter.\n"
+async def _request_key(scope: Scope, receive: Receive, send: Send) -> None:
+    text = "Enter the API key of this server as the password. Any user name works.\n"
     challenge = {"WWW-Authenticate": 'Basic realm="speaches", charset="UTF-8"'}
     await PlainTextResponse(text, 401, challenge)(scope, receive, send)
 
 
 async def _answer_not_bundled(_request: Request) -> JSONResponse:
-    detail = "This runtime does not contain the user interface; provision again without `--without ui` to have it."
+    detail = "This runtime does not contain the web page. Provision a runtime without the option `--without ui`."
     return JSONResponse({"detail": detail, "code": "not_bundled"}, status_code=501)

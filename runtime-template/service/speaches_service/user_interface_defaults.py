@@ -1,7 +1,7 @@
-"""Upstream's web page as it works at the first click: something chosen, text shown as text, nothing from the network.
+"""Makes upstream's web page work at the first click and without a network.
 
-Upstream's page chooses no model, sends an empty sample rate as 0, which its own server refuses, shows the events of a
-stream as they are, and loads fonts and a script from other servers.
+Upstream's page preselects no model, sends an empty sample rate as 0, which upstream's server rejects, shows the events
+of a stream as JSON, and loads fonts and a script from other servers.
 """
 
 import importlib
@@ -16,23 +16,23 @@ from speaches_service.rebinding import rebind
 from speaches_service.settings import Settings
 
 _MODULES = ("speaches.ui.app", "speaches.ui.tabs.tts", "speaches.ui.tabs.stt")
-_FOREIGN = re.compile(r"<script[^>]*\ssrc=\"https?://[^>]*>\s*</script>|<link[^>]*\shref=\"https?://[^>]*>")
-"""Elements of a page that other servers are asked for."""
+_EXTERNAL_ELEMENTS = re.compile(r"<script[^>]*\ssrc=\"https?://[^>]*>\s*</script>|<link[^>]*\shref=\"https?://[^>]*>")
+"""Elements that a browser loads from other servers."""
 
 
 def apply(settings: Settings) -> None:
-    """Change what the page is built from, before it is built."""
+    """Replace parts of the page before upstream builds it."""
     chosen = (settings.stt_model, settings.tts_model, settings.voice)
     gradio = _Gradio(importlib.import_module("gradio"), [name for name in chosen if name is not None])
     for module in _MODULES:
         rebind(module, "gr", gradio)
     rebind("speaches.ui.tabs.stt", "aconnect_sse", _texts_of(importlib.import_module("httpx_sse").aconnect_sse))
     environment = importlib.import_module("gradio.routes").templates.env
-    environment.loader = _own_loader(environment.loader)
+    environment.loader = _filtering_loader(environment.loader)
 
 
 class _Gradio:
-    """gradio, but for three components."""
+    """gradio with three changed components."""
 
     def __init__(self, gradio: Any, preferred: Sequence[str]) -> None:
         self._gradio = gradio
@@ -42,24 +42,24 @@ class _Gradio:
         return getattr(self._gradio, name)
 
     def Blocks(self, **options: Any) -> Any:  # noqa: N802 - gradio's name
-        """The page, in fonts that every system has."""
+        """The page, with fonts of the system."""
         fonts = {"font": ["system-ui", "sans-serif"], "font_mono": ["ui-monospace", "monospace"]}
         return self._gradio.Blocks(theme=self._gradio.themes.Default(**fonts), **options)
 
     def Dropdown(self, choices: Sequence[str] = (), **options: Any) -> Any:  # noqa: N802 - gradio's name
-        """A choice in which something is chosen: what the service is configured with, else the first."""
+        """Preselect the configured choice, else the first one."""
         if choices and "value" not in options:
             options["value"] = next((name for name in self._preferred if name in choices), choices[0])
         return self._gradio.Dropdown(choices=list(choices), **options)
 
     def Number(self, **options: Any) -> Any:  # noqa: N802 - gradio's name
-        """A number that may be missing: gradio sends 0 then, and would refuse that as too small."""
+        """Allow an empty number: gradio sends 0 for it, and would reject 0 as too small."""
         bounds = ("minimum", "maximum")
         return self._gradio.Number(**{name: value for name, value in options.items() if name not in bounds})
 
 
 def _texts_of(connect: Any) -> Any:
-    """The events of a transcription as pieces of text."""
+    """Convert the events of a transcription into pieces of text."""
 
     @asynccontextmanager
     async def connect_to_texts(*arguments: Any, **options: Any) -> AsyncIterator[Any]:
@@ -71,7 +71,7 @@ def _texts_of(connect: Any) -> Any:
                     if text:
                         yield SimpleNamespace(data=text)
 
-            # Otherwise an error would be shown as no text at all.
+            # Otherwise the page would show an error as an empty text.
             if source.response.is_error:
                 await source.response.aread()
                 source.response.raise_for_status()
@@ -81,24 +81,23 @@ def _texts_of(connect: Any) -> Any:
 
 
 def text_of(data: str) -> str:
-    """What an event adds to the text."""
+    """The text that an event adds."""
     event = json.loads(data)
     if event["type"] == "transcript.text.delta":
         return str(event["delta"])
     return str(event["error"]["message"]) if event["type"] == "error" else ""
 
 
-def _own_loader(loader: Any) -> Any:
-    """A loader of the same templates without what they load from elsewhere."""
+def _filtering_loader(loader: Any) -> Any:
+    """A loader of the same templates without external elements."""
     jinja = importlib.import_module("jinja2")
 
     def load(name: str) -> str | None:
         source: str = loader.get_source(None, name)[0]
-        return without_foreign(source)
+        return without_external_elements(source)
 
     return jinja.FunctionLoader(load)
 
 
-def without_foreign(page: str) -> str:
-    """A page without scripts and style sheets of other servers."""
-    return _FOREIGN.sub("", page)
+def without_external_elements(page: str) -> str:
+    return _EXTERNAL_ELEMENTS.sub("", page)

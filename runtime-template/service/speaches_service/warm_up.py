@@ -1,7 +1,7 @@
-"""Gets and warms the default models in the background, so that the first client does not have to wait for them.
+"""Fetches and warms the default models in the background, so that the first client does not wait for them.
 
-It sends requests through the port, as a client does, so that everything on that way is warm afterwards. The two models
-do not depend on each other: if one fails, the other still loads, and the service goes on without the failed one.
+It sends requests through the port, as a client does, so that all code on that path is warm afterwards. The two models
+are independent: if one fails, the other still loads, and the service goes on without the failed one.
 """
 
 import gc
@@ -17,55 +17,53 @@ import uuid
 import wave
 from collections.abc import Callable, Mapping
 
-from speaches_service.event_log import announce
+from speaches_service.event_log import log_event
 from speaches_service.settings import TASKS, Settings
-from speaches_service.sockets import reachable
+from speaches_service.sockets import connect_address
 from speaches_service.state import State
 
 FETCH_SECONDS = 3600
-"""How long fetching a model may take."""
+"""The time limit for the download of a model."""
 WARM_SECONDS = 300
-"""How long the first request to a model may take."""
+"""The time limit for the first request to a model."""
 
 _SPEECH, _TRANSCRIPTION = TASKS
 _TEXT = "This is the first sentence."
 
 
-class Failed(Exception):
-    """A model cannot be used, for the reason in the message."""
+class WarmUpFailed(Exception):
+    """A model is unusable, for the reason in the message."""
 
 
 class WarmUp:
-    """Both default models of one service."""
-
     def __init__(
         self,
         settings: Settings,
         port: int,
         state: State,
         started: float,
-        then: Callable[[], None] = lambda: None,
+        on_ready: Callable[[], None] = lambda: None,
     ) -> None:
-        """`started` is the start of the process on the monotonic clock; `then` is called when everything is warm."""
+        """`started` is the start of the process on the monotonic clock; `on_ready` runs when all models are warm."""
         self._settings = settings
         self._port = port
         self._state = state
         self._started = started
-        self._then = then
-        self._spoken: bytes | None = None
-        self._has_spoken = threading.Event()
+        self._on_ready = on_ready
+        self._speech: bytes | None = None
+        self._speech_done = threading.Event()
 
     def start(self) -> None:
-        """Begin, in threads that do not keep the process from ending."""
+        """Start daemon threads, which do not delay the end of the process."""
         threading.Thread(target=self._run, name="warm-up", daemon=True).start()
 
     def _run(self) -> None:
-        work = {_SPEECH: self._speak, _TRANSCRIPTION: self._listen}
+        work = {_SPEECH: self._warm_speech, _TRANSCRIPTION: self._warm_transcription}
         models = self._state.models
         if not self._settings.preload:
             models = {}
         if _SPEECH not in models:
-            self._has_spoken.set()
+            self._speech_done.set()
         threads = [
             threading.Thread(target=self._warm, args=(task, model.id, work[task]), name=f"warm-up {task}", daemon=True)
             for task, model in models.items()
@@ -74,56 +72,57 @@ class WarmUp:
             thread.start()
         for thread in threads:
             thread.join()
-        # What was loaded just now stays: no collection needs to look at it.
+        # The loaded objects stay alive, so garbage collections need not visit them.
         gc.freeze()
         failed = [model for task, model in self._state.models.items() if task in models and model.phase == "failed"]
-        if self._state.enter("degraded" if failed else "ready"):
-            announce(f"{self._state.phase} after {time.monotonic() - self._started:.2f} s")
-            self._then()
+        if self._state.record_phase("degraded" if failed else "ready"):
+            log_event(f"{self._state.phase} after {time.monotonic() - self._started:.2f} s")
+            self._on_ready()
 
     def _warm(self, task: str, model: str, work: Callable[[str], None]) -> None:
         try:
-            self._get(task, model)
-            self._state.enter_model(task, "warming")
+            self._ensure_cached(task, model)
+            self._state.record_model_phase(task, "warming")
             began = time.monotonic()
             work(model)
-        except (Failed, OSError, http.client.HTTPException) as error:
+        except (WarmUpFailed, OSError, http.client.HTTPException) as error:
             reason = str(error) or type(error).__name__
-            self._state.enter_model(task, "failed", reason)
-            announce(f"{task} is not ready: `{model}`: {reason}", "warning", task=task, model=model)
+            self._state.record_model_phase(task, "failed", reason)
+            log_event(f"{task} is not ready: `{model}`: {reason}", "warning", task=task, model=model)
         else:
-            self._state.enter_model(task, "ready")
+            self._state.record_model_phase(task, "ready")
             seconds = time.monotonic() - began
-            announce(f"{task} is ready: `{model}`, warmed in {seconds:.2f} s", task=task, model=model, seconds=seconds)
+            log_event(f"{task} is ready: `{model}`, warmed in {seconds:.2f} s", task=task, model=model, seconds=seconds)
         finally:
             if task == _SPEECH:
-                self._has_spoken.set()
+                self._speech_done.set()
 
-    def _get(self, task: str, model: str) -> None:
-        """Fetch a model that is not in the cache."""
+    def _ensure_cached(self, task: str, model: str) -> None:
         path = f"/v1/models/{urllib.parse.quote(model)}"
-        if self._ask("GET", path, WARM_SECONDS)[0] == http.client.OK:
+        if self._request("GET", path, WARM_SECONDS)[0] == http.client.OK:
             return
         if self._settings.offline:
-            raise Failed("it is not in the cache, and the hub may not be asked")
-        self._state.enter_model(task, "fetching")
-        announce(f"fetching `{model}`", task=task, model=model)
-        status, body = self._ask("POST", path, FETCH_SECONDS)
+            raise WarmUpFailed("it is not in the cache, and offline mode forbids requests to the hub")
+        self._state.record_model_phase(task, "fetching")
+        log_event(f"fetching `{model}`", task=task, model=model)
+        status, body = self._request("POST", path, FETCH_SECONDS)
         if status not in (http.client.OK, http.client.CREATED):
-            raise Failed(f"it is not in the cache, and cannot be fetched: {_reason(status, body)}")
+            raise WarmUpFailed(f"it is not in the cache and cannot be fetched: {_reason(status, body)}")
 
-    def _speak(self, model: str) -> None:
+    def _warm_speech(self, model: str) -> None:
         request = {"model": model, "input": _TEXT, "voice": self._settings.voice or "", "response_format": "wav"}
         body = json.dumps(request).encode()
-        status, answer = self._ask("POST", "/v1/audio/speech", WARM_SECONDS, body, {"Content-Type": "application/json"})
+        status, answer = self._request(
+            "POST", "/v1/audio/speech", WARM_SECONDS, body, {"Content-Type": "application/json"}
+        )
         if status != http.client.OK:
-            raise Failed(_reason(status, answer))
-        self._spoken = answer
+            raise WarmUpFailed(_reason(status, answer))
+        self._speech = answer
 
-    def _listen(self, model: str) -> None:
-        # Speech makes it decode; whatever else there is makes it load at least.
-        self._has_spoken.wait(WARM_SECONDS)
-        sound = self._spoken or _noise()
+    def _warm_transcription(self, model: str) -> None:
+        # Speech runs the decoder as well; noise at least loads the model.
+        self._speech_done.wait(WARM_SECONDS)
+        sound = self._speech or _noise_wav()
         boundary = uuid.uuid4().hex
         body = (
             f'--{boundary}\r\nContent-Disposition: form-data; name="model"\r\n\r\n{model}\r\n'
@@ -132,11 +131,11 @@ class WarmUp:
         ).encode()
         body += sound + f"\r\n--{boundary}--\r\n".encode()
         headers = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
-        status, answer = self._ask("POST", "/v1/audio/transcriptions", WARM_SECONDS, body, headers)
+        status, answer = self._request("POST", "/v1/audio/transcriptions", WARM_SECONDS, body, headers)
         if status != http.client.OK:
-            raise Failed(_reason(status, answer))
+            raise WarmUpFailed(_reason(status, answer))
 
-    def _ask(
+    def _request(
         self,
         method: str,
         path: str,
@@ -144,8 +143,8 @@ class WarmUp:
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> tuple[int, bytes]:
-        """Status and body of an answer of this very service."""
-        connection = http.client.HTTPConnection(reachable(self._settings.host[0]), self._port, timeout=timeout)
+        """The status and body of this service's answer."""
+        connection = http.client.HTTPConnection(connect_address(self._settings.host[0]), self._port, timeout=timeout)
         try:
             key = os.environ.get("API_KEY")
             sent = {**(headers or {}), **({"Authorization": f"Bearer {key}"} if key else {})}
@@ -157,7 +156,7 @@ class WarmUp:
 
 
 def _reason(status: int, body: bytes) -> str:
-    """What an answer says about why it is not the one that was wanted."""
+    """The reason in an error's answer."""
     try:
         detail = json.loads(body)["detail"]
     except (ValueError, LookupError, TypeError):
@@ -165,7 +164,7 @@ def _reason(status: int, body: bytes) -> str:
     return f"{detail} (status {status})" if detail else f"status {status}"
 
 
-def _noise() -> bytes:
+def _noise_wav() -> bytes:
     """Half a second of noise as a WAV file of 16 kHz."""
     source = random.Random(0)  # noqa: S311 - nothing is kept secret with it
     file = io.BytesIO()

@@ -1,6 +1,7 @@
-"""Whisper models load from the local cache first.
+"""Loads Whisper models from the local cache first.
 
-faster_whisper asks the hub at every load, even when all files are there: without a network that costs its timeouts.
+faster_whisper sends requests to the hub at every load, even if the cache has all files. Without a network, each load
+waits for their timeouts.
 """
 
 import os
@@ -22,7 +23,7 @@ def rebind() -> None:
     def find_or_download(
         size_or_id: str, *, local_files_only: bool = False, cache_dir: str | None = None, **options: object
     ) -> str:
-        """The directory of a model; goes online only if a file is missing and `local_files_only` is not set."""
+        """The directory of a model. Uses the hub only if a file is missing and `local_files_only` is unset."""
         from huggingface_hub.errors import LocalEntryNotFoundError
 
         try:
@@ -38,5 +39,5 @@ def rebind() -> None:
 
 
 def is_complete(path: str) -> bool:
-    """Whether a directory has what a Whisper model needs; an interrupted download leaves one without some of it."""
+    """Whether a directory has all files of a Whisper model; an interrupted download leaves some of them out."""
     return all(os.path.exists(os.path.join(path, name)) for name in _NEEDED_FILES)

@@ -1,4 +1,4 @@
-"""Requests to an application in this process."""
+"""Sends requests to an application in this process."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 async def get(application: Any, path: str, headers: Sequence[tuple[bytes, bytes]] = ()) -> list[Any]:
-    """Ask for a path and return the messages of the answer. The client stays until the end."""
+    """Request a path and return the messages of the answer. The client stays connected until the end."""
     sent: list[Any] = []
     requests = [{"type": "http.request", "body": b"", "more_body": False}]
 

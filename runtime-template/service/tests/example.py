@@ -1,4 +1,4 @@
-"""Settings as the launcher writes them: `settings.json` is made by one of its tests, and never by hand."""
+"""Settings as the launcher writes them: one of its tests writes `settings.json`. Do not edit the file by hand."""
 
 import json
 import os
@@ -23,29 +23,27 @@ _BARE: dict[str, Any] = {
 }
 
 
-def launchers() -> dict[str, Any]:
-    """The decoded JSON of the launcher."""
+def launcher_settings() -> dict[str, Any]:
     with open(_PATH, encoding="utf-8") as file:
         raw: dict[str, Any] = json.load(file)
     return raw
 
 
 def raw_settings(**fields: object) -> dict[str, Any]:
-    """The JSON of a service that keeps nothing and has no models, but for `fields`."""
-    return {**launchers(), **_BARE, **fields}
+    """The settings of a service without directories and models, changed by `fields`, as JSON."""
+    return {**launcher_settings(), **_BARE, **fields}
 
 
 def settings(**fields: Any) -> Settings:
-    """The settings of a service that keeps nothing and has no models, but for `fields`."""
+    """The settings of a service without directories and models, changed by `fields`."""
     bare = parse_settings(raw_settings())
     return bare._replace(synthesis=synthesis(), transcription=transcription())._replace(**fields)
 
 
 def transcription(backend: str = "faster-whisper", device: str = "cpu", forced: bool = False) -> Transcription:
-    """A decision about transcription."""
     return Transcription(backend, device, forced, "a test")
 
 
 def synthesis(**fields: Any) -> Synthesis:
-    """A decision about speech: the CPU without anything to measure, but for `fields`."""
+    """The CPU without candidates for a measurement, changed by `fields`."""
     return Synthesis("cpu", False, "a test", "auto", (), None)._replace(**fields)

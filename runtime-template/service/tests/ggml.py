@@ -1,4 +1,4 @@
-"""Weights for tests of whisper.cpp: made once a run by the script that `tests/sample` has for it."""
+"""Weights for tests of whisper.cpp, which a script of `tests/sample` makes once for each run."""
 
 import atexit
 import functools
@@ -16,7 +16,6 @@ atexit.register(_directory.cleanup)
 
 @functools.cache
 def weights() -> str:
-    """The path of the file."""
     path = os.path.join(_directory.name, "ggml-tiny.bin")
     maker = os.path.join(REPOSITORY, "tests", "sample", "make_ggml.py")
     subprocess.run([sys.executable, maker, path, "--text", TEXT], check=True)
@@ -24,7 +23,7 @@ def weights() -> str:
 
 
 def run_child(code: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    """Run Python code in a process of its own, which may die."""
+    """Run Python code in a child process, which may crash."""
     service = os.path.join(REPOSITORY, "runtime-template", "service")
     return subprocess.run(
         [sys.executable, "-B", "-c", f"import sys; sys.path.insert(0, {service!r})\n{code}", *arguments],

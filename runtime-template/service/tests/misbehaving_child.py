@@ -1,7 +1,7 @@
-"""The process that measures, with a session that behaves as the provider's options say.
+"""The measuring process, with a session whose behaviour the provider's options select.
 
-`behaviour` names a method of `Session`, `pace` is the seconds that every run takes on a clock that only runs move. What
-it speaks is a tone for every token. Tests start it in place of `speaches_service_manager.py measure-synthesis`.
+`behaviour` names a method of `Session`; `pace` is the duration of a run in seconds, on a clock that only runs advance.
+The session speaks a tone for every token. Tests start this instead of `speaches_service_manager.py measure-synthesis`.
 """
 
 import ctypes
@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from speaches_service.synthesis_probe import child
 
 SAMPLES_PER_TOKEN = 600
-HANGS = "hangs"
-"""A file that appears beside the sounds when one hangs, with its process in it."""
+HANG_FILE = "hangs"
+"""A hanging process writes its ID into this file beside the sounds."""
 
 
 class Input(NamedTuple):
@@ -28,7 +28,7 @@ class Input(NamedTuple):
 
 
 class Session:
-    def __init__(self, work: child.Work, directory: str) -> None:
+    def __init__(self, work: child.ProbeRequest, directory: str) -> None:
         self.behaviour = work.options.get("behaviour", "right")
         self.pace = float(work.options.get("pace", 1))
         self.provider = work.provider
@@ -69,18 +69,18 @@ class Session:
     def exit(self, _audio: NDArray[Any]) -> NoReturn:
         os._exit(3)
 
-    def tell_that_it_hangs(self) -> None:
-        with open(os.path.join(self.directory, HANGS), "w", encoding="ascii") as file:
+    def report_hang(self) -> None:
+        with open(os.path.join(self.directory, HANG_FILE), "w", encoding="ascii") as file:
             file.write(str(os.getpid()))
 
     def hang(self, audio: NDArray[Any]) -> NDArray[Any]:
-        self.tell_that_it_hangs()
+        self.report_hang()
         time.sleep(600)
         return audio
 
     def hang_in_native_code(self, audio: NDArray[Any]) -> NDArray[Any]:
-        self.tell_that_it_hangs()
-        # A PyDLL keeps the interpreter to itself: no other thread of Python can do anything.
+        self.report_hang()
+        # A call through PyDLL holds the interpreter's lock, so no other thread of Python runs.
         ctypes.PyDLL(None).sleep(600)
         return audio
 
@@ -108,7 +108,7 @@ class Session:
 
     def write_broken_files(self, audio: NDArray[Any]) -> NDArray[Any]:
         if self.runs == 6:
-            with open(os.path.join(self.directory, child.sound_of("short", 0)), "wb") as file:
+            with open(os.path.join(self.directory, child.sound_file("short", 0)), "wb") as file:
                 file.write(b"\x93NUMPY")
         return audio
 
@@ -116,7 +116,7 @@ class Session:
 def main() -> NoReturn:
     sessions: list[Session] = []
 
-    def open_session(work: child.Work, directory: str) -> Session:
+    def open_session(work: child.ProbeRequest, directory: str) -> Session:
         sessions.append(Session(work, directory))
         return sessions[-1]
 

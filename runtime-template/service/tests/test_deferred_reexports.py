@@ -52,7 +52,7 @@ class DeferredReexportsTest(unittest.TestCase):
         for name in [name for name in sys.modules if name.split(".")[0] == "gathering"]:
             del sys.modules[name]
 
-    def test_a_name_is_imported_when_it_is_asked_for(self) -> None:
+    def test_a_name_is_imported_at_its_first_use(self) -> None:
         shapes = importlib.import_module("gathering.shapes")
         self.assertNotIn("gathering.shapes.circle", sys.modules)
         from gathering.shapes import Circle  # type: ignore[import-not-found] # made in setUp
@@ -62,7 +62,7 @@ class DeferredReexportsTest(unittest.TestCase):
         self.assertIs(shapes.Client, importlib.import_module("gathering.client").Client)
         self.assertIs(vars(shapes)["Circle"], Circle, "it is asked for once")
 
-    def test_an_init_that_does_more_runs_when_that_is_asked_for(self) -> None:
+    def test_an_init_with_other_code_runs_at_the_first_use_of_its_names(self) -> None:
         package = importlib.import_module("gathering")
         self.assertNotIn("gathering.client", sys.modules)
         self.assertIs(package.shapes, sys.modules["gathering.shapes"])
@@ -70,7 +70,7 @@ class DeferredReexportsTest(unittest.TestCase):
         self.assertIsInstance(package.default, package.Client)
         self.assertTrue(importlib.import_module("gathering.busy").ready, "as does that of a package below it")
 
-    def test_modules_of_a_package_are_its_attributes_and_nothing_else_is(self) -> None:
+    def test_only_submodules_become_attributes_of_a_package(self) -> None:
         shapes = importlib.import_module("gathering.shapes")
         self.assertIs(shapes.circle, importlib.import_module("gathering.shapes.circle"))
         with self.assertRaisesRegex(AttributeError, "no attribute 'Triangle'"):
@@ -83,7 +83,7 @@ class DeferredReexportsTest(unittest.TestCase):
         self.assertLessEqual({"Circle", "Square", "Client"}, vars(shapes).keys())
         deferred_reexports.resolve(importlib.import_module("json"))
 
-    def test_what_an_init_does_is_read_from_its_source(self) -> None:
+    def test_reexports_are_read_from_the_source_of_an_init(self) -> None:
         names = read_reexports("from .a import b as c, d\nfrom .. import e\n")
         self.assertEqual(names, {"c": Source(".a", "b"), "d": Source(".a", "d"), "e": Source("..", "e")})
         for other in ("from .a import *", "import os", "x = 1", "if 1: from .a import b", "__all__ += ['x']"):

@@ -4,7 +4,7 @@ import unittest
 from types import SimpleNamespace
 from unittest import mock
 
-from speaches_service.espeak_data import LONGEST_PATH, place_for_libraries, shorten
+from speaches_service.espeak_data import MAX_PATH_BYTES, find_library_directory, shorten
 
 
 class EspeakDataTest(unittest.TestCase):
@@ -21,26 +21,26 @@ class EspeakDataTest(unittest.TestCase):
             os.makedirs(os.path.join(root, "app"))
             os.chdir(os.path.join(root, "app"))
             short = shorten(data)
-            self.assertLessEqual(len(short), LONGEST_PATH)
+            self.assertLessEqual(len(short), MAX_PATH_BYTES)
             self.assertTrue(os.path.samefile(short, data))
             os.chdir(before)
 
     def test_a_path_that_stays_too_long_is_an_error_instead_of_the_end_of_the_process(self) -> None:
         with self.assertRaises(RuntimeError):
-            shorten("/" + "ä" * LONGEST_PATH)
+            shorten("/" + "ä" * MAX_PATH_BYTES)
 
     @unittest.skipUnless(hasattr(os, "ST_NOEXEC"), "only Linux says from where nothing may be run")
-    def test_libraries_go_where_they_may_be_loaded_from(self) -> None:
+    def test_libraries_are_copied_to_a_directory_without_noexec(self) -> None:
         flags = {"/tmp": os.ST_NOEXEC | os.ST_NOSUID, "/state": os.ST_NOSUID}  # type: ignore[attr-defined,unused-ignore]
         with (
             mock.patch("os.statvfs", lambda path: SimpleNamespace(f_flag=flags[path])),
-            mock.patch("speaches_service.espeak_data.announce") as announce,
+            mock.patch("speaches_service.espeak_data.log_event") as log_event,
         ):
-            self.assertEqual(place_for_libraries(["/state", "/tmp"]), "/state")
-            self.assertEqual(place_for_libraries(["/tmp", "/state"]), "/state")
-            announce.assert_not_called()
-            self.assertEqual(place_for_libraries(["/tmp"]), "/tmp")
-            announce.assert_called_once()
+            self.assertEqual(find_library_directory(["/state", "/tmp"]), "/state")
+            self.assertEqual(find_library_directory(["/tmp", "/state"]), "/state")
+            log_event.assert_not_called()
+            self.assertEqual(find_library_directory(["/tmp"]), "/tmp")
+            log_event.assert_called_once()
 
 
 if __name__ == "__main__":

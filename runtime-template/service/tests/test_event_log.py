@@ -13,7 +13,7 @@ SERVICE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 def run(program: str) -> list[str]:
-    """The lines that a program of its own writes to standard error."""
+    """The lines that a program writes to standard error in its own process."""
     environment = {**os.environ, "PYTHONPATH": SERVICE}
     result = subprocess.run([sys.executable, "-B", "-c", program], env=environment, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
@@ -23,17 +23,17 @@ def run(program: str) -> list[str]:
 class EventLogTest(unittest.TestCase):
     def test_text_names_the_level_only_where_it_matters(self) -> None:
         lines = run(
-            "from speaches_service.event_log import announce, configure\n"
+            "from speaches_service.event_log import log_event, configure\n"
             "configure('text', 'info', None)\n"
-            "announce('serving'); announce('odd', 'warning', model='m'); announce('hidden', 'debug')\n"
+            "log_event('serving'); log_event('odd', 'warning', model='m'); log_event('hidden', 'debug')\n"
         )
         self.assertEqual(lines, ["speaches: serving", "speaches: warning: odd"])
 
     def test_json_is_one_object_a_line_with_details(self) -> None:
         lines = run(
-            "from speaches_service.event_log import announce, configure\n"
+            "from speaches_service.event_log import log_event, configure\n"
             "configure('json', 'info', None)\n"
-            "announce('two\\nlines', model='ü')\n"
+            "log_event('two\\nlines', model='ü')\n"
         )
         event = json.loads(lines[0])
         self.assertEqual(len(lines), 1)
@@ -43,16 +43,16 @@ class EventLogTest(unittest.TestCase):
         )
         self.assertRegex(event["time"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
 
-    def test_what_libraries_log_comes_once_and_noise_does_not(self) -> None:
+    def test_a_record_of_a_library_is_logged_once_and_noise_never(self) -> None:
         lines = run(
             "import logging, sys\n"
             "from speaches_service import event_log, library_log\n"
             "event_log.configure('json', 'info', None)\n"
             "library = logging.getLogger('library')\n"
             "library.addHandler(logging.StreamHandler(sys.stderr))\n"
-            "library_log.take_over('info')\n"
+            "library_log.install('info')\n"
             "library.info('a %s', 'b'); library.debug('hidden')\n"
-            "library.error(library_log.NOISE[0] + 'x')\n"
+            "library.error(library_log.IGNORED_PREFIXES[0] + 'x')\n"
             "try: 1 / 0\n"
             "except ZeroDivisionError: library.exception('failed')\n"
         )
@@ -69,16 +69,16 @@ class EventLogTest(unittest.TestCase):
                 "from speaches_service import event_log\n"
                 f"event_log.configure('text', 'info', {log!r})\n"
                 f"signal.signal(signal.SIGHUP, event_log.make_reopener({log!r}))\n"
-                "event_log.announce('before')\n"
+                "event_log.log_event('before')\n"
                 f"os.rename({log!r}, {log!r} + '.1')\n"
                 "os.kill(os.getpid(), signal.SIGHUP)\n"
-                "event_log.announce('after')\n"
+                "event_log.log_event('after')\n"
                 "os.system('echo from a child >&2')\n"
             )
             with open(log + ".1", encoding="utf-8") as file:
                 self.assertEqual(file.read(), "speaches: before\n")
             with open(log, encoding="utf-8") as file:
-                self.assertEqual(file.read(), "speaches: the log was reopened\nspeaches: after\nfrom a child\n")
+                self.assertEqual(file.read(), "speaches: reopened the log\nspeaches: after\nfrom a child\n")
             self.assertEqual(os.stat(log).st_mode & 0o777, 0o600)
 
 
@@ -86,7 +86,7 @@ class SecretsTest(unittest.TestCase):
     def tearDown(self) -> None:
         event_log.configure("text", "info", None)
 
-    def test_no_secret_gets_into_a_line_whoever_writes_it(self) -> None:
+    def test_no_logger_writes_a_secret(self) -> None:
         with mock.patch.dict(os.environ, {"API_KEY": "sk-very-secret", "HF_TOKEN": "hf_abc"}):
             event_log.configure("text", "info", None)
         for text, masked in (
@@ -97,7 +97,7 @@ class SecretsTest(unittest.TestCase):
         ):
             self.assertIn(masked, event_log.mask(text))
 
-    def test_a_key_of_a_letter_does_not_mask_every_letter(self) -> None:
+    def test_a_key_of_one_letter_does_not_mask_every_letter(self) -> None:
         with mock.patch.dict(os.environ, {"API_KEY": "e"}):
             event_log.configure("text", "info", None)
         self.assertEqual(event_log.mask("here"), "here")

@@ -1,4 +1,4 @@
-"""The service as a process: what it says and how it ends when it cannot start."""
+"""The message and the exit code of a service that cannot start."""
 
 import json
 import os
@@ -9,7 +9,7 @@ import sys
 import tempfile
 import unittest
 
-from speaches_service.exit_codes import unusable_part
+from speaches_service.exit_codes import unavailable_component
 
 from . import example
 
@@ -24,7 +24,7 @@ def run(
     if settings is not None:
         environment["SPEACHES_SERVICE_SETTINGS"] = settings if isinstance(settings, str) else json.dumps(settings)
     return subprocess.run(
-        # `-S` leaves out site-packages: this interpreter has no part of speaches.
+        # `-S` leaves out site-packages, so this interpreter finds no component of speaches.
         [sys.executable, "-I", "-S", "-B", "-X", "utf8", ENTRY, *(arguments or ("serve",))],
         env=environment,
         cwd=directory,
@@ -71,11 +71,11 @@ class ExitCodesTest(unittest.TestCase):
         self.assertEqual(result.returncode, 75, result.stderr)
         self.assertIn(f"port {port} on 127.0.0.1 is taken", result.stderr)
 
-    def test_a_state_directory_that_cannot_be_made_is_73(self) -> None:
+    def test_a_state_directory_that_cannot_be_created_is_73(self) -> None:
         result = run({**SETTINGS, "state_dir": os.path.join(ENTRY, "state")})
         self.assertEqual(result.returncode, 73, result.stderr)
 
-    def test_a_missing_part_is_69_in_one_line_and_in_the_state(self) -> None:
+    def test_a_missing_component_is_69_in_one_line_and_in_the_state(self) -> None:
         with tempfile.TemporaryDirectory() as directory:
             result = run({**SETTINGS, "state_dir": directory, "name": "speaches-sample"})
             with open(os.path.join(directory, "status.json"), encoding="utf-8") as file:
@@ -87,13 +87,15 @@ class ExitCodesTest(unittest.TestCase):
         self.assertIn("listening on http://127.0.0.1:", result.stderr)
         self.assertEqual((status["phase"], status["exit_code"]), ("stopped", 69))
 
-    def test_a_library_that_the_system_lacks_is_named_with_what_to_do(self) -> None:
-        failure = unusable_part(ImportError("libssl.so.3: cannot open shared object file: No such file or directory"))
+    def test_a_missing_system_library_is_named_with_a_hint(self) -> None:
+        failure = unavailable_component(
+            ImportError("libssl.so.3: cannot open shared object file: No such file or directory")
+        )
         self.assertIn("libssl.so.3", str(failure))
         self.assertIn("install it", failure.hint or "")
-        self.assertIn("verify", unusable_part(ImportError("cannot import name")).hint or "")
+        self.assertIn("verify", unavailable_component(ImportError("cannot import name")).hint or "")
 
-    def test_debug_shows_the_traceback_of_a_missing_part(self) -> None:
+    def test_debug_shows_the_traceback_of_a_missing_component(self) -> None:
         result = run({**SETTINGS, "log_level": "debug"})
         self.assertEqual(result.returncode, 69, result.stderr)
         self.assertIn("Traceback", result.stderr)
@@ -101,7 +103,7 @@ class ExitCodesTest(unittest.TestCase):
     @unittest.skipUnless(os.name == "posix", "needs signals")
     def test_a_request_to_stop_during_the_start_is_0(self) -> None:
         with tempfile.TemporaryDirectory() as directory:
-            # A uvicorn whose import takes long, found because the working directory of this test is on the path.
+            # A uvicorn with a slow import. The process finds it in its working directory.
             with open(os.path.join(directory, "uvicorn.py"), "w", encoding="utf-8") as file:
                 file.write("import time; time.sleep(60)")
             process = subprocess.Popen(

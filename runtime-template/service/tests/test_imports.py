@@ -1,4 +1,4 @@
-"""Imports go one way."""
+"""The modules have no import cycles."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _imports_of(path: Path, modules: set[str]) -> set[str]:
         if isinstance(node, ast.Import):
             found |= {name.name for name in node.names}
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-            # A name may be a module of a package or an item of a module.
+            # The name may be a module of a package or an item of a module.
             named = {f"{node.module}.{name.name}" for name in node.names}
             found |= named & modules or {node.module}
     return (found & modules) - {_module_of(path)}
@@ -35,5 +35,5 @@ class ImportsTest(unittest.TestCase):
         modules = {_module_of(path) for path in files}
         graph = {_module_of(path): _imports_of(path, modules) for path in files}
         self.assertTrue(graph["speaches_service.command"], "imports are found")
-        # It raises CycleError, which names the circle.
+        # CycleError names the cycle.
         self.assertEqual(len(list(TopologicalSorter(graph).static_order())), len(graph))

@@ -8,7 +8,7 @@ try:
     import numpy as np
     from fastapi import HTTPException
 
-    from speaches_service import kokoro_stream, turns
+    from speaches_service import concurrency_limit, kokoro_stream
 except ImportError as error:
     print(f"skipping test_kokoro_stream, which needs fastapi and numpy: {error}", file=sys.stderr)
     raise unittest.SkipTest(f"needs fastapi and numpy: {error}") from error
@@ -17,11 +17,11 @@ from speaches_service.speech_text import Boundary
 
 RATE = 1000
 QUIET = 400
-"""Samples without sound at both ends of what the model gives."""
+"""Silent samples at both ends of the model's output."""
 
 
 class Kokoro:
-    """Speaks a sample for each phoneme, and has a phoneme for each letter."""
+    """Has one sample for each phoneme, and one phoneme for each letter."""
 
     def __init__(self, phonemes_of: Any = lambda text: text) -> None:
         self.tokenizer = SimpleNamespace(phonemize=lambda text, _language: phonemes_of(text))
@@ -62,7 +62,7 @@ class KokoroStreamTest(unittest.TestCase):
         self.assertEqual([piece[0] for piece in pieces], [1, 1, 1])
         self.assertEqual(kokoro.speeds, [2.0] * 3)
 
-    def test_a_pause_that_the_model_has_no_silence_for_is_made(self) -> None:
+    def test_a_pause_longer_than_the_models_silence_is_padded(self) -> None:
         with mock.patch.dict(kokoro_stream.PAUSE_SECONDS, {Boundary.SENTENCE: 1.0}):
             text = "The morning was quiet in the old harbour. " * 2
             first, _ = kokoro_stream.create_pieces(Kokoro(), text, "af")
@@ -71,13 +71,13 @@ class KokoroStreamTest(unittest.TestCase):
     def test_no_piece_has_more_phonemes_than_the_model_holds(self) -> None:
         kokoro = Kokoro(lambda text: text * 20)
         list(kokoro_stream.create_pieces(kokoro, "we went on and on along the road " * 16, "af"))
-        self.assertLessEqual(max(map(len, kokoro.spoken)), kokoro_stream.MOST_PHONEMES)
+        self.assertLessEqual(max(map(len, kokoro.spoken)), kokoro_stream.MAX_PHONEMES)
         self.assertGreater(sum(map(len, kokoro.spoken)), 20 * 16 * len("we went on and on along the roa"))
         named_at_length = Kokoro(lambda _text: "x" * 600)
         list(kokoro_stream.create_pieces(named_at_length, "漢", "af"))
         self.assertEqual([len(phonemes) for phonemes in named_at_length.spoken], [509])
 
-    def test_chinese_is_called_as_espeak_calls_it(self) -> None:
+    def test_chinese_gets_espeaks_name(self) -> None:
         kokoro = Kokoro()
         asked: list[str] = []
 
@@ -90,7 +90,7 @@ class KokoroStreamTest(unittest.TestCase):
             list(kokoro_stream.create_pieces(kokoro, "ni hao", "af", lang=language))
         self.assertEqual(sorted(set(asked)), ["cmn", "en-us"])
 
-    def test_japanese_is_spoken_from_kana_and_signs_are_refused(self) -> None:
+    def test_japanese_kana_are_spoken_and_kanji_rejected(self) -> None:
         self.assertEqual(len(list(kokoro_stream.create_pieces(Kokoro(), "こんにちは", "af", lang="ja"))), 1)
         with self.assertRaises(HTTPException) as caught:
             list(kokoro_stream.create_pieces(Kokoro(), "私の名前", "af", lang="ja"))
@@ -101,24 +101,24 @@ class KokoroStreamTest(unittest.TestCase):
         for text in ("-", "…", "?!", "— —"):
             self.assertEqual(list(kokoro_stream.create_pieces(Kokoro(), text, "af")), [], text)
 
-    def test_what_has_no_phonemes_is_not_spoken(self) -> None:
+    def test_text_without_phonemes_is_not_spoken(self) -> None:
         kokoro = Kokoro(lambda text: "".join(filter(str.isalpha, text)))
         self.assertEqual(list(kokoro_stream.create_pieces(kokoro, "- - - ***", "af")), [])
-        progress = turns.Progress()
-        with turns.following(progress):
+        progress = concurrency_limit.Progress()
+        with concurrency_limit.computing_for(progress):
             text = f"{'The morning was quiet in the old harbour.'} {'. ' * 200}"
             self.assertEqual(len(list(kokoro_stream.create_pieces(kokoro, text, "af"))), 1)
         self.assertTrue(progress.is_complete)
 
-    def test_nothing_more_is_computed_for_one_who_has_gone(self) -> None:
+    def test_nothing_is_computed_for_a_disconnected_client(self) -> None:
         kokoro = Kokoro()
-        progress = turns.Progress()
-        with turns.following(progress):
+        progress = concurrency_limit.Progress()
+        with concurrency_limit.computing_for(progress):
             pieces = kokoro_stream.create_pieces(kokoro, "The morning was quiet in the old harbour. " * 5, "af")
             next(pieces)
             self.assertFalse(progress.is_complete)
-            progress.is_gone = True
-            with turns.of(kokoro).turn(turns.Progress(), 1):
+            progress.is_cancelled = True
+            with concurrency_limit.limit_of(kokoro).slot(concurrency_limit.Progress(), 1):
                 self.assertEqual(list(pieces), [])
         self.assertEqual(len(kokoro.spoken), 1)
 

@@ -12,7 +12,7 @@ try:
     from fastapi import HTTPException
 
     from speaches_service import kokoro_voices
-    from speaches_service.kokoro_voices import Blend, read, style_of
+    from speaches_service.kokoro_voices import Blend, resolve_voice, style_of
 except ImportError as error:
     print(f"skipping test_kokoro_voices, which needs fastapi and numpy: {error}", file=sys.stderr)
     raise unittest.SkipTest(f"needs fastapi and numpy: {error}") from error
@@ -35,17 +35,17 @@ class KokoroVoicesTest(unittest.TestCase):
             "af_sky(0.5)+af_sky(0.5)": {"af_sky": 1.0},
             "af_bella(0)+am_onyx": {"af_bella": 0.0, "am_onyx": 1.0},
         }
-        for said, weights in cases.items():
-            blend = read(said)
+        for requested, weights in cases.items():
+            blend = resolve_voice(requested)
             assert isinstance(blend, Blend)
             self.assertEqual(blend, next(iter(weights)))
             for name, weight in weights.items():
-                self.assertAlmostEqual(blend.weights[name], weight, msg=said)
+                self.assertAlmostEqual(blend.weights[name], weight, msg=requested)
 
     def test_the_style_of_a_blend_is_the_mean_of_its_voices(self) -> None:
         styles = {"af_bella": np.array([[3.0, 0.0]]), "af_sky": np.array([[0.0, 3.0]])}
         kokoro = SimpleNamespace(get_voice_style=styles.__getitem__)
-        np.testing.assert_allclose(style_of(kokoro, read("af_bella(2)+af_sky")), [[2, 1]])
+        np.testing.assert_allclose(style_of(kokoro, resolve_voice("af_bella(2)+af_sky")), [[2, 1]])
         self.assertIs(style_of(kokoro, "af_sky"), styles["af_sky"])
 
     def test_many_threads_read_one_archive(self) -> None:
@@ -59,25 +59,25 @@ class KokoroVoicesTest(unittest.TestCase):
                 shapes = list(pool.map(lambda name: style_of(kokoro, name).shape, names * 5))
         self.assertEqual(set(shapes), {(510, 256)})
 
-    def test_what_cannot_be_blended_is_refused_with_the_reason(self) -> None:
+    def test_an_invalid_blend_is_rejected_with_the_reason(self) -> None:
         cases = {
-            "af_bella+nobody": "no voice `nobody`",
-            "af_bella+": "is no blend",
-            "+": "is no blend",
-            "af_bella(-1)+af_sky": "is no blend",
-            "af_bella(1.2.3)+af_sky": "no weight",
-            "af_bella(0)+af_sky(0)": "all 0",
+            "af_bella+nobody": "unknown voice `nobody`",
+            "af_bella+": "as a blend",
+            "+": "as a blend",
+            "af_bella(-1)+af_sky": "as a blend",
+            "af_bella(1.2.3)+af_sky": "is not a number",
+            "af_bella(0)+af_sky(0)": "add up to 0",
         }
-        for said, reason in cases.items():
+        for requested, reason in cases.items():
             with self.assertRaises(HTTPException) as caught:
-                read(said)
+                resolve_voice(requested)
             self.assertEqual(caught.exception.status_code, 422)
             self.assertIn(reason, caught.exception.detail)
 
-    def test_a_single_name_stays_and_those_of_openai_that_upstream_lacks_have_a_voice(self) -> None:
-        for said, voice in (("af_sky", "af_sky"), ("nobody", "nobody"), ("alloy", "alloy"), ("onyx", "am_onyx")):
-            self.assertEqual(read(said), voice)
-        self.assertEqual(read("nova"), "nova", "its voice is not among these")
+    def test_a_known_name_stays_and_openais_names_get_a_voice(self) -> None:
+        for requested, voice in (("af_sky", "af_sky"), ("nobody", "nobody"), ("alloy", "alloy"), ("onyx", "am_onyx")):
+            self.assertEqual(resolve_voice(requested), voice)
+        self.assertEqual(resolve_voice("nova"), "nova", "its voice is not among these")
 
 
 if __name__ == "__main__":

@@ -15,20 +15,20 @@ except ImportError as error:
 
 
 class APIProxyError(Exception):
-    """As upstream's."""
+    """Upstream's name."""
 
 
 class APIConnectionError(Exception):
-    """As that of openai, which APITimeoutError is one of."""
+    """openai's base class of APITimeoutError."""
 
 
 class APITimeoutError(APIConnectionError):
-    """As that of openai."""
+    """openai's name."""
 
 
 class LanguageModelTest(unittest.TestCase):
     def answer(self, cause: Exception | None) -> tuple[int, Any]:
-        """The status and the content of what is answered for a chat that failed for a reason."""
+        """The status and the content of the answer to a chat that failed with this cause."""
         application = FastAPI()
 
         @application.exception_handler(APIProxyError)
@@ -42,14 +42,14 @@ class LanguageModelTest(unittest.TestCase):
         response = asyncio.run(handler(None, error))
         return response.status_code, json.loads(response.body)["detail"]
 
-    def test_a_server_that_cannot_be_reached_is_named(self) -> None:
+    def test_an_unreachable_server_is_named(self) -> None:
         for cause in (APIConnectionError(), APITimeoutError()):
             status, detail = self.answer(cause)
             self.assertEqual(status, 502)
             self.assertIn("http://localhost:11434/v1", detail)
             self.assertIn("CHAT_COMPLETION_BASE_URL", detail)
 
-    def test_what_the_server_refuses_stays_as_upstream_answers_it(self) -> None:
+    def test_upstream_answers_a_refusal_of_the_server(self) -> None:
         for cause in (None, ValueError()):
             self.assertEqual(self.answer(cause), (401, "upstream's"))
 

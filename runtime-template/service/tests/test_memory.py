@@ -11,29 +11,29 @@ MODULE = "speaches.executors.shared.base_model_manager"
 
 
 class MemoryTest(unittest.TestCase):
-    def test_each_system_is_asked_in_its_own_way(self) -> None:
+    def test_each_system_has_its_own_function(self) -> None:
         for platform, library, function, count in (
             ("linux", None, "malloc_trim", 1),
             ("darwin", None, "malloc_zone_pressure_relief", 2),
             ("win32", "ucrtbase", "_heapmin", 0),
         ):
             with mock.patch.object(sys, "platform", platform), mock.patch.object(ctypes, "CDLL") as loaded:
-                memory.give_back()
+                memory.release_free_memory()
             loaded.assert_called_once_with(library)
             called = getattr(loaded.return_value, function)
             self.assertEqual(len(called.call_args.args), count, platform)
 
-    def test_a_system_without_a_way_is_left_alone(self) -> None:
+    def test_a_system_without_a_function_is_left_alone(self) -> None:
         for loaded in (mock.Mock(return_value=object()), mock.Mock(side_effect=OSError("no such library"))):
             with mock.patch.object(ctypes, "CDLL", loaded):
-                memory.give_back()
+                memory.release_free_memory()
             loaded.assert_called_once()
 
     @unittest.skipUnless(sys.platform == "linux" and hasattr(ctypes.CDLL(None), "malloc_trim"), "needs glibc")
-    def test_this_system_takes_it(self) -> None:
-        memory.give_back()
+    def test_this_system_accepts_freed_memory(self) -> None:
+        memory.release_free_memory()
 
-    def test_it_is_given_back_after_the_model_is_gone(self) -> None:
+    def test_memory_is_released_after_an_unload(self) -> None:
         order: list[str] = []
 
         class SelfDisposingModel:
@@ -44,22 +44,25 @@ class MemoryTest(unittest.TestCase):
         vars(module)["SelfDisposingModel"] = SelfDisposingModel
         with mock.patch.dict(sys.modules, {MODULE: module}):
             memory.rebind()
-        with mock.patch.object(memory, "give_back", lambda: order.append("given back")):
+        with mock.patch.object(memory, "release_free_memory", lambda: order.append("given back")):
             SelfDisposingModel().unload()
         self.assertEqual(order, ["unloaded", "given back"])
 
-    def test_nothing_is_given_back_for_a_model_that_is_still_in_use(self) -> None:
+    def test_no_memory_is_released_for_a_model_in_use(self) -> None:
         class SelfDisposingModel:
             def unload(self) -> None:
                 raise ValueError("still in use")
 
         module: Any = ModuleType(MODULE)
         module.SelfDisposingModel = SelfDisposingModel
-        with mock.patch.dict(sys.modules, {MODULE: module}), mock.patch.object(memory, "give_back") as give_back:
+        with (
+            mock.patch.dict(sys.modules, {MODULE: module}),
+            mock.patch.object(memory, "release_free_memory") as release_free_memory,
+        ):
             memory.rebind()
             with self.assertRaises(ValueError):
                 SelfDisposingModel().unload()
-        give_back.assert_not_called()
+        release_free_memory.assert_not_called()
 
     def test_a_session_keeps_no_memory_between_runs(self) -> None:
         session, options = mock.Mock(), mock.Mock()
@@ -69,7 +72,7 @@ class MemoryTest(unittest.TestCase):
         session.run.assert_called_once_with(None, {"x": 1}, options)
         self.assertIs(shrinking.get_inputs, session.get_inputs)
 
-    def test_a_session_without_an_arena_runs_as_ever(self) -> None:
+    def test_a_session_without_an_arena_runs(self) -> None:
         def run(_names: Any, _inputs: Any, options: Any = None) -> str:
             if options is not None:
                 raise RuntimeError("Did not find an arena based allocator registered for device-id")
@@ -80,7 +83,7 @@ class MemoryTest(unittest.TestCase):
         self.assertEqual([shrinking.run(None, {}), shrinking.run(None, {})], ["sound", "sound"])
         self.assertEqual(session.run.call_count, 3)
 
-    def test_an_error_of_the_model_stays_one(self) -> None:
+    def test_an_error_of_the_model_is_raised(self) -> None:
         shrinking = memory.ShrinkingSession(mock.Mock(run=mock.Mock(side_effect=ValueError("bad shape"))), mock.Mock())
         with self.assertRaisesRegex(ValueError, "bad shape"):
             shrinking.run(None, {})

@@ -25,7 +25,7 @@ class ModelAliasesTest(unittest.TestCase):
         )
         self.assertEqual(aliases.get("whisper-1", "whisper-1"), "whisper-1")
 
-    def test_a_model_that_is_no_text_is_left_to_the_check_of_the_request(self) -> None:
+    def test_a_model_that_is_not_text_is_left_to_the_check_of_the_request(self) -> None:
         unusable: list[Any] = [{}, ["tts-1"], None, 1]
         for model in unusable:
             self.assertEqual(self.load().get(model, model), model)

@@ -6,7 +6,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 from unittest import mock
 
-from speaches_service.model_fetching import is_there
+from speaches_service.model_fetching import is_cached
 
 
 def executor(name: str, *models: str, missing: type[Exception] | None = None) -> Any:
@@ -21,26 +21,26 @@ def executor(name: str, *models: str, missing: type[Exception] | None = None) ->
 
 
 class ModelFetchingTest(unittest.TestCase):
-    def test_a_model_is_there_when_its_executor_finds_all_files(self) -> None:
+    def test_a_model_is_cached_if_its_executor_finds_all_files(self) -> None:
         executors = [executor("piper"), executor("kokoro", "a/voice")]
-        self.assertTrue(is_there(executors, "a/voice"))
-        self.assertFalse(is_there(executors, "a/other"))
+        self.assertTrue(is_cached(executors, "a/voice"))
+        self.assertFalse(is_cached(executors, "a/other"))
 
-    def test_a_whisper_model_is_there_when_it_has_what_it_needs(self) -> None:
+    def test_a_whisper_model_is_cached_if_it_has_all_required_files(self) -> None:
         with tempfile.TemporaryDirectory() as snapshot:
             files = [os.path.join(snapshot, name) for name in ("config.json", "model.bin", "tokenizer.json")]
             stand_in: Any = ModuleType("speaches.hf_utils")
             stand_in.list_model_files = lambda _model: files
             with mock.patch.dict(sys.modules, {"speaches.hf_utils": stand_in}):
                 for file in files:
-                    self.assertFalse(is_there([executor("whisper", "a/ears", missing=RuntimeError)], "a/ears"))
+                    self.assertFalse(is_cached([executor("whisper", "a/ears", missing=RuntimeError)], "a/ears"))
                     with open(file, "w", encoding="utf-8"):
                         pass
-                self.assertTrue(is_there([executor("whisper", "a/ears", missing=RuntimeError)], "a/ears"))
+                self.assertTrue(is_cached([executor("whisper", "a/ears", missing=RuntimeError)], "a/ears"))
 
-    def test_a_model_with_a_file_missing_is_not_there(self) -> None:
+    def test_a_model_with_a_missing_file_is_not_cached(self) -> None:
         for missing in (StopIteration, FileNotFoundError, KeyError):
-            self.assertFalse(is_there([executor("kokoro", "a/voice", missing=missing)], "a/voice"))
+            self.assertFalse(is_cached([executor("kokoro", "a/voice", missing=missing)], "a/voice"))
 
 
 if __name__ == "__main__":

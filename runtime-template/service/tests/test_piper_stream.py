@@ -6,16 +6,16 @@ from types import ModuleType
 from typing import Any
 from unittest import mock
 
-from speaches_service import piper_stream, turns
+from speaches_service import concurrency_limit, piper_stream
 
 
 class Session:
-    """Of onnxruntime."""
+    """Replaces onnxruntime's."""
 
 
 @dataclass
 class Voice:
-    """As Piper's: equal to another with the same fields, and so not to be hashed."""
+    """Compares by its fields, as Piper's does, and so is not hashable."""
 
     session: Session = field(default_factory=Session)
 
@@ -43,7 +43,7 @@ class PiperStreamTest(unittest.TestCase):
         for text in ("-", "…", " ", "🙂"):
             self.assertEqual(list(self.voice.synthesize(text)), [], text)
 
-    def test_an_ellipsis_is_a_mark_that_piper_pauses_at(self) -> None:
+    def test_piper_pauses_at_an_ellipsis(self) -> None:
         for text, expected in (
             ("Wait... what? Well… No.", "Wait, what? Well. No."),
             ("So…Yes, hm...ok", "So. Yes, hm, ok"),
@@ -53,23 +53,23 @@ class PiperStreamTest(unittest.TestCase):
         ):
             self.assertEqual(piper_stream.with_pauses(text), expected)
 
-    def test_no_control_character_comes_to_espeak(self) -> None:
+    def test_no_control_character_reaches_espeak(self) -> None:
         for text in ("a\0b\x9f c\x1b[0m", "[[a\0b]]"):
             self.assertNotRegex("".join(self.voice.synthesize(text)), r"[\x00-\x08\x0e-\x1f\x7f-\x9f]")
 
-    def test_phonemes_are_not_cut(self) -> None:
+    def test_text_with_phonemes_is_not_split(self) -> None:
         text = f"It is [[{'a' * 300}]] of course"
         self.assertEqual(list(self.voice.synthesize(text)), [f"{text}/None"])
 
-    def test_the_last_chunk_is_known_and_one_who_has_gone_gets_no_more(self) -> None:
-        progress = turns.Progress()
-        with turns.following(progress):
+    def test_the_last_chunk_is_known_and_a_cancelled_request_gets_no_more(self) -> None:
+        progress = concurrency_limit.Progress()
+        with concurrency_limit.computing_for(progress):
             known = [
                 progress.is_complete for _ in self.voice.synthesize("The morning was quiet and cold. It was. " * 4)
             ]
             self.assertEqual(known, [*[False] * (len(known) - 1), True])
-            progress.is_gone = True
-            with turns.of(self.voice.session).turn(turns.Progress(), 1):
+            progress.is_cancelled = True
+            with concurrency_limit.limit_of(self.voice.session).slot(concurrency_limit.Progress(), 1):
                 self.assertEqual(list(self.voice.synthesize("The morning was quiet and cold, as it often is.")), [])
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 try:
     import numpy as np
-    import onnxruntime  # type: ignore[import-not-found] # it is only there where a runtime is
+    import onnxruntime  # type: ignore[import-not-found] # only installed in a runtime
 
     from speaches_service.precision import graph, messages
 except ImportError as error:
@@ -57,7 +57,7 @@ def matrix(*, per_channel: bool = False, **changed: Any) -> tuple[list[Any], lis
 
 
 def convolution(*, bias: bool = True, channels: int = 4) -> tuple[list[Any], list[Any]]:
-    """A dynamically quantised convolution with the bias as onnxruntime's quantisation makes it."""
+    """A dynamically quantised convolution with a bias in the form of onnxruntime's quantisation."""
     nodes = [
         node("DynamicQuantizeLinear", "x", "q,s,z"),
         node("Mul", "s,ws", "ss"),
@@ -76,7 +76,7 @@ def convolution(*, bias: bool = True, channels: int = 4) -> tuple[list[Any], lis
         node("Cast", "a" if bias else "i", "f", to=messages.FLOAT),
         node("Mul", "ss,f", "y"),
     ]
-    # Old onnxruntimes only have it for weights without a sign.
+    # Old versions of onnxruntime support it only for unsigned weights.
     tensors = [
         tensor("w", RANDOM.integers(28, 228, (channels, 3, 5)).astype(np.uint8)),
         tensor("wz", np.uint8(128)),
@@ -91,7 +91,7 @@ def memory(*, per_gate: bool = False) -> tuple[list[Any], list[Any]]:
     """A dynamically quantised LSTM of one direction, 3 inputs and 2 hidden values."""
     inputs = "x,w,r,b,,,,,ws,wz,rs,rz"
     scale = RANDOM.uniform(0.01, 0.02, (1, 8) if per_gate else (1,)).astype(np.float32)
-    # onnxruntime computes scales of gates only around zero.
+    # onnxruntime supports scales of gates only with a zero point of 0.
     zero = np.full(scale.shape, 0 if per_gate else 2, np.int8)
     return [node("DynamicQuantizeLSTM", inputs, "y", "com.microsoft", hidden_size=2)], [
         tensor("w", RANDOM.integers(-100, 100, (1, 3, 8)).astype(np.int8)),
@@ -110,14 +110,14 @@ def compute(model: Any, x: Any) -> Any:
 
 
 def rewritten(model: Any) -> graph.Outcome:
-    """Rewrite, and put the weights where the graph looks for them."""
+    """Rewrite a model, and add the weights to its graph."""
     outcome = graph.rewrite(model.graph)
     model.graph.initializer.extend(tensor(name, weight) for name, weight in outcome.weights.items())
     return outcome
 
 
 class RewriteTest(unittest.TestCase):
-    def test_what_is_rewritten_gives_the_same_as_before(self) -> None:
+    def test_a_rewritten_model_gives_the_same_output(self) -> None:
         cases = {
             "a matrix": (matrix(), (6, 7), "MatMul"),
             "a matrix with a scale per channel": (matrix(per_channel=True), (6, 7), "MatMul"),
@@ -135,18 +135,18 @@ class RewriteTest(unittest.TestCase):
                 self.assertEqual([each.op_type for each in model.graph.node], [operator])
                 after = compute(model, x)
                 self.assertEqual(after.shape, before.shape)
-                # Its input is in 255 steps from -1 to 1, so that is how far the quantised one is off.
+                # The quantised operator's input has 255 steps from -1 to 1, which bounds its error.
                 np.testing.assert_allclose(after, before, atol=0.05 * float(np.abs(before).max()))
                 self.assertGreater(float(np.abs(after - before).max()), 0, "it still computes with integers")
 
-    def test_what_is_not_needed_any_more_is_gone_and_the_rest_stays(self) -> None:
+    def test_unused_nodes_and_tensors_are_removed_and_others_stay(self) -> None:
         nodes, tensors = matrix()
         model = model_of([*nodes, node("Identity", "y", "unused")], [*tensors, tensor("other", np.float32(1))])
         rewritten(model)
         self.assertEqual([each.name for each in model.graph.initializer], ["w * ws"])
         self.assertEqual([each.op_type for each in model.graph.node], ["MatMul"])
 
-    def test_an_operator_in_other_surroundings_stays_as_it_is(self) -> None:
+    def test_an_operator_in_an_unknown_pattern_is_unchanged(self) -> None:
         cases = {
             "no scaling follows it": matrix(multiply=node("Add", "f,ss", "y")),
             "no cast to float32 follows it": matrix(cast=node("Cast", "i", "f", to=messages.INT32)),
@@ -158,7 +158,7 @@ class RewriteTest(unittest.TestCase):
             "its result is used in several places": (lambda made: ([*made[0], node("Abs", "i", "e")], made[1]))(
                 matrix()
             ),
-            "a weight, scale or zero point is computed": matrix(product=node("MatMulInteger", "q,q,z", "i")),
+            "a weight, scale or zero point is not a constant": matrix(product=node("MatMulInteger", "q,q,z", "i")),
             "its weights are not integers of 8 bits": matrix(product=node("MatMulInteger", "q,ws,z", "i")),
         }
         for reason, (nodes, tensors) in cases.items():
@@ -167,9 +167,9 @@ class RewriteTest(unittest.TestCase):
                 self.assertEqual(graph.rewrite(model.graph), ({}, 0, {f"MatMulInteger: {reason}": 1}))
                 self.assertIn("MatMulInteger", [each.op_type for each in model.graph.node])
 
-    def test_one_that_is_not_understood_keeps_nothing_else_from_being_rewritten(self) -> None:
+    def test_an_unknown_pattern_does_not_prevent_other_rewrites(self) -> None:
         nodes, tensors = matrix()
-        # Another one, whose result is the input of the first.
+        # A second operator, whose result is the input of the first.
         other = [node("DynamicQuantizeLinear", "y", "q2,s2,z2"), node("MatMulInteger", "q2,w,z2,wz", "i2")]
         model = model_of([*nodes, *other], tensors)
         model.graph.output.add(name="i2")
@@ -180,14 +180,14 @@ class RewriteTest(unittest.TestCase):
             sorted(each.name for each in model.graph.initializer), ["w", "wz"], "the other one needs its weights"
         )
 
-    def test_a_graph_with_graphs_within_is_refused(self) -> None:
+    def test_a_graph_with_subgraphs_is_rejected(self) -> None:
         nodes, tensors = matrix()
         inner = node("If", "x", "unused")
         inner.attribute.add(name="then_branch").g.node.add(op_type="Identity", input=["f"], output=["o"])
-        with self.assertRaisesRegex(graph.Unknown, "contains other graphs"):
+        with self.assertRaisesRegex(graph.UnsupportedGraph, "contains other graphs"):
             graph.rewrite(model_of([*nodes, inner], tensors).graph)
 
-    def test_damaged_weights_are_not_understood(self) -> None:
+    def test_damaged_weights_are_rejected(self) -> None:
         nodes, tensors = matrix()
         tensors[0].raw_data = tensors[0].raw_data[:-1]
         left = graph.rewrite(model_of(nodes, tensors).graph).left

@@ -9,10 +9,10 @@ from unittest import mock
 
 from speaches_service import fallback, providers
 from speaches_service.precision import derived
-from speaches_service.providers import COREML, CPU, CUDA, Providers, list_of, model_of, with_options_of_user
+from speaches_service.providers import COREML, CPU, CUDA, Providers, model_of, provider_list, with_user_options
 from speaches_service.settings import Synthesis
-from speaches_service.synthesis_probe import candidates, switch
-from speaches_service.synthesis_probe.decisions import Decision, Decisions, Verdict
+from speaches_service.synthesis_probe import candidates, provider_choice
+from speaches_service.synthesis_probe.decisions import CandidateResult, Decision, Decisions
 
 from . import example
 
@@ -20,7 +20,7 @@ PATH = "/cache/hub/models--org--voice/snapshots/abc/model.onnx"
 
 
 class Options(SimpleNamespace):
-    """Upstream's options: what was not named has the defaults of pydantic's model."""
+    """Upstream's options. Unset fields have the defaults of pydantic's model."""
 
     def __init__(self, **named: Any) -> None:
         super().__init__(
@@ -35,7 +35,7 @@ class Options(SimpleNamespace):
 
 
 class Refused(Exception):
-    """FastAPI's `HTTPException`."""
+    """Replaces FastAPI's `HTTPException`."""
 
     def __init__(self, status_code: int, detail: str) -> None:
         super().__init__(detail)
@@ -43,7 +43,7 @@ class Refused(Exception):
 
 
 class Session:
-    """A session that has the providers that work."""
+    """A session that gets only working providers."""
 
     works: Sequence[str] = (CPU, CUDA, COREML)
     raises: Sequence[str] = ()
@@ -70,7 +70,7 @@ class ProvidersTest(unittest.TestCase):
     def setUp(self) -> None:
         Session.works, Session.raises, Session.made, Session.damaged = (CPU, CUDA, COREML), (), [], ""
         self.used: list[tuple[str, str, str, str | None]] = []
-        self.said = mock.Mock()
+        self.logged = mock.Mock()
         choice: dict[str, object] = {"get_ort_providers_with_options": lambda _options: [("anything", {})]}
         self.asr = module("onnx_asr", load_model=self.load_model)
         modules = {
@@ -87,7 +87,7 @@ class ProvidersTest(unittest.TestCase):
             "speaches.executors.parakeet": module("speaches.executors.parakeet", onnx_asr=self.asr, **choice),
             "speaches.executors.silero_vad_v5": module("speaches.executors.silero_vad_v5", **choice),
         }
-        for patch in (mock.patch.dict(sys.modules, modules), mock.patch.object(fallback, "announce", self.said)):
+        for patch in (mock.patch.dict(sys.modules, modules), mock.patch.object(fallback, "log_event", self.logged)):
             patch.start()
             self.addCleanup(patch.stop)
 
@@ -112,7 +112,7 @@ class ProvidersTest(unittest.TestCase):
         Providers(chosen, lambda *use: self.used.append(use)).rebind()
 
     def load(self, executor: str, options: Options | None = None) -> Session:
-        """As upstream's executors do it."""
+        """Load a model as upstream's executors do."""
         here: Any = sys.modules[f"speaches.executors.{executor}"]
         chosen = here.get_ort_providers_with_options(options or Options())
         session: Session = here.InferenceSession(PATH, providers=chosen)
@@ -125,7 +125,7 @@ class ProvidersTest(unittest.TestCase):
         session: Session = adapter.asr._encoder
         return session
 
-    def test_on_the_cpu_nothing_else_is_even_tried(self) -> None:
+    def test_on_the_cpu_no_other_provider_is_tried(self) -> None:
         self.rebind()
         for executor, planned in (("kokoro", False), ("piper", True)):
             session = self.load(executor)
@@ -134,9 +134,9 @@ class ProvidersTest(unittest.TestCase):
             self.assertEqual(session.enable_fallback, 0)
         self.assertEqual(self.load_parakeet().asked, [(CPU, {})])
         self.assertEqual(self.used[0], ("org/voice", "onnxruntime", "cpu", "original"))
-        self.said.assert_not_called()
+        self.logged.assert_not_called()
 
-    def test_a_model_in_float32_takes_the_place_of_a_quantised_one_where_that_is_wanted(self) -> None:
+    def test_a_float32_model_replaces_a_quantised_one_if_the_settings_allow_it(self) -> None:
         cases = {
             ("cpu", "auto"): True,
             ("cpu", "float32"): True,
@@ -156,7 +156,7 @@ class ProvidersTest(unittest.TestCase):
                 self.doCleanups()
                 self.setUp()
 
-    def test_the_original_serves_where_there_is_none_in_float32_and_where_that_does_not_load(self) -> None:
+    def test_the_original_replaces_a_missing_or_broken_float32_model(self) -> None:
         self.rebind(cache_directory="/cache")
         with mock.patch.object(derived, "obtain", return_value=None):
             self.assertEqual(self.load("kokoro").path, PATH)
@@ -169,7 +169,7 @@ class ProvidersTest(unittest.TestCase):
         self.assertEqual(reject.call_args.args[:3], ("/cache", PATH, "org/voice"))
         self.assertEqual([use[3] for use in self.used], ["original", "original"])
 
-    def test_cuda_is_for_what_the_launcher_says_and_never_for_silero(self) -> None:
+    def test_cuda_follows_the_launcher_and_never_applies_to_silero(self) -> None:
         self.rebind(provider="cuda", device="cuda")
         self.assertEqual(self.load("kokoro").asked, [(CUDA, {"cudnn_conv_algo_search": "DEFAULT"}), (CPU, {})])
         self.assertEqual(self.load("piper").asked, [(CUDA, {}), (CPU, {})])
@@ -178,7 +178,7 @@ class ProvidersTest(unittest.TestCase):
         self.assertEqual(silero.get_ort_providers_with_options(Options()), [(CPU, {})])
         self.assertEqual({use[2] for use in self.used}, {"cuda"})
 
-    def test_demanded_coreml_keeps_what_it_compiles(self) -> None:
+    def test_requested_coreml_keeps_its_compiled_models(self) -> None:
         with tempfile.TemporaryDirectory() as directory:
             self.rebind(provider="coreml", forced=True, machine_directory=directory)
             (name, options), cpu = self.load("kokoro").asked
@@ -187,46 +187,46 @@ class ProvidersTest(unittest.TestCase):
             expected = {"ModelFormat": "MLProgram", "MLComputeUnits": "CPUAndGPU", "ModelCacheDirectory": cache}
             self.assertEqual(options, expected)
             self.assertTrue(os.path.isdir(cache))
-            # A directory that cannot be made is no reason not to compute.
+            # If the directory cannot be created, the model still computes.
             with open(os.path.join(directory, "file"), "w"):
                 pass
-            self.assertEqual(list_of(candidates.coreml(f"{directory}/file"))[0][0], COREML)
+            self.assertEqual(provider_list(candidates.coreml(f"{directory}/file"))[0][0], COREML)
 
-    def test_what_was_found_out_decides_at_the_next_load_and_learns_of_a_failure(self) -> None:
+    def test_a_measurement_decides_the_next_load_and_records_its_failure(self) -> None:
         with (
             tempfile.TemporaryDirectory() as directory,
-            mock.patch.object(switch, "announce", self.said),
+            mock.patch.object(provider_choice, "log_event", self.logged),
             mock.patch.object(derived, "obtain", return_value="/derived.onnx"),
         ):
-            # The launcher says so because of the default model; another one was not compared, or is better on the CPU.
+            # The launcher decides for the default model. Another model was not measured, or is faster on the CPU.
             self.rebind(provider="coreml", key="k", machine_directory=directory)
             self.assertEqual(self.load("kokoro").asked, [(CPU, {})])
-            original = Verdict("original", "right", 1.0)
+            original = CandidateResult("original", "right", 1.0)
             with Decisions(directory, "k").changing() as known:
-                known["org/voice"] = Decision((original, Verdict("coreml", "right", 1.5, 0.999)))
+                known["org/voice"] = Decision((original, CandidateResult("coreml", "right", 1.5, 0.999)))
             session = self.load("kokoro")
             self.assertEqual([name for name, _ in session.asked], [COREML, CPU])
-            self.said.assert_not_called()
+            self.logged.assert_not_called()
             Session.raises = (COREML,)
             self.assertEqual(self.load("kokoro").asked, [(CPU, {})])
-            self.said.assert_called_once()
+            self.logged.assert_called_once()
             failed = Decisions(directory, "k").read()["org/voice"].candidates[-1]
             self.assertEqual((failed.name, failed.outcome), ("coreml", "refused"))
             self.assertIn("no driver", failed.reason)
             expected = [("cpu", "float32"), ("coreml", "float32"), ("cpu", "original")]
             self.assertEqual([use[2:] for use in self.used], expected)
 
-    def test_what_does_not_work_is_one_line_and_the_cpu_unless_somebody_asked_for_it(self) -> None:
+    def test_a_failed_provider_falls_back_with_one_line_unless_the_user_requested_it(self) -> None:
         for works, raises in (((CPU,), ()), ((CPU,), (CUDA,))):
             with self.subTest(works=works, raises=raises):
                 Session.works, Session.raises, self.used = works, raises, []
-                self.said.reset_mock()
+                self.logged.reset_mock()
                 self.setUp()
                 Session.works, Session.raises = works, raises
                 self.rebind(provider="cuda", device="cuda")
                 self.assertEqual(self.load("kokoro").asked, [(CPU, {})])
                 self.assertEqual(self.load_parakeet().asked, [(CPU, {})])
-                self.assertEqual([call.args[1] for call in self.said.call_args_list], ["warning"] * 2)
+                self.assertEqual([call.args[1] for call in self.logged.call_args_list], ["warning"] * 2)
                 self.assertEqual([use[2] for use in self.used], ["cpu", "cpu"])
 
                 self.setUp()
@@ -236,21 +236,21 @@ class ProvidersTest(unittest.TestCase):
                     with self.assertRaises(Refused) as caught:
                         self.load(executor) if executor else self.load_parakeet()
                     self.assertEqual(caught.exception.status_code, 503)
-                    self.assertIn("cannot compute on cuda, as was asked for", caught.exception.detail)
+                    self.assertIn("cannot compute on cuda, which you requested", caught.exception.detail)
                 self.assertEqual(self.used, [])
 
-    def test_a_model_that_is_broken_is_no_matter_of_providers(self) -> None:
+    def test_a_broken_model_is_not_a_provider_error(self) -> None:
         Session.raises = (CPU,)
         self.rebind()
         with self.assertRaises(RuntimeError):
             self.load("kokoro")
-        self.said.assert_not_called()
+        self.logged.assert_not_called()
 
-    def test_what_the_user_says_of_a_provider_stays_in_force(self) -> None:
+    def test_the_users_options_of_a_provider_apply(self) -> None:
         available = [COREML, CUDA, CPU]
 
         def chosen(own: list[providers.Provider], **named: Any) -> list[providers.Provider]:
-            return with_options_of_user(own, Options(**named), available)
+            return with_user_options(own, Options(**named), available)
 
         cpu: list[providers.Provider] = [(CPU, {})]
         cuda: list[providers.Provider] = [(CUDA, {"cudnn_conv_algo_search": "DEFAULT"}), (CPU, {})]
@@ -263,7 +263,7 @@ class ProvidersTest(unittest.TestCase):
         self.assertEqual(chosen(cpu, provider_priority={COREML: 7, "Unknown": 9}), [(COREML, {}), (CPU, {})])
         self.assertEqual([name for name, _ in chosen(cuda, provider_priority={CPU: 7})], [CPU, CUDA])
 
-    def test_a_demand_that_the_user_contradicts_is_an_error(self) -> None:
+    def test_a_contradiction_between_settings_and_options_is_an_error(self) -> None:
         self.rebind(provider="cuda", forced=True)
         with self.assertRaises(Refused) as caught:
             self.load("kokoro", Options(exclude_providers=[CUDA]))
@@ -276,7 +276,7 @@ class ProvidersTest(unittest.TestCase):
             with self.subTest(executor=executor), self.assertRaises(AttributeError):
                 self.rebind()
 
-    def test_models_are_known_by_where_they_lie(self) -> None:
+    def test_a_model_is_identified_by_its_path(self) -> None:
         self.assertEqual(model_of(PATH), "org/voice")
         self.assertEqual(model_of("/elsewhere/model.onnx"), "/elsewhere/model.onnx")
 

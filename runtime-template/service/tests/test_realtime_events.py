@@ -15,7 +15,7 @@ except ImportError as error:
 
 
 class Pubsub:
-    """As upstream's."""
+    """Replaces upstream's."""
 
     def __init__(self) -> None:
         self.subscribers: set[Any] = set()
@@ -45,7 +45,7 @@ class Cleared(BaseModel):
 
 class EventsTest(unittest.TestCase):
     def dispatch(self, kind: str, error: Exception | None = None, answer: bool = False) -> Any:
-        """The pubsub after an event of a kind."""
+        """The published events after an event of this kind."""
         pubsub = Pubsub()
         pubsub.events = [SimpleNamespace(type="old")] * 50
 
@@ -57,26 +57,28 @@ class EventsTest(unittest.TestCase):
 
         context = SimpleNamespace(pubsub=pubsub, input_audio_buffers={"said": 1, "next": 2})
         event = SimpleNamespace(type=kind, item_id="said", event_id=None)
-        asyncio.run(events.answering(fail, TYPES)(None, context, event))
+        asyncio.run(events.with_error_events(fail, TYPES)(None, context, event))
         self.assertEqual(pubsub.subscribers, set())
         self.assertEqual(list(context.input_audio_buffers), ["next"] if "committed" in kind else ["said", "next"])
         return [each for each in pubsub.events if each.type == "error"]
 
-    def test_an_exception_is_an_event_and_not_the_end(self) -> None:
+    def test_an_exception_becomes_an_event_and_the_session_goes_on(self) -> None:
         with self.assertLogs("speaches_service.realtime.events", "WARNING"):
-            [told] = self.dispatch("append", ValueError("no base64"))
-            self.assertEqual((told.of, told.text), ("client", "`append`: no base64"))
-            [told] = self.dispatch("append", OSError("gone"))
-            self.assertEqual((told.of, told.text), ("server", "`append` failed: gone"))
-            [told] = self.dispatch("input_audio_buffer.committed", ValueError("no model"))
-            self.assertEqual(told.of, "server")
+            [answer] = self.dispatch("append", ValueError("no base64"))
+            self.assertEqual((answer.of, answer.text), ("client", "`append`: no base64"))
+            [answer] = self.dispatch("append", OSError("gone"))
+            self.assertEqual((answer.of, answer.text), ("server", "`append` failed: gone"))
+            [answer] = self.dispatch("input_audio_buffer.committed", ValueError("no model"))
+            self.assertEqual(answer.of, "server")
 
-    def test_what_the_handler_has_answered_is_not_answered_again(self) -> None:
+    def test_an_error_of_the_handler_is_not_answered_twice(self) -> None:
         with self.assertLogs("speaches_service.realtime.events", "WARNING"):
-            self.assertEqual([told.of for told in self.dispatch("append", ValueError("x"), answer=True)], ["handler"])
+            self.assertEqual(
+                [answer.of for answer in self.dispatch("append", ValueError("x"), answer=True)], ["handler"]
+            )
         self.assertEqual(self.dispatch("append"), [])
 
-    def test_events_and_turns_that_are_done_with_are_dropped(self) -> None:
+    def test_old_events_and_transcribed_turns_are_dropped(self) -> None:
         pubsub = Pubsub()
         pubsub.events = [SimpleNamespace(type=str(number)) for number in range(100)]
 
@@ -84,11 +86,11 @@ class EventsTest(unittest.TestCase):
             pass
 
         context = SimpleNamespace(pubsub=pubsub)
-        asyncio.run(events.answering(nothing, TYPES)(None, context, SimpleNamespace(type="append")))
+        asyncio.run(events.with_error_events(nothing, TYPES)(None, context, SimpleNamespace(type="append")))
         self.assertEqual([event.type for event in pubsub.events], [str(number) for number in range(84, 100)])
         self.dispatch("input_audio_buffer.committed")
 
-    def test_changes_of_a_session_are_read_as_clients_write_them(self) -> None:
+    def test_changes_of_a_session_are_read_in_all_forms(self) -> None:
         class Session(BaseModel):
             turn_detection: None = None
 
@@ -105,7 +107,7 @@ class EventsTest(unittest.TestCase):
                 reader.validate_json(text)
         self.assertIsNotNone(reader.core_schema)
 
-    def test_frames_of_bytes_are_text(self) -> None:
+    def test_binary_frames_are_text(self) -> None:
         frames: list[dict[str, Any]] = [
             {"type": "websocket.receive", "text": "text"},
             {"type": "websocket.receive", "bytes": b"{\xff}", "text": None},

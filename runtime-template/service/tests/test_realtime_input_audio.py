@@ -17,7 +17,7 @@ RATE = 16000
 
 
 class Buffer:
-    """As upstream's, of numbers."""
+    """Replaces upstream's."""
 
     def __init__(self, _pubsub: Any = None) -> None:
         self.id = f"item{id(self)}"
@@ -29,13 +29,13 @@ class Buffer:
 
 class InputAudioTest(unittest.TestCase):
     def setUp(self) -> None:
-        self.told: list[Any] = []
+        self.published: list[Any] = []
         self.found: list[Any] = []
         first = Buffer()
         self.context: Any = SimpleNamespace(
             input_audio_buffers=OrderedDict({first.id: first}),
             session=SimpleNamespace(turn_detection=object()),
-            pubsub=SimpleNamespace(publish_nowait=self.told.append),
+            pubsub=SimpleNamespace(publish_nowait=self.published.append),
             conversation=SimpleNamespace(items={"before": None}),
         )
         self.upstream: Any = SimpleNamespace(
@@ -53,59 +53,59 @@ class InputAudioTest(unittest.TestCase):
         return [buffer.samples for buffer in self.context.input_audio_buffers.values()]
 
     def cut_out(self, start: int | None, end: int | None) -> tuple[int, int]:
-        """The first and the last millisecond of what is cut out of ten seconds."""
+        """The first and the last millisecond of the speech in a buffer of ten seconds."""
         state = SimpleNamespace(audio_start_ms=start, audio_end_ms=end)
         found = input_audio.speech_in(SimpleNamespace(data=range(10 * RATE), vad_state=state), RATE)
         return found[0] * 1000 // RATE, (found[-1] + 1) * 1000 // RATE
 
-    def test_it_begins_a_little_before_speech_was_detected(self) -> None:
+    def test_a_turn_begins_a_little_before_the_detected_speech(self) -> None:
         self.assertEqual(self.cut_out(2000, 5000), (1700, 5000))
         self.assertEqual(self.cut_out(100, 5000), (0, 5000))
 
-    def test_without_detection_and_before_its_end_all_of_it_counts(self) -> None:
+    def test_all_sound_counts_without_detection_and_before_its_end(self) -> None:
         self.assertEqual(self.cut_out(None, None), (0, 10000))
         self.assertEqual(self.cut_out(2000, None), (1700, 10000))
 
-    def test_parts_may_end_within_a_sample(self) -> None:
+    def test_an_event_may_end_within_a_sample(self) -> None:
         sound = np.arange(-300, 300, 7, dtype="<i2").tobytes()
         for at in range(0, len(sound), 5):
             self.append(sound[at : at + 5])
         self.assertEqual(self.buffers(), [list(np.frombuffer(sound, "<i2").astype(np.float32) / 32768)])
 
-    def test_half_a_sample_stays_in_the_stream_but_not_beyond_a_buffer_of_its_own(self) -> None:
+    def test_half_a_sample_stays_in_its_stream(self) -> None:
         self.found = [SimpleNamespace(type="input_audio_buffer.speech_stopped")]
         self.append(b"\0\1\0")
         self.append(b"\2\0")
         self.assertEqual(self.buffers(), [[256 / 32768], [512 / 32768]])
-        # As upstream does it after a commit, and for a clear.
+        # Upstream does this after a commit and for a clear.
         self.context.input_audio_buffers["next"] = Buffer()
         self.append(b"\0\3")
         self.assertEqual(self.buffers()[-1], [768 / 32768])
 
-    def test_what_is_no_base64_is_an_error_and_changes_nothing(self) -> None:
+    def test_invalid_base64_is_an_error_and_changes_nothing(self) -> None:
         for audio in ("%%%", "AAA"):
             with self.assertRaises(ValueError):
                 input_audio.append(self.context, SimpleNamespace(audio=audio), self.upstream, RATE)
         input_audio.append(self.context, SimpleNamespace(audio=""), self.upstream, RATE)
         self.assertEqual(self.buffers(), [[]])
 
-    def test_a_turn_ends_once_and_what_follows_belongs_to_the_next(self) -> None:
+    def test_a_turn_ends_once_and_later_sound_belongs_to_the_next_turn(self) -> None:
         started = SimpleNamespace(type="input_audio_buffer.speech_started")
         stopped = SimpleNamespace(type="input_audio_buffer.speech_stopped", item_id="said")
         self.found = [started, None, stopped]
         for sample in (b"\0\1", b"\0\2", b"\0\3", b"\0\4"):
             self.append(sample)
         self.assertEqual([len(samples) for samples in self.buffers()], [3, 1])
-        self.assertEqual(self.told, [started, stopped])
+        self.assertEqual(self.published, [started, stopped])
         input_audio.commit(self.context, stopped, self.upstream)
-        self.assertEqual(vars(self.told[2]), {"previous_item_id": "before", "item_id": "said"})
+        self.assertEqual(vars(self.published[2]), {"previous_item_id": "before", "item_id": "said"})
 
-    def test_a_transcribed_turn_is_forgotten_but_never_the_last_one(self) -> None:
+    def test_the_buffer_of_a_transcribed_turn_is_dropped_unless_it_is_the_last(self) -> None:
         first = next(iter(self.context.input_audio_buffers))
-        input_audio.forget(self.context, first)
+        input_audio.drop_buffer(self.context, first)
         self.assertIn(first, self.context.input_audio_buffers)
         self.context.input_audio_buffers["next"] = Buffer()
-        input_audio.forget(self.context, first)
+        input_audio.drop_buffer(self.context, first)
         self.assertEqual(list(self.context.input_audio_buffers), ["next"])
 
 

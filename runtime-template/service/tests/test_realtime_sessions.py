@@ -58,35 +58,35 @@ TYPES: Any = SimpleNamespace(
 
 class SessionsTest(unittest.TestCase):
     def setUp(self) -> None:
-        self.told: list[Any] = []
+        self.published: list[Any] = []
         self.context: Any = SimpleNamespace(
-            session=Session(), pubsub=SimpleNamespace(publish_nowait=lambda event: self.told.append(event))
+            session=Session(), pubsub=SimpleNamespace(publish_nowait=lambda event: self.published.append(event))
         )
 
     def update(self, **session: Any) -> Any:
-        """The session after a change, as a client sends it."""
-        event = sessions.in_older_form({"type": "session.update", "event_id": "1", "session": session})
+        """The session after a client's `session.update`."""
+        event = sessions.in_beta_form({"type": "session.update", "event_id": "1", "session": session})
         sessions.update(self.context, sessions.update_event(TYPES).model_validate(event), TYPES)
         return self.context.session
 
     def errors(self) -> list[str]:
-        return [event.message for event in self.told if event.type == "error"]
+        return [event.message for event in self.published if event.type == "error"]
 
-    def test_a_part_of_the_detection_leaves_the_rest_as_it_is(self) -> None:
+    def test_a_partial_detection_keeps_the_other_fields(self) -> None:
         self.assertEqual(self.update(turn_detection={"threshold": 0.5}).turn_detection, Detection(threshold=0.5))
         self.assertEqual(
             self.update(turn_detection={"silence_duration_ms": 200, "interrupt_response": True}).turn_detection,
             Detection(threshold=0.5, silence_duration_ms=200),
         )
-        self.assertEqual([event.type for event in self.told], ["session.updated"] * 2)
+        self.assertEqual([event.type for event in self.published], ["session.updated"] * 2)
 
-    def test_null_switches_the_detection_off_and_a_type_on_again_as_it_was(self) -> None:
+    def test_null_disables_the_detection_and_a_type_restores_it(self) -> None:
         self.context.session.turn_detection = before = Detection(create_response=False, threshold=0.3)
         self.assertIsNone(self.update(turn_detection=None).turn_detection)
         self.assertEqual(self.update(turn_detection={"type": "server_vad"}).turn_detection, before)
         self.assertEqual(self.update().turn_detection, before)
 
-    def test_what_there_is_not_is_said_and_the_rest_is_done(self) -> None:
+    def test_an_unsupported_value_is_reported_and_others_are_applied(self) -> None:
         session = self.update(
             turn_detection={"type": "semantic_vad", "threshold": 0.4, "prefix_padding_ms": 900},
             input_audio_format="g711_ulaw",
@@ -94,10 +94,10 @@ class SessionsTest(unittest.TestCase):
         )
         self.assertEqual((session.turn_detection, session.voice), (Detection(threshold=0.4), "bm_lewis"))
         self.assertEqual(len(self.errors()), 3)
-        for part in ("session.input_audio_format", "`session.turn_detection.type` is `semantic_vad`", "900"):
+        for part in ("session.input_audio_format", "`session.turn_detection.type` `semantic_vad`", "900"):
             self.assertTrue(any(part in error for error in self.errors()), part)
 
-    def test_what_holds_anyway_is_no_error(self) -> None:
+    def test_an_unchanged_value_is_not_an_error(self) -> None:
         self.update(
             input_audio_format="pcm16",
             output_audio_format=None,
@@ -108,7 +108,7 @@ class SessionsTest(unittest.TestCase):
         self.assertEqual(self.errors(), [])
         self.assertEqual(self.context.session, Session())
 
-    def test_the_newer_form_means_the_same(self) -> None:
+    def test_the_newer_form_has_the_same_meaning(self) -> None:
         session = self.update(
             type="realtime",
             output_modalities=["text"],
@@ -125,7 +125,7 @@ class SessionsTest(unittest.TestCase):
         self.assertEqual((session.turn_detection, session.voice), (None, "bf_emma"))
         self.assertEqual(self.errors(), [])
 
-    def test_a_value_that_cannot_be_changes_nothing(self) -> None:
+    def test_an_invalid_value_changes_nothing(self) -> None:
         wrongs: list[dict[str, Any]] = [{"turn_detection": {"threshold": 7}}, {"turn_detection": []}, {"voice": 5}]
         for wrong in wrongs:
             with self.assertRaises(ValidationError):
@@ -134,7 +134,7 @@ class SessionsTest(unittest.TestCase):
         for session in (5, None, [1]):
             with self.assertRaises(ValidationError):
                 sessions.update_event(TYPES).model_validate(
-                    sessions.in_older_form({"type": "session.update", "session": session})
+                    sessions.in_beta_form({"type": "session.update", "session": session})
                 )
 
     def test_sessions_begin_with_the_models_of_the_service(self) -> None:

@@ -24,10 +24,10 @@ class SettingsTest(unittest.TestCase):
         self.assertIn("different runtimes", caught.exception.hint or "")
         return caught.exception.message
 
-    def test_what_the_launcher_writes_has_every_field_and_no_other(self) -> None:
-        raw = example.launchers()
+    def test_the_launchers_settings_have_every_field_and_no_other(self) -> None:
+        raw = example.launcher_settings()
         settings = parse_settings(raw)
-        # As JSON, which has no tuples, it is what it was.
+        # Converted back to JSON, which has no tuples, the settings are unchanged.
         again = {
             **settings._asdict(),
             "schema": SCHEMA,
@@ -37,8 +37,8 @@ class SettingsTest(unittest.TestCase):
         }
         self.assertEqual(json.loads(json.dumps(again)), raw)
 
-    def test_lists_become_tuples_and_objects_what_they_are(self) -> None:
-        settings = parse_settings(example.launchers())
+    def test_lists_become_tuples_and_objects_become_records(self) -> None:
+        settings = parse_settings(example.launcher_settings())
         hash(settings)
         self.assertEqual(settings.host, ("127.0.0.1", "::1"))
         self.assertIsInstance(settings.transcription, Transcription)
@@ -50,19 +50,19 @@ class SettingsTest(unittest.TestCase):
         for kind, place in ((Settings, None), (Transcription, "transcription"), (Synthesis, "synthesis")):
             for key in kind._fields:
                 with self.subTest(place=place, key=key):
-                    raw = example.launchers()
+                    raw = example.launcher_settings()
                     inside = raw if place is None else raw[place]
                     inside["colour"] = inside.pop(key)
                     self.assertIn(f"unknown key `colour`; missing key `{key}`", self.refuse(raw))
 
     def test_another_schema_is_refused(self) -> None:
-        wrong: list[object] = [None, [], "x", 1, {}, {**example.launchers(), "schema": SCHEMA + 1}]
+        wrong: list[object] = [None, [], "x", 1, {}, {**example.launcher_settings(), "schema": SCHEMA + 1}]
         for raw in wrong:
             with self.subTest(raw=raw):
                 self.assertIn(f"`schema` {SCHEMA}", self.refuse(raw))
 
-    def test_the_variable_is_taken_out_of_the_environment(self) -> None:
-        environment = {SETTINGS_VARIABLE: json.dumps(example.launchers()), "OTHER": "1"}
+    def test_the_variable_is_removed_from_the_environment(self) -> None:
+        environment = {SETTINGS_VARIABLE: json.dumps(example.launcher_settings()), "OTHER": "1"}
         self.assertEqual(take_settings(environment).port, 34331)
         self.assertEqual(environment, {"OTHER": "1"})
 

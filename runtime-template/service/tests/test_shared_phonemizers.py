@@ -44,7 +44,7 @@ class SharedPhonemizersTest(unittest.TestCase):
         self.assertIsNot(first, self.make("fr-fr", with_stress=True))
         self.assertEqual(Backend.made, [("en-us", True), ("en-us", False), ("fr-fr", True)])
 
-    def test_threads_take_turns(self) -> None:
+    def test_calls_of_several_threads_are_serialized(self) -> None:
         results: list[list[str]] = []
 
         def work(number: int) -> None:

@@ -75,7 +75,7 @@ class SocketsTest(unittest.TestCase):
 
     def test_an_address_of_another_machine_cannot_work(self) -> None:
         with self.assertRaises(ServiceFailure) as caught:
-            sockets.listen(["192.0.2.1"], 0)  # TEST-NET-1 of RFC 5737: never anybody's address
+            sockets.listen(["192.0.2.1"], 0)  # TEST-NET-1 of RFC 5737, which no machine has
         self.assertEqual(caught.exception.exit_code, ExitCode.CANNOT_WORK)
         self.assertIn("192.0.2.1", caught.exception.message)
 
@@ -85,7 +85,7 @@ class SocketsTest(unittest.TestCase):
 
 
 class AdoptTest(unittest.TestCase):
-    def test_sockets_that_listen_already_are_taken_over(self) -> None:
+    def test_listening_sockets_are_adopted(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as server:
             descriptor = os.dup(server.fileno())
             os.set_inheritable(descriptor, True)
@@ -96,7 +96,7 @@ class AdoptTest(unittest.TestCase):
             with socket.create_connection(("127.0.0.1", sockets.port_of(listener)), timeout=5):
                 pass
 
-    def test_what_is_no_socket_is_a_mistake_of_the_launcher(self) -> None:
+    def test_an_invalid_socket_is_an_internal_error(self) -> None:
         reading, writing = os.pipe()
         self.addCleanup(os.close, reading)
         self.addCleanup(os.close, writing)

@@ -9,7 +9,7 @@ from typing import Any
 from unittest import mock
 
 try:
-    import av  # noqa: F401 - encoding needs it
+    import av  # noqa: F401 - the encoder imports it
     import fastapi
     import numpy as np
     from pydantic import BaseModel, Field
@@ -30,7 +30,7 @@ def executor_that_raises(argument: object) -> Iterator[bytes]:
 
 
 class Body(BaseModel):
-    """Upstream's, as far as it is needed."""
+    """The fields of upstream's body that the tests use."""
 
     model: str
     voice: str
@@ -43,7 +43,7 @@ def text_of(body: Body) -> str:
 
 
 class Sound:
-    """Upstream's `Audio`, as far as encoding needs it."""
+    """The members of upstream's `Audio` that the encoder uses."""
 
     def __init__(self, data: Any, sample_rate: int) -> None:
         self.data, self.sample_rate = data, sample_rate
@@ -53,7 +53,7 @@ class Sound:
 
 
 class SpeechTest(unittest.TestCase):
-    def test_the_first_piece_is_made_at_once_and_no_other(self) -> None:
+    def test_only_the_first_piece_is_computed_at_once(self) -> None:
         made: list[int] = []
 
         def make() -> Iterator[int]:
@@ -61,11 +61,11 @@ class SpeechTest(unittest.TestCase):
                 made.append(number)
                 yield number
 
-        pieces = speech.start(make())
+        pieces = speech.primed(make())
         self.assertEqual(made, [0])
         self.assertEqual(list(pieces), [0, 1, 2])
 
-    def test_events_hold_audio_in_the_format_that_was_asked_for_and_an_error_is_an_event(self) -> None:
+    def test_events_contain_audio_in_the_requested_format_and_an_error_is_an_event(self) -> None:
         def audio(fails: bool) -> Iterator[Any]:
             for number in range(3):
                 if fails and number == 2:
@@ -92,7 +92,7 @@ class SpeechTest(unittest.TestCase):
         self.assertEqual([event["type"] for event in failed], [*["speech.audio.delta"] * 2, "error"])
         self.assertIn("log", failed[-1]["error"]["message"])
 
-    def test_what_cannot_be_pronounced_is_a_file_of_silence(self) -> None:
+    def test_a_text_without_anything_to_pronounce_is_silence(self) -> None:
         audio = ModuleType("speaches.audio")
         vars(audio)["Audio"] = Sound
         with mock.patch.dict(sys.modules, {"speaches.audio": audio}), self.assertLogs(speech._logger, "INFO"):
@@ -106,20 +106,20 @@ class SpeechTest(unittest.TestCase):
         self.assertEqual(caught.exception.status_code, 422)
 
     def ask(self, by_default: bool = True, **fields: Any) -> str:
-        """What the endpoint gets of a text."""
-        endpoint = speech._reading_body(text_of, by_default)
+        """The text that the endpoint receives."""
+        endpoint = speech._with_normalization(text_of, by_default)
         body = inspect.signature(endpoint).parameters["body"].annotation
         self.assertEqual(body.__name__, "Body")
         return str(endpoint(body=body(**{"model": "a/kokoro", "voice": "alloy", **fields})))
 
-    def test_an_empty_sample_rate_of_the_page_is_none(self) -> None:
-        body = inspect.signature(speech._reading_body(text_of, True)).parameters["body"].annotation
+    def test_an_empty_sample_rate_of_the_page_is_ignored(self) -> None:
+        body = inspect.signature(speech._with_normalization(text_of, True)).parameters["body"].annotation
         for rate, expected in ((0, None), (16000, 16000), (None, None)):
             self.assertEqual(body(model="m", voice="v", input="x", sample_rate=rate).sample_rate, expected)
         with self.assertRaises(ValueError):
             body(model="m", voice="v", input="x", sample_rate=1)
 
-    def test_english_is_read_as_a_person_does_unless_a_user_or_a_request_says_no(self) -> None:
+    def test_english_is_normalized_unless_the_user_or_the_request_disables_it(self) -> None:
         text, read = "**5 km**", "5 kilometers"
         self.assertEqual(self.ask(input=text), read)
         self.assertEqual(self.ask(input=text, normalize=False), text)
@@ -134,32 +134,32 @@ class SpeechTest(unittest.TestCase):
             for voice, expected in (("ff_siwis", text), ("af_sky(2)+ff_siwis", read), ("ff_siwis+af_sky", text)):
                 self.assertEqual(self.ask(input=text, voice=voice), expected, voice)
 
-    def test_nothing_stays_nothing(self) -> None:
-        self.assertEqual(list(speech.start(iter(()))), [])
+    def test_no_pieces_give_no_pieces(self) -> None:
+        self.assertEqual(list(speech.primed(iter(()))), [])
 
-    def test_a_refusal_of_an_executor_is_422_with_its_words(self) -> None:
+    def test_a_refusal_of_an_executor_is_422_with_its_message(self) -> None:
         for argument in ("Voice 'nobody' is not supported", ("Voice 'nobody' is not supported",)):
             with self.assertRaises(fastapi.HTTPException) as caught:
-                speech.start(executor_that_raises(argument))
+                speech.primed(executor_that_raises(argument))
             self.assertEqual(caught.exception.status_code, 422)
             self.assertEqual(caught.exception.detail, "Voice 'nobody' is not supported")
 
-    def test_a_value_error_from_elsewhere_is_a_bug_and_stays_one(self) -> None:
+    def test_a_value_error_from_elsewhere_is_raised(self) -> None:
         def make() -> Iterator[int]:
             yield int("x")
 
         with self.assertRaises(ValueError):
-            speech.start(make())
+            speech.primed(make())
 
-    def test_half_a_pair_of_utf_16_and_a_rate_of_0_are_left_out(self) -> None:
+    def test_a_lone_surrogate_and_a_rate_of_0_are_removed(self) -> None:
         self.assertEqual(
-            speech._usable({"input": "a\ud83d b", "speed": 1, "sample_rate": 0}),
+            speech._sanitized({"input": "a\ud83d b", "speed": 1, "sample_rate": 0}),
             {"input": "a b", "speed": 1, "sample_rate": None},
         )
-        self.assertEqual(speech._usable(["a"]), ["a"])
+        self.assertEqual(speech._sanitized(["a"]), ["a"])
         for number in (float("nan"), float("inf")):
             with self.assertRaisesRegex(ValueError, "`speed` is"):
-                speech._usable({"speed": number})
+                speech._sanitized({"speed": number})
 
 
 if __name__ == "__main__":

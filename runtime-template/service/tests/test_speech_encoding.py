@@ -61,7 +61,7 @@ class SpeechEncodingTest(unittest.TestCase):
                     loudest = int(np.argmax(np.abs(np.fft.rfft(middle)))) * rate / len(middle)
                     self.assertAlmostEqual(loudest, 440, delta=3)
                     self.assertAlmostEqual(float(np.max(np.abs(middle))), 0.5, delta=0.1)
-                    if audio_format != "opus":  # always 48 kHz inside
+                    if audio_format != "opus":  # opus is always 48 kHz
                         self.assertEqual(rate, sample_rate or 24000)
 
     def test_lossless_formats_give_back_the_samples(self) -> None:
@@ -70,7 +70,7 @@ class SpeechEncodingTest(unittest.TestCase):
             samples, _ = decode(self.encode(audio_format, [audio]))
             np.testing.assert_allclose(samples, audio.data, atol=2 / 32767)
 
-    def test_pcm_is_what_upstream_makes(self) -> None:
+    def test_pcm_equals_upstreams(self) -> None:
         audio = tone(0.1)
         self.assertEqual(self.encode("pcm", [audio]), audio.as_bytes())
 
@@ -79,7 +79,7 @@ class SpeechEncodingTest(unittest.TestCase):
         self.assertGreater(samples[0], 0.99)
         self.assertLess(samples[1], -0.99)
 
-    def test_bytes_leave_while_audio_is_still_being_made(self) -> None:
+    def test_bytes_are_sent_while_audio_is_computed(self) -> None:
         for audio_format in (*speech_encoding.ENCODINGS, "pcm"):
             with self.subTest(audio_format=audio_format):
                 made: list[int] = []
@@ -93,12 +93,12 @@ class SpeechEncodingTest(unittest.TestCase):
                 next(encoded)
                 self.assertLessEqual(len(made), 2)
 
-    def test_a_wav_that_is_whole_before_it_is_sent_states_its_length(self) -> None:
+    def test_a_complete_wav_states_its_length(self) -> None:
         (whole,) = speech_encoding.encode(((audio, True) for audio in [tone(0.5)]), "wav", 16000)
         with wave.open(io.BytesIO(whole)) as file:
             self.assertEqual((file.getnframes(), file.getframerate(), file.getnchannels()), (12000, 16000, 1))
         self.assertEqual(len(whole), 44 + 2 * 12000)
-        # Of a stream players are told the most that there could be.
+        # The header of a stream states the maximum length.
         streamed = b"".join(speech_encoding.encode(((audio, False) for audio in [tone(0.5)]), "wav"))
         self.assertEqual(streamed[streamed.index(b"data") + 4 :][:4], b"\xff" * 4)
 
@@ -121,12 +121,12 @@ class SpeechEncodingTest(unittest.TestCase):
         with self.assertRaisesRegex(ValueError, "Inconsistent sample rate"):
             self.encode("wav", [tone(0.1), tone(0.1, sample_rate=8000)])
 
-    def test_nothing_becomes_nothing(self) -> None:
+    def test_no_audio_gives_no_bytes(self) -> None:
         for audio_format in (*speech_encoding.ENCODINGS, "pcm"):
             self.assertEqual(self.encode(audio_format, []), b"")
             self.encode(audio_format, [Audio(np.zeros(0, dtype=np.float32), 24000)])
 
-    def test_a_stream_can_be_left_early(self) -> None:
+    def test_a_stream_can_be_closed_early(self) -> None:
         for audio_format in speech_encoding.ENCODINGS:
             encoded: Any = stream([tone(1), tone(1)], audio_format)
             next(encoded)

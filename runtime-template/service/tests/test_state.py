@@ -26,7 +26,7 @@ class StateTest(unittest.TestCase):
             status: dict[str, object] = json.load(file)
         return status
 
-    def test_it_starts_with_the_chosen_port_and_the_pid(self) -> None:
+    def test_the_state_has_the_chosen_port_and_the_pid(self) -> None:
         self.make(self.directory).open()
         status = self.read()
         self.assertEqual(status["pid"], os.getpid())
@@ -39,15 +39,15 @@ class StateTest(unittest.TestCase):
     def test_every_phase_replaces_the_one_before(self) -> None:
         state = self.make(self.directory)
         state.open()
-        state.enter("serving", "1.2.3")
+        state.record_phase("serving", "1.2.3")
         self.assertEqual(self.read()["phase"], "serving")
-        state.enter("draining")
+        state.record_phase("draining")
         status = self.read()
         self.assertEqual(status["phase"], "draining")
         self.assertEqual(status["versions"], {"python": platform.python_version(), "speaches": "1.2.3"})
         self.assertEqual(os.listdir(self.directory), [STATUS_FILE])
 
-    def test_a_model_has_what_was_decided_and_then_what_was_found(self) -> None:
+    def test_a_model_has_the_decision_and_then_the_actual_computation(self) -> None:
         settings = example.settings(
             state_dir=self.directory,
             tts_model="a/speaks",
@@ -64,24 +64,24 @@ class StateTest(unittest.TestCase):
             return [(model["id"], model["backend"], model["provider"]) for model in models]
 
         self.assertEqual(computes(), [("a/speaks", "onnxruntime", "cuda"), ("b/listens", "whispercpp", "metal")])
-        state.enter_computation("a/speaks", "onnxruntime", "cpu")
-        state.enter_computation("somebody/else", "onnxruntime", "cuda")
+        state.record_computation("a/speaks", "onnxruntime", "cpu")
+        state.record_computation("somebody/else", "onnxruntime", "cuda")
         self.assertEqual(computes()[0], ("a/speaks", "onnxruntime", "cpu"))
 
     def test_the_end_has_an_exit_code_and_a_reason(self) -> None:
         state = self.make(self.directory)
         state.open()
-        state.enter_stopped(ExitCode.UNAVAILABLE, "no torch")
+        state.record_stop(ExitCode.UNAVAILABLE, "no torch")
         status = self.read()
         self.assertEqual((status["phase"], status["exit_code"], status["message"]), ("stopped", 69, "no torch"))
 
     def test_no_directory_means_no_file(self) -> None:
         state = self.make(None)
         state.open()
-        state.enter("serving")
+        state.record_phase("serving")
         self.assertFalse(os.path.exists(self.directory))
 
-    def test_a_directory_that_cannot_be_made_is_told(self) -> None:
+    def test_a_directory_that_cannot_be_created_is_reported(self) -> None:
         blocker = os.path.dirname(os.path.dirname(self.directory)) + "/deep"
         with open(blocker, "w", encoding="utf-8"):
             pass
@@ -90,7 +90,7 @@ class StateTest(unittest.TestCase):
         self.assertEqual(caught.exception.exit_code, ExitCode.CANNOT_WRITE)
         self.assertIn(self.directory, caught.exception.message)
 
-    def test_a_sample_says_so(self) -> None:
+    def test_a_sample_is_marked(self) -> None:
         self.make(self.directory, name="speaches-sample").open()
         self.assertIs(self.read()["sample"], True)
 

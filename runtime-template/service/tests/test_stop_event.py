@@ -1,15 +1,15 @@
-"""What a console of Windows tells."""
+"""The events of a Windows console."""
 
 import unittest
 
 from speaches_service.stop_event import answer_console_event
 
 
-class ConsoleEvents(unittest.TestCase):
-    """Numbers of https://learn.microsoft.com/windows/console/handlerroutine."""
+class ConsoleEventsTest(unittest.TestCase):
+    """The numbers are those of https://learn.microsoft.com/windows/console/handlerroutine."""
 
     def answers(self, number: int) -> tuple[bool, int, list[float]]:
-        """Whether it is settled, how often the service was told to stop, and what was waited for."""
+        """Whether the event is handled, the number of calls of `on_stop`, and the waits in seconds."""
         stops: list[None] = []
         waits: list[float] = []
         settled = answer_console_event(number, lambda: stops.append(None), waits.append)

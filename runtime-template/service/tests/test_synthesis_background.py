@@ -8,12 +8,12 @@ import unittest
 from unittest import mock
 
 try:
-    from speaches_service.synthesis_probe import measuring
-    from speaches_service.synthesis_probe.background import THREAD, BackgroundProbe
+    from speaches_service.synthesis_probe import probe_session
+    from speaches_service.synthesis_probe.background import THREAD_NAME, BackgroundProbe
     from speaches_service.synthesis_probe.candidates import COREML, Candidate
     from speaches_service.synthesis_probe.decisions import FILE, Decision, Decisions
     from tests import example
-    from tests.test_synthesis_measuring import CHILD, ends, make_voices, stub, wait_for_hanging
+    from tests.test_synthesis_probe_session import CHILD, ends, make_voices, stub, wait_for_hanging
 except ImportError as error:
     print(f"skipping test_synthesis_background, which needs numpy: {error}", file=sys.stderr)
     raise unittest.SkipTest(f"needs numpy: {error}") from error
@@ -26,17 +26,17 @@ class BackgroundTest(unittest.TestCase):
         self.addCleanup(scratch.cleanup)
         self.cache = os.path.join(scratch.name, "hub")
         self.machine = os.path.join(scratch.name, "machine")
-        self.said: list[str] = []
+        self.logged: list[str] = []
         self.offered: list[Candidate] = [stub("fast", pace=0.5)]
-        announced = mock.patch(
-            "speaches_service.synthesis_probe.background.announce",
-            lambda message, *_levels, **_details: self.said.append(message),
+        log_event = mock.patch(
+            "speaches_service.synthesis_probe.background.log_event",
+            lambda message, *_levels, **_details: self.logged.append(message),
         )
-        announced.start()
+        log_event.start()
         cache_of = mock.patch("speaches_service.synthesis_probe.background.cache_of", lambda _directory: None)
         cache_of.start()
         self.addCleanup(cache_of.stop)
-        self.addCleanup(announced.stop)
+        self.addCleanup(log_event.stop)
         self.add_model("a", "one")
 
     def add_model(self, owner: str, name: str) -> None:
@@ -65,76 +65,78 @@ class BackgroundTest(unittest.TestCase):
 
     def join(self, seconds: float) -> None:
         for thread in threading.enumerate():
-            if thread.name == THREAD:
+            if thread.name == THREAD_NAME:
                 thread.join(seconds)
                 self.assertFalse(thread.is_alive())
 
     def decisions(self) -> dict[str, Decision]:
         return Decisions(self.machine, "k").read()
 
-    def test_every_model_is_compared_once_and_one_line_says_what_was_found(self) -> None:
+    def test_every_model_is_measured_once_and_one_line_reports_the_results(self) -> None:
         self.add_model("b", "two")
         self.run_to_the_end(self.make())
         self.assertEqual(
             {model: decision.chosen and decision.chosen.name for model, decision in self.decisions().items()},
             {"a/one": "fast", "b/two": "fast"},
         )
-        self.assertEqual(len(self.said), 2, self.said)
-        self.assertIn("comparing what `a/one`, `b/two` can compute with", self.said[0])
-        self.assertIn("`a/one` computes best with fast (fast: right, 2.0 times as fast)", self.said[1])
-        self.said.clear()
+        self.assertEqual(len(self.logged), 2, self.logged)
+        self.assertIn("measuring the fastest way to compute `a/one`, `b/two`", self.logged[0])
+        self.assertIn("`a/one` computes best with fast (fast: right, 2.0 times as fast)", self.logged[1])
+        self.logged.clear()
         self.run_to_the_end(self.make())
-        self.assertEqual(self.said, [], "it is known")
+        self.assertEqual(self.logged, [], "it is known")
         self.add_model("c", "three")
         self.run_to_the_end(self.make())
-        self.assertIn("comparing what `c/three` can compute with", self.said[0])
+        self.assertIn("measuring the fastest way to compute `c/three`", self.logged[0])
         self.assertEqual(len(self.decisions()), 3)
 
-    def test_nothing_at_all_happens_when_nothing_may_be_compared(self) -> None:
+    def test_nothing_happens_without_candidates_or_a_key(self) -> None:
         no_coreml = self.make(names=("original", "float32"))
         for probe in (self.make(key=None), self.make(machine=None), self.make(forced=True), no_coreml):
             before = threading.active_count()
             self.run_to_the_end(probe)
             self.assertEqual(threading.active_count(), before)
-        self.assertEqual((self.said, os.path.exists(self.machine)), ([], False))
+        self.assertEqual((self.logged, os.path.exists(self.machine)), ([], False))
 
-    def test_a_request_to_stop_ends_the_process_and_decides_nothing(self) -> None:
+    def test_a_request_to_stop_ends_the_process_without_a_decision(self) -> None:
         self.offered = [stub("hanging", "hang")]
         probe = self.make()
         probe.start()
-        pid = wait_for_hanging(os.path.join(self.machine, measuring.SCRATCH))
+        pid = wait_for_hanging(os.path.join(self.machine, probe_session.SCRATCH_DIRECTORY))
         probe.stop()
         self.assertTrue(ends(pid, 10))
         self.join(10)
         self.assertEqual(self.decisions(), {})
-        self.assertEqual(os.listdir(self.machine), [measuring.LOCK])
+        self.assertEqual(os.listdir(self.machine), [probe_session.LOCK_FILE])
 
-    def test_nothing_begins_after_the_request_to_stop(self) -> None:
+    def test_no_measurement_begins_after_the_request_to_stop(self) -> None:
         probe = self.make()
         probe.stop()
         self.run_to_the_end(probe)
-        self.assertEqual(self.said, [])
+        self.assertEqual(self.logged, [])
 
-    def test_two_services_do_not_compare_at_the_same_time(self) -> None:
-        with measuring.alone(self.machine):
+    def test_two_services_do_not_measure_at_the_same_time(self) -> None:
+        with probe_session.exclusive_scratch(self.machine):
             self.run_to_the_end(self.make())
-        self.assertEqual(self.said, ["another service compares what speech can compute with; its result will do"])
+        self.assertEqual(
+            self.logged, ["another service is measuring the speech models; this service will use its result"]
+        )
         self.assertEqual(self.decisions(), {})
 
-    def test_an_original_that_does_not_speak_leaves_everything_as_it_is(self) -> None:
-        with mock.patch("speaches_service.synthesis_probe.comparison.ORIGINAL", stub("original", "abort")):
+    def test_a_failing_original_changes_nothing(self) -> None:
+        with mock.patch("speaches_service.synthesis_probe.evaluate.ORIGINAL", stub("original", "abort")):
             self.run_to_the_end(self.make())
-        self.assertIn("`a/one` stays as it is: the original on the CPU: SIGABRT", self.said[1])
+        self.assertIn("`a/one` is unchanged: the original on the CPU: SIGABRT", self.logged[1])
         self.assertEqual(self.decisions(), {})
 
-    def test_a_directory_that_cannot_be_written_is_told(self) -> None:
+    def test_a_directory_that_is_not_writable_is_reported(self) -> None:
         with open(self.machine, "w", encoding="ascii"):
             pass
         self.run_to_the_end(self.make())
-        self.assertEqual(len(self.said), 1)
-        self.assertIn("was not compared", self.said[0])
+        self.assertEqual(len(self.logged), 1)
+        self.assertIn("cannot measure the speech models", self.logged[0])
 
-    def test_a_torn_file_is_made_anew(self) -> None:
+    def test_an_incomplete_file_is_replaced(self) -> None:
         os.mkdir(self.machine)
         with open(os.path.join(self.machine, FILE), "w", encoding="ascii") as file:
             file.write('{"key": "k", "mod')
@@ -144,11 +146,11 @@ class BackgroundTest(unittest.TestCase):
 
 
 class ImportsTest(unittest.TestCase):
-    def test_the_service_imports_nothing_heavy_for_it_at_its_start(self) -> None:
+    def test_the_start_of_the_service_imports_nothing_heavy_for_it(self) -> None:
         root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
         source = (
             f"import sys; sys.path.insert(0, {root!r})\n"
-            "import speaches_service.synthesis_probe.background, speaches_service.synthesis_probe.switch\n"
+            "import speaches_service.synthesis_probe.background, speaches_service.synthesis_probe.provider_choice\n"
             "sys.exit('numpy' in sys.modules)"
         )
         self.assertEqual(subprocess.run([sys.executable, "-B", "-c", source], check=False).returncode, 0)

@@ -7,14 +7,14 @@ import types
 import unittest
 from unittest import mock
 
-from speaches_service.file_lock import Held, locked
-from speaches_service.synthesis_probe.candidates import named
-from speaches_service.synthesis_probe.decisions import FILE, Decision, Decisions, Outcome, Verdict, recommended
+from speaches_service.file_lock import LockHeld, locked
+from speaches_service.synthesis_probe.candidates import candidates_named
+from speaches_service.synthesis_probe.decisions import FILE, CandidateResult, Decision, Decisions, Outcome, recommended
 from speaches_service.synthesis_probe.models import SpeechModel, models_in
 
-ORIGINAL = Verdict("original", "right", 1.0, 1.0, 0.5)
-FLOAT32 = Verdict("float32", "right", 1.7, 0.9991, 0.25)
-CRASH = Verdict("coreml", "crash", reason="SIGABRT ended it")
+ORIGINAL = CandidateResult("original", "right", 1.0, 1.0, 0.5)
+FLOAT32 = CandidateResult("float32", "right", 1.7, 0.9991, 0.25)
+CRASH = CandidateResult("coreml", "crash", reason="SIGABRT ended it")
 DECISION = Decision((ORIGINAL, FLOAT32, CRASH))
 
 
@@ -36,7 +36,7 @@ class DecisionsTest(Scratch):
         with open(os.path.join(self.directory, FILE), "w", encoding="utf-8") as file:
             file.write(text)
 
-    def test_what_is_kept_is_what_the_launcher_reads(self) -> None:
+    def test_the_file_has_the_form_that_the_launcher_reads(self) -> None:
         record(self.directory, "k", "a/b")
         with open(os.path.join(self.directory, FILE), encoding="utf-8") as file:
             raw = json.load(file)
@@ -50,14 +50,14 @@ class DecisionsTest(Scratch):
         expected = {"name": "coreml", "outcome": "crash", **missing, "reason": "SIGABRT ended it"}
         self.assertEqual(model["candidates"][2], expected)
 
-    def test_what_was_written_is_read(self) -> None:
+    def test_written_decisions_are_read(self) -> None:
         decisions = Decisions(self.directory, "k")
         self.assertEqual(decisions.read(), {}, "nothing is there")
         record(self.directory, "k", "a/b")
         record(self.directory, "k", "c/d", Decision(()))
         self.assertEqual(decisions.read(), {"a/b": DECISION, "c/d": Decision(())})
 
-    def test_another_key_has_nothing_and_replaces_everything(self) -> None:
+    def test_another_key_has_no_decisions_and_replaces_all(self) -> None:
         record(self.directory, "old", "a/b")
         new = Decisions(self.directory, "new")
         self.assertEqual(new.read(), {})
@@ -65,7 +65,7 @@ class DecisionsTest(Scratch):
         self.assertEqual(list(new.read()), ["c/d"])
         self.assertEqual(Decisions(self.directory, "old").read(), {})
 
-    def test_a_file_that_is_torn_or_something_else_is_none(self) -> None:
+    def test_an_incomplete_or_invalid_file_counts_as_missing(self) -> None:
         decisions = Decisions(self.directory, "k")
         record(self.directory, "k", "a/b")
         with open(os.path.join(self.directory, FILE), encoding="utf-8") as file:
@@ -95,7 +95,7 @@ class DecisionsTest(Scratch):
         self.assertEqual(len(Decisions(self.directory, "k").read()), 60)
         self.assertEqual(sorted(os.listdir(self.directory)), [FILE, f"{FILE}.lock"])
 
-    def test_one_that_never_stops_writing_is_an_error(self) -> None:
+    def test_a_lock_that_is_never_released_is_an_error(self) -> None:
         decisions = Decisions(self.directory, "k")
         record(self.directory, "k", "a/b")
         with (
@@ -106,9 +106,9 @@ class DecisionsTest(Scratch):
             record(self.directory, "k", "c/d")
         self.assertEqual(list(decisions.read()), ["a/b"])
 
-    def test_the_fastest_that_is_right_is_chosen_if_it_is_worth_it(self) -> None:
+    def test_the_fastest_right_candidate_is_chosen_if_it_is_fast_enough(self) -> None:
         def chosen(*candidates: tuple[str, Outcome, float]) -> str | None:
-            best = Decision(tuple(Verdict(*candidate) for candidate in candidates)).chosen
+            best = Decision(tuple(CandidateResult(*candidate) for candidate in candidates)).chosen
             return best and best.name
 
         original: tuple[str, Outcome, float] = ("original", "right", 1.0)
@@ -118,13 +118,13 @@ class DecisionsTest(Scratch):
         self.assertEqual(chosen(original, ("float32", "wrong", 2.0), ("coreml", "memory", 3.0)), "original")
         self.assertIsNone(chosen())
 
-    def test_a_candidate_that_fails_in_use_makes_place_for_the_next_best(self) -> None:
-        fast = Decision((ORIGINAL, FLOAT32, Verdict("coreml", "right", 3.0)))
+    def test_the_next_best_candidate_replaces_one_that_fails_in_use(self) -> None:
+        fast = Decision((ORIGINAL, FLOAT32, CandidateResult("coreml", "right", 3.0)))
         failed = fast.without("coreml", "refused", "no driver")
         self.assertEqual(failed.chosen, FLOAT32)
-        self.assertEqual(failed.candidates[-1], Verdict("coreml", "refused", 3.0, reason="no driver"))
+        self.assertEqual(failed.candidates[-1], CandidateResult("coreml", "refused", 3.0, reason="no driver"))
 
-    def test_a_model_is_recommended_when_it_is_clearly_the_fastest(self) -> None:
+    def test_a_model_is_recommended_if_it_is_clearly_the_fastest(self) -> None:
         def of(**factors: float | None) -> dict[str, Decision]:
             return {model: Decision((ORIGINAL._replace(real_time_factor=one),)) for model, one in factors.items()}
 
@@ -136,27 +136,27 @@ class DecisionsTest(Scratch):
 
 
 class LockTest(Scratch):
-    def test_a_lock_may_be_waited_for(self) -> None:
+    def test_a_process_can_wait_for_a_lock(self) -> None:
         os.mkdir(self.directory)
         path = os.path.join(self.directory, "lock")
-        with locked(path), self.assertRaises(Held), locked(path, 0.2):
+        with locked(path), self.assertRaises(LockHeld), locked(path, 0.2):
             self.fail("two at a time")
         with locked(path, 0.2):
             pass
 
 
 class CandidatesTest(unittest.TestCase):
-    def test_those_are_offered_that_the_launcher_names(self) -> None:
+    def test_the_launcher_selects_the_candidates(self) -> None:
         onnxruntime = types.ModuleType("onnxruntime")
         vars(onnxruntime)["__version__"] = "1.2.3"
         with mock.patch.dict(sys.modules, {"onnxruntime": onnxruntime}):
-            original, float32, coreml = named(("original", "float32", "coreml"), "/machine")
+            original, float32, coreml = candidates_named(("original", "float32", "coreml"), "/machine")
         self.assertEqual((original.precision, float32.precision, coreml.precision), ("original", "float32", "float32"))
         self.assertEqual((original.provider, float32.provider), ("CPUExecutionProvider",) * 2)
         self.assertIn(os.path.join("/machine", "coreml-cache", "1.2.3-"), coreml.options["ModelCacheDirectory"])
         self.assertEqual(coreml.options["MLComputeUnits"], "CPUAndGPU")
-        self.assertEqual(named((), None), ())
-        self.assertNotIn("ModelCacheDirectory", named(("coreml",), None)[0].options)
+        self.assertEqual(candidates_named((), None), ())
+        self.assertNotIn("ModelCacheDirectory", candidates_named(("coreml",), None)[0].options)
 
 
 class ModelsTest(Scratch):

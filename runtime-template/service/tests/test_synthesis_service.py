@@ -1,4 +1,4 @@
-"""A whole service that compares after its start, on the models of the sample."""
+"""Runs a whole service that measures the sample's models after its start."""
 
 import importlib.util
 import json
@@ -27,29 +27,31 @@ if MISSING or not os.path.isdir(APP):
 
 @unittest.skipUnless(os.name == "posix", "needs signals")
 class ServiceTest(unittest.TestCase):
-    def test_it_compares_when_it_is_ready_and_keeps_the_result_for_the_next_start(self) -> None:
+    def test_a_ready_service_measures_and_keeps_the_result_for_the_next_start(self) -> None:
         with tempfile.TemporaryDirectory() as scratch:
             machine = os.path.join(scratch, "machine")
-            log = self.serve(scratch, "a key", "compared in")
-            self.assertLess(log.index("ready after"), log.index("comparing what `sample/tone-speech` can compute with"))
+            log = self.serve(scratch, "a key", "measured in")
+            self.assertLess(
+                log.index("ready after"), log.index("measuring the fastest way to compute `sample/tone-speech`")
+            )
             with open(os.path.join(machine, FILE), encoding="utf-8") as file:
                 decided = json.load(file)
             self.assertEqual(decided["key"], "a key")
             candidates = decided["models"]["sample/tone-speech"]["candidates"]
-            # The sample is in float32 already.
+            # The sample's model is in float32 already.
             self.assertEqual([each["name"] for each in candidates], ["original", "coreml"])
             if sys.platform != "darwin":
                 self.assertEqual([each["outcome"] for each in candidates], ["right", "refused"])
                 self.assertEqual(decided["models"]["sample/tone-speech"]["chosen"], "original")
             log = self.serve(scratch, "a key", "ready after")
-            self.assertNotIn("comparing", log)
+            self.assertNotIn("measuring", log)
             shutil.rmtree(machine)
             log = self.serve(scratch, None, "ready after")
-            self.assertNotIn("comparing", log)
+            self.assertNotIn("measuring", log)
             self.assertFalse(os.path.exists(machine), "nothing at all happens without a key")
 
     def serve(self, scratch: str, key: str | None, until: str) -> str:
-        """Run a service until its log has these words in it, and a second more; give the log."""
+        """Run a service until a second after its log contains `until`. Returns the log."""
         hub = os.path.join(scratch, "hub")
         if not os.path.exists(hub):
             shutil.copytree(HUB, hub)

@@ -1,4 +1,4 @@
-"""Proxies of the system's settings."""
+"""Proxies from the system's settings."""
 
 import unittest
 
@@ -8,9 +8,9 @@ _PROXIES = {"http": "http://proxy:3128", "https": "http://proxy:3129", "ftp": "h
 
 
 class SystemProxies(unittest.TestCase):
-    """With the settings as values."""
+    """The tests pass the settings as values."""
 
-    def test_they_become_variables_with_this_machine_as_an_exception(self) -> None:
+    def test_proxies_become_variables_with_this_machine_as_an_exception(self) -> None:
         self.assertEqual(
             variables({"PATH": "/bin"}, _PROXIES, ["*.local", "169.254/16", "*"]),
             {

@@ -25,7 +25,7 @@ SECONDS = 6
 def encoded(
     name: str, codec: str, seconds: float = SECONDS, rate: int = 48000, sides: tuple[float, ...] = (1.0,)
 ) -> bytes:
-    """A file with a tone, as loud on each side as is said."""
+    """A stereo file with a tone of the given loudness on each side."""
     file = io.BytesIO()
     layout = "mono" if len(sides) == 1 else "stereo"
     with av.open(file, "w", format=name) as container:
@@ -70,14 +70,14 @@ class DecodingTest(unittest.TestCase):
         self.assertEqual(caught.exception.status_code, status, caught.exception.detail)
         self.assertIn(reason, caught.exception.detail)
 
-    def test_what_is_whole_is_decoded_without_a_warning(self) -> None:
+    def test_an_intact_file_is_decoded_without_a_warning(self) -> None:
         for name, codec in (("wav", "pcm_s16le"), ("mp3", "mp3"), ("flac", "flac"), ("matroska", "libopus")):
             decoded = read(encoded(name, codec))
             self.assertEqual(decoded.warnings, [], name)
             self.assertAlmostEqual(len(decoded.samples) / 16000, SECONDS, delta=0.1, msg=name)
             self.assertGreater(float(np.abs(decoded.samples).max()), 0.15, name)
 
-    def test_what_follows_damage_is_decoded_and_the_damage_is_told(self) -> None:
+    def test_sound_after_damage_is_decoded_and_the_damage_is_reported(self) -> None:
         for name, codec in (("mp3", "mp3"), ("flac", "flac")):
             content = encoded(name, codec)
             middle = len(content) // 2
@@ -104,29 +104,31 @@ class DecodingTest(unittest.TestCase):
         self.assertIs(decoding._chosen([broken, other]), other)
         self.assertIs(decoding._chosen([other, other]), other)
 
-    def test_what_was_cut_off_is_told_where_the_header_says_more(self) -> None:
+    def test_a_truncated_file_is_reported_if_the_header_states_the_duration(self) -> None:
         for name, codec in (("flac", "flac"), ("matroska", "libopus")):
             content = encoded(name, codec)
             decoded = read(content[: len(content) // 2])
             self.assertAlmostEqual(len(decoded.samples) / 16000, SECONDS / 2, delta=0.8)
-            self.assertRegex(decoded.warnings[-1], r"ends after [23]\.\d s of 6\.\d s", name)
+            self.assertRegex(decoded.warnings[-1], r"ends after [23]\.\d s instead of 6\.\d s", name)
 
-    def test_samples_without_a_header_are_taken_by_their_type(self) -> None:
+    def test_samples_without_a_header_are_recognized_by_their_type(self) -> None:
         samples = (np.sin(np.arange(16000) / 20) * 9000).astype("<i2").tobytes()
         decoded = read(samples, "audio/pcm")
         self.assertEqual((len(decoded.samples), decoded.warnings), (16000, []))
         decoded = read(samples + b"\0", "audio/raw")
-        self.assertEqual((len(decoded.samples), decoded.warnings), (16000, ["half a sample at the end was left out"]))
+        self.assertEqual(
+            (len(decoded.samples), decoded.warnings), (16000, ["the last byte is half a sample and was ignored"])
+        )
         self.refuses(samples, 415, "cannot be decoded", "application/octet-stream")
 
-    def test_what_is_no_sound_is_the_clients_error_with_a_reason(self) -> None:
+    def test_a_file_without_sound_is_the_clients_error_with_a_reason(self) -> None:
         wav = encoded("wav", "pcm_s16le", 0.1)
         for content in (b"", b"hello " * 1000, wav[:20], wav[:44], random.Random(1).randbytes(50000)):
             self.refuses(content, 415, "")
         for codec, bits in ((1, 0), (3, 0), (0xFFFE, 0), (0x1234, 16)):
             head = struct.pack("<HHIIHH", codec, 1, 16000, 32000, 2, bits)
-            self.refuses(wav[:20] + head + wav[36:], 415, "nothing here knows")
-        self.refuses(silent_film(), 415, "there is no sound in the file")
+            self.refuses(wav[:20] + head + wav[36:], 415, "no decoder for its codec")
+        self.refuses(silent_film(), 415, "the file contains no sound")
         self.refuses(encoded("wav", "pcm_s16le", 0.005), 422, "5.0 ms of sound")
         self.refuses(b"\0", 422, "0.0 ms", "audio/pcm")
 

@@ -47,16 +47,16 @@ class LanguagesTest(unittest.TestCase):
             for name in names:
                 self.assertEqual(whisper_language(name), code, name)
 
-    def test_nothing_is_left_to_whisper(self) -> None:
+    def test_an_empty_language_is_left_to_whisper(self) -> None:
         for name in (None, "", " ", "auto", "None", "und"):
             self.assertIsNone(whisper_language(name))
 
-    def test_what_whisper_does_not_know_is_refused_with_the_list(self) -> None:
+    def test_an_unknown_language_is_rejected_with_the_list(self) -> None:
         for name in ("xx", "klingon", "e", "en1", "🇩🇪", "x" * 10000):
             with self.assertRaisesRegex(UnknownLanguage, "de, en, fr"):
                 whisper_language(name)
 
-    def test_without_whisper_every_language_is_taken(self) -> None:
+    def test_without_whisper_every_language_is_accepted(self) -> None:
         with mock.patch.dict(sys.modules, {"faster_whisper.tokenizer": None}):
             self.assertEqual(whisper_language("XX"), "xx")
 

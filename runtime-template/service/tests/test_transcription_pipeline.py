@@ -34,7 +34,7 @@ class Information:
 
 
 class Tokenizer:
-    """A token is a word."""
+    """Each word is a token."""
 
     def encode(self, text: str, *, add_special_tokens: bool) -> Any:
         assert not add_special_tokens
@@ -45,7 +45,7 @@ class Tokenizer:
 
 
 class Model:
-    """Hears again, in the way that a test says."""
+    """Returns the given segments for a second decoding."""
 
     hf_tokenizer = Tokenizer()
 
@@ -86,13 +86,13 @@ class PipelineTest(unittest.TestCase):
         found, information = made.transcribe(range(40 * 16000), **given)
         return list(found), information, made
 
-    def test_where_there_is_no_speech_there_is_no_text(self) -> None:
+    def test_no_speech_gives_no_text(self) -> None:
         found, information, made = self.hear([Segment("you", 0, 5)], [], clip_timestamps=[])
         self.assertEqual(found, [])
         self.assertEqual((information.language, information.duration, information.duration_after_vad), ("en", 40, 0))
         self.assertEqual(made.asked[0][0], 16000)
 
-    def test_a_loop_is_heard_again_and_the_rest_stays(self) -> None:
+    def test_a_loop_is_decoded_again_and_the_rest_stays(self) -> None:
         loop = Segment("4-4-4-4", 10, 20, 9.0, 2)
         again = [Segment(" four", 1, 2, 1.0, 1, [Word(" four", 1.5, 2)])]
         found, _, made = self.hear(
@@ -106,16 +106,16 @@ class PipelineTest(unittest.TestCase):
         self.assertEqual((len(made.model.asked), length), (1, 10 * 16000))
         self.assertEqual((options["language"], options["task"], options["temperature"][0]), ("de", "transcribe", 0.2))
 
-    def test_what_is_said_again_and_again_stays(self) -> None:
-        said = Segment("on and on and on", 0, 9, 5.0)
-        found, _, _ = self.hear([said], [Segment("on and on and", 0, 9, 4.0)])
+    def test_real_repetitions_stay(self) -> None:
+        repeated = Segment("on and on and on", 0, 9, 5.0)
+        found, _, _ = self.hear([repeated], [Segment("on and on and", 0, 9, 4.0)])
         self.assertEqual([each.text for each in found], ["on and on and on"])
 
-    def test_a_temperature_that_a_client_wants_is_what_it_gets(self) -> None:
+    def test_the_temperature_of_a_client_is_used(self) -> None:
         found, _, made = self.hear([Segment("4-4-4", 0, 9, 5.0)], [], temperature=0.4)
         self.assertEqual(([each.text for each in found], made.model.asked), (["4-4-4"], []))
 
-    def test_a_prompt_that_is_heard_is_left_out(self) -> None:
+    def test_a_repeated_prompt_is_removed(self) -> None:
         prompt = "This is about the harbour and the boats."
         repeated = Segment(" This is about the harbour and the boats", 0, 9)
         found, _, made = self.hear([repeated], [Segment(" The train", 0, 3)], initial_prompt=prompt, hotwords="Ashby")
@@ -123,11 +123,11 @@ class PipelineTest(unittest.TestCase):
         _, options = made.model.asked[0]
         self.assertEqual((options["initial_prompt"], options["hotwords"], options["temperature"][0]), (None, None, 0.0))
 
-    def test_words_of_the_prompt_are_no_repetition(self) -> None:
+    def test_single_words_of_the_prompt_are_not_a_repetition(self) -> None:
         for text in ("the harbour", "Yes.", "", "We saw the boats in the harbour and went home again"):
-            self.assertFalse(pipeline.is_of("This is about the harbour and the boats.", text), text)
+            self.assertFalse(pipeline.repeats_prompt("This is about the harbour and the boats.", text), text)
 
-    def test_a_long_prompt_keeps_its_last_part_and_both_fit_together(self) -> None:
+    def test_a_long_prompt_keeps_its_end_and_fits_together_with_the_hotwords(self) -> None:
         def words(name: str, count: int) -> str:
             return " ".join(f"{name}{number}" for number in range(count))
 

@@ -52,13 +52,13 @@ class RequestsTest(unittest.TestCase):
         self.assertEqual(caught.exception.status_code, 422)
         return str(caught.exception.detail)
 
-    def test_the_language_is_read_and_one_that_is_none_refused(self) -> None:
+    def test_the_language_is_converted_and_an_unknown_one_rejected(self) -> None:
         self.assertEqual(requests.read({"language": "en-US", "model": "m"}), {"language": "en", "model": "m"})
         self.assertEqual(requests.read({"language": ""}), {"language": None})
         self.assertNotIn("language", requests.read({"model": "a translation has none"}))
-        self.assertIn("`xx` is no language", self.refused(language="xx"))
+        self.assertIn("does not know the language `xx`", self.refused(language="xx"))
 
-    def test_a_temperature_is_a_number(self) -> None:
+    def test_a_temperature_must_be_a_number(self) -> None:
         for temperature in (0.0, 1.0, 1.5):
             self.assertEqual(requests.read({"temperature": temperature})["temperature"], temperature)
         for temperature in (-0.1, float("nan"), float("inf")):
@@ -86,7 +86,7 @@ class RequestsTest(unittest.TestCase):
             read((name, "line"))
         self.assertEqual(caught.exception.status_code, 422)
 
-    def test_a_request_may_say_that_all_of_it_is_heard(self) -> None:
+    def test_a_request_can_transcribe_the_whole_recording(self) -> None:
         fields = {"speech_segments": [], "audio": Namespace(data=range(70 * 16000))}
         module: Any = ModuleType("speaches.executors.silero_vad_v5")
         module.SpeechTimestamp = lambda start, end: (start // 16000, end // 16000)
@@ -96,11 +96,11 @@ class RequestsTest(unittest.TestCase):
             self.assertEqual(read(vad_filter=True), [])
             self.assertEqual(requests.read(fields)["speech_segments"], [])
 
-    def test_an_empty_granularity_is_none(self) -> None:
+    def test_an_empty_granularity_is_ignored(self) -> None:
         def endpoint(
             timestamp_granularities: Annotated[
                 list[Literal["segment", "word"]], Form(alias="timestamp_granularities[]")
-            ] = ["segment"],  # noqa: B006 - as upstream has it
+            ] = ["segment"],  # noqa: B006 - upstream's default
         ) -> Any:
             return timestamp_granularities
 
@@ -124,7 +124,7 @@ class RequestsTest(unittest.TestCase):
 
 class EventsTest(unittest.TestCase):
     def setUp(self) -> None:
-        self.addCleanup(decoding.remember, None)
+        self.addCleanup(decoding.set_current, None)
 
     def stream(self, content: Any) -> list[dict[str, Any]]:
         async def body() -> list[Any]:
@@ -141,7 +141,7 @@ class EventsTest(unittest.TestCase):
         self.assertEqual([event.get("delta") for event in told[:2]], [" One,", " two."])
         self.assertEqual(told[2], {"type": "transcript.text.done", "text": "One, two.", "logprobs": None})
 
-    def test_an_error_has_a_status_before_the_first_event_and_an_event_of_its_own_after(self) -> None:
+    def test_an_error_is_a_status_before_the_first_event_and_an_event_after_it(self) -> None:
         def failing(*before: Event) -> Any:
             yield from before
             raise HTTPException(422, "no")
@@ -152,15 +152,15 @@ class EventsTest(unittest.TestCase):
             told = self.stream(failing(delta("One")))
         self.assertEqual([event["type"] for event in told], ["transcript.text.delta", "error"])
 
-    def test_what_was_wrong_with_the_file_is_in_the_verbose_answer(self) -> None:
-        decoding.remember(Namespace(warnings=["damaged at 1.0 s"]))
+    def test_damage_in_the_file_is_in_the_verbose_answer(self) -> None:
+        decoding.set_current(Namespace(warnings=["damaged at 1.0 s"]))
         verbose = events.answer(Event(text="é", segments=[]))
         self.assertEqual(
             json.loads(bytes(verbose.body)),
             {"text": "é", "segments": [], "task": "transcribe", "warnings": ["damaged at 1.0 s"]},
         )
         self.assertEqual(json.loads(bytes(events.answer(Event(text="é")).body)), {"text": "é"})
-        decoding.remember(Namespace())
+        decoding.set_current(Namespace())
         self.assertNotIn("warnings", json.loads(bytes(events.answer(Event(text="", segments=[])).body)))
         self.assertEqual(events.answer(("one", "text/plain")).body, b"one")
 

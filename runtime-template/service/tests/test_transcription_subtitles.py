@@ -7,8 +7,8 @@ from types import SimpleNamespace as Namespace
 try:
     from speaches_service.transcription import subtitles
     from speaches_service.transcription.subtitles import (
-        LINE,
-        LONGEST_SECONDS,
+        MAX_COLUMNS,
+        MAX_SECONDS,
         Cue,
         Word,
         as_srt,
@@ -28,7 +28,7 @@ TEXT = (
 
 
 def spoken(text: str, start: float = 0.0, seconds: float = 0.4) -> list[Word]:
-    """Each word for so long, without a pause."""
+    """Words of this duration, without pauses."""
     words = re.findall(r"\s*\S+", text)
     return [Word(word, start + index * seconds, start + (index + 1) * seconds) for index, word in enumerate(words)]
 
@@ -36,12 +36,12 @@ def spoken(text: str, start: float = 0.0, seconds: float = 0.4) -> list[Word]:
 class SubtitlesTest(unittest.TestCase):
     def check(self, words: list[Word]) -> list[Cue]:
         shown = cues(words)
-        said = re.sub(r"\s", "", "".join(word.text for word in words))
-        self.assertEqual(re.sub(r"\s", "", "".join("".join(cue.lines) for cue in shown)), said, "nothing is lost")
+        text = re.sub(r"\s", "", "".join(word.text for word in words))
+        self.assertEqual(re.sub(r"\s", "", "".join("".join(cue.lines) for cue in shown)), text, "nothing is lost")
         for cue, following in zip(shown, [*shown[1:], None], strict=True):
             self.assertLessEqual(len(cue.lines), 2)
-            self.assertTrue(all(0 < subtitles._columns(line) <= LINE for line in cue.lines), cue)
-            self.assertLessEqual(cue.end - cue.start, LONGEST_SECONDS + 1e-6)
+            self.assertTrue(all(0 < subtitles._columns(line) <= MAX_COLUMNS for line in cue.lines), cue)
+            self.assertLessEqual(cue.end - cue.start, MAX_SECONDS + 1e-6)
             self.assertLessEqual(cue.start, cue.end)
             if following is not None:
                 self.assertLessEqual(cue.end, following.start + 1e-6)
@@ -58,7 +58,7 @@ class SubtitlesTest(unittest.TestCase):
         self.assertEqual([(cue.start, cue.end) for cue in shown], [(0, 1), (5, 6)])
         self.assertEqual([cue.lines for cue in shown], [("Yes.",), ("No. Well",)])
 
-    def test_a_word_that_is_longer_than_a_cue_or_a_line_is_shown_as_far_as_it_goes(self) -> None:
+    def test_a_word_longer_than_a_cue_or_a_line_is_split(self) -> None:
         self.check([Word(" Aaah", 0, 20), Word(" yes", 20, 20.2)])
         self.check(spoken(f"See https://example.com/{'a' * 50} and go on."))
 
@@ -74,20 +74,20 @@ class SubtitlesTest(unittest.TestCase):
                 now += length
             self.check(words)
 
-    def test_signs_without_blanks_are_cut_and_twice_as_wide(self) -> None:
+    def test_scripts_without_blanks_are_split_and_twice_as_wide(self) -> None:
         text = "雨が降ると、空に虹がかかることがあります。" * 6
         segment = Namespace(text=text, start=0.0, end=30.0, words=None)
         shown = self.check(words_of([segment]))
         self.assertGreater(len(shown), 4)
         self.assertTrue(any(cue.lines[-1].endswith("。") for cue in shown))
 
-    def test_a_segment_without_words_shares_its_time(self) -> None:
+    def test_a_segment_without_words_divides_its_time(self) -> None:
         segment = Namespace(text=f" {TEXT}", start=10.0, end=40.0, words=None)
         shown = self.check(words_of([segment]))
         self.assertGreaterEqual(shown[0].start, 10)
         self.assertAlmostEqual(shown[-1].end, 40, delta=0.5)
 
-    def test_the_formats_are_what_players_read(self) -> None:
+    def test_both_formats_are_valid(self) -> None:
         shown = [Cue(0, 1.9996, ("one", "<two> & three")), Cue(3661.5, 3662, ("four",))]
         srt = "1\n00:00:00,000 --> 00:00:02,000\none\n<two> & three\n\n2\n01:01:01,500 --> 01:01:02,000\nfour\n\n"
         self.assertEqual(as_srt(shown), srt)

@@ -11,11 +11,11 @@ from unittest import mock
 
 try:
     from speaches_service.exit_codes import ExitCode, ServiceFailure
-    from speaches_service.synthesis_probe import measuring
-    from speaches_service.synthesis_probe.decisions import FILE, Decision, Decisions, Verdict
+    from speaches_service.synthesis_probe import probe_session
+    from speaches_service.synthesis_probe.decisions import FILE, CandidateResult, Decision, Decisions
     from speaches_service.tune_command import tune
     from tests import example
-    from tests.test_synthesis_measuring import CHILD, make_voices, stub
+    from tests.test_synthesis_probe_session import CHILD, make_voices, stub
 except ImportError as error:
     print(f"skipping test_tune_command, which needs numpy: {error}", file=sys.stderr)
     raise unittest.SkipTest(f"needs numpy: {error}") from error
@@ -31,10 +31,12 @@ class TuneTest(unittest.TestCase):
         self.addCleanup(scratch.cleanup)
         self.cache = os.path.join(scratch.name, "hub")
         self.machine = os.path.join(scratch.name, "machine")
-        self.said: list[str] = []
+        self.logged: list[str] = []
         for patch in (
             mock.patch.dict(sys.modules, {"speaches.hf_utils": types.SimpleNamespace(HF_HUB_CACHE=self.cache)}),
-            mock.patch("speaches_service.tune_command.announce", lambda message, *_, **__: self.said.append(message)),
+            mock.patch(
+                "speaches_service.tune_command.log_event", lambda message, *_, **__: self.logged.append(message)
+            ),
         ):
             patch.start()
             self.addCleanup(patch.stop)
@@ -57,7 +59,7 @@ class TuneTest(unittest.TestCase):
 
     def refuse(self, exit_code: ExitCode, **options: object) -> str:
         with self.assertRaises(ServiceFailure) as caught:
-            self.tune(**options)  # type: ignore[arg-type] # as the test says
+            self.tune(**options)  # type: ignore[arg-type] # the tests pass valid options
         self.assertEqual(caught.exception.exit_code, exit_code)
         return caught.exception.message
 
@@ -72,7 +74,7 @@ class TuneTest(unittest.TestCase):
         self.assertRegex(lines[4], r"^  dying      crash    -         -                  -            SIGABRT ended it")
         self.assertEqual(len(lines), 5)
 
-    def test_programs_get_what_is_kept(self) -> None:
+    def test_programs_get_the_content_of_the_file(self) -> None:
         self.add_model("one")
         told = json.loads(self.tune(as_json=True))
         with open(os.path.join(self.machine, FILE), encoding="utf-8") as file:
@@ -80,20 +82,20 @@ class TuneTest(unittest.TestCase):
         self.assertEqual({**told, "measured_at": ""}, {**kept, "measured_at": ""})
         self.assertEqual(told["models"]["a/one"]["chosen"], "fast")
 
-    def test_what_was_known_is_measured_again(self) -> None:
+    def test_known_models_are_measured_again(self) -> None:
         self.add_model("one")
-        refused = Decision((Verdict("fast", "refused", reason="it failed when the service loaded it"),))
+        refused = Decision((CandidateResult("fast", "refused", reason="it failed when the service loaded it"),))
         with Decisions(self.machine, "k").changing() as known:
             known["a/one"] = refused
         self.tune()
         chosen = Decisions(self.machine, "k").read()["a/one"].chosen
         self.assertEqual(chosen and chosen.name, "fast")
 
-    def test_without_anything_to_compare_the_models_are_compared_with_each_other(self) -> None:
+    def test_without_candidates_the_models_are_compared_with_each_other(self) -> None:
         self.add_model("one")
         self.add_model("two")
         told = self.tune(key=None)
-        self.assertEqual(self.said[0], "there is no choice to measure here: this is no Mac")
+        self.assertEqual(self.logged[0], "there is no other provider to compare here: this is no Mac")
         self.assertIn("a/one: original is used", told)
         self.assertIn("a/two: original is used", told)
         self.assertIn("no model is clearly faster than the others", told)
@@ -102,17 +104,17 @@ class TuneTest(unittest.TestCase):
     def test_without_a_model_it_is_69(self) -> None:
         self.assertIn("no Kokoro model", self.refuse(ExitCode.UNAVAILABLE))
 
-    def test_a_model_that_does_not_speak_is_69(self) -> None:
+    def test_a_failing_model_is_69(self) -> None:
         self.add_model("one")
-        self.assertIn("no model speaks", self.refuse(ExitCode.UNAVAILABLE, command=[sys.executable, "-c", ""]))
-        self.assertIn("`a/one` was left out: the original on the CPU: what it left cannot be read", " ".join(self.said))
+        self.assertIn("no model produced speech", self.refuse(ExitCode.UNAVAILABLE, command=[sys.executable, "-c", ""]))
+        self.assertIn("skipped `a/one`: the original on the CPU: its result cannot be read", " ".join(self.logged))
 
-    def test_while_another_process_compares_it_is_75(self) -> None:
+    def test_a_measurement_of_another_process_is_75(self) -> None:
         self.add_model("one")
-        with measuring.alone(self.machine):
+        with probe_session.exclusive_scratch(self.machine):
             self.assertIn("another process", self.refuse(ExitCode.TEMPORARY))
 
-    def test_a_directory_that_cannot_be_written_is_73(self) -> None:
+    def test_a_directory_that_is_not_writable_is_73(self) -> None:
         self.add_model("one")
         with open(self.machine, "w", encoding="ascii"):
             pass

@@ -38,12 +38,12 @@ def application() -> FastAPI:
 
 
 def ask(path: str) -> list[Any]:
-    """The messages that a server gets for a request of a browser."""
+    """The messages that the server receives for a browser's request."""
     return asyncio.run(asgi.get(application(), path, [(b"origin", b"http://elsewhere")]))
 
 
 class UnexpectedErrorsTest(unittest.TestCase):
-    def test_an_error_is_an_answer_that_browsers_may_read_and_tells_nothing(self) -> None:
+    def test_an_error_is_an_answer_for_browsers_without_details(self) -> None:
         with self.assertLogs(unexpected_errors._logger, "ERROR") as logged:
             start, body = ask("/before")
         self.assertEqual(start["status"], 500)
@@ -52,7 +52,7 @@ class UnexpectedErrorsTest(unittest.TestCase):
         self.assertIn("GET /before failed", logged.output[0])
         self.assertIn("a secret", logged.output[0])
 
-    def test_a_body_that_breaks_off_does_not_look_whole(self) -> None:
+    def test_a_truncated_body_does_not_look_complete(self) -> None:
         with mock.patch.object(unexpected_errors, "_logger"), self.assertRaises(RuntimeError):
             ask("/after")
 

@@ -1,4 +1,4 @@
-"""Modules that upstream's packages import for nothing, in stand-ins for these packages."""
+"""Unused imports of upstream's packages, in fake packages."""
 
 import importlib
 import sys
@@ -26,7 +26,7 @@ _NAMES = {name.partition("/")[0] for name in _PACKAGES}
 
 
 class UnusedModules(unittest.TestCase):
-    """Each package is imported as the service imports it."""
+    """Imports each package as the service does."""
 
     def setUp(self) -> None:
         directory = tempfile.TemporaryDirectory()
@@ -52,17 +52,17 @@ class UnusedModules(unittest.TestCase):
         with modules_replaced(placeholders()):
             return importlib.import_module(name)
 
-    def test_packages_are_imported_without_them(self) -> None:
+    def test_packages_are_imported_without_the_unused_modules(self) -> None:
         for name in ("phonemizer", "ctranslate2", "httpx"):
             with self.subTest(name):
                 self._imported(name)
 
-    def test_a_deferred_module_is_there_when_it_is_used(self) -> None:
+    def test_a_deferred_module_is_imported_at_its_use(self) -> None:
         joblib = self._imported("phonemizer").joblib
         self.assertNotIn("joblib", sys.modules)
         self.assertEqual(joblib.cpu_count(), 3)
 
-    def test_the_unused_backend_says_so_when_it_is_used_after_all(self) -> None:
+    def test_the_skipped_backend_raises_at_its_use(self) -> None:
         backend = self._imported("phonemizer").BACKENDS["segments"]
         with self.assertRaisesRegex(RuntimeError, "segments"):
             backend("en-us")

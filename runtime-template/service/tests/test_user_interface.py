@@ -19,7 +19,6 @@ from . import asgi, example
 
 
 def get(application: FastAPI, path: str) -> tuple[int, bytes]:
-    """Status and body of an answer."""
     sent = asyncio.run(asgi.get(application, path))
     return sent[0]["status"], b"".join(message.get("body", b"") for message in sent)
 
@@ -31,7 +30,7 @@ class UserInterfaceTest(unittest.TestCase):
             user_interface.mount(application, SimpleNamespace(api_key=None), example.settings())
         return application
 
-    def test_a_page_of_its_own_needs_no_gradio(self) -> None:
+    def test_the_samples_page_works_without_gradio(self) -> None:
         def mount(application: FastAPI) -> None:
             application.add_api_route("/", lambda: PlainTextResponse("a page"))
 
@@ -46,6 +45,6 @@ class UserInterfaceTest(unittest.TestCase):
         self.assertEqual(status, 501)
         self.assertIn(b"not_bundled", body)
 
-    def test_gradio_answers_whatever_is_no_route(self) -> None:
+    def test_gradio_answers_all_paths_without_a_route(self) -> None:
         application = self.mounted({"gradio"})
         self.assertIsInstance(vars(application.router.routes[-1])["app"], user_interface.DeferredPage)

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import Any
 
-from speaches_service.user_interface_defaults import _Gradio, _texts_of, without_foreign
+from speaches_service.user_interface_defaults import _Gradio, _texts_of, without_external_elements
 
 
 def recording(name: str) -> Any:
@@ -23,13 +23,13 @@ class UserInterfaceDefaultsTest(unittest.TestCase):
         )
         self.gradio = _Gradio(library, ["ears", "mouth", "bella"])
 
-    def test_what_is_configured_is_chosen_else_the_first(self) -> None:
+    def test_the_configured_choice_is_preselected_else_the_first(self) -> None:
         for choices, chosen in ((["a", "mouth", "ears"], "ears"), (["a", "bella"], "bella"), (["x", "y"], "x")):
             self.assertEqual(self.gradio.Dropdown(choices=choices)[1], {"choices": choices, "value": chosen})
         self.assertEqual(self.gradio.Dropdown(choices=[])[1], {"choices": []})
         self.assertEqual(self.gradio.Dropdown(choices=["a", "b"], value="b")[1]["value"], "b")
 
-    def test_a_number_may_be_missing_and_fonts_are_here(self) -> None:
+    def test_a_number_may_be_empty_and_fonts_are_local(self) -> None:
         self.assertEqual(self.gradio.Number(minimum=1, maximum=2, label="x")[1], {"label": "x"})
         self.assertNotIn("http", str(self.gradio.Blocks(title="x")))
         self.assertEqual(self.gradio.Tab, "a tab")
@@ -56,12 +56,14 @@ class UserInterfaceDefaultsTest(unittest.TestCase):
 
         self.assertEqual(asyncio.run(shown()), " One two. It broke.")
 
-    def test_a_page_asks_no_other_server(self) -> None:
+    def test_a_page_loads_nothing_from_other_servers(self) -> None:
         page = (
             '<link rel="preconnect" href="https://fonts.googleapis.com" />\n<link\n\trel="x"\n\thref="https://a.b"\n/>'
             '<script\n\tsrc="https://c.d/x.js"\n></script><link href="./own.css"><script src="own.js"></script>'
         )
-        self.assertEqual(without_foreign(page).strip(), '<link href="./own.css"><script src="own.js"></script>')
+        self.assertEqual(
+            without_external_elements(page).strip(), '<link href="./own.css"><script src="own.js"></script>'
+        )
 
 
 if __name__ == "__main__":

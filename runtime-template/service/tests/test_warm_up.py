@@ -14,7 +14,7 @@ Answer = Callable[[str, str, bytes], tuple[int, bytes]]
 
 
 class Upstream:
-    """A server that answers as a test wants it to, and remembers what it was asked."""
+    """A server that gives a test's answers and records the requests."""
 
     def __init__(self, answer: Answer) -> None:
         self.asked: list[tuple[str, str, bytes]] = []
@@ -53,8 +53,8 @@ class WarmUpTest(unittest.TestCase):
         chosen = example.settings(host=("0.0.0.0",), **fields)
         port = upstream.server.server_address[1]
         state = State(chosen, port, 0)
-        state.enter("serving")
-        with mock.patch("speaches_service.warm_up.announce"):
+        state.record_phase("serving")
+        with mock.patch("speaches_service.warm_up.log_event"):
             WarmUp(chosen, port, state, 0)._run()
         return state, upstream
 
@@ -73,7 +73,7 @@ class WarmUpTest(unittest.TestCase):
         self.assertIn(b"RIFF spoken", heard, "it listens to what was spoken")
         self.assertIn(b"b/listens", heard)
 
-    def test_one_that_fails_leaves_the_other_alone(self) -> None:
+    def test_a_failing_model_does_not_affect_the_other(self) -> None:
         def answer(_method: str, path: str, body: bytes) -> tuple[int, bytes]:
             if path.endswith("speech"):
                 return 500, b'{"detail": "no voice"}'
@@ -84,7 +84,7 @@ class WarmUpTest(unittest.TestCase):
         self.assertEqual(state.models["text-to-speech"].reason, "no voice (status 500)")
         self.assertEqual(state.models["automatic-speech-recognition"].phase, "ready", "it listens to noise instead")
 
-    def test_a_model_that_is_not_there_is_fetched_unless_that_is_forbidden(self) -> None:
+    def test_a_missing_model_is_fetched_unless_that_is_forbidden(self) -> None:
         here = {"/v1/models/b/listens"}
 
         def answer(method: str, path: str, _body: bytes) -> tuple[int, bytes]:
@@ -97,32 +97,32 @@ class WarmUpTest(unittest.TestCase):
 
         state, upstream = self.warm(answer, offline=True)
         self.assertEqual(state.phase, "degraded")
-        self.assertIn("may not be asked", state.models["text-to-speech"].reason or "")
+        self.assertIn("forbids requests to the hub", state.models["text-to-speech"].reason or "")
         state, upstream = self.warm(answer)
         self.assertEqual(state.phase, "ready")
         self.assertIn(("POST", "/v1/models/a/speaks", b""), upstream.asked)
 
-    def test_nothing_is_asked_when_nothing_is_to_be_warmed(self) -> None:
+    def test_no_request_is_sent_without_preload(self) -> None:
         state, upstream = self.warm(lambda *_: (500, b""), preload=False)
         self.assertEqual((state.phase, upstream.asked), ("ready", []))
         state, upstream = self.warm(lambda *_: (500, b""), tts_model=None, stt_model=None)
         self.assertEqual((state.phase, upstream.asked), ("ready", []))
 
-    def test_what_comes_after_comes_when_the_service_is_ready(self) -> None:
+    def test_the_next_step_starts_when_the_service_is_ready(self) -> None:
         chosen = example.settings(preload=False)
         state = State(chosen, 1, 0)
         phases: list[str] = []
-        with mock.patch("speaches_service.warm_up.announce"):
+        with mock.patch("speaches_service.warm_up.log_event"):
             WarmUp(chosen, 1, state, 0, lambda: phases.append(state.phase))._run()
         self.assertEqual(phases, ["ready"])
 
     def test_a_service_that_is_stopping_does_not_become_ready(self) -> None:
         chosen = example.settings(preload=False)
         state = State(chosen, 1, 0)
-        state.enter("draining")
-        then = mock.Mock()
-        with mock.patch("speaches_service.warm_up.announce") as announced:
-            WarmUp(chosen, 1, state, 0, then)._run()
+        state.record_phase("draining")
+        on_ready = mock.Mock()
+        with mock.patch("speaches_service.warm_up.log_event") as log_event:
+            WarmUp(chosen, 1, state, 0, on_ready)._run()
         self.assertEqual(state.phase, "draining")
-        announced.assert_not_called()
-        then.assert_not_called()
+        log_event.assert_not_called()
+        on_ready.assert_not_called()

@@ -13,7 +13,7 @@ class LocalEntryNotFoundError(Exception):
 
 
 class WhisperFilesTest(unittest.TestCase):
-    """With stand-ins for faster_whisper and huggingface_hub: what counts is which calls are made."""
+    """Fakes faster_whisper and huggingface_hub, and checks the calls."""
 
     def setUp(self) -> None:
         scratch = tempfile.TemporaryDirectory()
@@ -48,7 +48,7 @@ class WhisperFilesTest(unittest.TestCase):
             with open(os.path.join(self.directory, name), "w", encoding="utf-8"):
                 pass
 
-    def test_a_complete_model_is_never_asked_for_online(self) -> None:
+    def test_a_complete_model_is_never_requested_from_the_hub(self) -> None:
         self.fill("config.json", "model.bin", "tokenizer.json")
         self.assertEqual(self.module.download_model("a/b"), self.directory)
         self.assertEqual(self.calls, [True])

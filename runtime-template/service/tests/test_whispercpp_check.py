@@ -19,7 +19,7 @@ from .ggml import weights
 
 
 class CheckTest(unittest.TestCase):
-    """With children of its own, which do what a broken library would."""
+    """Starts children that behave as a broken library does."""
 
     def setUp(self) -> None:
         scratch = tempfile.TemporaryDirectory()
@@ -28,7 +28,7 @@ class CheckTest(unittest.TestCase):
         self.file = os.path.join(scratch.name, "weights.bin")
         self.write(b"weights")
         self.children = 0
-        check._good.clear()
+        check._passed.clear()
 
     def write(self, content: bytes) -> None:
         with open(self.file, "wb") as file:
@@ -42,7 +42,7 @@ class CheckTest(unittest.TestCase):
         with mock.patch.object(child_process, "command", command):
             return check.check(self.file, device, directory)
 
-    def test_a_child_that_dies_is_a_reason(self) -> None:
+    def test_a_crashing_child_is_a_reason(self) -> None:
         for code, reason in (
             ("import os; os.abort()", "signal 6"),
             ("import ctypes; ctypes.string_at(0)", "signal 11"),
@@ -50,11 +50,11 @@ class CheckTest(unittest.TestCase):
         ):
             self.assertIn(reason, self.check(code).reason or "")
 
-    def test_a_child_that_hangs_is_a_reason(self) -> None:
-        with mock.patch.object(check, "_LONGEST", 0.3):
+    def test_a_hanging_child_is_a_reason(self) -> None:
+        with mock.patch.object(check, "_TIMEOUT_SECONDS", 0.3):
             self.assertIn("had not transcribed", self.check("import time; time.sleep(600)").reason or "")
 
-    def test_what_a_child_says_is_believed_and_kept(self) -> None:
+    def test_the_result_of_a_child_is_stored(self) -> None:
         code = 'print("something else"); print(\'{"gpu": "Apple M1"}\')'
         self.assertEqual(self.check(code, self.directory), Outcome(None, "Apple M1"))
         self.assertEqual(self.check("import os; os.abort()", self.directory), Outcome(None, "Apple M1"))
@@ -65,12 +65,12 @@ class CheckTest(unittest.TestCase):
         self.assertIn("signal 6", self.check("import os; os.abort()", self.directory).reason or "")
         self.assertEqual(self.children, 3, "another file is as well")
 
-    def test_what_is_good_is_known_without_a_directory_too(self) -> None:
+    def test_a_success_is_remembered_without_a_directory(self) -> None:
         for _ in range(2):
             self.assertIsNone(self.check("print('{}')").reason)
         self.assertEqual(self.children, 1)
 
-    def test_a_failure_is_tried_again_after_a_day_and_a_damaged_record_at_once(self) -> None:
+    def test_a_failure_is_checked_again_after_a_day_and_a_damaged_record_at_once(self) -> None:
         crash, good = "import os; os.abort()", "print('{}')"
         self.assertIsNotNone(self.check(crash, self.directory).reason)
         self.assertIsNotNone(self.check(good, self.directory).reason)
@@ -85,28 +85,28 @@ class CheckTest(unittest.TestCase):
         for content in ("{", "[]", json.dumps({key: {"at": 0} for key in known})):
             with open(path, "w", encoding="utf-8") as file:
                 file.write(content)
-            check._good.clear()
+            check._passed.clear()
             self.assertIsNotNone(self.check(crash, self.directory).reason, content)
 
-    def test_files_that_are_gone_are_forgotten_and_missing_ones_told(self) -> None:
+    def test_results_of_removed_files_are_dropped_and_a_missing_file_is_reported(self) -> None:
         self.check("print('{}')", self.directory)
         os.unlink(self.file)
-        self.assertEqual(self.check("print('{}')", self.directory), Outcome("it is missing"))
+        self.assertEqual(self.check("print('{}')", self.directory), Outcome("the file is missing"))
         self.file += "2"
         self.write(b"x")
         self.check("print('{}')", self.directory)
         with open(os.path.join(self.directory, CHECKS_FILE), encoding="utf-8") as file:
             self.assertEqual(len(json.load(file)), 1)
 
-    def test_the_real_child_uses_good_weights_and_survives_none(self) -> None:
+    def test_the_real_child_accepts_good_weights_and_rejects_bad_ones(self) -> None:
         self.assertEqual(check.check(weights(), "cpu", self.directory), Outcome(None, None))
-        self.assertIn("no file with GGML weights", check.check(self.file, "cpu", None).reason or "")
+        self.assertIn("not a file with GGML weights", check.check(self.file, "cpu", None).reason or "")
         with open(weights(), "rb") as file:
             content = bytearray(file.read())
         content[16:20] = (1 << 20).to_bytes(4, "little")
         self.write(bytes(content))
-        self.assertIn("died of it", check.check(self.file, "cpu", None).reason or "")
-        # There is none on the machines that this runs on; where there is, the child says so itself.
+        self.assertIn("crashed with it", check.check(self.file, "cpu", None).reason or "")
+        # Most machines have no Metal. If there is one, the child reports the GPU.
         outcome = check.check(weights(), "metal", None)
         self.assertTrue((outcome.reason is None) == (outcome.gpu is not None), outcome)
 

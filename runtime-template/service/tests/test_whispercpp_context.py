@@ -14,7 +14,7 @@ try:
 
     from speaches_service.transcription import SAMPLE_RATE
     from speaches_service.whispercpp import library
-    from speaches_service.whispercpp.context import Context, UnknownLanguage, Wanted
+    from speaches_service.whispercpp.context import ClipOptions, Context, UnknownLanguage
     from speaches_service.whispercpp.results import Segment
 
     library.extension()
@@ -25,7 +25,7 @@ except ImportError as error:
 from .ggml import TEXT, run_child, weights
 
 RATE = SAMPLE_RATE
-ENGLISH = Wanted("en")
+ENGLISH = ClipOptions("en")
 
 
 def noise(seconds: float) -> "NDArray[np.float32]":
@@ -43,7 +43,7 @@ class ContextTest(unittest.TestCase):
     def tearDownClass(cls) -> None:
         del cls.context
 
-    def hear(self, wanted: Wanted = ENGLISH, seconds: float = 5.0, offset: float = 0.0) -> list[Segment]:
+    def hear(self, wanted: ClipOptions = ENGLISH, seconds: float = 5.0, offset: float = 0.0) -> list[Segment]:
         segments, language = self.context.transcribe(noise(seconds), offset, wanted)
         self.assertEqual(language, "en")
         return segments
@@ -55,12 +55,12 @@ class ContextTest(unittest.TestCase):
         self.assertLessEqual(segment.avg_logprob, 0.0)
         self.assertIsNone(segment.words)
 
-    def test_times_are_those_of_the_model_when_they_are_wanted(self) -> None:
-        [segment] = self.hear(Wanted("en", timestamps=True), offset=10.0)
+    def test_requested_times_are_the_models(self) -> None:
+        [segment] = self.hear(ClipOptions("en", timestamps=True), offset=10.0)
         self.assertEqual((segment.text, segment.start, segment.end), (f" {TEXT}", 10.0, 12.0))
 
     def test_words_are_in_order_inside_of_their_clip_and_make_up_the_text(self) -> None:
-        [segment] = self.hear(Wanted("en", words=True), offset=10.0)
+        [segment] = self.hear(ClipOptions("en", words=True), offset=10.0)
         words = segment.words or []
         self.assertEqual("".join(word.word for word in words), segment.text)
         self.assertEqual((segment.start, segment.end), (10.0, 15.0))
@@ -68,19 +68,19 @@ class ContextTest(unittest.TestCase):
         self.assertEqual(bounds, sorted(bounds))
         self.assertTrue(bounds[0] >= 10.0 and bounds[-1] <= 15.0, bounds)
 
-    def test_a_prompt_reaches_the_model_and_not_the_next_request(self) -> None:
-        [prompted] = self.hear(Wanted("en", prompt="this is"))
+    def test_a_prompt_affects_only_its_own_request(self) -> None:
+        [prompted] = self.hear(ClipOptions("en", prompt="this is"))
         self.assertNotEqual(prompted.text, f" {TEXT}")
         [segment] = self.hear()
         self.assertEqual(segment.text, f" {TEXT}")
 
-    def test_clips_of_any_length_are_heard(self) -> None:
+    def test_clips_of_any_length_are_transcribed(self) -> None:
         for seconds in (0.01, 0.15, 29.99):
             [segment] = self.hear(seconds=seconds)
             self.assertEqual(segment.text, f" {TEXT}")
             self.assertAlmostEqual(segment.end, seconds, places=2)
 
-    def test_a_model_for_english_takes_every_language_for_english(self) -> None:
+    def test_an_english_only_model_accepts_every_language(self) -> None:
         self.assertEqual([self.context.language(name) for name in (None, "en", "xx")], ["en"] * 3)
         with mock.patch.object(self.context, "is_multilingual", True):
             self.assertEqual(self.context.language("de"), "de")
@@ -88,7 +88,7 @@ class ContextTest(unittest.TestCase):
             with self.assertRaises(UnknownLanguage):
                 self.context.language("xx")
 
-    def test_threads_take_turns_in_one_context(self) -> None:
+    def test_threads_share_one_context_one_at_a_time(self) -> None:
         texts: list[str] = []
 
         def transcribe() -> None:
@@ -116,40 +116,40 @@ class ContextTest(unittest.TestCase):
             entered.append("out")
 
         context = Context(library.load(weights(), use_gpu=False), 2, guard)
-        context.transcribe(noise(1), 0.0, Wanted("en"))
+        context.transcribe(noise(1), 0.0, ClipOptions("en"))
         self.assertEqual(entered, ["in", "out"])
 
 
 class LoadTest(unittest.TestCase):
-    def test_what_is_no_whole_file_is_refused_with_the_reason(self) -> None:
+    def test_an_incomplete_file_is_rejected_with_the_reason(self) -> None:
         with open(weights(), "rb") as file:
             whole = file.read()
         with tempfile.TemporaryDirectory() as directory:
             path = os.path.join(directory, "x.bin")
             for content, reason in (
-                (b"", "no file with GGML weights"),
-                (b"GGUF" + whole[4:], "no file with GGML weights"),
+                (b"", "not a file with GGML weights"),
+                (b"GGUF" + whole[4:], "not a file with GGML weights"),
                 (whole[: len(whole) // 2], "tensor"),
             ):
                 with open(path, "wb") as file:
                     file.write(content)
-                with self.assertRaisesRegex(library.Unusable, reason):
+                with self.assertRaisesRegex(library.UnusableModel, reason):
                     library.load(path, use_gpu=False)
-            with self.assertRaisesRegex(library.Unusable, "cannot be read"):
+            with self.assertRaisesRegex(library.UnusableModel, "cannot be read"):
                 library.load(os.path.join(directory, "gone.bin"), use_gpu=False)
 
-    def test_a_file_that_was_cut_before_its_last_tensor_is_never_taken_for_a_model(self) -> None:
+    def test_a_file_truncated_before_its_last_tensor_is_rejected(self) -> None:
         size = os.path.getsize(weights())
         source = random.Random(0)
         for length in [1000, 100_000, *(source.randrange(100, size * 9 // 10) for _ in range(8))]:
-            # A process of its own: what is missing may end it, and the check before the first use is one as well.
+            # In a child process, because a truncated file may crash it. The service's check uses a child as well.
             ended = run_child(
                 "import os, shutil\n"
                 "from speaches_service.whispercpp import library\n"
                 "shutil.copy(sys.argv[1], sys.argv[2])\n"
                 "os.truncate(sys.argv[2], int(sys.argv[3]))\n"
                 "try: library.load(sys.argv[2], use_gpu=False); print('taken')\n"
-                "except library.Unusable: print('refused')\n"
+                "except library.UnusableModel: print('refused')\n"
                 "finally: os.unlink(sys.argv[2])\n",
                 weights(),
                 os.path.join(tempfile.gettempdir(), f"cut-{os.getpid()}.bin"),
@@ -157,17 +157,17 @@ class LoadTest(unittest.TestCase):
             )
             self.assertNotIn("taken", ended.stdout, f"cut after {length} of {size} bytes")
 
-    def test_a_process_that_used_it_ends_cleanly(self) -> None:
+    def test_a_process_that_used_a_model_ends_cleanly(self) -> None:
         ended = run_child(
             "from speaches_service.whispercpp import library\n"
             "library.load(sys.argv[1], use_gpu=False)\n"
             "try: library.load(__file__ if '__file__' in globals() else sys.executable, use_gpu=False)\n"
-            "except library.Unusable: print('refused')\n",
+            "except library.UnusableModel: print('refused')\n",
             weights(),
         )
         self.assertEqual((ended.returncode, ended.stdout), (0, "refused\n"), ended.stderr)
 
-    def test_a_gpu_is_known_from_what_the_library_says(self) -> None:
+    def test_a_gpu_is_recognized_from_the_librarys_log(self) -> None:
         metal = [
             "whisper_init_with_params_no_state: use gpu    = 1",
             "ggml_metal_device_init: GPU name:   Apple M1",

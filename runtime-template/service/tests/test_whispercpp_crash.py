@@ -12,8 +12,8 @@ from .ggml import REPOSITORY, run_child
 
 WORK = """
 import ctypes, os, signal, time
-from speaches_service.whispercpp.crash import GpuWork
-work = GpuWork(sys.argv[1], "plan", "macOS 26.1")
+from speaches_service.whispercpp.crash import CrashRecorder
+work = CrashRecorder(sys.argv[1], "plan", "macOS 26.1")
 with work.running():
     pass
 """
@@ -21,7 +21,7 @@ with work.running():
 
 @unittest.skipIf(sys.platform == "win32", "whisper.cpp uses no GPU on Windows")
 class CrashTest(unittest.TestCase):
-    """With processes that really die."""
+    """Starts processes that really crash."""
 
     def setUp(self) -> None:
         scratch = tempfile.TemporaryDirectory()
@@ -42,7 +42,7 @@ class CrashTest(unittest.TestCase):
             ("with work.running(): os.kill(os.getpid(), signal.SIGILL)", signal.SIGILL, "Illegal instruction"),
         ):
             self.assertEqual(self.die(code), -number)
-            self.assertIn(says, crash.settle(self.directory) or "")
+            self.assertIn(says, crash.collect_evidence(self.directory) or "")
             self.assertEqual(self.left(), [crash.MARKER_FILE])
             with open(os.path.join(self.directory, crash.MARKER_FILE), encoding="utf-8") as file:
                 marker = json.load(file)
@@ -57,9 +57,9 @@ class CrashTest(unittest.TestCase):
             "with work.running(), work.running(): time.sleep(30)\n"
         )
         self.assertEqual(self.die(code), -signal.SIGABRT)
-        self.assertIsNotNone(crash.settle(self.directory))
+        self.assertIsNotNone(crash.collect_evidence(self.directory))
 
-    def test_other_ends_are_no_evidence(self) -> None:
+    def test_other_ends_are_not_evidence(self) -> None:
         for code, status in (
             ("with work.running(): os.kill(os.getpid(), signal.SIGKILL)", -signal.SIGKILL),
             ("with work.running(): os.kill(os.getpid(), signal.SIGTERM)", -signal.SIGTERM),
@@ -69,10 +69,10 @@ class CrashTest(unittest.TestCase):
             ("", 0),
         ):
             self.assertEqual(self.die(code), status, code)
-            self.assertIsNone(crash.settle(self.directory), code)
+            self.assertIsNone(crash.collect_evidence(self.directory), code)
             self.assertEqual(self.left(), [], code)
 
-    def test_the_evidence_of_a_service_that_lives_is_left_alone(self) -> None:
+    def test_the_evidence_of_a_running_service_stays(self) -> None:
         service = os.path.join(REPOSITORY, "runtime-template", "service")
         code = (
             f"import sys; sys.path.insert(0, {service!r})\n{WORK}print(flush=True)\nwith work.running(): time.sleep(60)"
@@ -82,17 +82,17 @@ class CrashTest(unittest.TestCase):
             living.stdout.readline()
             self.assertEqual(self.die("with work.running(): os.abort()"), -signal.SIGABRT)
             self.assertEqual(len(self.left()), 2)
-            self.assertIsNotNone(crash.settle(self.directory))
+            self.assertIsNotNone(crash.collect_evidence(self.directory))
             self.assertEqual(self.left(), [crash.MARKER_FILE, f"gpu-work-{living.pid}.txt"])
             living.kill()
         os.unlink(os.path.join(self.directory, crash.MARKER_FILE))
-        self.assertIsNone(crash.settle(self.directory))
+        self.assertIsNone(crash.collect_evidence(self.directory))
         self.assertEqual(self.left(), [])
 
-    def test_what_somebody_has_damaged_is_removed(self) -> None:
+    def test_damaged_evidence_is_removed(self) -> None:
         with open(os.path.join(self.directory, "gpu-work-1.txt"), "w", encoding="utf-8") as file:
             file.write("no record\nFatal Python error")
-        self.assertIsNone(crash.settle(self.directory))
+        self.assertIsNone(crash.collect_evidence(self.directory))
         self.assertEqual(self.left(), [])
 
 

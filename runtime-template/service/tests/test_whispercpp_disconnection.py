@@ -7,7 +7,7 @@ from collections.abc import Callable
 try:
     from starlette.types import Message, Receive, Scope, Send
 
-    from speaches_service.whispercpp.disconnection import Disconnected, Watch, client_is_gone
+    from speaches_service.whispercpp.disconnection import Disconnected, DisconnectionWatcher, client_has_disconnected
 except ImportError as error:
     print(f"skipping test_whispercpp_disconnection, which needs starlette: {error}", file=sys.stderr)
     raise unittest.SkipTest(str(error)) from error
@@ -19,9 +19,9 @@ BODY: list[Message] = [
 PATH = "/v1/audio/transcriptions"
 
 
-class WatchTest(unittest.TestCase):
+class DisconnectionWatcherTest(unittest.TestCase):
     def run_request(self, work: Callable[[], bool], path: str = PATH, leaves: bool = True) -> list[Message]:
-        """What was sent; `work` runs in a thread once the body was read, and the client leaves meanwhile."""
+        """The sent messages. `work` runs in a thread after the body, and the client disconnects meanwhile."""
         sent: list[Message] = []
 
         async def application(_scope: Scope, receive: Receive, send: Send) -> None:
@@ -45,25 +45,25 @@ class WatchTest(unittest.TestCase):
             async def send(message: Message) -> None:
                 sent.append(message)
 
-            await asyncio.wait_for(Watch(application)({"type": "http", "path": path}, receive, send), 30)
+            await asyncio.wait_for(DisconnectionWatcher(application)({"type": "http", "path": path}, receive, send), 30)
 
         asyncio.run(request())
         return sent
 
     def wait(self) -> bool:
         for _ in range(600):
-            if client_is_gone():
+            if client_has_disconnected():
                 raise Disconnected
             time.sleep(0.01)
         return True
 
-    def test_work_for_a_client_that_leaves_ends(self) -> None:
+    def test_work_for_a_disconnected_client_ends(self) -> None:
         self.assertEqual(self.run_request(self.wait), [])
 
-    def test_work_for_a_client_that_stays_is_answered(self) -> None:
+    def test_work_for_a_connected_client_is_answered(self) -> None:
         def work() -> bool:
             time.sleep(0.1)
-            self.assertFalse(client_is_gone())
+            self.assertFalse(client_has_disconnected())
             return True
 
         self.assertEqual(len(self.run_request(work, leaves=False)), 1)
@@ -71,10 +71,10 @@ class WatchTest(unittest.TestCase):
     def test_other_routes_are_left_alone(self) -> None:
         def work() -> bool:
             time.sleep(0.2)
-            return not client_is_gone()
+            return not client_has_disconnected()
 
         self.assertEqual(len(self.run_request(work, path="/v1/audio/speech")), 1)
-        self.assertFalse(client_is_gone())
+        self.assertFalse(client_has_disconnected())
 
     def test_other_errors_are_not_swallowed(self) -> None:
         def work() -> bool:

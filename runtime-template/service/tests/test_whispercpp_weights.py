@@ -3,15 +3,15 @@ import re
 import tempfile
 import unittest
 
-from speaches_service.whispercpp.weights import KNOWN, Catalogue, Weights
+from speaches_service.whispercpp.weights import KNOWN, Catalog, Weights
 
 from .ggml import REPOSITORY
 
 MODEL = "Systran/faster-whisper-tiny"
 
 
-class TableTest(unittest.TestCase):
-    def test_it_is_that_of_the_manifest(self) -> None:
+class KnownWeightsTest(unittest.TestCase):
+    def test_the_known_weights_are_those_of_the_manifest(self) -> None:
         with open(os.path.join(REPOSITORY, "manifests", "models.toml"), encoding="utf-8") as file:
             entries = file.read().split("[[model]]")
         pinned = set()
@@ -26,7 +26,7 @@ class TableTest(unittest.TestCase):
         self.assertGreater(len(pinned), 5)
 
 
-class CatalogueTest(unittest.TestCase):
+class CatalogTest(unittest.TestCase):
     def setUp(self) -> None:
         scratch = tempfile.TemporaryDirectory()
         self.addCleanup(scratch.cleanup)
@@ -44,32 +44,32 @@ class CatalogueTest(unittest.TestCase):
                 reference.write(revision)
         return path
 
-    def test_a_file_that_somebody_has_fetched_is_found(self) -> None:
-        catalogue = Catalogue(self.cache)
-        self.assertIsNone(catalogue.path(MODEL))
+    def test_a_fetched_file_is_found(self) -> None:
+        catalog = Catalog(self.cache)
+        self.assertIsNone(catalog.path(MODEL))
         path = self.put("ggerganov/whisper.cpp", "a", "ggml-tiny.bin")
         self.put("ggerganov/whisper.cpp", "a", "ggml-base.bin")
-        self.assertEqual(catalogue.path(MODEL), path)
-        self.assertIsNone(catalogue.path("Systran/faster-whisper-tiny.en"))
+        self.assertEqual(catalog.path(MODEL), path)
+        self.assertIsNone(catalog.path("Systran/faster-whisper-tiny.en"))
 
-    def test_the_revision_that_is_current_goes_before_others(self) -> None:
+    def test_the_current_revision_goes_before_others(self) -> None:
         self.put("ggerganov/whisper.cpp", "a", "ggml-tiny.bin")
         current = self.put("ggerganov/whisper.cpp", "b", "ggml-tiny.bin", main=True)
         self.put("ggerganov/whisper.cpp", "c", "ggml-tiny.bin")
-        self.assertEqual(Catalogue(self.cache).path(MODEL), current)
+        self.assertEqual(Catalog(self.cache).path(MODEL), current)
         os.unlink(current)
-        self.assertTrue((Catalogue(self.cache).path(MODEL) or "").endswith(os.path.join("a", "ggml-tiny.bin")))
+        self.assertTrue((Catalog(self.cache).path(MODEL) or "").endswith(os.path.join("a", "ggml-tiny.bin")))
 
-    def test_what_is_bundled_goes_before_what_is_known(self) -> None:
+    def test_bundled_weights_go_before_known_ones(self) -> None:
         own = Weights("org/own", "own.bin", (MODEL, "org/other"))
-        catalogue = Catalogue(self.cache, [own])
+        catalog = Catalog(self.cache, [own])
         known = self.put("ggerganov/whisper.cpp", "a", "ggml-tiny.bin")
-        self.assertEqual(catalogue.path(MODEL), known)
+        self.assertEqual(catalog.path(MODEL), known)
         path = self.put("org/own", "x", "own.bin")
-        self.assertEqual(catalogue.path(MODEL), path)
-        self.assertEqual(catalogue.path("org/other"), path)
-        self.assertEqual(catalogue.wanted("org/other"), own)
-        self.assertIsNone(catalogue.wanted("org/unknown"))
+        self.assertEqual(catalog.path(MODEL), path)
+        self.assertEqual(catalog.path("org/other"), path)
+        self.assertEqual(catalog.weights_for("org/other"), own)
+        self.assertIsNone(catalog.weights_for("org/unknown"))
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ def run(places: Places, outcome: Outcome) -> None:
     """Speak each with and without it."""
     sys.path.insert(0, str(places.runtime / "service"))
     # Whisper may write a sign or the words for it.
-    read: Callable[[str], str] = importlib.import_module("speaches_service.spoken_english").spoken
+    read: Callable[[str], str] = importlib.import_module("speaches_service.english_normalization").normalized
     found: dict[bool, list[Comparison]] = {True: [], False: []}
     rows: list[list[Cell]] = []
     with ours(places) as server:

@@ -1,7 +1,7 @@
 """The process that derives a float32 model: `speaches_service_manager.py derive-float32 ORIGINAL DIRECTORY`.
 
-It takes half a gigabyte for two seconds, which a process of its own gives back. It writes the directory's files, and
-one line of JSON to standard output; the parent makes the directory visible.
+Deriving takes half a gigabyte for two seconds; the end of the process frees it. The process writes the directory's
+files, and one line of JSON to standard output. The parent makes the directory visible.
 """
 
 import json
@@ -11,22 +11,22 @@ from typing import IO, Any
 
 from speaches_service import child_process
 from speaches_service.precision import NOT_DERIVABLE, graph, messages
-from speaches_service.precision.files import CONTENTS, MODEL, WEIGHTS, describe
+from speaches_service.precision.files import CONTENTS, MODEL, WEIGHTS, digests
 
 _ALIGNMENT = 1 << 16
-"""Of each weight in its file, in bytes: onnxruntime maps it into memory, and 64 KiB is what every system maps from."""
+"""Of each weight in its file, in bytes: onnxruntime maps it into memory, and every system can map from 64 KiB."""
 _EMBEDDED = 1 << 10
-"""Smaller tensors stay in the model's own file, in bytes."""
+"""Tensors with fewer bytes stay in the model's own file."""
 
 
 def main(original: str, directory: str) -> int:
-    """Write the float32 model of `original` into an empty directory; the exit code."""
+    """Write the float32 model of `original` into an empty directory. Returns the exit code."""
     child_process.end_with_parent()
     with open(original, "rb") as file:
         model = messages.Model.FromString(file.read())
     try:
         outcome = graph.rewrite(model.graph)
-    except graph.Unknown as reason:
+    except graph.UnsupportedGraph as reason:
         return _refuse(str(reason))
     if not outcome.replaced:
         return _refuse("; ".join(outcome.left) or "it has no quantised operators")
@@ -52,7 +52,7 @@ def _write(model: Any, outcome: graph.Outcome, directory: str) -> None:
     with open(os.path.join(directory, MODEL), "wb") as file:
         file.write(model.SerializeToString())
     with open(os.path.join(directory, CONTENTS), "w", encoding="ascii") as text:
-        json.dump(describe(directory), text)
+        json.dump(digests(directory), text)
 
 
 def _write_tensor(tensor: Any, data: bytes, file: IO[bytes]) -> None:

@@ -1,4 +1,4 @@
-"""The files of a derived model, and whether they are what was written."""
+"""The files of a derived model, with their digests."""
 
 import hashlib
 import json
@@ -6,9 +6,9 @@ import os
 
 MODEL = "model.onnx"
 WEIGHTS = "weights.bin"
-"""Beside the model, so that onnxruntime maps the weights into memory instead of reading and copying them."""
+"""A separate file, so that onnxruntime maps the weights into memory instead of copying them."""
 CONTENTS = "contents.json"
-"""The sha256 of the others."""
+"""The sha256 of the other two files."""
 
 _CHUNK = 1 << 20
 
@@ -17,7 +17,7 @@ def digest(path: str) -> str:
     """The sha256 of a file, in hexadecimal digits.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: the file cannot be read.
     """
     found = hashlib.sha256()
     with open(path, "rb", buffering=0) as file:
@@ -26,19 +26,19 @@ def digest(path: str) -> str:
     return found.hexdigest()
 
 
-def describe(directory: str) -> dict[str, str]:
+def digests(directory: str) -> dict[str, str]:
     """The digests of both files in a directory.
 
     Raises:
-        OSError: one cannot be read.
+        OSError: a file cannot be read.
     """
     return {name: digest(os.path.join(directory, name)) for name in (MODEL, WEIGHTS)}
 
 
 def are_intact(directory: str) -> bool:
-    """Whether both files are those that were written: a power cut may leave them visible and empty."""
+    """Whether both files have their recorded digests: after a power cut they may exist and be empty."""
     try:
         with open(os.path.join(directory, CONTENTS), encoding="ascii") as file:
-            return bool(json.load(file) == describe(directory))
+            return bool(json.load(file) == digests(directory))
     except (OSError, ValueError):
         return False

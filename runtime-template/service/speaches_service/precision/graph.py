@@ -1,12 +1,12 @@
-"""Rewriting a dynamically quantised graph into float32, with the same weights.
+"""Rewrites a dynamically quantised graph into float32, with the same weights.
 
-onnxruntime's dynamic quantisation puts integer operators between operators that quantise and scale:
+onnxruntime's dynamic quantisation puts integer operators between operators for quantisation and scaling:
 
     x ─ DynamicQuantizeLinear ─ ConvInteger or MatMulInteger ─ [Add bias] ─ Cast ─ Mul ─ y
     x ─ DynamicQuantizeLSTM ─ y
 
-Each of these becomes one `Conv`, `MatMul` or `LSTM` of x with weights in float32: (weight - zero point) * scale. An
-operator whose surroundings are not exactly these stays as it is. No I/O happens here.
+Each of these patterns becomes one `Conv`, `MatMul` or `LSTM` of x with float32 weights: (weight - zero point) * scale.
+An operator in any other pattern stays unchanged. This module does no I/O.
 """
 
 from collections import Counter
@@ -23,35 +23,33 @@ Floats = NDArray[np.float32]
 _QUANTISED_TYPES = {UINT8: np.dtype(np.uint8), INT8: np.dtype(np.int8)}
 
 
-class Unknown(Exception):
-    """The surroundings of an operator are not those that are known; the message says in what."""
+class UnsupportedGraph(Exception):
+    """The graph around an operator does not match a known pattern, for the reason in the message."""
 
 
 class Outcome(NamedTuple):
-    """What a rewrite has done."""
-
     weights: dict[str, Floats]
-    """The weights that the graph uses now and does not have yet, by name."""
+    """The weights that the rewritten graph uses and lacks, by name. The caller adds them."""
     replaced: int
-    """How many quantised operators are float32 now."""
+    """The number of replaced operators."""
     left: dict[str, int]
-    """Why the others are not, and how many of them."""
+    """The number of operators left, by the reason."""
 
 
 class _Replacement(NamedTuple):
     node: Any
     superseded: tuple[Any, ...]
-    """Nodes that nothing needs any more; the first one's place is the new node's."""
+    """Nodes that the new node replaces; it takes the place of the first one."""
 
 
 def rewrite(graph: Any) -> Outcome:
-    """Replace every quantised operator that is understood, in place.
+    """Replace every quantised operator in a known pattern, in place.
 
     Raises:
-        Unknown: the graph has graphs within; an operator there could use what is removed here.
+        UnsupportedGraph: the graph has subgraphs, whose operators could use the removed values.
     """
     if any(attribute.HasField("g") or attribute.graphs for node in graph.node for attribute in node.attribute):
-        raise Unknown("its graph contains other graphs")
+        raise UnsupportedGraph("its graph contains other graphs")
     rewriting = _Rewriting(graph)
     left: Counter[str] = Counter()
     replacements: dict[int, Any] = {}
@@ -61,7 +59,7 @@ def rewrite(graph: Any) -> Outcome:
             continue
         try:
             replacement = rewriting.replace(node)
-        except Unknown as reason:
+        except UnsupportedGraph as reason:
             left[f"{node.op_type}: {reason}"] += 1
             continue
         replacements[id(replacement.superseded[0])] = replacement.node
@@ -71,60 +69,54 @@ def rewrite(graph: Any) -> Outcome:
         for node in graph.node
         if id(node) not in superseded or id(node) in replacements
     ]
-    _put_nodes(graph, _without_dead_ones(kept, {output.name for output in graph.output}))
+    _replace_nodes(graph, _without_dead_nodes(kept, {output.name for output in graph.output}))
     _remove_unused_tensors(graph)
-    # It describes values that may be gone, and onnxruntime infers it anew.
+    # It may describe removed values, and onnxruntime infers it again.
     del graph.value_info[:]
     return Outcome(rewriting.weights, len(replacements), dict(left))
 
 
 class _Rewriting:
-    """One rewrite of one graph."""
-
     def __init__(self, graph: Any) -> None:
         self.weights: dict[str, Floats] = {}
-        """The new ones, by name."""
+        """The new weights, by name."""
         self._tensors = {tensor.name: tensor for tensor in graph.initializer}
-        self._makers = {output: node for node in graph.node for output in node.output}
-        self._users: dict[str, list[Any]] = {}
+        self._producers = {output: node for node in graph.node for output in node.output}
+        self._consumers: dict[str, list[Any]] = {}
         for node in graph.node:
             for name in node.input:
-                self._users.setdefault(name, []).append(node)
+                self._consumers.setdefault(name, []).append(node)
         self._outputs = {output.name for output in graph.output}
 
     def replace(self, node: Any) -> _Replacement:
-        """The float32 operator for a quantised one.
-
-        Raises:
-            Unknown: it is not understood.
-        """
+        """Raises: UnsupportedGraph: the pattern around the operator is unknown."""
         if node.op_type == "DynamicQuantizeLSTM":
             return self._replace_lstm(node)
         return self._replace_product(node)
 
     def _replace_product(self, node: Any) -> _Replacement:
-        """For ConvInteger(x, weight, zero point of x, zero point of weight) and MatMulInteger, which is alike."""
-        quantise = self._maker(node.input[0], "DynamicQuantizeLinear")
+        """For ConvInteger(x, weight, zero point of x, zero point of weight), and MatMulInteger with the same inputs."""
+        quantise = self._producer(node.input[0], "DynamicQuantizeLinear")
         _require(len(node.input) > 2 and node.input[2] == quantise.output[2], "its zero point is not that of the input")
-        following = self._only_user(node.output[0])
+        following = self._only_consumer(node.output[0])
         bias = None
         superseded = [node]
         if following.op_type == "Add":
             bias = _other_input(following, node.output[0])
             superseded.append(following)
-            following = self._only_user(following.output[0])
+            following = self._only_consumer(following.output[0])
         _require(following.op_type == "Cast" and _integer(following, "to") == FLOAT, "no cast to float32 follows it")
-        multiply = self._only_user(following.output[0])
+        multiply = self._only_consumer(following.output[0])
         _require(multiply.op_type == "Mul", "no scaling follows it")
         superseded += [following, multiply]
         scale = _other_input(multiply, following.output[0])
-        weight_scale = _other_input(self._maker(scale, "Mul"), quantise.output[1])
+        weight_scale = _other_input(self._producer(scale, "Mul"), quantise.output[1])
         is_convolution = node.op_type == "ConvInteger"
         weight = self._dequantised(
             node.input[1],
             weight_scale,
             node.input[3] if len(node.input) > 3 else "",
-            # A convolution has its output channels first, a matrix last.
+            # The output channels are the first axis of a convolution's weight, and the last axis of a matrix.
             lambda rank: 0 if is_convolution else rank - 1,
         )
         name = self._add_weight(f"{node.input[1]} * {weight_scale}", weight)
@@ -137,12 +129,12 @@ class _Rewriting:
         return _Replacement(made, tuple(superseded))
 
     def _bias(self, quantised: str, scale: str, channels: int) -> str:
-        """The bias of a convolution, of which the graph makes Reshape(Cast(Floor(Div(bias, scale)))) each time."""
-        cast = self._maker(self._maker(quantised, "Reshape").input[0], "Cast")
-        divide = self._maker(self._maker(cast.input[0], "Floor").input[0], "Div")
+        """The bias of a convolution. The graph computes Reshape(Cast(Floor(Div(bias, scale)))) from it at each run."""
+        cast = self._producer(self._producer(quantised, "Reshape").input[0], "Cast")
+        divide = self._producer(self._producer(cast.input[0], "Floor").input[0], "Div")
         _require(divide.input[1] == scale, "its bias is scaled by something else")
         bias = self._tensor(divide.input[0])
-        _require(bias.data_type == FLOAT and list(bias.dims) == [channels], "its bias is no vector of floats")
+        _require(bias.data_type == FLOAT and list(bias.dims) == [channels], "its bias is not a vector of floats")
         return str(bias.name)
 
     def _replace_lstm(self, node: Any) -> _Replacement:
@@ -152,7 +144,7 @@ class _Rewriting:
         for place, scale, zero in ((1, 8, 9), (2, 10, 11)):
             quantised, scaled_by = node.input[place], node.input[scale]
             # Its weights are [directions, inputs, 4 * hidden], and an LSTM's are [directions, 4 * hidden, inputs].
-            # There is a scale for each direction, or for each direction and gate.
+            # Each direction has a scale, or each direction and gate.
             weight = self._dequantised(quantised, scaled_by, node.input[zero], lambda _rank: None)
             inputs[place] = self._add_weight(f"{quantised} * {scaled_by}", weight.transpose(0, 2, 1))
         while not inputs[-1]:
@@ -170,30 +162,30 @@ class _Rewriting:
         if zero_point:
             zeros = _array(self._tensor(zero_point, tensor.data_type), values.dtype)
         axis = axis_of(values.ndim)
-        # In place where numpy can: these are the largest arrays there are.
+        # In place if numpy can, because these are the largest arrays.
         floats = values.astype(np.float32)
         floats -= _aligned(zeros, values.shape, axis).astype(np.float32)
         floats *= _aligned(scales, values.shape, axis)
         return floats
 
     def _add_weight(self, name: str, weight: Floats) -> str:
-        _require(name not in self._tensors and name not in self._makers, f"`{name}` is taken")
+        _require(name not in self._tensors and name not in self._producers, f"`{name}` is taken")
         self.weights[name] = weight
         return name
 
-    def _maker(self, value: str, operator: str) -> Any:
-        node = self._makers.get(value)
+    def _producer(self, value: str, operator: str) -> Any:
+        node = self._producers.get(value)
         _require(node is not None and node.op_type == operator, f"there is no {operator} where one is expected")
         return node
 
-    def _only_user(self, value: str) -> Any:
-        users = self._users.get(value, [])
+    def _only_consumer(self, value: str) -> Any:
+        users = self._consumers.get(value, [])
         _require(len(users) == 1 and value not in self._outputs, "its result is used in several places")
         return users[0]
 
     def _tensor(self, name: str, data_type: int | None = None) -> Any:
         tensor = self._tensors.get(name)
-        _require(tensor is not None, "a weight, scale or zero point is computed")
+        _require(tensor is not None, "a weight, scale or zero point is not a constant")
         assert tensor is not None  # noqa: S101 - for the type checker
         _require(tensor.data_location == 0, "its weights are in another file")
         _require(data_type in (None, tensor.data_type), "a scale or zero point has another type")
@@ -202,7 +194,7 @@ class _Rewriting:
 
 def _require(condition: bool, otherwise: str) -> None:
     if not condition:
-        raise Unknown(otherwise)
+        raise UnsupportedGraph(otherwise)
 
 
 def _other_input(node: Any, one: str) -> str:
@@ -225,10 +217,10 @@ def _array(tensor: Any, dtype: np.dtype[Any]) -> NDArray[Any]:
 
 
 def _aligned(values: NDArray[Any], shape: tuple[int, ...], axis: int | None) -> NDArray[Any]:
-    """Scales or zero points in a shape that numpy stretches over the weights.
+    """Reshape scales or zero points so that numpy broadcasts them over the weights.
 
-    One number is for all weights. A vector goes along `axis`, or where that is None along the first axis; a matrix has
-    the first axis and the last one.
+    One number applies to all weights. A vector lies along `axis`, or along the first axis if `axis` is None. A matrix
+    lies along the first and the last axis.
     """
     if values.size == 1:
         return values.reshape(())
@@ -240,8 +232,8 @@ def _aligned(values: NDArray[Any], shape: tuple[int, ...], axis: int | None) -> 
     return values.reshape(wanted)
 
 
-def _without_dead_ones(nodes: list[Any], outputs: set[str]) -> list[Any]:
-    """The nodes that an output needs. Nodes are in the order of computing, so one pass from the end finds them."""
+def _without_dead_nodes(nodes: list[Any], outputs: set[str]) -> list[Any]:
+    """The nodes that an output needs. Nodes are in topological order, so one pass from the end finds them."""
     needed = set(outputs)
     alive = []
     for node in reversed(nodes):
@@ -251,8 +243,8 @@ def _without_dead_ones(nodes: list[Any], outputs: set[str]) -> list[Any]:
     return alive[::-1]
 
 
-def _put_nodes(graph: Any, nodes: Iterable[Any]) -> None:
-    # Copies: deleting the old ones would empty those that stay.
+def _replace_nodes(graph: Any, nodes: Iterable[Any]) -> None:
+    # Copied, because deleting the old nodes would clear the kept ones as well.
     copies = [Node.FromString(node.SerializeToString()) for node in nodes]
     del graph.node[:]
     graph.node.extend(copies)

@@ -1,8 +1,8 @@
-"""ONNX files as protocol buffers: the fields that `graph.py` reads or changes.
+"""Declares the fields of ONNX's protocol buffers that `graph.py` reads or changes.
 
-protobuf keeps the fields that are not declared here, so a file that is read and written again loses nothing. The
-package `onnx` has the whole schema, and would bring 18 MB and 12 000 files of test data into every runtime. Numbers and
-types of the fields are those of `onnx.proto` (ONNX 1.20).
+protobuf keeps undeclared fields, so reading and writing a file loses nothing. The package `onnx` has the whole schema,
+but would add 18 MB and 12 000 files of test data to every runtime. The numbers and types of the fields are those of
+`onnx.proto` (ONNX 1.20).
 """
 
 from typing import Any
@@ -49,7 +49,7 @@ _MESSAGES: dict[str, tuple[tuple[str, int, str], ...]] = {
     ),
     "Entry": (("key", 1, "string"), ("value", 2, "string")),
 }
-"""Of each message its fields: name, number and type; `*` for those that repeat."""
+"""The fields of each message: name, number and type; `*` marks repeated fields."""
 
 
 def _make() -> dict[str, Any]:

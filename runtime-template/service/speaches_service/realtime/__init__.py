@@ -1,6 +1,6 @@
-"""Realtime sessions as clients of OpenAI's interface hold them.
+"""Makes upstream's realtime sessions work with clients of OpenAI's API.
 
-`events.py` reads what a client sends and answers what fails; `sessions.py` makes and changes a session;
-`input_audio.py` takes the sound and finds the end of what was said; `routers.py` puts them in upstream's place. The
-rest is upstream's.
+`events.py` reads the events of a client and answers errors; `sessions.py` makes and changes a session;
+`input_audio.py` receives the sound and finds the end of each turn; `routers.py` installs them in upstream's routers.
+All other code is upstream's.
 """

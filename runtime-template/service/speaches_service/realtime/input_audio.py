@@ -1,9 +1,9 @@
-"""The sound of a realtime session: none of it is lost, and each turn ends once.
+"""Receives the sound of a realtime session without losing any of it, and ends each turn once.
 
-Upstream's detector notices speech a moment after it has begun, and upstream transcribes from that moment on. Here a
-little of the sound before it is kept, as OpenAI's `prefix_padding_ms` does. And upstream begins the next buffer some
-time after it has noticed the end of a turn; whatever comes until then, as from a client that sends faster than one
-speaks, ends the same turn again.
+Upstream's detector notices speech a moment after its beginning, and upstream transcribes only from that moment on. This
+module keeps a little of the sound before it, as OpenAI's `prefix_padding_ms` does. Upstream also begins the next buffer
+some time after it has noticed the end of a turn. Sound that arrives until then, for example from a client that sends
+faster than real time, ends the same turn again.
 """
 
 import base64
@@ -22,11 +22,11 @@ _EVENTS = "speaches.realtime.input_audio_buffer_event_router"
 _NAME = "data_w_vad_applied"
 _APPEND, _STOPPED = "input_audio_buffer.append", "input_audio_buffer.speech_stopped"
 _RATE = 24000
-"""Of what a client sends, in Hz."""
+"""The rate of a client's sound, in Hz."""
 
 
 def rebind(routers: Sequence[ModuleType]) -> None:
-    """Replace what upstream cuts out of a buffer, and how it fills one."""
+    """Replace upstream's filling of buffers, and its choice of the samples with speech."""
     module: Any = importlib.import_module(_MODULE)
     upstream: Any = importlib.import_module(_EVENTS)
     if not hasattr(module.InputAudioBuffer, _NAME):
@@ -42,13 +42,13 @@ def rebind(routers: Sequence[ModuleType]) -> None:
 
 
 def append(context: Any, event: Any, upstream: Any, rate: int) -> None:
-    """Add sound to the last buffer, and begin another one where a turn ends.
+    """Add sound to the last buffer, and begin another buffer at the end of a turn.
 
     Raises:
-        ValueError: it is no base64.
+        ValueError: the audio is not base64.
     """
     buffer = context.input_audio_buffers[next(reversed(context.input_audio_buffers))]
-    # A part may end within a sample.
+    # An event may end within a sample.
     content = getattr(buffer, "half_sample", b"") + base64.b64decode("".join(event.audio.split()), validate=True)
     whole = len(content) // 2 * 2
     buffer.half_sample = content[whole:]
@@ -69,21 +69,21 @@ def append(context: Any, event: Any, upstream: Any, rate: int) -> None:
 
 
 def commit(context: Any, event: Any, upstream: Any) -> None:
-    """Let the turn that has ended be transcribed."""
+    """Start the transcription of a finished turn."""
     previous = next(reversed(context.conversation.items), None)
     committed = upstream.InputAudioBufferCommittedEvent(previous_item_id=previous, item_id=event.item_id)
     context.pubsub.publish_nowait(committed)
 
 
 def speech_in(buffer: Any, rate: int) -> Any:
-    """The samples in which there is speech; all of them where the client has not asked for detection."""
+    """The samples with speech; all samples if the client has disabled the detection."""
     start, end = buffer.vad_state.audio_start_ms, buffer.vad_state.audio_end_ms
     first = 0 if start is None else max(0, int((start / 1000 - PREFIX_SECONDS) * rate))
-    # A client may commit what is being said before its end was detected.
+    # A client may commit a turn before the detector has found its end.
     return buffer.data[first:] if end is None else buffer.data[first : end * rate // 1000]
 
 
-def forget(context: Any, name: str) -> None:
-    """Drop the buffer of a turn that was transcribed."""
+def drop_buffer(context: Any, name: str) -> None:
+    """Drop the buffer of a transcribed turn."""
     if name != next(reversed(context.input_audio_buffers)):
         context.input_audio_buffers.pop(name, None)

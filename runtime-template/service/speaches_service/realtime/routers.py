@@ -1,4 +1,4 @@
-"""Upstream's two routers of realtime sessions, over WebSocket and over WebRTC, with what this folder does for them."""
+"""Installs this package in upstream's two routers of realtime sessions, over WebSocket and over WebRTC."""
 
 from speaches_service.realtime import events, input_audio, sessions
 from speaches_service.rebinding import imported
@@ -8,7 +8,6 @@ ROUTERS = ("speaches.routers.realtime_ws", "speaches.routers.realtime_rtc")
 
 
 def rebind(settings: Settings) -> None:
-    """Replace what both do with a session and its events."""
     # The sample has no realtime sessions.
     routers = [module for name in ROUTERS if (module := imported(name)) is not None]
     if not routers:

@@ -1,7 +1,7 @@
-"""What a session is made with, and how a client changes it.
+"""Makes sessions with the configured models, and applies a client's changes.
 
-Upstream begins with models of its own, which are not those that this service was configured with, and takes changes
-only whole: a `turn_detection` with one field, or null, is an error.
+Upstream begins a session with its own models instead of the configured ones. It accepts only complete changes: a
+`turn_detection` with one field, or null, is an error.
 """
 
 import importlib
@@ -13,7 +13,7 @@ from speaches_service.realtime.input_audio import PREFIX_SECONDS
 from speaches_service.rebinding import rebind as rebind_name
 from speaches_service.settings import Settings
 
-_MAKER = "create_session_object_configuration"
+_SESSION_FACTORY = "create_session_object_configuration"
 _UPDATE = "session.update"
 _DETECTION, _TRANSCRIPTION = "turn_detection", "input_audio_transcription"
 _FORMATS = ("input_audio_format", "output_audio_format")
@@ -22,11 +22,11 @@ _SERVER_VAD = "server_vad"
 
 
 def rebind(routers: Sequence[ModuleType], settings: Settings) -> None:
-    """Replace what sessions are made with, and the handler that changes them."""
+    """Replace upstream's factory of sessions, and its handler of changes."""
     types: Any = importlib.import_module("speaches.types.realtime")
     for router in routers:
-        maker: Any = getattr(router, _MAKER)
-        rebind_name(router.__name__, _MAKER, with_defaults(maker, settings))
+        maker: Any = getattr(router, _SESSION_FACTORY)
+        rebind_name(router.__name__, _SESSION_FACTORY, with_defaults(maker, settings))
         handlers: dict[str, Any] = router.event_router.event_handlers
         if _UPDATE not in handlers:
             raise AttributeError(f"`{router.__name__}` does not handle `{_UPDATE}`")
@@ -34,7 +34,7 @@ def rebind(routers: Sequence[ModuleType], settings: Settings) -> None:
 
 
 def with_defaults(maker: Callable[..., Any], settings: Settings) -> Callable[..., Any]:
-    """Make sessions with the models and the voice of the service where a client names none."""
+    """Use the service's models and voice if a client names none."""
 
     def make(
         model: str, intent: str = "conversation", language: str | None = None, transcription_model: str | None = None
@@ -49,10 +49,10 @@ def with_defaults(maker: Callable[..., Any], settings: Settings) -> Callable[...
     return make
 
 
-def in_older_form(event: dict[str, Any]) -> dict[str, Any]:
-    """A change of a session in the form of OpenAI's first interface, which upstream's is, without what is null.
+def in_beta_form(event: dict[str, Any]) -> dict[str, Any]:
+    """Convert a `session.update` into the form of OpenAI's beta API, which upstream implements, without null fields.
 
-    The second form nests what belongs to the sound: `audio.input.transcription`.
+    The newer form nests the fields of the sound: `audio.input.transcription`.
     """
     session = event.get("session")
     if not isinstance(session, dict):
@@ -70,12 +70,12 @@ def in_older_form(event: dict[str, Any]) -> dict[str, Any]:
     for name in _FORMATS:
         if session.get(name) == {"type": "audio/pcm", "rate": 24000}:
             session = {**session, name: _ONLY_FORMAT}
-    # Only for the detection null says something: that there is none.
+    # Null has a meaning only for the detection: it disables it.
     return {**event, "session": {n: value for n, value in session.items() if value is not None or n == _DETECTION}}
 
 
 def update_event(types: Any) -> Any:
-    """The model of an event that changes a session, in which the detection may be null, and both may be partial."""
+    """The model of `session.update` with a nullable detection, and with partial detection and transcription."""
     from pydantic import create_model
 
     fields: Any = {
@@ -88,10 +88,10 @@ def update_event(types: Any) -> Any:
 
 
 def update(context: Any, event: Any, types: Any) -> None:
-    """Change a session by what the client has given, and tell it how the session then is.
+    """Apply a client's changes to a session, and send the resulting session to the client.
 
     Raises:
-        ValueError: a value cannot be; nothing is changed.
+        ValueError: a value is invalid; the session is unchanged.
     """
     given: dict[str, Any] = event.session.model_dump(exclude_unset=True)
     for name in _FORMATS:
@@ -108,22 +108,24 @@ def update(context: Any, event: Any, types: Any) -> None:
 
 
 def _detection(context: Any, event: Any, types: Any, given: dict[str, Any]) -> dict[str, Any]:
-    """The detection with what is given changed."""
-    asked = dict(given)
-    if asked.pop("type", _SERVER_VAD) != _SERVER_VAD:
+    """The session's detection with the given changes."""
+    requested = dict(given)
+    if requested.pop("type", _SERVER_VAD) != _SERVER_VAD:
         name = f"session.{_DETECTION}.type"
         context.pubsub.publish_nowait(_unsupported(types, event, name, f"`{_SERVER_VAD}`", given["type"]))
-    padding = asked.pop("prefix_padding_ms", None)
+    padding = requested.pop("prefix_padding_ms", None)
     if padding not in (None, 0, PREFIX_SECONDS * 1000):
         name = f"session.{_DETECTION}.prefix_padding_ms"
         context.pubsub.publish_nowait(_unsupported(types, event, name, f"{PREFIX_SECONDS * 1000:.0f}", padding))
-    # Switched on again, it is as it was before.
+    # After it was disabled, the detection starts with its previous values.
     current = context.session.turn_detection or context.detection_before
-    merged: dict[str, Any] = current.model_dump() | {name: value for name, value in asked.items() if value is not None}
+    merged: dict[str, Any] = current.model_dump() | {
+        name: value for name, value in requested.items() if value is not None
+    }
     return merged
 
 
 def _unsupported(types: Any, event: Any, name: str, used: str, given: object = None) -> Any:
-    what = f"`{name}` is `{given}`" if given is not None else f"this `{name}`"
-    message = f"{what}: that is not supported, and {used} stays in force"
+    what = f"`{name}` `{given}`" if given is not None else f"this `{name}`"
+    message = f"the service does not support {what} and continues with {used}"
     return types.create_invalid_request_error(message, event_id=event.event_id, param=name)

@@ -1,9 +1,9 @@
-"""Comparing while the service serves: once for each model, in one thread, with processes of the lowest priority.
+"""Measures the candidates while the service serves: once for each model, in one thread, at the lowest priority.
 
-It is done where CoreML may be used. The CPU alone has a good answer without measuring, which is float32; `speaches
-tune` measures there, too.
+The service measures only if CoreML is a candidate. On the CPU alone float32 is a good choice without a measurement;
+`speaches tune` measures there, too.
 
-N.B. this is imported at the start; what needs numpy is imported in the thread.
+N.B. The service imports this module at its start, so only the thread imports modules that need numpy.
 """
 
 import threading
@@ -11,75 +11,75 @@ import time
 from collections.abc import Callable, Sequence
 
 from speaches_service.child_process import Stopped
-from speaches_service.event_log import announce
-from speaches_service.file_lock import Held
+from speaches_service.event_log import log_event
+from speaches_service.file_lock import LockHeld
 from speaches_service.settings import Settings
-from speaches_service.synthesis_probe.candidates import COREML, Candidate, cache_of, named
+from speaches_service.synthesis_probe.candidates import COREML, Candidate, cache_of, candidates_named
 from speaches_service.synthesis_probe.decisions import Decision, Decisions
 from speaches_service.synthesis_probe.models import SpeechModel, models_in
 
-THREAD = "synthesis-probe"
+THREAD_NAME = "synthesis-probe"
 
 
 class BackgroundProbe:
-    """The comparison that one service makes, if there is something to find out."""
+    """The measurement of one service."""
 
     def __init__(
         self,
         settings: Settings,
         cache: Callable[[], str],
-        offered: Callable[[Sequence[str], str], tuple[Candidate, ...]] = named,
+        select_candidates: Callable[[Sequence[str], str], tuple[Candidate, ...]] = candidates_named,
         command: Sequence[str] | None = None,
     ) -> None:
-        """`cache` gives the Hugging Face cache when it is needed; the rest is for tests."""
+        """`cache` returns the Hugging Face cache; `select_candidates` and `command` are for tests."""
         self._settings = settings
         self._cache = cache
-        self._offered = offered
+        self._select_candidates = select_candidates
         self._command = command
         self._stop = threading.Event()
 
     def start(self) -> None:
-        """Begin, if something may be compared, in a thread that does not keep the process from ending."""
+        """Measure, if the settings allow it, in a daemon thread, which does not delay the end of the process."""
         synthesis, directory = self._settings.synthesis, self._settings.machine_directory
         if synthesis.probe_key is None or directory is None or COREML not in synthesis.candidates or synthesis.forced:
             return
         arguments = (directory, synthesis.probe_key)
-        threading.Thread(target=self._run, args=arguments, name=THREAD, daemon=True).start()
+        threading.Thread(target=self._run, args=arguments, name=THREAD_NAME, daemon=True).start()
 
     def stop(self) -> None:
-        """End the comparison and its process within a tenth of a second, without waiting for it."""
+        """Make the measurement and its process end within a tenth of a second, without waiting for them."""
         self._stop.set()
 
     def _run(self, directory: str, key: str) -> None:
         try:
             self._compare(directory, key)
-        except Held:
-            announce("another service compares what speech can compute with; its result will do")
-        except Exception as error:  # noqa: BLE001 - the service goes on as it is
-            announce(f"what speech can compute with was not compared: {type(error).__name__}: {error}", "warning")
+        except LockHeld:
+            log_event("another service is measuring the speech models; this service will use its result")
+        except Exception as error:  # noqa: BLE001 - the service goes on without a measurement
+            log_event(f"cannot measure the speech models: {type(error).__name__}: {error}", "warning")
 
     def _compare(self, directory: str, key: str) -> None:
         decisions = Decisions(directory, key)
         if self._stop.is_set() or not self._unknown(decisions):
             return
-        from speaches_service.synthesis_probe.comparison import Inconclusive, compare
-        from speaches_service.synthesis_probe.measuring import Measuring, alone
+        from speaches_service.synthesis_probe.evaluate import Inconclusive, compare
+        from speaches_service.synthesis_probe.probe_session import ProbeSession, exclusive_scratch
 
-        with alone(directory, keep=cache_of(directory)) as scratch:
-            # Another service may just have finished.
+        with exclusive_scratch(directory, keep=cache_of(directory)) as scratch:
+            # Another service may have measured during the wait.
             unknown = self._unknown(decisions)
             if not unknown:
                 return
-            announce(f"comparing what {', '.join(f'`{model.id}`' for model in unknown)} can compute with")
+            log_event(f"measuring the fastest way to compute {', '.join(f'`{model.id}`' for model in unknown)}")
             began = time.monotonic()
-            measuring = Measuring(scratch, command=self._command, stop=self._stop)
-            offered = self._offered(self._settings.synthesis.candidates, directory)
+            session = ProbeSession(scratch, command=self._command, stop=self._stop)
+            select_candidates = self._select_candidates(self._settings.synthesis.candidates, directory)
             results = []
             for model in unknown:
                 try:
-                    decision = compare(model, offered, self._settings.cache_directory, measuring.measure)
+                    decision = compare(model, select_candidates, self._settings.cache_directory, session.measure)
                 except Inconclusive as reason:
-                    results.append(f"`{model.id}` stays as it is: {reason}")
+                    results.append(f"`{model.id}` is unchanged: {reason}")
                     continue
                 except Stopped:
                     return
@@ -87,7 +87,7 @@ class BackgroundProbe:
                     known[model.id] = decision
                 results.append(f"`{model.id}` {_describe(decision)}")
         seconds = time.monotonic() - began
-        announce(f"compared in {seconds:.0f} s: {'; '.join(results)}", seconds=seconds)
+        log_event(f"measured in {seconds:.0f} s: {'; '.join(results)}", seconds=seconds)
 
     def _unknown(self, decisions: Decisions) -> list[SpeechModel]:
         known = decisions.read()
@@ -96,9 +96,9 @@ class BackgroundProbe:
 
 def _describe(decision: Decision) -> str:
     judged = ", ".join(
-        f"{verdict.name}: {verdict.outcome}" + (f", {verdict.speedup:.1f} times as fast" if verdict.speedup else "")
-        for verdict in decision.candidates[1:]
+        f"{result.name}: {result.outcome}" + (f", {result.speedup:.1f} times as fast" if result.speedup else "")
+        for result in decision.candidates[1:]
     )
     chosen = decision.chosen
     name = chosen.name if chosen is not None else "nothing"
-    return f"computes best with {name} ({judged or 'there was nothing else'})"
+    return f"computes best with {name} ({judged or 'no other candidate'})"

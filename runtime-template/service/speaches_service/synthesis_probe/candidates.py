@@ -1,4 +1,4 @@
-"""The candidates: a provider of onnxruntime and the precision of the model's file. The launcher knows their names."""
+"""The candidates, each a provider of onnxruntime and a precision. The launcher selects them by name."""
 
 import importlib
 import os
@@ -7,22 +7,19 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 CACHE_DIRECTORY = "coreml-cache"
-"""Below the machine directory: what CoreML has compiled. onnxruntime never removes anything from it."""
+"""CoreML's compiled models, below the machine directory. onnxruntime never removes any."""
 
 CPU_PROVIDER = "CPUExecutionProvider"
 COREML_PROVIDER = "CoreMLExecutionProvider"
 
 
 class Candidate(NamedTuple):
-    """One way to compute."""
-
     name: str
     provider: str
-    """As onnxruntime calls it."""
+    """onnxruntime's name."""
     options: Mapping[str, str]
-    """Of the provider."""
     precision: str
-    """`original`, or `float32` for the derived file where the model has one."""
+    """`original`, or `float32` for the derived file if the model has one."""
 
 
 ORIGINAL = Candidate("original", CPU_PROVIDER, {}, "original")
@@ -31,9 +28,9 @@ COREML = "coreml"
 
 
 def coreml(machine_directory: str | None, precision: str = "float32") -> Candidate:
-    """CoreML; what it compiles is kept below the machine directory, which need not be there yet."""
-    # The older format has fewer operators. The neural engine takes minutes to compile for, and public reports have it
-    # refuse Kokoro.
+    """CoreML, with its compiled models below the machine directory, which may not exist yet."""
+    # The older format supports fewer operators. Compiling for the neural engine takes minutes, and according to public
+    # reports it rejects Kokoro.
     options = {"ModelFormat": "MLProgram", "MLComputeUnits": "CPUAndGPU"}
     if machine_directory is not None:
         options["ModelCacheDirectory"] = cache_of(machine_directory)
@@ -41,15 +38,15 @@ def coreml(machine_directory: str | None, precision: str = "float32") -> Candida
 
 
 def cache_of(machine_directory: str) -> str:
-    """The directory of what this onnxruntime has compiled on this system.
+    """The directory of compiled models for this version of onnxruntime and of the system.
 
-    onnxruntime tells the models in it apart by their paths, which change with their contents.
+    Inside of it, onnxruntime distinguishes models by their paths, which change with their contents.
     """
     version = importlib.import_module("onnxruntime").__version__
     return os.path.join(machine_directory, CACHE_DIRECTORY, f"{version}-{platform.release()}")
 
 
-def named(names: Sequence[str], machine_directory: str | None) -> tuple[Candidate, ...]:
-    """The candidates that the launcher names; other names than these are of no use here."""
+def candidates_named(names: Sequence[str], machine_directory: str | None) -> tuple[Candidate, ...]:
+    """The candidates with these names, in a fixed order; unknown names are ignored."""
     known = [candidate for candidate in (ORIGINAL, FLOAT32) if candidate.name in names]
     return (*known, coreml(machine_directory)) if COREML in names else tuple(known)

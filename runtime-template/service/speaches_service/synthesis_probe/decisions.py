@@ -1,7 +1,7 @@
 """`synthesis-probe.json`: the measured candidates of each model. The launcher reads it too.
 
-It is valid for one key, which stands for everything it depends on. A file that is torn, of another key or not of this
-form is as good as none.
+The file is valid for one key, which identifies everything that the results depend on. A file that is incomplete, has
+another key or another form counts as missing.
 """
 
 import os
@@ -11,75 +11,72 @@ from datetime import datetime, timezone
 from typing import Literal, NamedTuple
 
 from speaches_service import json_file
-from speaches_service.file_lock import Held, locked
+from speaches_service.file_lock import LockHeld, locked
 from speaches_service.synthesis_probe.candidates import ORIGINAL
 
 FILE = "synthesis-probe.json"
 Outcome = Literal["right", "wrong", "crash", "hang", "memory", "refused"]
 
-WORTH = 1.2
-"""How many times as fast a candidate has to be as the best of those before it. Less is within what other work on the
-machine makes, and not worth a second implementation."""
+MIN_SPEEDUP = 1.2
+"""The minimum speed of a candidate, relative to the best one before it. A smaller gain is within the effect of other
+work on the machine, and not worth a second implementation."""
 
 _LOCK_SECONDS = 10
-_FASTEST_BY = 1.5
-"""How many times as fast the recommended model has to be as the next one."""
+_MIN_RECOMMENDED_SPEEDUP = 1.5
+"""The minimum speed of the recommended model, relative to the next one."""
 
 
-class Verdict(NamedTuple):
-    """What measuring says about one candidate."""
+class CandidateResult(NamedTuple):
+    """The result of measuring one candidate."""
 
     name: str
-    """Of the candidate."""
     outcome: Outcome
     speedup: float | None = None
-    """How many times as fast as the original; None when that was not measured."""
+    """The speed relative to the original; None if it was not measured."""
     correlation: float | None = None
-    """The lowest one of all aligned spectrograms with the original's; None when there was nothing to compare."""
+    """The lowest of all spectrograms with the original's; None if there was nothing to compare."""
     real_time_factor: float | None = None
-    """Seconds of computing for a second of speech."""
+    """Seconds of computation for a second of speech."""
     reason: str = ""
     """For people."""
 
 
 class Decision(NamedTuple):
-    """What was found out about one model, in the order in which it was measured."""
+    """The results for one model, in the order of the measurements."""
 
-    candidates: tuple[Verdict, ...]
+    candidates: tuple[CandidateResult, ...]
 
     @property
-    def chosen(self) -> Verdict | None:
-        """The fastest candidate that is right, if it is worth it; None when none is."""
+    def chosen(self) -> CandidateResult | None:
+        """The fastest candidate with outcome `right` and enough speed; None if there is none."""
         best = None
-        for verdict in self.candidates:
-            is_worth_it = best is None or (verdict.speedup or 0) >= WORTH * (best.speedup or 0)
-            if verdict.outcome == "right" and is_worth_it:
-                best = verdict
+        for result in self.candidates:
+            is_worth_it = best is None or (result.speedup or 0) >= MIN_SPEEDUP * (best.speedup or 0)
+            if result.outcome == "right" and is_worth_it:
+                best = result
         return best
 
     def without(self, name: str, outcome: Outcome, reason: str) -> "Decision":
-        """The same after a candidate has failed in use."""
-        failed = [
-            verdict._replace(outcome=outcome, reason=reason) for verdict in self.candidates if verdict.name == name
-        ]
-        return Decision((*(verdict for verdict in self.candidates if verdict.name != name), *failed))
+        """The decision after a candidate has failed in use."""
+        failed = [result._replace(outcome=outcome, reason=reason) for result in self.candidates if result.name == name]
+        return Decision((*(result for result in self.candidates if result.name != name), *failed))
 
 
 class Decisions:
-    """The decisions that are valid for a key, on disk."""
+    """The decisions on disk for one key."""
 
     def __init__(self, directory: str, key: str) -> None:
         self._path = os.path.join(directory, FILE)
         self._key = key
 
     def read(self) -> dict[str, Decision]:
-        """All of them, by model."""
+        """By model."""
         try:
             raw = json_file.read(self._path)
             if raw["key"] != self._key:
                 return {}
             return {
-                model: Decision(tuple(Verdict(**verdict) for verdict in entry["candidates"]))
+                model: Decision(tuple(CandidateResult(**result) for result in entry["candidates"]))
                 for model, entry in raw["models"].items()
             }
         except (LookupError, TypeError, AttributeError):
@@ -87,10 +84,10 @@ class Decisions:
 
     @contextmanager
     def changing(self) -> Iterator[dict[str, Decision]]:
-        """The decisions, to be changed and then kept. Several processes may do so at the same time.
+        """Yield the decisions for changes, and save them afterwards. Several processes may do this at the same time.
 
         Raises:
-            OSError: the file cannot be written, or another process has been writing it for seconds.
+            OSError: the file cannot be written, or another process has held its lock for seconds.
         """
         os.makedirs(os.path.dirname(self._path), exist_ok=True)
         try:
@@ -98,12 +95,12 @@ class Decisions:
                 decisions = self.read()
                 yield decisions
                 json_file.write(self._path, describe(self._key, decisions))
-        except Held as held:
+        except LockHeld as held:
             raise TimeoutError(f"another process does not stop writing `{self._path}`") from held
 
 
 def describe(key: str | None, decisions: Mapping[str, Decision]) -> dict[str, object]:
-    """The decisions as they are in the file."""
+    """The decisions in the form of the file."""
     return {
         "key": key,
         "measured_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
@@ -111,7 +108,7 @@ def describe(key: str | None, decisions: Mapping[str, Decision]) -> dict[str, ob
         "models": {
             model: {
                 "chosen": decision.chosen.name if decision.chosen is not None else ORIGINAL.name,
-                "candidates": [verdict._asdict() for verdict in decision.candidates],
+                "candidates": [result._asdict() for result in decision.candidates],
             }
             for model, decision in decisions.items()
         },
@@ -119,9 +116,9 @@ def describe(key: str | None, decisions: Mapping[str, Decision]) -> dict[str, ob
 
 
 def recommended(decisions: Mapping[str, Decision]) -> str | None:
-    """The model that is clearly faster than every other one; None when there is none, or nothing to compare."""
+    """The model that is clearly faster than every other one; None if there is none."""
     chosen = [(decision.chosen, model) for model, decision in decisions.items()]
     factors = sorted((best.real_time_factor, model) for best, model in chosen if best and best.real_time_factor)
-    if len(factors) < 2 or factors[1][0] < factors[0][0] * _FASTEST_BY:
+    if len(factors) < 2 or factors[1][0] < factors[0][0] * _MIN_RECOMMENDED_SPEEDUP:
         return None
     return factors[0][1]

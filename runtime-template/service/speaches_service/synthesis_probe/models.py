@@ -10,8 +10,6 @@ _VOICES_FILE = "voices.bin"
 
 
 class SpeechModel(NamedTuple):
-    """A model and its files."""
-
     id: str
     model: str
     """Path of the ONNX file."""
@@ -20,7 +18,7 @@ class SpeechModel(NamedTuple):
 
 
 def models_in(cache: str) -> list[SpeechModel]:
-    """All of them, by id; a cache that is not there has none."""
+    """The models by id; none if the cache does not exist."""
     found = []
     for repository in hub_cache.repositories(cache):
         for snapshot in hub_cache.snapshots(cache, repository):

@@ -1,9 +1,9 @@
-"""Transcription requests as clients send them, and answers as they expect them.
+"""Reads transcription requests as clients send them, and writes answers as clients expect them.
 
-`requests.py` reads what upstream's routes were asked for, with `languages.py`; `decoding.py` reads the sound;
-`pipeline.py` keeps Whisper from making up words; `events.py` and `subtitles.py` write answers. Whisper itself is
-upstream's, or whisper.cpp's.
+`requests.py` reads the fields of a request, with `languages.py` and `form_fields.py`; `decoding.py` decodes the sound;
+`pipeline.py` prevents hallucinated words; `events.py` and `subtitles.py` write answers. Upstream or whisper.cpp runs
+Whisper itself.
 """
 
 SAMPLE_RATE = 16000
-"""Of what Whisper hears, in samples per second."""
+"""Whisper's, in samples per second."""

@@ -1,8 +1,8 @@
-"""Sound out of uploaded files, as far as it can be decoded.
+"""Decodes the sound of uploaded files, as much of it as possible.
 
-Upstream's decoder stops at the first damaged frame without a word, and what is no sound at all ends in status 500. Here
-the rest is decoded too, the log and `verbose_json` say what is missing, and a file that cannot be used is the client's
-error, with the reason.
+Upstream's decoder stops at the first damaged frame without a message, and answers status 500 for files without sound.
+This one decodes the rest too, and reports the missing parts in the log and in `verbose_json`. An unusable file is the
+client's error, with the reason.
 """
 
 import gc
@@ -20,31 +20,31 @@ from numpy.typing import NDArray
 from speaches_service.transcription import SAMPLE_RATE
 
 _MODULE = "speaches.dependencies"
-_SHORTEST = SAMPLE_RATE // 100
-"""Samples of the shortest sound that may hold a part of a word: 10 ms."""
-_RAW = ("audio/pcm", "audio/raw")
-"""Types of samples without a header: 16 bits, little-endian, one channel, 16 kHz."""
+_MIN_SAMPLES = SAMPLE_RATE // 100
+"""10 ms: a shorter sound cannot contain a part of a word."""
+_RAW_TYPES = ("audio/pcm", "audio/raw")
+"""Media types of samples without a header: 16 bits, little-endian, one channel, 16 kHz."""
 _KNOWN_DURATION = ("wav", "flac", "mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "ogg", "aiff")
-"""Formats whose header says how long the sound is. Of others ffmpeg guesses it."""
-_TOLERANCE = 1.0
-"""Seconds by which the header and the sound may differ."""
+"""Formats whose header states the duration. For other formats, ffmpeg guesses it."""
+_DURATION_TOLERANCE = 1.0
+"""The maximum difference between the header and the sound, in seconds."""
 
-_CANCELLED = 0.002
-"""The energy of a mix, as a share of that of its sides, below which they cancel each other. Equal sides have 0.5."""
+_MIN_MIX_ENERGY = 0.002
+"""The least energy of a mix, as a share of its sides'. Below it, they cancel each other. Equal sides have 0.5."""
 
 _logger = logging.getLogger(__name__)
 _current = threading.local()
 
 
 class Decoded(NamedTuple):
-    """Samples between -1 and 1 at 16 kHz, and what was wrong with their file, for people."""
+    """Samples between -1 and 1 at 16 kHz, and messages about damage in their file."""
 
     samples: NDArray[np.float32]
     warnings: list[str]
 
 
 def install(application: FastAPI) -> None:
-    """Let the application's routes take uploaded sound from here."""
+    """Replace upstream's decoder in the application's routes."""
     dependencies = importlib.import_module(_MODULE)
     audio = dependencies.Audio
 
@@ -58,47 +58,50 @@ def install(application: FastAPI) -> None:
     application.dependency_overrides[dependencies.audio_file_dependency] = audio_file
 
 
-def remember(audio: Any, task: str = "transcribe") -> None:
-    """The sound that this thread answers for from now on, and what is done with it."""
+def set_current(audio: Any, task: str = "transcribe") -> None:
+    """Set the sound and the task of this thread's request."""
     _current.warnings = getattr(audio, "warnings", [])
     _current.task = task
 
 
 def task() -> str:
-    """`transcribe` or `translate`."""
+    """The task of this thread's request: `transcribe` or `translate`."""
     found: str = getattr(_current, "task", "transcribe")
     return found
 
 
 def warnings() -> list[str]:
-    """What was wrong with it."""
+    """Messages about damage in the sound of this thread's request."""
     found: list[str] = getattr(_current, "warnings", [])
     return found
 
 
 def read(file: UploadFile) -> Decoded:
-    """The sound of an uploaded file.
+    """Decode an uploaded file.
 
     Raises:
-        HTTPException: 415 when it cannot be decoded, 422 when there is nothing in it.
+        HTTPException: 415 if it cannot be decoded, 422 if its sound is too short.
     """
-    if (file.content_type or "").partition(";")[0].strip().lower() in _RAW and ";" not in (file.content_type or ""):
+    if (file.content_type or "").partition(";")[0].strip().lower() in _RAW_TYPES and ";" not in (
+        file.content_type or ""
+    ):
         content = file.file.read()
         whole = len(content) // 2 * 2
         samples: NDArray[np.int16] = np.frombuffer(content[:whole], "<i2")
-        decoded = Decoded(_scaled(samples), [] if whole == len(content) else ["half a sample at the end was left out"])
+        warnings = [] if whole == len(content) else ["the last byte is half a sample and was ignored"]
+        decoded = Decoded(_scaled(samples), warnings)
     else:
         decoded = decode(file.file)
-    if len(decoded.samples) < _SHORTEST:
+    if len(decoded.samples) < _MIN_SAMPLES:
         milliseconds = len(decoded.samples) / SAMPLE_RATE * 1000
-        raise HTTPException(422, f"`{file.filename}` has {milliseconds:.1f} ms of sound in it")
+        raise HTTPException(422, f"`{file.filename}` has only {milliseconds:.1f} ms of sound; 10 ms are the minimum")
     for warning in decoded.warnings:
         _logger.warning("`%s`: %s", file.filename, warning)
     return decoded
 
 
 def decode(file: IO[bytes]) -> Decoded:
-    """The default sound of a file of any format that ffmpeg knows, else its first one, in one channel.
+    """Decode the default track of a file, else its first one, into one channel. Supports all formats of ffmpeg.
 
     Raises:
         HTTPException: 415, with the reason.
@@ -109,46 +112,46 @@ def decode(file: IO[bytes]) -> Decoded:
     try:
         with av.open(file, mode="r", metadata_errors="ignore") as container:
             if not container.streams.audio:
-                raise HTTPException(415, "there is no sound in the file")
+                raise HTTPException(415, "the file contains no sound")
             decoded = _decode(container, _chosen(container.streams.audio))
     except (FFmpegError, EOFError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise HTTPException(415, f"the file cannot be decoded: {reason}") from error
     finally:
-        # N.B. resamplers are in circles of references that only a collection finds.
+        # N.B. Resamplers are in reference cycles that only a garbage collection finds.
         gc.collect()
     return decoded
 
 
 def _chosen(streams: Sequence[Any]) -> Any:
-    """The track that players choose, of those that can be decoded.
+    """The track that players choose, among the decodable ones.
 
     Raises:
-        HTTPException: 415 where none can.
+        HTTPException: 415 if there is none.
     """
     from av.stream import Disposition
 
-    # N.B. PyAV ends the process when it decodes a track without a decoder.
+    # N.B. PyAV crashes the process on a track without a decoder.
     decodable = [stream for stream in streams if stream.codec_context is not None]
     if not decodable:
-        raise HTTPException(415, "the file cannot be decoded: nothing here knows how its sound is encoded")
+        raise HTTPException(415, "the file cannot be decoded: this server has no decoder for its codec")
     return next((stream for stream in decodable if stream.disposition & Disposition.default), decodable[0])
 
 
 def _resampler(frame: Any) -> Any:
     import av
 
-    # Both sides of stereo are mixed here.
+    # Stereo stays stereo here, because `mono` mixes its sides.
     layout = "stereo" if frame.layout.nb_channels == 2 else "mono"
     return av.AudioResampler(format="s16", layout=layout, rate=SAMPLE_RATE)
 
 
 def mono(sides: NDArray[np.int16]) -> NDArray[np.int16]:
-    """One channel of a row of samples, or of pairs where the sound is stereo; the left one where both cancel out."""
+    """Mix interleaved stereo into one channel. If the sides cancel each other, use the left one."""
     pairs = sides.reshape(-1, 2).astype(np.int32)
     mixed: NDArray[np.int32] = pairs.sum(axis=1) // 2
     energy = np.square(pairs, dtype=np.float64).sum()
-    if np.square(mixed, dtype=np.float64).sum() < energy * _CANCELLED:
+    if np.square(mixed, dtype=np.float64).sum() < energy * _MIN_MIX_ENERGY:
         mixed = pairs[:, 0]
     return mixed.astype(np.int16)
 
@@ -170,14 +173,14 @@ def _decode(container: Any, stream: Any) -> Decoded:
         if frame is None:
             damaged.append(seconds())
             continue
-        # Times of a file that was recorded live, or cut, are no help.
+        # The timestamps of live recordings and of cut files are unreliable.
         frame.pts = None
         if resampler is None:
             resampler = _resampler(frame)
         try:
             resampled = resampler.resample(frame)
         except ValueError:
-            # Another rate or layout in the middle.
+            # The rate or the layout changes here.
             keep(resampler.resample(None))
             resampler = _resampler(frame)
             resampled = resampler.resample(frame)
@@ -185,11 +188,11 @@ def _decode(container: Any, stream: Any) -> Decoded:
     if resampler is not None:
         keep(resampler.resample(None))
     if not pieces and damaged:
-        raise HTTPException(415, "the file cannot be decoded: nothing in it is sound")
-    warnings = [f"the file is damaged at {damaged[0]:.1f} s, and sound is missing there"] if damaged else []
-    told = container.duration / 1_000_000 if container.duration else 0.0
-    if container.format.name in _KNOWN_DURATION and told - seconds() > _TOLERANCE:
-        warnings.append(f"the file ends after {seconds():.1f} s of {told:.1f} s")
+        raise HTTPException(415, "the file cannot be decoded: it contains no valid sound")
+    warnings = [f"the file is damaged at {damaged[0]:.1f} s; sound is missing there"] if damaged else []
+    declared = container.duration / 1_000_000 if container.duration else 0.0
+    if container.format.name in _KNOWN_DURATION and declared - seconds() > _DURATION_TOLERANCE:
+        warnings.append(f"the file ends after {seconds():.1f} s instead of {declared:.1f} s")
     return Decoded(_scaled(np.concatenate([np.zeros(0, np.int16), *pieces])), warnings)
 
 
@@ -209,7 +212,7 @@ def _frames(container: Any, stream: Any) -> Iterator[Any]:
         except (StopIteration, EndOfFile):
             return
         except FFmpegError:
-            # The container itself is damaged, so that the rest cannot be found.
+            # The container itself is damaged, so the demuxer cannot find the rest.
             yield None
             return
         try:

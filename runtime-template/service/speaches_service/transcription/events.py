@@ -1,4 +1,4 @@
-"""The events of a streamed transcription. Upstream's last one lacks the text, whose segments it has used up by then."""
+"""Writes answers and events of transcriptions. Upstream's last event lacks the text, whose segments are consumed."""
 
 import itertools
 import json
@@ -21,7 +21,7 @@ _logger = logging.getLogger(__name__)
 
 
 def rebind() -> None:
-    """Replace upstream's way from what a model gives to an answer."""
+    """Replace upstream's conversion of results into answers."""
     # The sample does not stream.
     if not hasattr(imported(_ROUTER), _ANSWER):
         return
@@ -29,19 +29,19 @@ def rebind() -> None:
 
 
 def answer(result: Any) -> Response:
-    """The answer for a text with its media type, for an object, or for events."""
+    """The answer for a result: a text with its media type, an object, or events."""
     if isinstance(result, tuple):
         text, media_type = result
         return Response(text, media_type=media_type)
     if hasattr(result, "model_dump"):
         content = result.model_dump(mode="json")
         if "segments" in content:
-            # OpenAI says it, too.
+            # OpenAI's answers contain the task, too.
             content.setdefault("task", decoding.task())
             if decoding.warnings():
                 content["warnings"] = decoding.warnings()
         return Response(json.dumps(content, ensure_ascii=False, separators=(",", ":")), media_type="application/json")
-    # An error in the first event still has a status of its own.
+    # Compute the first event now, so that an error in it still gets an error status.
     events = iter(result)
     first = list(itertools.islice(events, 1))
     return StreamingResponse(_events(itertools.chain(first, events)), media_type="text/event-stream")
@@ -58,5 +58,5 @@ def _events(events: Iterable[Any]) -> Iterator[str]:
                 content["text"] = "".join(texts).strip()
             yield event(content)
     except Exception:
-        _logger.exception("transcription failed after its beginning was sent")
+        _logger.exception("transcription failed after the answer had begun")
         yield failure("transcription")

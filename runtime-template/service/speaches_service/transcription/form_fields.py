@@ -1,4 +1,4 @@
-"""What the forms of upstream's routes for transcription take beyond upstream's own fields and values."""
+"""Extends the forms of upstream's transcription routes with a field and with another value."""
 
 import functools
 import inspect
@@ -15,13 +15,13 @@ from speaches_service.transcription import SAMPLE_RATE
 _DETECTOR = "speaches.executors.silero_vad_v5"
 _GRANULARITIES = "timestamp_granularities"
 _VAD_FILTER = "vad_filter"
-_PART = 30
-"""What Whisper hears at once, in seconds."""
+_WINDOW_SECONDS = 30
+"""Whisper's window."""
 _of_thread = threading.local()
 
 
 def extended(endpoint: Callable[..., Any]) -> Callable[..., Any]:
-    """The endpoint, for which an empty granularity is none, and which has the field `vad_filter`."""
+    """Make the endpoint ignore empty granularities, and add the field `vad_filter`."""
     signature = inspect.signature(endpoint)
 
     @functools.wraps(endpoint)
@@ -37,7 +37,7 @@ def extended(endpoint: Callable[..., Any]) -> Callable[..., Any]:
     if granularities is not None:
         values = BeforeValidator(lambda values: [value for value in values if value != ""])
         parameters[_GRANULARITIES] = granularities.replace(annotation=Annotated[granularities.annotation, values])
-    description = "Whether only what the voice detector finds is transcribed; otherwise all of the recording is."
+    description = "true transcribes the parts in which the voice detector finds speech, false the whole recording."
     parameters[_VAD_FILTER] = inspect.Parameter(
         _VAD_FILTER,
         inspect.Parameter.KEYWORD_ONLY,
@@ -49,12 +49,12 @@ def extended(endpoint: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def wants_speech_only() -> bool:
-    """Whether the request that this thread answers leaves the choice of what is heard to the voice detector."""
+    """Whether this thread's request transcribes only the parts that the voice detector finds."""
     return getattr(_of_thread, "vad_filter", True)
 
 
-def all_of(audio: Any) -> list[Any]:
-    """The whole of a recording, as the voice detector would say it."""
+def whole_recording(audio: Any) -> list[Any]:
+    """The whole recording as speech segments, in the voice detector's form."""
     detector: Any = imported(_DETECTOR)
-    length, part = len(audio.data), _PART * SAMPLE_RATE
+    length, part = len(audio.data), _WINDOW_SECONDS * SAMPLE_RATE
     return [detector.SpeechTimestamp(start=start, end=min(start + part, length)) for start in range(0, length, part)]

@@ -1,10 +1,10 @@
-"""The language of a recording, however a client writes it, as the code that Whisper has for it."""
+"""Converts the language of a request, in every form that clients use, into Whisper's code."""
 
 import functools
 import importlib
 
-_OTHER_NAMES = {
-    # Names that OpenAI's whisper takes beside those of Babel.
+_ALIASES = {
+    # Names that OpenAI's whisper accepts and Babel lacks.
     "castilian": "es",
     "flemish": "nl",
     "haitian": "ht",
@@ -16,7 +16,7 @@ _OTHER_NAMES = {
     "pushto": "ps",
     "sinhalese": "si",
     "valencian": "ca",
-    # Codes by which others call a language of Whisper's.
+    # Other codes for Whisper's languages.
     "fil": "tl",
     "in": "id",
     "iw": "he",
@@ -27,31 +27,31 @@ _AUTOMATIC = ("", "auto", "none", "null", "und")
 
 
 class UnknownLanguage(ValueError):
-    """Whisper does not know it; the message names those that it knows."""
+    """Whisper does not know the language; the message lists the known ones."""
 
 
-def whisper_language(said: str | None) -> str | None:
-    """Whisper's code for a code (`en`, `eng`), a code with a region (`en-US`) or an English or own name of a language.
+def whisper_language(requested: str | None) -> str | None:
+    """Whisper's code for a code (`en`, `eng`), a code with a region (`en-US`), or an English or native name.
 
-    None leaves it to Whisper to find out.
+    None makes Whisper detect the language.
 
     Raises:
-        UnknownLanguage: it is none of these.
+        UnknownLanguage: Whisper does not know the language.
     """
-    text = (said or "").strip().lower()
+    text = (requested or "").strip().lower()
     if text in _AUTOMATIC:
         return None
     codes = _codes()
-    # A runtime without faster-whisper transcribes with something that takes any language.
+    # Without faster-whisper, the runtime is a sample, which accepts any language.
     if codes is None or text in codes:
         return text
     for name in (text, text.replace("_", "-").partition("-")[0]):
         if name in codes:
             return name
-        code = _OTHER_NAMES.get(name) or _names().get(name)
+        code = _ALIASES.get(name) or _names().get(name)
         if code in codes:
             return code
-    raise UnknownLanguage(f"`{said}` is no language that Whisper knows. It knows: {', '.join(sorted(codes))}")
+    raise UnknownLanguage(f"Whisper does not know the language `{requested}`; it knows {', '.join(sorted(codes))}")
 
 
 def _codes() -> frozenset[str] | None:
@@ -63,7 +63,7 @@ def _codes() -> frozenset[str] | None:
 
 @functools.cache
 def _names() -> dict[str, str]:
-    """Codes by name, and by the codes with three letters."""
+    """Whisper's codes by the name and by the three-letter code of a language."""
     try:
         core = importlib.import_module("babel.core")
     except ImportError:

@@ -1,6 +1,6 @@
-"""What a client asks of upstream's routes for transcription, read as it is meant.
+"""Validates and converts the fields of transcription requests.
 
-Upstream hands on what it gets, and what its models then cannot use ends in status 500.
+Upstream passes them to its models unchecked, and values that a model rejects cause status 500.
 """
 
 import math
@@ -22,10 +22,10 @@ SUBTITLES = ("srt", "vtt")
 
 
 def rebind() -> None:
-    """Replace what upstream's routes hand to the models, and how they read a list in a form."""
+    """Replace upstream's models of requests, and its reading of a list in a form."""
     router: Any = imported(_ROUTER)
     rebind_name(_ROUTER, "TranscriptionRequest", _reading(getattr(router, "TranscriptionRequest", None), "transcribe"))
-    # The sample has no translations, and its form stays as it is.
+    # The sample has no translations, and its form stays unchanged.
     if hasattr(router, "TranslationRequest"):
         rebind_name(_ROUTER, "TranslationRequest", _reading(router.TranslationRequest, "translate"))
         rebind_name(_ROUTER, "get_timestamp_granularities", timestamp_granularities)
@@ -36,14 +36,14 @@ def rebind() -> None:
 
 def _reading(request: Any, task: str) -> Callable[..., Any]:
     def make(**fields: Any) -> Any:
-        decoding.remember(fields.get("audio"), task)
+        decoding.set_current(fields.get("audio"), task)
         return request(**read(fields))
 
     return make
 
 
 def read(fields: dict[str, Any]) -> dict[str, Any]:
-    """The fields of a request, as its model takes them.
+    """The fields of a request in the form that its model accepts.
 
     Raises:
         HTTPException: 422, with the reason.
@@ -56,24 +56,24 @@ def read(fields: dict[str, Any]) -> dict[str, Any]:
             raise HTTPException(422, str(error)) from error
     temperature = fields.get("temperature", 0)
     if not 0 <= temperature < math.inf:
-        raise HTTPException(422, f"`temperature` is {temperature}, and has to be a number from 0 to 1")
-    # A cue of a subtitle ends where a word does.
+        raise HTTPException(422, f"`temperature` is {temperature}; it must be a number from 0 to 1")
+    # The cues of subtitles end with a word, so they need the times of words.
     if fields.get("response_format") in SUBTITLES and _GRANULARITIES in fields:
         changed[_GRANULARITIES] = ["segment", "word"]
     if "speech_segments" in fields and not form_fields.wants_speech_only():
-        changed["speech_segments"] = form_fields.all_of(fields["audio"])
+        changed["speech_segments"] = form_fields.whole_recording(fields["audio"])
     return {**fields, **changed}
 
 
 async def timestamp_granularities(request: Request) -> list[str]:
-    """The list of a form, under the name with brackets, as clients of OpenAI send it, and under the one without.
+    """The granularities of a form, under the name with brackets, as OpenAI's clients send it, and without brackets.
 
     Raises:
-        HTTPException: 422 for values that are none.
+        HTTPException: 422 for an unknown granularity.
     """
     form = await request.form()
     found = [str(value) for name in (f"{_GRANULARITIES}[]", _GRANULARITIES) for value in form.getlist(name) if value]
     for value in found:
         if value not in ("segment", "word"):
-            raise HTTPException(422, f"`{_GRANULARITIES}[]` is `{value}`, and has to be `segment` or `word`")
+            raise HTTPException(422, f"`{_GRANULARITIES}[]` is `{value}`; it must be `segment` or `word`")
     return sorted(set(found)) or ["segment"]

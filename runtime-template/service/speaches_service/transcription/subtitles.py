@@ -1,7 +1,7 @@
-"""Subtitles as people read them: cues of at most two lines and seven seconds, which end where the speech does.
+"""Writes readable subtitles: cues of at most two lines and seven seconds, which end at the ends of sentences.
 
-Upstream makes a cue of each of Whisper's segments, which last up to half a minute. Here the times of words decide, and
-where there are none, a segment's time is shared among its characters.
+Upstream makes one cue of each of Whisper's segments, which last up to half a minute. This module uses the times of
+words. If there are none, it divides the time of a segment among its characters.
 """
 
 import html
@@ -14,15 +14,15 @@ from speaches_service.rebinding import imported
 from speaches_service.rebinding import rebind as rebind_name
 from speaches_service.transcription.requests import SUBTITLES
 
-LINE = 42
-"""Columns of a line at most; a sign of Chinese or Japanese takes two."""
-LINES = 2
-LONGEST_SECONDS = 7.0
-"""How long a cue is shown at most."""
-SHORTEST_SECONDS = 1.0
-"""How long it is shown at least, where the next one does not begin before."""
+MAX_COLUMNS = 42
+"""The maximum of a line; a Chinese or Japanese character takes two columns."""
+MAX_LINES = 2
+MAX_SECONDS = 7.0
+"""The maximum of a cue."""
+MIN_SECONDS = 1.0
+"""The minimum of a cue, unless the next one begins before."""
 PAUSE_SECONDS = 0.7
-"""A pause between two words after which a new cue begins."""
+"""After a pause of this length, a new cue begins."""
 
 _EXECUTOR = "speaches.executors.whisper"
 _SENTENCE_END = re.compile(r"[.!?…。！？।][\"'”’»)\]」』]*$")
@@ -32,7 +32,7 @@ _CLAUSE_END = re.compile(r"[,;:—–،、；：，][\"'”’»)\]」』]*$")
 
 
 class Word(NamedTuple):
-    """A word with the blank before it, if there is one, and its time in seconds."""
+    """A word with the blank before it, if any, and its times in seconds."""
 
     text: str
     start: float
@@ -40,7 +40,7 @@ class Word(NamedTuple):
 
 
 class Cue(NamedTuple):
-    """What is shown from one second to another."""
+    """The lines to show, and the times in seconds."""
 
     start: float
     end: float
@@ -48,7 +48,7 @@ class Cue(NamedTuple):
 
 
 def rebind() -> None:
-    """Replace what upstream makes of segments where it is to be subtitles."""
+    """Replace upstream's conversion of segments into subtitles."""
     module = imported(_EXECUTOR)
     for name in ("segments_to_transcription_response", "segments_to_translation_response"):
         original = getattr(module, name, None)
@@ -68,7 +68,6 @@ def _with_subtitles(original: Any) -> Any:
 
 
 def words_of(segments: Iterable[Any]) -> list[Word]:
-    """The words of Whisper's segments."""
     words: list[Word] = []
     for segment in segments:
         if segment.words:
@@ -85,14 +84,14 @@ def words_of(segments: Iterable[Any]) -> list[Word]:
 
 
 def cues(words: Sequence[Word]) -> list[Cue]:
-    """The words as cues, none of which overlaps the next one."""
+    """Group words into cues that do not overlap."""
     groups = list(_groups([part for word in words for part in _parts(word)]))
     made = []
     for index, group in enumerate(groups):
         start = group[0].start
         following = groups[index + 1][0].start if index + 1 < len(groups) else float("inf")
-        end = max(group[-1].end, start + SHORTEST_SECONDS)
-        made.append(Cue(start, max(start, min(end, following, start + LONGEST_SECONDS)), tuple(_lines(group))))
+        end = max(group[-1].end, start + MIN_SECONDS)
+        made.append(Cue(start, max(start, min(end, following, start + MAX_SECONDS)), tuple(_lines(group))))
     return made
 
 
@@ -116,22 +115,22 @@ def _groups(words: Sequence[Word]) -> Iterator[list[Word]]:
 
 
 def _parts(word: Word) -> Iterator[Word]:
-    """A word in parts that fit into a line: addresses, and what scripts without blanks put together."""
+    """Split a word into parts that fit into a line: long addresses, and text in scripts without blanks."""
     text, start = word.text, word.start
     seconds = (word.end - word.start) / max(1, len(text))
-    while _columns(text.strip()) > LINE:
-        count = next(count for count in range(len(text), 0, -1) if _columns(text[:count].strip()) <= LINE)
+    while _columns(text.strip()) > MAX_COLUMNS:
+        count = next(count for count in range(len(text), 0, -1) if _columns(text[:count].strip()) <= MAX_COLUMNS)
         yield Word(text[:count], start, start + count * seconds)
         text, start = text[count:], start + count * seconds
     yield Word(text, start, word.end)
 
 
 def _fits(group: Sequence[Word]) -> bool:
-    return group[-1].end - group[0].start <= LONGEST_SECONDS and len(_lines(group)) <= LINES
+    return group[-1].end - group[0].start <= MAX_SECONDS and len(_lines(group)) <= MAX_LINES
 
 
 def _best_end(group: Sequence[Word]) -> int:
-    """After how many words a cue ends best: at the end of a sentence, else of a clause, else as late as possible."""
+    """The best length of a cue in words: to the end of a sentence, else of a clause, else as long as possible."""
     for mark, least in ((_SENTENCE_END, 0.25), (_CLAUSE_END, 0.5)):
         for count in range(len(group), 0, -1):
             if count < least * len(group):
@@ -142,14 +141,14 @@ def _best_end(group: Sequence[Word]) -> int:
 
 
 def _lines(group: Sequence[Word]) -> list[str]:
-    """The words in as few lines as they fit into, two of them about as long as each other."""
-    lines = _filled([word.text for word in group], LINE)
-    if len(lines) != LINES:
+    """Set the words in as few lines as possible; two lines get about the same length."""
+    lines = _filled([word.text for word in group], MAX_COLUMNS)
+    if len(lines) != MAX_LINES:
         return lines
     whole = sum(map(_columns, lines))
-    for limit in range(whole // LINES, LINE):
+    for limit in range(whole // MAX_LINES, MAX_COLUMNS):
         balanced = _filled([word.text for word in group], limit)
-        if len(balanced) == LINES:
+        if len(balanced) == MAX_LINES:
             return balanced
     return lines
 
@@ -166,7 +165,7 @@ def _filled(parts: Sequence[str], limit: int) -> list[str]:
 
 
 def _split(text: str) -> list[str]:
-    """A text in parts between which a line may end: before blanks, and anywhere in scripts that have none."""
+    """Split a text at the places where a line may end: before blanks, and anywhere in scripts without blanks."""
     return _PART.findall(text)
 
 
@@ -175,7 +174,7 @@ def _columns(text: str) -> int:
 
 
 def as_srt(shown: Iterable[Cue]) -> str:
-    """SubRip, numbered from 1."""
+    """SubRip, whose cues are numbered from 1."""
     return "".join(
         f"{number}\n{_time(cue.start, ',')} --> {_time(cue.end, ',')}\n{chr(10).join(cue.lines)}\n\n"
         for number, cue in enumerate(shown, 1)
@@ -183,7 +182,7 @@ def as_srt(shown: Iterable[Cue]) -> str:
 
 
 def as_vtt(shown: Iterable[Cue]) -> str:
-    """WebVTT, in which a text may have no markup by accident."""
+    """WebVTT, with escaped markup."""
     return "WEBVTT\n\n" + "".join(
         f"{_time(cue.start, '.')} --> {_time(cue.end, '.')}\n{html.escape(chr(10).join(cue.lines), quote=False)}\n\n"
         for cue in shown

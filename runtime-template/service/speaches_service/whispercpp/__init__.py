@@ -1,5 +1,5 @@
-"""Speech-to-text through whisper.cpp, for the Whisper models of which there is a file with GGML weights.
+"""Transcribes with whisper.cpp, if there is a file with GGML weights for the requested Whisper model.
 
-Clients go on asking for the model that they know (`Systran/faster-whisper-…`). faster-whisper stays behind it, for all
-that whisper.cpp cannot serve.
+Clients request the same models as before (`Systran/faster-whisper-…`). faster-whisper answers all requests that
+whisper.cpp cannot serve.
 """

@@ -1,7 +1,7 @@
-"""Whether whisper.cpp can use a file on a device, tried in a child process before the service itself does.
+"""Checks in a child process whether whisper.cpp can use a file on a device, before the service itself loads the file.
 
-A damaged file or a broken GPU ends the process that uses it, without an exception. What was found is kept for this
-file, version, system and device.
+A damaged file or a broken GPU ends the process that uses it, without an exception. The result is stored for this file,
+version, system and device.
 """
 
 import contextlib
@@ -18,109 +18,107 @@ import numpy as np
 from speaches_service import child_process, json_file, machine
 from speaches_service.transcription import SAMPLE_RATE
 from speaches_service.whispercpp import crash, library
-from speaches_service.whispercpp.context import Context, Wanted
+from speaches_service.whispercpp.context import ClipOptions, Context
 
 COMMAND = "check-ggml"
-"""What the service manager is called with for it."""
+"""The service manager's argument for the checking process."""
 
 CHECKS_FILE = "whispercpp-checks.json"
-_FAILURES_LAST = 86_400
-"""Seconds after which a file that failed is tried again: the machine may have been busy, or short of memory."""
-_LONGEST = 60.0
-"""Seconds for any file, with what Metal takes to compile its shaders."""
-_LONGEST_PER_BYTE = 90.0 / 1e9
-"""Seconds, for a slow disk and a slow processor."""
+_FAILURE_TTL_SECONDS = 86_400
+"""A failed check is repeated after this time: the machine may have been busy, or short of memory."""
+_TIMEOUT_SECONDS = 60.0
+"""The limit for a file of any size, including Metal's compilation of its shaders."""
+_TIMEOUT_SECONDS_PER_BYTE = 90.0 / 1e9
+"""The addition to the limit, for a slow disk and a slow processor."""
 
-_checking = threading.Lock()
-# The files that this process found good; the callers remember failures.
-_good: dict[str, "Outcome"] = {}
+_check_lock = threading.Lock()
+# Only successful checks: the callers remember failures.
+_passed: dict[str, "Outcome"] = {}
 
 
 class Outcome(NamedTuple):
-    """What a check found."""
-
     reason: str | None
-    """Why the file cannot be used on the device; None when it can."""
+    """The reason why the device cannot use the file; None for a successful check."""
     gpu: str | None = None
-    """What the GPU that computed is called."""
+    """The name of the GPU that computed."""
 
 
 def forget(directory: str) -> None:
-    """Remove what was found out about whisper.cpp on this machine, so that it is tried anew (`speaches tune`)."""
-    crash.settle(directory)
+    """Remove the results about whisper.cpp on this machine, so that it is checked again (`speaches tune`)."""
+    crash.collect_evidence(directory)
     for name in (CHECKS_FILE, crash.MARKER_FILE):
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             os.unlink(os.path.join(directory, name))
 
 
 def check(path: str, device: str, directory: str | None) -> Outcome:
-    """What is known about a file on a device (`cpu` or `metal`), or what a child process finds out now.
+    """The stored result for a file on a device (`cpu` or `metal`), or the result of a check now.
 
-    `directory` keeps it; None keeps nothing.
+    `directory` stores the result; None stores nothing.
     """
     key = _key(path, device)
     if key is None:
-        return Outcome("it is missing")
-    if key in _good:
-        return _good[key]
-    with _checking:
+        return Outcome("the file is missing")
+    if key in _passed:
+        return _passed[key]
+    with _check_lock:
         known = _read(directory)
-        outcome = _still_true(known.get(key))
+        outcome = _unexpired(known.get(key))
         if outcome is None:
             outcome = _try(path, device)
-            _remember(directory, key, outcome)
+            _store(directory, key, outcome)
         if outcome.reason is None:
-            _good[key] = outcome
+            _passed[key] = outcome
     return outcome
 
 
 def main(path: str, device: str) -> NoReturn:
-    """Load a file and transcribe a second of sound, print what was found as JSON, and end the process."""
+    """Load a file, transcribe a second of sound, print the result as JSON, and end the process."""
     if hasattr(signal, "alarm"):
-        # The service, which would end this process, may be gone by then, and a GPU hang for ever.
-        signal.alarm(int(_limit(path)) + 10)
+        # If the service has ended and the GPU hangs, only the alarm ends this process.
+        signal.alarm(int(_timeout(path)) + 10)
     try:
         loaded = library.load(path, use_gpu=device != "cpu")
-    except (library.Unusable, ImportError) as error:
-        _tell(reason=str(error))
+    except (library.UnusableModel, ImportError) as error:
+        _report_and_exit(reason=str(error))
     if device != "cpu" and loaded.gpu is None:
-        _tell(reason="whisper.cpp found no GPU that it can use")
+        _report_and_exit(reason="whisper.cpp found no GPU that it can use")
     context = Context(loaded, max(1, (os.cpu_count() or 2) // 2), None)
     seconds = np.arange(SAMPLE_RATE, dtype=np.float32) / SAMPLE_RATE
     hum = (0.1 * np.sin(2 * np.pi * 220 * seconds)).astype(np.float32)
     try:
-        context.transcribe(hum, 0.0, Wanted(language="en", words=True))
+        context.transcribe(hum, 0.0, ClipOptions(language="en", words=True))
     except (RuntimeError, ValueError) as error:
-        _tell(reason=str(error))
-    _tell(gpu=loaded.gpu and (loaded.gpu_name or loaded.gpu))
+        _report_and_exit(reason=str(error))
+    _report_and_exit(gpu=loaded.gpu and (loaded.gpu_name or loaded.gpu))
 
 
-def _tell(**found: str | None) -> NoReturn:
+def _report_and_exit(**found: str | None) -> NoReturn:
     os.write(1, json.dumps(found).encode() + b"\n")
-    # N.B. no farewell: whisper.cpp would have the last word.
+    # N.B. whisper.cpp would print at the interpreter's finalization, and the last line must be the result.
     os._exit(0)
 
 
-def _limit(path: str) -> float:
-    """How long it may take, in seconds."""
-    return _LONGEST + _LONGEST_PER_BYTE * os.path.getsize(path)
+def _timeout(path: str) -> float:
+    """In seconds."""
+    return _TIMEOUT_SECONDS + _TIMEOUT_SECONDS_PER_BYTE * os.path.getsize(path)
 
 
 def _try(path: str, device: str) -> Outcome:
-    limit = _limit(path)
+    limit = _timeout(path)
     try:
         ended = child_process.run(child_process.command(COMMAND, path, device), limit)
     except OSError as error:
-        return Outcome(f"it could not be tried: {error.strerror or error}")
-    if ended.is_late:
+        return Outcome(f"the check cannot be started: {error.strerror or error}")
+    if ended.timed_out:
         return Outcome(f"whisper.cpp had not transcribed a second of sound after {limit:.0f} s")
     try:
-        # Whatever a library may print comes before it.
+        # A library may print lines before the result.
         found = json.loads(ended.last_line)
         return Outcome(found.get("reason"), found.get("gpu"))
     except (ValueError, AttributeError):
         how = f"signal {-ended.code}" if ended.code < 0 else f"exit code {ended.code}"
-        return Outcome(f"whisper.cpp died of it ({how})")
+        return Outcome(f"whisper.cpp crashed with it ({how})")
 
 
 def _key(path: str, device: str) -> str | None:
@@ -134,13 +132,13 @@ def _key(path: str, device: str) -> str | None:
     return "|".join(map(str, parts))
 
 
-def _still_true(record: Any) -> Outcome | None:
+def _unexpired(record: Any) -> Outcome | None:
     try:
         outcome = Outcome(record["reason"], record["gpu"])
         age = time.time() - record["at"]
     except (LookupError, TypeError):
         return None
-    return outcome if outcome.reason is None or 0 <= age < _FAILURES_LAST else None
+    return outcome if outcome.reason is None or 0 <= age < _FAILURE_TTL_SECONDS else None
 
 
 def _read(directory: str | None) -> dict[str, Any]:
@@ -150,8 +148,8 @@ def _read(directory: str | None) -> dict[str, Any]:
     return known if isinstance(known, dict) else {}
 
 
-def _remember(directory: str | None, key: str, outcome: Outcome) -> None:
-    """Keep it, and nothing of files that are gone. A disk that is full costs the next start a second check."""
+def _store(directory: str | None, key: str, outcome: Outcome) -> None:
+    """Store a result, and drop results of removed files. If the disk is full, the next start checks again."""
     if directory is None:
         return
     known = {other: record for other, record in _read(directory).items() if os.path.exists(other.partition("|")[0])}

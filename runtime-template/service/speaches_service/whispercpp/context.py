@@ -1,4 +1,4 @@
-"""One model in memory, and how a clip of sound becomes segments."""
+"""Transcribes clips of sound with one model in memory."""
 
 import contextlib
 import threading
@@ -14,43 +14,43 @@ from speaches_service.transcription import SAMPLE_RATE
 from speaches_service.whispercpp.library import Loaded, extension, no_speech_probability
 from speaches_service.whispercpp.results import Segment, Word
 
-SHORTEST_CLIP = SAMPLE_RATE // 5
-"""In samples; whisper.cpp hears nothing in less than half of that."""
+MIN_CLIP_SAMPLES = SAMPLE_RATE // 5
+"""whisper.cpp hears nothing in clips shorter than half of this."""
 
-BEAMS = 5
-"""As faster-whisper has it, on the processor."""
+BEAM_SIZE = 5
+"""faster-whisper's value, for the CPU."""
 
 
 class UnknownLanguage(ValueError):
-    """Whisper does not know a language of this name."""
+    """Whisper does not know the language."""
 
 
-class Wanted(NamedTuple):
-    """How a client wants its clips to be transcribed."""
+class ClipOptions(NamedTuple):
+    """The options of a request."""
 
     language: str | None = None
-    """None detects it."""
+    """None detects the language."""
     prompt: str | None = None
     temperature: float = 0.0
     translate: bool = False
     words: bool = False
-    """Whether each word gets its time."""
+    """Whether each word gets its times."""
     timestamps: bool = False
-    """Whether the model says where segments begin and end; else a clip is one segment."""
+    """Whether the model decides where segments begin and end; otherwise a clip is one segment."""
 
 
 class Context:
-    """A whisper.cpp context. It holds the state of one transcription, so there is one at a time."""
+    """A whisper.cpp context. It holds the state of one transcription, so a lock serializes its use."""
 
     def __init__(
         self, loaded: Loaded, threads: int, guard: Callable[[], AbstractContextManager[object]] | None
     ) -> None:
-        """`guard` is entered around everything that computes, to leave evidence if the process dies in it."""
+        """Every computation enters `guard`, which records evidence if the process crashes."""
         self._library = extension()
         self._loaded = loaded
         self._threads = threads
         self._guard = guard or contextlib.nullcontext
-        # N.B. two threads in one context end the process (`GGML_ASSERT`).
+        # N.B. Two threads in one context crash the process (`GGML_ASSERT`).
         self._lock = threading.Lock()
         self.is_multilingual = bool(self._library.whisper_is_multilingual(loaded.context))
         self._end_of_text = int(self._library.whisper_token_eot(loaded.context))
@@ -61,53 +61,53 @@ class Context:
 
     @property
     def gpu(self) -> str | None:
-        """The backend that computes, if it is a GPU."""
+        """The backend, if it is a GPU."""
         return self._loaded.gpu
 
-    def language(self, wanted: str | None) -> str | None:
-        """The language to transcribe from; None for one that has to be detected.
+    def language(self, requested: str | None) -> str | None:
+        """whisper.cpp's name of the language; None to detect it. An English-only model accepts every name as English.
 
         Raises:
-            UnknownLanguage: there is none of this name. A model for English only takes every one for English.
+            UnknownLanguage: Whisper does not know the language.
         """
         if not self.is_multilingual:
             return "en"
-        if not wanted:
+        if not requested:
             return None
-        number = self._library.whisper_lang_id(wanted)
+        number = self._library.whisper_lang_id(requested)
         if number < 0:
-            raise UnknownLanguage(f"'{wanted}' is not a language that Whisper knows")
+            raise UnknownLanguage(f"Whisper does not know the language `{requested}`")
         return str(self._library.whisper_lang_str(number))
 
-    def transcribe(self, clip: NDArray[np.float32], offset: float, wanted: Wanted) -> tuple[list[Segment], str]:
-        """The segments of a clip that begins `offset` seconds after the audio, and the language they are in.
+    def transcribe(self, clip: NDArray[np.float32], offset: float, options: ClipOptions) -> tuple[list[Segment], str]:
+        """The segments of a clip that begins `offset` seconds after the start of the audio, and their language.
 
         Raises:
-            RuntimeError: whisper.cpp could not do it.
+            RuntimeError: whisper.cpp failed.
         """
         duration = len(clip) / SAMPLE_RATE
-        if len(clip) < SHORTEST_CLIP:
-            clip = np.pad(clip, (0, SHORTEST_CLIP - len(clip)))
+        if len(clip) < MIN_CLIP_SAMPLES:
+            clip = np.pad(clip, (0, MIN_CLIP_SAMPLES - len(clip)))
         samples = np.ascontiguousarray(clip, np.float32)
         with self._lock, self._guard():
             context, library = self._loaded.context, self._library
-            status = library.whisper_full(context, self._parameters(wanted), samples, len(samples))
+            status = library.whisper_full(context, self._parameters(options), samples, len(samples))
             if status != 0:
                 raise RuntimeError(f"whisper.cpp could not transcribe a clip of {duration:.1f} s (status {status})")
             segments = [
-                self._segment(number, offset, duration, wanted)
+                self._segment(number, offset, duration, options)
                 for number in range(library.whisper_full_n_segments(context))
             ]
             language = str(library.whisper_lang_str(library.whisper_full_lang_id(context)))
-        if not wanted.timestamps:
+        if not options.timestamps:
             segments = _as_one(segments, offset, duration)
         return segments, language
 
-    def _parameters(self, wanted: Wanted) -> Any:
-        """Fresh ones: what a request wants must not reach the next."""
+    def _parameters(self, options: ClipOptions) -> Any:
+        """Made anew for each clip, so that no option of a request affects the next request."""
         strategies = self._library.whisper_sampling_strategy
         # See docs/transcription.md for the figures.
-        beams = 1 if self.gpu else BEAMS
+        beams = 1 if self.gpu else BEAM_SIZE
         parameters = self._library.whisper_full_default_params(
             strategies.WHISPER_SAMPLING_BEAM_SEARCH if beams > 1 else strategies.WHISPER_SAMPLING_GREEDY
         )
@@ -116,28 +116,28 @@ class Context:
         for name in ("print_progress", "print_realtime", "print_timestamps", "print_special"):
             setattr(parameters, name, False)
         parameters.n_threads = self._threads
-        parameters.temperature = wanted.temperature
-        parameters.translate = wanted.translate and self.is_multilingual
-        # Each clip stands for itself, as in faster-whisper's batches.
+        parameters.temperature = options.temperature
+        parameters.translate = options.translate and self.is_multilingual
+        # Clips are independent, as in faster-whisper's batches.
         parameters.no_context = True
-        # faster-whisper does not let a model write `[music]` either.
+        # faster-whisper suppresses tokens such as `[music]`, too.
         parameters.suppress_nst = True
-        parameters.language = wanted.language or ""
-        if wanted.prompt:
-            parameters.initial_prompt = wanted.prompt
-        parameters.no_timestamps = not (wanted.timestamps or wanted.words)
-        parameters.token_timestamps = wanted.words
+        parameters.language = options.language or ""
+        if options.prompt:
+            parameters.initial_prompt = options.prompt
+        parameters.no_timestamps = not (options.timestamps or options.words)
+        parameters.token_timestamps = options.words
         return parameters
 
-    def _segment(self, number: int, offset: float, duration: float, wanted: Wanted) -> Segment:
+    def _segment(self, number: int, offset: float, duration: float, options: ClipOptions) -> Segment:
         library, context = self._library, self._loaded.context
         text = library.whisper_full_get_segment_text(context, number).decode("utf-8", "replace")
         count = library.whisper_full_n_tokens(context, number)
         tokens = [library.whisper_full_get_token_data(context, number, index) for index in range(count)]
         tokens = [token for token in tokens if token.id < self._end_of_text]
         start, end = 0.0, duration
-        if wanted.timestamps:
-            # N.B. both are arbitrary numbers where the model was not asked for them.
+        if options.timestamps:
+            # N.B. Without timestamps, both are arbitrary numbers.
             start = min(max(library.whisper_full_get_segment_t0(context, number) / 100, 0.0), duration)
             end = min(max(library.whisper_full_get_segment_t1(context, number) / 100, start), duration)
         return Segment(
@@ -150,15 +150,15 @@ class Context:
             avg_logprob=float(np.mean([token.plog for token in tokens])) if tokens else 0.0,
             compression_ratio=_compression_ratio(text),
             no_speech_prob=no_speech_probability(self._loaded.pointer, number),
-            words=self._words(tokens, offset, duration) if wanted.words else None,
-            temperature=wanted.temperature,
+            words=self._words(tokens, offset, duration) if options.words else None,
+            temperature=options.temperature,
         )
 
     def _words(self, tokens: Sequence[Any], offset: float, duration: float) -> list[Word]:
-        """Tokens up to the next that begins with a blank. In languages without blanks that is all of a segment."""
+        """A word extends to the next token with a leading blank. Without blanks, a whole segment is one word."""
         grouped: list[tuple[list[bytes], list[Any]]] = []
         for token in tokens:
-            # N.B. a token may be a part of a character, for which the extension's own text raises.
+            # N.B. A token may be a part of a character, for which the extension's own conversion raises.
             piece = self._library.whisper_token_to_bytes(self._loaded.context, token.id)
             if not grouped or piece.startswith(b" "):
                 grouped.append(([], []))
@@ -180,7 +180,7 @@ class Context:
 
 
 def _as_one(segments: Sequence[Segment], offset: float, duration: float) -> list[Segment]:
-    """A clip as one segment: times of words need those of segments, for which the client may not have asked."""
+    """Merge the segments of a clip: the times of words need segments even if the client does not request them."""
     if not segments:
         return []
     first, tokens = segments[0], [token for segment in segments for token in segment.tokens]
@@ -207,6 +207,6 @@ def _as_one(segments: Sequence[Segment], offset: float, duration: float) -> list
 
 
 def _compression_ratio(text: str) -> float:
-    """As Whisper counts it: repetitions compress well."""
+    """Whisper's measure of repetitions, which compress well."""
     encoded = text.encode()
     return len(encoded) / len(zlib.compress(encoded)) if encoded else 0.0

@@ -1,8 +1,8 @@
-"""Evidence of a crash in work on the GPU, so that the next start leaves it off.
+"""Records evidence of crashes during GPU work, so that the next start disables the GPU.
 
-A broken Metal device aborts the process, and nothing in it can prevent that. While a GPU computes, `faulthandler` is
-set to write into a file that names this process. What it wrote there means that a fatal signal ended the process at
-that time; a kill, a power cut or an ordinary end leave the file as it was.
+A broken Metal device aborts the process, which the process cannot prevent. While a GPU computes, `faulthandler` writes
+into a file named after this process. If the file contains its output, a fatal signal ended the process during GPU work.
+A kill, a power cut or an ordinary end leave the file unchanged.
 """
 
 import contextlib
@@ -17,18 +17,18 @@ from datetime import datetime, timezone
 from speaches_service import file_lock, json_file
 
 MARKER_FILE = "gpu-crash.json"
-"""What the launcher looks for."""
+"""The launcher reads it."""
 
-_EVIDENCE = "gpu-work-{}.txt"
+_EVIDENCE_FILE = "gpu-work-{}.txt"
 
 
-class GpuWork:
-    """The evidence file of this process; it is made for the first work."""
+class CrashRecorder:
+    """The evidence file of this process. The first GPU work creates it."""
 
     def __init__(self, directory: str, runtime: str, system: str) -> None:
-        """`directory` is that for what is known about this machine, `runtime` the identity of the runtime's plan.
+        """`directory` is the machine directory, and `runtime` the identity of the runtime's plan.
 
-        `system` is what the launcher calls the system, which it compares.
+        `system` is the launcher's name for the system, which the launcher compares.
         """
         self._directory = directory
         self._record = json.dumps({"runtime": runtime, "system": system}).encode() + b"\n"
@@ -38,7 +38,7 @@ class GpuWork:
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
-        """Work that may end the process."""
+        """Enter this around work that may crash the process."""
         with self._lock:
             self._running += 1
             if self._running == 1:
@@ -54,25 +54,25 @@ class GpuWork:
                     faulthandler.disable()
 
 
-def settle(directory: str) -> str | None:
-    """Turn what dead processes have left into the marker, and tell what happened; None when nothing did.
+def collect_evidence(directory: str) -> str | None:
+    """Convert the evidence of dead processes into the marker file. Returns the reason of a crash, or None.
 
-    What belongs to a process that lives is left alone.
+    The evidence files of running processes stay.
     """
     found = None
-    for path in sorted(glob.glob(os.path.join(glob.escape(directory), _EVIDENCE.format("*")))):
+    for path in sorted(glob.glob(os.path.join(glob.escape(directory), _EVIDENCE_FILE.format("*")))):
         try:
-            found = _settle_one(directory, path) or found
+            found = _collect_one(directory, path) or found
         except (OSError, ValueError):
-            # Another service settles it at this moment, or it is damaged: no evidence either way.
+            # Another service is collecting the file, or it is damaged. Either way it is no evidence.
             with contextlib.suppress(OSError):
                 os.unlink(path)
     return found
 
 
-def _settle_one(directory: str, path: str) -> str | None:
+def _collect_one(directory: str, path: str) -> str | None:
     with open(path, "r+b") as file:
-        if not file_lock.take(file.fileno()):
+        if not file_lock.try_lock(file.fileno()):
             return None
         record, _, fatal = file.read().partition(b"\n")
         reason = None
@@ -87,13 +87,13 @@ def _settle_one(directory: str, path: str) -> str | None:
 
 
 def _open(directory: str, record: bytes) -> int:
-    """Make the evidence file of this process, locked for as long as it lives."""
+    """Create the evidence file of this process, and lock it until the process ends."""
     os.makedirs(directory, exist_ok=True)
-    path = os.path.join(directory, _EVIDENCE.format(os.getpid()))
+    path = os.path.join(directory, _EVIDENCE_FILE.format(os.getpid()))
     while True:
         file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        # Between these two lines another service may have taken it for that of a dead process and removed it.
-        if file_lock.take(file) and os.path.exists(path) and os.path.samestat(os.fstat(file), os.stat(path)):
+        # Between these two lines, another service may have removed the file as that of a dead process.
+        if file_lock.try_lock(file) and os.path.exists(path) and os.path.samestat(os.fstat(file), os.stat(path)):
             os.ftruncate(file, 0)
             os.write(file, record)
             return file

@@ -1,7 +1,7 @@
-"""Whether the client of a request has gone, told to the thread that works for it.
+"""Tells the thread of a request whether the client has disconnected.
 
-Upstream's routes run in threads and never look; they would transcribe a long recording to its end for a client that has
-gone.
+Upstream's routes run in threads and never check the connection. They would transcribe a long recording to its end for a
+client that has disconnected.
 """
 
 import asyncio
@@ -13,56 +13,56 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _PATHS = ("/v1/audio/transcriptions", "/v1/audio/translations")
 
-# Threads that work for a request have its context.
-_gone: ContextVar[threading.Event | None] = ContextVar("gone", default=None)
+# The threads of a request inherit its context.
+_disconnected: ContextVar[threading.Event | None] = ContextVar("disconnected", default=None)
 
 
 class Disconnected(Exception):
-    """The client has gone and waits for no answer any more."""
+    """The client has disconnected and no longer waits for the answer."""
 
 
-def client_is_gone() -> bool:
-    """Whether the client of the request that this thread works for has gone."""
-    event = _gone.get()
+def client_has_disconnected() -> bool:
+    """Whether the client of this thread's request has disconnected."""
+    event = _disconnected.get()
     return event is not None and event.is_set()
 
 
-class Watch:
-    """Watches the connections of requests that take long."""
+class DisconnectionWatcher:
+    """Watches the connections of long requests."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._application = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on; once its body was read, wait for the end of the connection beside it."""
+        """Pass a request on. After its body, wait for the end of the connection in parallel."""
         if scope["type"] != "http" or scope["path"] not in _PATHS:
             await self._application(scope, receive, send)
             return
-        gone = threading.Event()
+        disconnected = threading.Event()
         watcher: asyncio.Task[None] | None = None
 
         async def receive_watched() -> Message:
             nonlocal watcher
             message = await receive()
             if message["type"] == "http.request" and not message.get("more_body", False) and watcher is None:
-                watcher = asyncio.ensure_future(_wait(receive, gone))
+                watcher = asyncio.ensure_future(_wait(receive, disconnected))
             return message
 
-        token = _gone.set(gone)
+        token = _disconnected.set(disconnected)
         try:
             await self._application(scope, receive_watched, send)
         except Disconnected:
-            # The client has gone, so there is nothing to send.
+            # There is nothing to send to a disconnected client.
             return
         finally:
-            _gone.reset(token)
+            _disconnected.reset(token)
             if watcher is not None:
                 watcher.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await watcher
 
 
-async def _wait(receive: Receive, gone: threading.Event) -> None:
+async def _wait(receive: Receive, disconnected: threading.Event) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
-    gone.set()
+    disconnected.set()

@@ -1,6 +1,6 @@
-"""The extension of pywhispercpp: only that, since the rest of the package asks for more packages.
+"""Uses the extension of pywhispercpp directly, because the rest of the package requires more packages.
 
-Its C functions are used as they are. N.B. `pywhispercpp.model` keeps parameters from one call to the next.
+N.B. `pywhispercpp.model` keeps parameters from one call to the next.
 """
 
 import contextlib
@@ -15,58 +15,51 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 MAGIC = 0x67676D6C
-"""What a file with GGML weights begins with."""
+"""The first bytes of a file with GGML weights."""
 
 _PACKAGE = "pywhispercpp"
 _EXTENSION = "_pywhispercpp"
 _ERROR = 4
 """The log level of errors."""
-_EMPTY = "no tensors loaded from model file"
-"""Only a warning, for tests of whisper.cpp itself: a file that ends before its first tensor is taken for a model."""
+_NO_TENSORS = "no tensors loaded from model file"
+"""Only a warning, for whisper.cpp's own tests: it accepts a file that ends before its first tensor."""
 _GPU_NAMES = ("MTL", "Metal", "CUDA", "Vulkan", "ROCm", "SYCL")
-"""How ggml names backends that are GPUs; `BLAS` is none."""
+"""The prefixes of ggml's names for GPU backends; `BLAS` is not one."""
 
-# The callback for the log belongs to the whole library.
+# The library has only one callback for its log.
 _loading = threading.Lock()
 
 
-class Unusable(Exception):
-    """A file cannot be used, for the reason in the message."""
+class UnusableModel(Exception):
+    """A file is unusable, for the reason in the message."""
 
 
 class Loaded(NamedTuple):
-    """A model in memory, and what the library said about it."""
+    """A model in memory, with facts from the library's log."""
 
     context: Any
     """The extension's `whisper_context`."""
     pointer: int
-    """The address of the library's own `whisper_context`; 0 where it cannot be told."""
+    """The address of the library's own `whisper_context`; 0 if it is unknown."""
     gpu: str | None
-    """The backend that computes, if it is a GPU, such as `MTL0`."""
+    """The backend, such as `MTL0`, if it is a GPU."""
     gpu_name: str | None
-    """What the GPU is called."""
+    """The name of the GPU."""
 
 
 def extension() -> Any:
-    """The module.
-
-    Raises:
-        ImportError: this runtime does not contain it, or this machine cannot load it.
-    """
+    """Raises: ImportError: this runtime does not contain the module, or this machine cannot load it."""
     return importlib.import_module(_EXTENSION)
 
 
 def load(path: str, use_gpu: bool) -> Loaded:
-    """Load a file.
+    """Raises: UnusableModel: the file is missing, truncated or not GGML weights, or the GPU failed to load it.
 
-    Raises:
-        Unusable: it is missing, or something else than GGML weights, or too short, or the GPU could not take it.
-
-    N.B. whisper.cpp does not notice that the last tensor ends early; `speaches verify` does, for what a runtime brings.
-    A file that is damaged in another way may end the process at the first use: `check.py` finds that out.
+    N.B. whisper.cpp does not notice a truncated last tensor; `speaches verify` does, for the files of a runtime.
+    Other damage in a file may crash the process at the first use, which `check.py` finds out.
     """
     library = extension()
-    _expect_magic(path)
+    _check_magic(path)
     parameters = library.whisper_context_default_params()
     parameters.use_gpu = use_gpu
     lines: list[tuple[int, str]] = []
@@ -75,32 +68,32 @@ def load(path: str, use_gpu: bool) -> Loaded:
         try:
             context = library.whisper_init_from_file_with_params(path, parameters)
         finally:
-            # One that is still there when the interpreter ends would abort the process.
+            # A callback that still exists at the interpreter's end would abort the process.
             library.whisper_log_set(None)
     pointer = _pointer(context)
-    errors = faults(lines, pointer != 0)
+    errors = blocking_errors(lines, pointer != 0)
     if errors or pointer == 0:
         if pointer != 0:
             library.whisper_free(context)
-        # The binding returns an object around nothing, which would end the process at its first use.
-        raise Unusable("; ".join(errors)[:500] or "whisper.cpp could not load it")
-    if any(_EMPTY in text for _, text in lines):
+        # The binding returns an object around a null pointer, which would crash the process at its first use.
+        raise UnusableModel("; ".join(errors)[:500] or "whisper.cpp could not load it")
+    if any(_NO_TENSORS in text for _, text in lines):
         library.whisper_free(context)
-        raise Unusable("it ends before its first tensor")
+        raise UnusableModel("it ends before its first tensor")
     return Loaded(context, pointer, *_gpu([text for _, text in lines]))
 
 
-def faults(lines: Iterable[tuple[int, str]], is_loaded: bool) -> list[str]:
-    """The errors among the lines of the library's log that are in the way of using it.
+def blocking_errors(lines: Iterable[tuple[int, str]], is_loaded: bool) -> list[str]:
+    """The errors in the library's log that prevent the use of a model.
 
-    Its part for Metal says so, too, when it has tried something and does without: M5's tensors, for instance.
+    The backend for Metal also logs errors for optional features, such as M5's tensors, without which it continues.
     """
     errors = [text for level, text in lines if level == _ERROR and text]
     return [text for text in errors if not (is_loaded and text.startswith("ggml_metal_"))]
 
 
 def _gpu(lines: list[str]) -> tuple[str | None, str | None]:
-    """Backend and name of the GPU that the library says it uses.
+    """The backend and the name of the GPU, from the library's log.
 
     `whisper_backend_init_gpu: using MTL0 backend`, and before it `ggml_metal_device_init: GPU name:   Apple M1`.
     """
@@ -112,21 +105,22 @@ def _gpu(lines: list[str]) -> tuple[str | None, str | None]:
     return backend, next(iter(names), None)
 
 
-def _expect_magic(path: str) -> None:
+def _check_magic(path: str) -> None:
     try:
         with open(path, "rb") as file:
             start = file.read(4)
     except OSError as error:
-        raise Unusable(f"it cannot be read: {error.strerror or error}") from error
+        raise UnusableModel(f"it cannot be read: {error.strerror or error}") from error
     if len(start) < 4 or struct.unpack("<I", start)[0] != MAGIC:
-        raise Unusable("it is no file with GGML weights")
+        raise UnusableModel("it is not a file with GGML weights")
 
 
 def _pointer(context: Any) -> int:
-    """The address inside of the extension's object.
+    """The address of the C structure inside of the extension's object.
 
-    pybind11 keeps, behind the head of a Python object, the address of the C++ value; that one begins with the address
-    of the C structure. The extension offers no way to it. The wheel is pinned, and a child process tries it first.
+    The extension does not expose this address. pybind11 stores the address of the C++ value behind the header of the
+    Python object, and the C++ value begins with the address of the C structure. The wheel is pinned, and a child
+    process tries this first.
     """
     head = 2 * ctypes.sizeof(ctypes.c_void_p)
     value = ctypes.c_void_p.from_address(id(context) + head).value
@@ -134,9 +128,9 @@ def _pointer(context: Any) -> int:
 
 
 def no_speech_probability(pointer: int, segment: int) -> float:
-    """The probability that a segment of the last transcription has no speech, from 0 to 1; 0 where it is unknown.
+    """The probability that a segment of the last transcription has no speech, from 0 to 1; 0 if it is unknown.
 
-    The extension does not offer it, and its library does.
+    The library has this function, but the extension does not expose it.
     """
     function = _no_speech_function()
     return float(function(pointer, segment)) if function is not None and pointer else 0.0
@@ -146,7 +140,7 @@ def no_speech_probability(pointer: int, segment: int) -> float:
 def _no_speech_function() -> Any:
     for path in _libraries():
         with contextlib.suppress(OSError, AttributeError):
-            # The one that the extension has loaded: the loader knows it by its file.
+            # This does not load a second copy: the loader knows the extension's library by its file.
             function = ctypes.CDLL(path).whisper_full_get_segment_no_speech_prob
             function.argtypes, function.restype = (ctypes.c_void_p, ctypes.c_int), ctypes.c_float
             return function
@@ -154,7 +148,7 @@ def _no_speech_function() -> Any:
 
 
 def _libraries() -> list[str]:
-    """Where the wheel has libwhisper: each system's tool for wheels puts it elsewhere."""
+    """The paths of libwhisper in the wheel: each system's tool for wheels puts it elsewhere."""
     directory = os.path.dirname(os.path.abspath(extension().__file__))
     patterns = (f"{_PACKAGE}.libs/libwhisper-*.so*", f"{_PACKAGE}/.dylibs/libwhisper.*.dylib", "whisper-*.dll")
     return [path for pattern in patterns for path in sorted(glob.glob(os.path.join(glob.escape(directory), pattern)))]

@@ -1,11 +1,11 @@
-"""What was heard, with the names that upstream's own formatting reads (those of faster-whisper)."""
+"""The results of a transcription, with faster-whisper's names, which upstream's formatting reads."""
 
 from dataclasses import dataclass
 
 
 @dataclass
 class Word:
-    """One word; times in seconds from the start of the audio."""
+    """Times in seconds from the start of the audio."""
 
     start: float
     end: float
@@ -15,11 +15,11 @@ class Word:
 
 @dataclass
 class Segment:
-    """A piece of speech; times in seconds from the start of the audio."""
+    """Times in seconds from the start of the audio."""
 
     id: int
     seek: int
-    """Where its clip begins, in hundredths of a second."""
+    """The start of the clip, in hundredths of a second."""
     start: float
     end: float
     text: str
@@ -33,14 +33,14 @@ class Segment:
 
 @dataclass
 class Options:
-    """What upstream asks about how it was transcribed."""
+    """The option that upstream's formatting reads."""
 
     word_timestamps: bool
 
 
 @dataclass
 class Information:
-    """What holds for all of the audio."""
+    """Facts about the whole audio."""
 
     duration: float
     """In seconds."""

@@ -1,4 +1,4 @@
-"""Which file with GGML weights serves which model, and where it is in the Hugging Face cache."""
+"""Finds the file with GGML weights for a model in the Hugging Face cache."""
 
 import os
 from collections.abc import Iterable
@@ -8,18 +8,16 @@ from speaches_service import hub_cache
 
 
 class Weights(NamedTuple):
-    """One file with weights."""
-
     repository: str
     """On the hub."""
     file: str
-    """Its name there."""
+    """The name in the repository."""
     serves: tuple[str, ...]
-    """The models that clients ask for."""
+    """The models that clients request."""
 
 
 def _openai(size: str) -> Weights:
-    """The weights that the makers of whisper.cpp have converted."""
+    """Weights that the authors of whisper.cpp have converted."""
     return Weights("ggerganov/whisper.cpp", f"ggml-{size}.bin", (f"Systran/faster-whisper-{size}",))
 
 
@@ -35,16 +33,16 @@ KNOWN = (
 )
 
 
-class Catalogue:
-    """The weights that may be in a cache."""
+class Catalog:
+    """The known weights, some of which are in a cache."""
 
     def __init__(self, cache: str, bundled: Iterable[Weights] = ()) -> None:
-        """`cache` is a Hugging Face cache (`…/hub`); what is bundled goes before what is known."""
+        """`cache` is a Hugging Face cache (`…/hub`); bundled weights come before other known weights."""
         self._cache = cache
         self._weights = (*bundled, *KNOWN)
 
     def path(self, model: str) -> str | None:
-        """The file that serves a model, or None when there is none."""
+        """The file for a model in the cache, or None."""
         for weights in self._weights:
             if model in weights.serves:
                 for snapshot in hub_cache.snapshots(self._cache, weights.repository):
@@ -53,6 +51,6 @@ class Catalogue:
                         return path
         return None
 
-    def wanted(self, model: str) -> Weights | None:
-        """The file that would serve a model, whether it is there or not."""
+    def weights_for(self, model: str) -> Weights | None:
+        """The weights for a model, whether they are in the cache or not."""
         return next((weights for weights in self._weights if model in weights.serves), None)

@@ -1,8 +1,8 @@
-"""What faster-whisper computes with: the GPU or the processor, and which numbers.
+"""Chooses faster-whisper's device, GPU or CPU, and its number format.
 
-On the processor it computes in int8 unless the user says otherwise: 0.70 of the processor time that float32 takes for
-Whisper base and 0.63 for tiny.en, with no more wrong words (docs/transcription.md). The driver may offer a GPU that
-CTranslate2 cannot use: too old, out of memory, in use by another program alone. Then the processor takes its place.
+On the CPU it computes in int8 unless the user chooses another format. int8 takes 0.70 of float32's CPU time for Whisper
+base and 0.63 for tiny.en, without more wrong words (docs/transcription.md). The driver may offer a GPU that CTranslate2
+cannot use: too old, out of memory, or used exclusively by another program. Then the CPU replaces it.
 """
 
 import os
@@ -18,7 +18,6 @@ from speaches_service.settings import Settings
 _MODULE = "speaches.executors.whisper"
 _NAME = "WhisperModel"
 _VARIABLE = "WHISPER__COMPUTE_TYPE"
-"""Upstream's setting."""
 _ON_CPU = "int8"
 
 
@@ -27,13 +26,13 @@ def rebind(
     on_use: Callable[[str, str, str, str | None], None],
     environment: Mapping[str, str] = os.environ,
 ) -> None:
-    """Replace faster_whisper's model where upstream loads it."""
+    """Replace upstream's loading of faster_whisper's models."""
     transcription = settings.transcription
     module = imported(_MODULE)
-    # The sample that recognises only its own tones does without that package.
+    # The sample that recognizes only its own tones lacks that package.
     if module is None or find_spec("faster_whisper") is None:
         return
-    # As upstream reads it: in any case of letters, and as unset when it is empty.
+    # In any case of letters, and unset if it is empty, as upstream reads it.
     is_chosen = any(value for name, value in environment.items() if name.upper() == _VARIABLE)
 
     def on_cpu(model: str, compute_type: str, options: dict[str, Any]) -> Any:
@@ -46,14 +45,14 @@ def rebind(
             return on_cpu(model, compute_type, options)
         try:
             loaded = original(model, device=device, compute_type=compute_type, **options)
-        except (ValueError, RuntimeError) as error:  # CTranslate2's errors are of both kinds
+        except (ValueError, RuntimeError) as error:  # CTranslate2's errors derive from either
             if transcription.forced:
                 fallback.refuse(model, device, error)
             fallback.fall_back(model, device, error)
         else:
             on_use(model, transcription.backend, device, loaded.model.compute_type)
             return loaded
-        # What it was to compute with there, such as float16, may not be possible here.
+        # The CPU may not support the GPU's number format, such as float16.
         return on_cpu(model, "default", {**options, "device_index": 0})
 
     original: Any = rebind_name(_MODULE, _NAME, load)

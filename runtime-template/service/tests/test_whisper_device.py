@@ -4,7 +4,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 from unittest import mock
 
-from speaches_service import fallback, whisper_computation
+from speaches_service import fallback, whisper_device
 
 from . import example
 
@@ -17,7 +17,7 @@ class Refused(Exception):
         self.status_code, self.detail = status_code, detail
 
 
-class WhisperComputationTest(unittest.TestCase):
+class WhisperDeviceTest(unittest.TestCase):
     def setUp(self) -> None:
         self.loads: list[tuple[str, str, int]] = []
         self.used: list[tuple[str, str, str, str | None]] = []
@@ -27,12 +27,12 @@ class WhisperComputationTest(unittest.TestCase):
         vars(self.module)["WhisperModel"] = self.load
         fastapi = ModuleType("fastapi")
         vars(fastapi)["HTTPException"] = Refused
-        self.said = mock.Mock()
+        self.logged = mock.Mock()
         modules = {MODULE: self.module, "fastapi": fastapi}
         for patch in (
             mock.patch.dict(sys.modules, modules),
-            mock.patch.object(fallback, "announce", self.said),
-            mock.patch.object(whisper_computation, "find_spec", lambda name: name if self.has_faster_whisper else None),
+            mock.patch.object(fallback, "log_event", self.logged),
+            mock.patch.object(whisper_device, "find_spec", lambda name: name if self.has_faster_whisper else None),
         ):
             patch.start()
             self.addCleanup(patch.stop)
@@ -45,18 +45,18 @@ class WhisperComputationTest(unittest.TestCase):
         return SimpleNamespace(model=SimpleNamespace(compute_type=f"{compute_type} as loaded"))
 
     def transcribe(self, device: str = "cuda", *, forced: bool = False, **environment: str) -> Any:
-        """As upstream's executor loads a model."""
+        """Load a model as upstream's executor does."""
         transcription = example.transcription(device=device, forced=forced)
         settings = example.settings(transcription=transcription)
-        whisper_computation.rebind(settings, lambda *use: self.used.append(use), environment)
+        whisper_device.rebind(settings, lambda *use: self.used.append(use), environment)
         return vars(self.module)["WhisperModel"]("a/b", device=device, compute_type="float16", device_index=1)
 
     def test_a_runtime_without_faster_whisper_is_left_alone(self) -> None:
         self.has_faster_whisper = False
-        whisper_computation.rebind(example.settings(), mock.Mock(), {})
+        whisper_device.rebind(example.settings(), mock.Mock(), {})
         self.assertEqual(vars(self.module)["WhisperModel"], self.load)
         del vars(self.module)["WhisperModel"]
-        whisper_computation.rebind(example.settings(), mock.Mock(), {})
+        whisper_device.rebind(example.settings(), mock.Mock(), {})
 
     def test_another_upstream_is_an_error(self) -> None:
         del vars(self.module)["WhisperModel"]
@@ -68,16 +68,18 @@ class WhisperComputationTest(unittest.TestCase):
         self.transcribe()
         self.assertEqual(self.loads, [("cuda", "float16", 1)])
         self.assertEqual(self.used, [("a/b", "faster-whisper", "cuda", "float16 as loaded")])
-        self.said.assert_not_called()
+        self.logged.assert_not_called()
 
     def test_a_gpu_that_fails_is_one_line_and_the_cpu(self) -> None:
         self.transcribe()
         self.assertEqual(self.loads, [("cuda", "float16", 1), ("cpu", "int8", 0)])
         self.assertEqual(self.used, [("a/b", "faster-whisper", "cpu", "int8 as loaded")])
-        self.said.assert_called_once()
-        self.assertIn("`a/b` computes on the CPU: cuda cannot be used: CUDA failed", self.said.call_args.args[0])
+        self.logged.assert_called_once()
+        self.assertIn(
+            "`a/b` computes on the CPU because cuda cannot be used: CUDA failed", self.logged.call_args.args[0]
+        )
 
-    def test_a_gpu_that_was_asked_for_and_fails_is_an_error(self) -> None:
+    def test_a_requested_gpu_that_fails_is_an_error(self) -> None:
         with self.assertRaises(Refused) as caught:
             self.transcribe(forced=True)
         self.assertEqual(caught.exception.status_code, 503)
@@ -95,8 +97,8 @@ class WhisperComputationTest(unittest.TestCase):
 
     def test_a_long_reason_is_shortened_to_its_end(self) -> None:
         fallback.fall_back("a/b", "cuda", "x" * 1000 + " no driver\nmore")
-        said = self.said.call_args.args[0]
-        self.assertTrue(said.endswith(" no driver") and len(said) < 400, said)
+        message = self.logged.call_args.args[0]
+        self.assertTrue(message.endswith(" no driver") and len(message) < 400, message)
 
 
 if __name__ == "__main__":

@@ -11,15 +11,21 @@ try:
     import numpy as np
 
     from speaches_service.child_process import Stopped
-    from speaches_service.file_lock import Held
+    from speaches_service.file_lock import LockHeld
     from speaches_service.synthesis_probe.candidates import CACHE_DIRECTORY, Candidate
-    from speaches_service.synthesis_probe.measuring import LOCK, Failed, Measurement, Measuring, alone
+    from speaches_service.synthesis_probe.probe_session import (
+        LOCK_FILE,
+        Measurement,
+        MeasurementFailed,
+        ProbeSession,
+        exclusive_scratch,
+    )
 except ImportError as error:
-    print(f"skipping test_synthesis_measuring, which needs numpy: {error}", file=sys.stderr)
+    print(f"skipping test_synthesis_probe_session, which needs numpy: {error}", file=sys.stderr)
     raise unittest.SkipTest(f"needs numpy: {error}") from error
 
 CHILD = [sys.executable, "-B", os.path.join(os.path.dirname(os.path.abspath(__file__)), "misbehaving_child.py")]
-PATIENT = 60
+LONG_TIMEOUT = 60
 
 
 def stub(name: str, behaviour: str = "right", pace: float = 1) -> Candidate:
@@ -40,17 +46,17 @@ def is_running(pid: int) -> bool:
         return False
     try:
         with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
-            # A process that its parent has not waited for is over.
+            # A zombie has ended: its parent only has not waited for it.
             return file.read().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return sys.platform != "linux"
     except ProcessLookupError:
-        # It ended between the opening and the reading.
+        # The process ended between the opening and the reading.
         return False
 
 
 def wait_for_hanging(work: str) -> int:
-    """The process below a directory for scratch files that hangs."""
+    """The ID of the process that hangs with its files in this directory."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         for path in glob.glob(os.path.join(work, "*", "hangs")):
@@ -70,75 +76,77 @@ def ends(pid: int, seconds: float) -> bool:
 
 
 @unittest.skipUnless(os.name == "posix", "needs signals")
-class MeasuringTest(unittest.TestCase):
+class ProbeSessionTest(unittest.TestCase):
     def setUp(self) -> None:
         scratch = tempfile.TemporaryDirectory()
         self.addCleanup(scratch.cleanup)
         self.scratch = scratch.name
         self.voices = make_voices(scratch.name)
 
-    def measure(self, behaviour: str, limit: float = PATIENT, command: list[str] = CHILD) -> Measurement:
+    def measure(self, behaviour: str, limit: float = LONG_TIMEOUT, command: list[str] = CHILD) -> Measurement:
         work = tempfile.mkdtemp(dir=self.scratch)
-        measuring = Measuring(work, in_background=False, command=command)
+        session = ProbeSession(work, in_background=False, command=command)
         try:
-            return measuring.measure("model.onnx", self.voices, stub("stub", behaviour), limit)
+            return session.measure("model.onnx", self.voices, stub("stub", behaviour), limit)
         finally:
             self.assertEqual(os.listdir(work), [], "nothing is left behind")
 
-    def fails(self, behaviour: str, outcome: str, reason: str, limit: float = PATIENT, *command: str) -> None:
+    def fails(self, behaviour: str, outcome: str, reason: str, limit: float = LONG_TIMEOUT, *command: str) -> None:
         with self.subTest(behaviour=behaviour, command=command):
-            with self.assertRaises(Failed) as caught:
+            with self.assertRaises(MeasurementFailed) as caught:
                 self.measure(behaviour, limit, list(command) or CHILD)
             self.assertEqual(caught.exception.outcome, outcome, caught.exception)
             self.assertIn(reason, str(caught.exception))
 
-    def test_one_that_is_right_gives_times_memory_and_sounds_of_all_lengths(self) -> None:
+    def test_a_right_candidate_gives_times_memory_and_sounds_of_all_lengths(self) -> None:
         measured = self.measure("right")
         self.assertEqual(dict(measured.seconds), {"short": 1, "long": 1})
         self.assertGreater(measured.peak or 0, 10 << 20)
         sizes = [[sound.size // 600 for sound in sounds] for sounds in measured.sounds.values()]
         self.assertEqual(sizes, [[22, 22], [252, 252]], "the first and the last run")
 
-    def test_it_may_print(self) -> None:
+    def test_a_process_may_print(self) -> None:
         self.assertEqual(self.measure("print").seconds["short"], 1)
 
-    def test_a_crash_is_a_result_with_the_signal_and_the_last_words(self) -> None:
+    def test_a_crash_is_a_result_with_the_signal_and_the_last_line(self) -> None:
         self.fails("abort", "crash", "SIGABRT ended it: libc++abi: terminating due to uncaught exception")
         self.fails("exit", "crash", "exit code 3")
 
-    def test_a_result_that_is_none_is_a_crash(self) -> None:
+    def test_an_invalid_result_is_a_crash(self) -> None:
         self.fails("write broken files", "crash", "cannot be read")
-        self.fails("", "crash", "cannot be read", PATIENT, sys.executable, "-c", "")
+        self.fails("", "crash", "cannot be read", LONG_TIMEOUT, sys.executable, "-c", "")
         for result in ("{}", "[]", "x", '{"seconds": {"short": 1, "long": 0}, "peak": null}'):
             source = f"import sys; open(sys.argv[1] + '/result.json', 'w').write({result!r})"
-            self.fails("", "crash", "", PATIENT, sys.executable, "-c", source)
+            self.fails("", "crash", "", LONG_TIMEOUT, sys.executable, "-c", source)
 
-    def test_one_that_takes_too_long_hangs_and_is_ended(self) -> None:
-        # Should this machine be too slow even to start it in time, that is the same.
-        self.fails("hang", "hang", "not done in time", 2)
-        self.fails("hang in native code", "hang", "not done in time", 2)
+    def test_a_process_beyond_its_limit_hangs_and_is_killed(self) -> None:
+        # If this machine is too slow to start the process in time, the outcome is the same.
+        self.fails("hang", "hang", "exceeded its limit", 2)
+        self.fails("hang in native code", "hang", "exceeded its limit", 2)
 
-    def test_a_provider_that_does_not_take_the_model_refuses(self) -> None:
+    def test_a_provider_that_rejects_the_model_refuses(self) -> None:
         self.fails("refuse to load", "refused", "RuntimeError: Unable to get shape for output: /Squeeze_output_0")
         self.fails("fail at the third run", "refused", "error code: -1")
         self.fails("leave it to others", "refused", "no part of the model runs on it")
 
-    def test_a_request_to_stop_ends_it(self) -> None:
+    def test_a_request_to_stop_ends_the_process(self) -> None:
         stop = threading.Event()
         threading.Timer(0.5, stop.set).start()
         began = time.monotonic()
         with self.assertRaises(Stopped):
-            Measuring(self.scratch, command=CHILD, stop=stop).measure("", self.voices, stub("stub", "hang"), PATIENT)
+            ProbeSession(self.scratch, command=CHILD, stop=stop).measure(
+                "", self.voices, stub("stub", "hang"), LONG_TIMEOUT
+            )
         self.assertLess(time.monotonic() - began, 20)
 
-    def test_it_ends_when_its_parent_is_killed(self) -> None:
+    def test_the_process_ends_when_its_parent_is_killed(self) -> None:
         root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
         work = tempfile.mkdtemp(dir=self.scratch)
         source = (
             f"import sys; sys.path.insert(0, {root!r})\n"
-            "from tests.test_synthesis_measuring import CHILD, stub\n"
-            "from speaches_service.synthesis_probe.measuring import Measuring\n"
-            f"Measuring({work!r}, command=CHILD).measure('', {self.voices!r}, stub('stub', 'hang'), 60)\n"
+            "from tests.test_synthesis_probe_session import CHILD, stub\n"
+            "from speaches_service.synthesis_probe.probe_session import ProbeSession\n"
+            f"ProbeSession({work!r}, command=CHILD).measure('', {self.voices!r}, stub('stub', 'hang'), 60)\n"
         )
         parent = subprocess.Popen([sys.executable, "-B", "-c", source])
         pid = wait_for_hanging(work)
@@ -148,18 +156,18 @@ class MeasuringTest(unittest.TestCase):
         self.assertTrue(ends(pid, 60), f"{pid} lives on")
 
 
-class AloneTest(unittest.TestCase):
+class ExclusiveScratchTest(unittest.TestCase):
     def setUp(self) -> None:
         scratch = tempfile.TemporaryDirectory()
         self.addCleanup(scratch.cleanup)
         self.directory = os.path.join(scratch.name, "machine")
 
-    def test_one_process_measures_at_a_time_and_a_killed_one_does_not_count(self) -> None:
+    def test_only_one_process_measures_at_a_time_and_a_killed_one_does_not_count(self) -> None:
         source = (
             "import sys, time\n"
             f"sys.path.insert(0, {os.path.dirname(os.path.dirname(os.path.abspath(__file__)))!r})\n"
-            "from speaches_service.synthesis_probe.measuring import alone\n"
-            f"with alone({self.directory!r}) as scratch:\n"
+            "from speaches_service.synthesis_probe.probe_session import exclusive_scratch\n"
+            f"with exclusive_scratch({self.directory!r}) as scratch:\n"
             "    open(scratch + '/left', 'w').close()\n"
             "    print('open', flush=True)\n"
             "    time.sleep(600)\n"
@@ -167,18 +175,18 @@ class AloneTest(unittest.TestCase):
         with subprocess.Popen([sys.executable, "-B", "-c", source], stdout=subprocess.PIPE, text=True) as other:
             assert other.stdout is not None
             self.assertEqual(other.stdout.readline(), "open\n")
-            with self.assertRaises(Held), alone(self.directory):
+            with self.assertRaises(LockHeld), exclusive_scratch(self.directory):
                 self.fail("two at a time")
             other.kill()
-        with alone(self.directory) as scratch:
+        with exclusive_scratch(self.directory) as scratch:
             self.assertEqual(os.listdir(scratch), [], "what it left is gone")
-        self.assertEqual(os.listdir(self.directory), [LOCK])
+        self.assertEqual(os.listdir(self.directory), [LOCK_FILE])
 
-    def test_what_another_system_or_library_has_compiled_is_removed(self) -> None:
+    def test_models_compiled_by_another_system_or_library_are_removed(self) -> None:
         caches = [os.path.join(self.directory, CACHE_DIRECTORY, name) for name in ("1.2-old", "1.2-new")]
         for cache in caches:
             os.makedirs(os.path.join(cache, "model"))
-        with alone(self.directory, keep=caches[1]):
+        with exclusive_scratch(self.directory, keep=caches[1]):
             pass
         self.assertEqual(os.listdir(os.path.join(self.directory, CACHE_DIRECTORY)), ["1.2-new"])
 

@@ -3,11 +3,11 @@ import time
 import unittest
 from collections.abc import Iterator
 
-from speaches_service import turns
-from speaches_service.one_ahead import one_ahead
+from speaches_service import concurrency_limit
+from speaches_service.prefetch import prefetch_one
 
 
-class OneAheadTest(unittest.TestCase):
+class PrefetchTest(unittest.TestCase):
     def setUp(self) -> None:
         self.made: list[int] = []
         self.closed = threading.Event()
@@ -18,7 +18,7 @@ class OneAheadTest(unittest.TestCase):
                 if number == fails_at:
                     raise ValueError("no")
                 self.made.append(number)
-                turns.current().is_complete = number == count - 1
+                concurrency_limit.current_progress().is_complete = number == count - 1
                 yield number
         finally:
             self.closed.set()
@@ -29,30 +29,30 @@ class OneAheadTest(unittest.TestCase):
             self.assertLess(time.monotonic(), deadline)
             time.sleep(0.001)
 
-    def test_all_pieces_come_and_the_last_one_is_known(self) -> None:
-        self.assertEqual(list(one_ahead(self.make(3))), [(0, False), (1, False), (2, True)])
+    def test_all_pieces_arrive_and_the_last_one_is_known(self) -> None:
+        self.assertEqual(list(prefetch_one(self.make(3))), [(0, False), (1, False), (2, True)])
         self.assertTrue(self.closed.wait(30))
-        self.assertEqual(list(one_ahead(iter(()))), [])
+        self.assertEqual(list(prefetch_one(iter(()))), [])
 
-    def test_one_piece_is_made_ahead_and_no_more_until_it_is_taken(self) -> None:
-        pieces = one_ahead(self.make(5))
+    def test_only_one_piece_is_computed_ahead(self) -> None:
+        pieces = prefetch_one(self.make(5))
         next(pieces)
         self.await_made(2)
         time.sleep(0.1)
         self.assertEqual(self.made, [0, 1])
         pieces.close()
 
-    def test_nothing_more_is_made_for_one_who_has_gone(self) -> None:
-        pieces = one_ahead(self.make(5))
+    def test_nothing_is_computed_after_the_reader_stops(self) -> None:
+        pieces = prefetch_one(self.make(5))
         next(pieces)
         self.await_made(2)
-        # As a response that is not sent to its end: the server does not close the iterator.
+        # The server does not close the iterator of a response that it does not send to its end.
         del pieces
         self.assertTrue(self.closed.wait(30))
         self.assertEqual(self.made, [0, 1])
 
-    def test_an_error_reaches_the_one_who_reads_after_the_pieces_before_it(self) -> None:
-        pieces = one_ahead(self.make(5, fails_at=1))
+    def test_an_error_reaches_the_reader_after_the_pieces_before_it(self) -> None:
+        pieces = prefetch_one(self.make(5, fails_at=1))
         self.assertEqual(next(pieces), (0, False))
         with self.assertRaisesRegex(ValueError, "no"):
             next(pieces)

@@ -2,27 +2,27 @@ import threading
 import time
 import unittest
 
-from speaches_service import turns
-from speaches_service.turns import Gone, Progress, Turns
+from speaches_service import concurrency_limit
+from speaches_service.concurrency_limit import Cancelled, ConcurrencyLimit, Progress
 
 
 class Model:
-    """Something with turns."""
+    """A model, which the limits are keyed by."""
 
 
-class TurnsTest(unittest.TestCase):
+class ConcurrencyLimitTest(unittest.TestCase):
     def setUp(self) -> None:
-        self.turns = Turns()
+        self.limit = ConcurrencyLimit()
         self.order: list[str] = []
         self.threads: list[threading.Thread] = []
 
     def begin(self, name: str, weight: int = 10, computed: int = 0) -> threading.Event:
-        """Compute a piece in a thread until the event is set; wait until it does, or until it waits for its turn."""
+        """Start a computation in a thread, which ends at the event. Returns when it runs or waits for a slot."""
         progress, end = Progress(), threading.Event()
         progress.computed = computed
 
         def work() -> None:
-            with self.turns.turn(progress, weight):
+            with self.limit.slot(progress, weight):
                 self.order.append(name)
                 self.assertTrue(end.wait(30))
 
@@ -34,7 +34,7 @@ class TurnsTest(unittest.TestCase):
         return end
 
     def count(self) -> int:
-        return len(self.turns._waiting) + len(self.turns._running)
+        return len(self.limit._waiting) + len(self.limit._running)
 
     def await_that(self, condition: "object") -> None:
         deadline = time.monotonic() + 30
@@ -69,7 +69,7 @@ class TurnsTest(unittest.TestCase):
             end.set()
         self.await_that(lambda: len(self.order) == 4)
 
-    def test_of_two_that_begin_the_shorter_one_is_first(self) -> None:
+    def test_the_shorter_of_two_new_texts_goes_first(self) -> None:
         running = [self.begin("long", computed=9), self.begin("short")]
         waiting = [self.begin("second", weight=30), self.begin("first", weight=4)]
         running[1].set()
@@ -78,10 +78,10 @@ class TurnsTest(unittest.TestCase):
         for end in (*running, *waiting):
             end.set()
 
-    def test_one_that_waits_long_enough_is_next(self) -> None:
+    def test_a_long_wait_moves_a_request_forward(self) -> None:
         running = self.begin("running", computed=1)
         waiting = self.begin("long", computed=500)
-        self.turns._waiting[0]._since -= 1000
+        self.limit._waiting[0]._since -= 1000
         later = self.begin("later", computed=5)
         running.set()
         self.await_that(lambda: len(self.order) == 2)
@@ -89,32 +89,32 @@ class TurnsTest(unittest.TestCase):
         for end in (waiting, later):
             end.set()
 
-    def test_one_whose_client_has_gone_does_not_wait_for_its_turn(self) -> None:
+    def test_a_cancelled_request_stops_waiting(self) -> None:
         running = self.begin("running", computed=1)
         progress = Progress()
-        progress.computed, progress.is_gone = 1, True
-        with self.assertRaises(Gone), self.turns.turn(progress, 1):
+        progress.computed, progress.is_cancelled = 1, True
+        with self.assertRaises(Cancelled), self.limit.slot(progress, 1):
             self.fail("it has a turn")
         running.set()
         self.await_that(lambda: not self.count())
 
-    def test_an_error_gives_the_turn_back_and_counts(self) -> None:
+    def test_an_error_frees_the_slot_and_counts_as_progress(self) -> None:
         progress = Progress()
         for _ in range(3):
-            with self.assertRaises(ValueError), self.turns.turn(progress, 5):
+            with self.assertRaises(ValueError), self.limit.slot(progress, 5):
                 raise ValueError
         self.assertEqual((progress.computed, self.count()), (15, 0))
 
-    def test_each_model_has_turns_of_its_own(self) -> None:
+    def test_each_model_has_its_own_limit(self) -> None:
         one, other = Model(), Model()
-        self.assertIs(turns.of(one), turns.of(one))
-        self.assertIsNot(turns.of(one), turns.of(other))
+        self.assertIs(concurrency_limit.limit_of(one), concurrency_limit.limit_of(one))
+        self.assertIsNot(concurrency_limit.limit_of(one), concurrency_limit.limit_of(other))
 
-    def test_a_thread_knows_the_request_that_it_computes_for(self) -> None:
+    def test_a_thread_knows_the_progress_of_its_request(self) -> None:
         progress = Progress()
-        with turns.following(progress):
-            self.assertIs(turns.current(), progress)
-        self.assertIsNot(turns.current(), progress)
+        with concurrency_limit.computing_for(progress):
+            self.assertIs(concurrency_limit.current_progress(), progress)
+        self.assertIsNot(concurrency_limit.current_progress(), progress)
 
 
 if __name__ == "__main__":

@@ -1,21 +1,21 @@
-"""How many threads compute: cores, not hardware threads, and not those that save energy."""
+"""Chooses the number of threads: the number of performance cores, not of hardware threads."""
 
 import contextlib
 import ctypes
 import os
 import sys
 
-MOST = 8
-"""More hardly help: a decoder works on one token at a time."""
-MOST_BESIDE_GPU = 4
-"""The processor only prepares sound and chooses tokens then."""
+MAX_THREADS = 8
+"""More threads hardly help, because a decoder works on one token at a time."""
+MAX_THREADS_WITH_GPU = 4
+"""Beside a GPU, the CPU only prepares sound and chooses tokens."""
 
 
-def threads(chosen: int, on_gpu: bool) -> int:
-    """The number to use; `chosen` is what the user set, 0 for nothing."""
+def thread_count(chosen: int, on_gpu: bool) -> int:
+    """The number of threads; `chosen` is the user's setting, or 0."""
     if chosen > 0:
         return chosen
-    return max(1, min(_cores(), MOST_BESIDE_GPU if on_gpu else MOST))
+    return max(1, min(_cores(), MAX_THREADS_WITH_GPU if on_gpu else MAX_THREADS))
 
 
 def _cores() -> int:
@@ -25,7 +25,7 @@ def _cores() -> int:
         allowed = os.sched_getaffinity(0)
         # Two hardware threads of a core share its arithmetic units.
         return len({_core(number) for number in allowed}) or 1
-    # Windows tells hardware threads only; nearly every processor there has two for a core.
+    # Python on Windows reports only hardware threads; nearly every processor there has two for each core.
     return max(1, (os.cpu_count() or 2) // 2)
 
 
@@ -42,7 +42,7 @@ def _core(number: int) -> tuple[str, ...]:
 
 
 def _fast_cores_of_apple() -> int | None:
-    """The performance cores of Apple Silicon; None where the system does not tell."""
+    """The performance cores of Apple Silicon; None if the system does not report them."""
     count, size = ctypes.c_int(0), ctypes.c_size_t(ctypes.sizeof(ctypes.c_int))
     with contextlib.suppress(OSError, AttributeError):
         library = ctypes.CDLL("/usr/lib/libSystem.B.dylib")

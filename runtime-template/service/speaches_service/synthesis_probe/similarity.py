@@ -1,7 +1,8 @@
-"""How alike two sounds of the same text are: the correlation of their spectrograms, aligned in time.
+"""Measures the similarity of two sounds of the same text: the correlation of their spectrograms, aligned in time.
 
-Not sample by sample: what hums in Kokoro may start at any phase. And aligned, because another precision may give a
-sound a step of Kokoro's (25 ms) more or less, which moves everything after it.
+The samples themselves do not correlate, because Kokoro's voiced sounds may start at any phase. The alignment is
+necessary because another precision may make a sound one of Kokoro's steps (25 ms) longer or shorter, which shifts all
+sounds after it.
 """
 
 from typing import Any
@@ -14,18 +15,18 @@ _WINDOW = 1024
 _HOP = 600
 """Samples from one frame to the next: Kokoro's own step."""
 _LONGEST_STEP = 0.05
-"""How far the alignment may leave the diagonal, as a share of the length."""
+"""The maximum distance of the alignment from the diagonal, as a share of the length."""
 _SHORTEST_STEP = 8
-"""The same in frames, for short sounds."""
+"""The least value of that maximum, in frames, for short sounds."""
 
 
 def correlation(one: NDArray[Any], other: NDArray[Any]) -> float:
     """Pearson's coefficient of the magnitudes of both spectrograms; 0 for silence."""
     x, y = _magnitudes(one), _magnitudes(other)
-    here, there = _aligned(x, y)
-    x, y = x[here].ravel(), y[there].ravel()
+    x_frames, y_frames = _aligned(x, y)
+    x, y = x[x_frames].ravel(), y[y_frames].ravel()
     x, y = x - x.mean(), y - y.mean()
-    # N.B. not `x @ y`: BLAS would start threads for it, and requests would wait for those.
+    # N.B. `x @ y` would start BLAS's threads, which would delay requests.
     spread = float(np.sqrt(np.square(x).sum() * np.square(y).sum()))
     return float((x * y).sum()) / spread if spread > 0 else 0.0
 

@@ -1,4 +1,4 @@
-"""What is spoken: always the same tokens, so that no phonemizer is needed and every provider gets the same work."""
+"""The input of a measurement: fixed tokens, so that it needs no phonemizer and every provider gets the same work."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 SAMPLE_RATE = 24000
-"""Of Kokoro, in Hz."""
+"""Kokoro's, in Hz."""
 
 LENGTHS = {"short": 20, "long": 250}
-"""Tokens of a greeting and of a long sentence: providers differ most in how they take a change of length."""
+"""The tokens of a greeting and of a long sentence: providers differ most in their handling of a changed length."""
 
 # "The quick brown fox jumps over the lazy dog, while five boxing wizards jump quickly: is anyone here? Thank you!"
 # as kokoro-onnx phonemizes it, in the numbers of Kokoro's vocabulary.
@@ -32,7 +32,7 @@ _TYPES = {
 
 
 def tokens_of(length: str) -> list[int]:
-    """Kokoro's tokens for one of `LENGTHS`, with the padding that it wants around them."""
+    """Kokoro's tokens for one of `LENGTHS`, with the padding that the model requires around them."""
     count = LENGTHS[length]
     repeated = _TOKENS * (count // len(_TOKENS) + 1)
     return [_PADDING, *repeated[:count], _PADDING]
@@ -41,7 +41,7 @@ def tokens_of(length: str) -> list[int]:
 def inputs_of(
     described: Sequence[Any], voices: Mapping[str, NDArray[np.float32]], length: str
 ) -> dict[str, NDArray[Any]]:
-    """The inputs for one of `LENGTHS`, as onnxruntime describes them: exports differ in a name and in types.
+    """The inputs for one of `LENGTHS`, with the names and types in which the exports of Kokoro differ.
 
     Raises:
         LookupError: the model has other inputs than Kokoro, or there is no voice.
@@ -56,7 +56,7 @@ def inputs_of(
 
 
 def _style(voices: Mapping[str, NDArray[np.float32]], count: int) -> NDArray[np.float32]:
-    """The first voice, in the style that it has for this many tokens."""
+    """The first voice's style for this number of tokens."""
     voice = voices[min(voices)]
-    # Kokoro's voices have a style for every number of tokens; others have one for all.
+    # Kokoro's voices have a style for every number of tokens; other voices have only one.
     return voice[min(count, len(voice) - 1)] if voice.ndim == 3 else voice

@@ -1,8 +1,8 @@
-"""English text as a person would read it aloud: without the marks of Markdown, and with words for signs and units.
+"""Normalizes English text for speech: removes Markdown, and replaces signs and units with words.
 
-Each rule is a pattern and what takes its place; the rules are applied in their order, from structure to single signs.
-Numbers stay in digits, with their commas, since espeak reads them: 1,250 as a number, and 1250 as a year.
-docs/serving.md has a table of what becomes of what.
+Each rule is a pattern and its replacement. The rules apply in their order, from structure to single signs. Numbers stay
+in digits with their commas, because espeak reads them: 1,250 as a number, and 1250 as a year. docs/serving.md has a
+table of examples.
 """
 
 import html
@@ -24,7 +24,7 @@ _CURRENCIES = {
 }
 _SCALES = {"k": "thousand", "m": "million", "b": "billion", "bn": "billion", "t": "trillion"}
 _UNITS = {
-    # By the sign: one of it, and several.
+    # By the sign: singular and plural.
     "km/h": ("kilometer per hour", "kilometers per hour"),
     "kph": ("kilometer per hour", "kilometers per hour"),
     "mph": ("mile per hour", "miles per hour"),
@@ -83,7 +83,7 @@ _ENDINGS = (
     "com|org|net|io|dev|ai|co|gov|edu|app|uk|de|eu|js|ts|py|rs|go|json|toml|yaml|yml|md|txt|html|css|sh|exe|pdf|jpg|"
     "jpeg|png|gif|svg|csv|xml|zip|gz|log|conf|ini|mp3|mp4|wav|onnx"
 )
-"""Of addresses and of files."""
+"""Top-level domains and file extensions."""
 _NUMBER = r"\d+(?:,\d{3})*(?:\.\d+)?"
 
 
@@ -103,13 +103,15 @@ def _time(match: re.Match[str]) -> str:
     hour, minute, half = int(match.group(1)), int(match.group(2)), match.group(4)
     if hour > 24 or minute > 59:
         return match.group()
-    said = f"{hour}" if half and minute == 0 else f"{hour} o'clock" if minute == 0 and hour <= 12 else f"{hour} hundred"
+    spoken = (
+        f"{hour}" if half and minute == 0 else f"{hour} o'clock" if minute == 0 and hour <= 12 else f"{hour} hundred"
+    )
     if minute:
-        said = f"{hour} {'oh ' if minute < 10 else ''}{minute}"
+        spoken = f"{hour} {'oh ' if minute < 10 else ''}{minute}"
     if match.group(3):
         seconds = int(match.group(3))
-        said += f" and {seconds} second{'' if seconds == 1 else 's'}" if seconds else ""
-    return said + (f" {half[0].upper()}M" if half else "")
+        spoken += f" and {seconds} second{'' if seconds == 1 else 's'}" if seconds else ""
+    return spoken + (f" {half[0].upper()}M" if half else "")
 
 
 def _money(match: re.Match[str]) -> str:
@@ -118,12 +120,12 @@ def _money(match: re.Match[str]) -> str:
     if scale:
         return f"{amount} {_SCALES.get(scale, scale)} {several}"
     whole, _, part = amount.partition(".")
-    said = f"{whole} {one if whole == '1' else several}"
+    spoken = f"{whole} {one if whole == '1' else several}"
     if len(part) != 2 or not cent:
-        return said if not part else f"{amount} {several}"
+        return spoken if not part else f"{amount} {several}"
     if part == "00":
-        return said
-    return said + f" and {int(part)} {cent if part == '01' else cents}"
+        return spoken
+    return spoken + f" and {int(part)} {cent if part == '01' else cents}"
 
 
 def _unit(match: re.Match[str]) -> str:
@@ -132,15 +134,15 @@ def _unit(match: re.Match[str]) -> str:
 
 
 def _address(match: re.Match[str]) -> str:
-    """An address or the name of a file, with words for its signs."""
-    said = re.sub(r"^(?:https?://)?(?:www\.)?", "", match.group())
-    end = re.search(r"[.,;:!?)]*$", said)
+    """Spell out an address or the name of a file."""
+    spoken = re.sub(r"^(?:https?://)?(?:www\.)?", "", match.group())
+    end = re.search(r"[.,;:!?)]*$", spoken)
     ending = end.group() if end else ""
-    said = said[: len(said) - len(ending)].rstrip("/")
-    said = re.sub(r"[?&].*$", "", said)
+    spoken = spoken[: len(spoken) - len(ending)].rstrip("/")
+    spoken = re.sub(r"[?&].*$", "", spoken)
     for sign, word in ((".", "dot"), ("/", "slash"), ("@", "at"), ("#", "hash"), (":", "colon"), ("~", "tilde")):
-        said = said.replace(sign, f" {word} ")
-    return re.sub(r"[\s_=%-]+", " ", said).strip() + ending
+        spoken = spoken.replace(sign, f" {word} ")
+    return re.sub(r"[\s_=%-]+", " ", spoken).strip() + ending
 
 
 def _row(match: re.Match[str]) -> str:
@@ -151,7 +153,7 @@ def _row(match: re.Match[str]) -> str:
 RULES: tuple[tuple[re.Pattern[str], Replacement], ...] = tuple(
     (re.compile(pattern, re.MULTILINE), replacement)
     for pattern, replacement in (
-        # N.B. no pattern may try again from each of many blanks: a text of them would take minutes.
+        # N.B. A pattern must not start again at each of many blanks: a text of blanks would take minutes.
         (r"[ \t]{2,}", " "),
         # Lines of Markdown.
         (r"^[ \t]*(?:```|~~~).*$", ""),
@@ -161,7 +163,7 @@ RULES: tuple[tuple[re.Pattern[str], Replacement], ...] = tuple(
         (r"^[ \t]*#{1,6}[ \t]+(.*?)[ \t]*#*$", r"\1"),
         (r"^[ \t]*(?:>[ \t]?)+", ""),
         (r"^[ \t]*(?:[-*+•‣◦][ \t]+)(?:\[[ xX]\][ \t]+)?", ""),
-        # Inside of lines.
+        # Markdown inside of lines.
         (r"!?\[([^\[\]\n]{0,500})\]\((?:[^()\n]|\([^()\n]{0,200}\)){0,2000}\)", r"\1"),
         (r"<((?:https?://|mailto:)[^>\s]+)>", r"\1"),
         (r"</?[a-zA-Z][^<>\n]*>", " "),
@@ -170,13 +172,13 @@ RULES: tuple[tuple[re.Pattern[str], Replacement], ...] = tuple(
             lambda match: html.unescape(match.group()).replace("\xa0", " "),
         ),
         (r"\[(?:pause|silence|silent|break)[ :=]{1,2}\d+(?:\.\d+)? ?m?s?\]", " "),
-        # Letters in the shapes of mathematics, and full-width ones.
+        # Mathematical and full-width letters.
         (r"[\U0001d400-\U0001d7ff\uff01-\uff5e]+", lambda match: unicodedata.normalize("NFKC", match.group())),
         (r"(\*\*|__|~~)(?=\S)(.+?)(?<=\S)\1", r"\2"),
         (r"(?<![\w*])\*(?=[^\s*])([^*\n]+?)(?<=\S)\*(?![\w*])", r"\1"),
         (r"(?<![\w_])_(?=[^\s_])([^_\n]+?)(?<=\S)_(?![\w_])", r"\1"),
         (r"`+", ""),
-        # Pictures, flags among them, and what joins them.
+        # Emoji, flags among them, and their joiners.
         (r"[\U0001f000-\U0001faff\u2600-\u27bf\u2b00-\u2bff\ufe0f\u200d\u20e3]+", " "),
         # Addresses and names of files.
         (r"\bhttps?://[^\s<>\"]+", _address),
@@ -215,7 +217,7 @@ RULES: tuple[tuple[re.Pattern[str], Replacement], ...] = tuple(
         (r"\bvs\.?(?=\s)", "versus"),
         (r"(?:(?<=[a-z] )|(?<=[a-z], ))Jr\b(?:\.(?= \w|,))?", "Junior"),
         (r"(?:(?<=[a-z] )|(?<=[a-z], ))Sr\b(?:\.(?= \w|,))?", "Senior"),
-        # espeak takes them for words, or drops the s.
+        # espeak reads these as words, or drops the s.
         (r"\bURLs\b", "U R Ls"),
         (r"\b([A-Z])([A-Z])Us\b", r"\1 \2 U's"),
         (r"\bw/o\b", "without"),
@@ -233,7 +235,7 @@ RULES: tuple[tuple[re.Pattern[str], Replacement], ...] = tuple(
         (r" > ", " is greater than "),
         (r"\s&\s", " and "),
         (r"[©®™*_^|{}\\]+", " "),
-        # What is left of all that.
+        # Whitespace that the rules leave.
         (r"[ \t]{2,}", " "),
         (r"[ \t]+(?=[,.;:!?]|$)", ""),
         (r"^[ \t]+", ""),
@@ -242,8 +244,7 @@ RULES: tuple[tuple[re.Pattern[str], Replacement], ...] = tuple(
 )
 
 
-def spoken(text: str) -> str:
-    """The text as it is read aloud."""
+def normalized(text: str) -> str:
     for pattern, replacement in RULES:
         text = pattern.sub(replacement, text)
     return text.strip()

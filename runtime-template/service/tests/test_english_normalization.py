@@ -1,6 +1,6 @@
 import unittest
 
-from speaches_service.spoken_english import spoken
+from speaches_service.english_normalization import normalized
 
 CASES = {
     # Markdown
@@ -20,9 +20,9 @@ CASES = {
     ),
     "One. [pause=2] Two. [pause:1.5s] Three [silent 500 ms] four": "One. Two. Three four",
     "see [pause] and [1]": "see [pause] and [1]",
-    # Letters of other shapes
+    # Mathematical and full-width letters
     "𝖇𝖚𝖎𝖑𝖉 𝖎𝖙 ｎｏｗ！": "build it now!",
-    # Pictures
+    # Emoji
     "Hello 👋🏽 world 🇩🇪!": "Hello world!",
     "👍": "",
     # Addresses and files
@@ -69,23 +69,23 @@ CASES = {
     "my_long_name": "my long name",
     # Signs
     "a -> b, x >= 3, R & D": "a to b, x is at least 3, R and D",
-    # What stays
+    # Unchanged text
     "Dr. Smith paid for it, didn't she? Yes!": "Dr. Smith paid for it, didn't she? Yes!",
     "It's 5 minutes to 7; she said “no”.": "It's 5 minutes to 7; she said “no”.",
     "One.\nTwo.": "One.\nTwo.",
 }
 
 
-class SpokenEnglishTest(unittest.TestCase):
-    def test_text_becomes_what_a_person_reads(self) -> None:
+class EnglishNormalizationTest(unittest.TestCase):
+    def test_text_is_normalized(self) -> None:
         for text, expected in CASES.items():
             with self.subTest(text):
-                self.assertEqual(spoken(text), expected)
+                self.assertEqual(normalized(text), expected)
 
-    def test_what_was_read_once_is_read_the_same_again(self) -> None:
+    def test_a_normalized_text_stays_unchanged(self) -> None:
         for expected in CASES.values():
             with self.subTest(expected):
-                self.assertEqual(spoken(expected), expected)
+                self.assertEqual(normalized(expected), expected)
 
 
 if __name__ == "__main__":
