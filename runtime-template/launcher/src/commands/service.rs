@@ -40,9 +40,9 @@ enum Command {
         #[command(flatten)]
         flags: Box<Flags>,
     },
-    /// Stop this server, and start it at no login any more
+    /// Stop this server, and no longer start it at login
     Uninstall,
-    /// Say whether it is installed and what it does
+    /// Show whether it is installed and running
     Status {
         /// Print JSON
         #[arg(long)]
