@@ -22,7 +22,7 @@ pub fn endpoint() -> String {
 /// The hub, for people.
 pub fn name() -> String {
     let endpoint = endpoint();
-    if endpoint == HUB { "the hub".to_owned() } else { format!("the hub at `{}`", http::shown(&endpoint)) }
+    if endpoint == HUB { "the hub".to_owned() } else { format!("the hub at `{}`", http::redact_url(&endpoint)) }
 }
 
 /// Names the setting that forbids requests to the hub, if there is one: `--offline`, or the variable that forbids them

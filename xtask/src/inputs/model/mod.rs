@@ -6,7 +6,7 @@ pub mod hub;
 mod kind;
 pub mod packaged;
 pub mod pins;
-pub mod refusal;
+pub mod hub_error;
 pub mod request;
 pub mod resolve;
 

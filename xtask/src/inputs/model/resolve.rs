@@ -10,7 +10,7 @@ use speaches_format::input::Origin;
 use super::card::Card;
 use super::hub;
 use super::kind::Kind;
-use super::refusal::Trouble;
+use super::hub_error::HubError;
 use super::request::{MAIN, Request};
 use super::{About, FileInput, FileSource, ModelInput, packaged};
 use crate::base::digest::Sha256;
@@ -190,13 +190,13 @@ fn goes_with(known: &Resolution, entry: &ModelEntry) -> bool {
 ///
 /// # Errors
 /// When the hub does not tell, or contradicts a pin.
-pub fn examine(entry: &ModelEntry) -> Result<Resolution, Trouble> {
+pub fn examine(entry: &ModelEntry) -> Result<Resolution, HubError> {
     let answer = hub::revision(&entry.id, entry.revision.as_deref().unwrap_or(MAIN))?;
     if let Some(revision) = entry.revision.as_ref().filter(|revision| **revision != answer.sha) {
         let text =
             format!("{} says that {revision} of the model `{}` is {}", huggingface::name(), entry.id, answer.sha);
         let hint = "`revision` in `models.toml` has to be a commit, all 40 digits of it";
-        return Err(Trouble::Refused(Failure::new(Exit::Data, text).hint(hint)));
+        return Err(HubError::Refused(Failure::new(Exit::Data, text).hint(hint)));
     }
     let files = answer.describe(&entry.id, entry.file.iter().map(|file| file.path.as_str()))?;
     for file in &entry.file {
@@ -204,8 +204,8 @@ pub fn examine(entry: &ModelEntry) -> Result<Resolution, Trouble> {
             && pin != files[&file.path]
         {
             let label = format!("`{}` of the model `{}`", file.path, entry.id);
-            let url = http::shown(&huggingface::file_url(&entry.id, &answer.sha, &file.path));
-            return Err(Trouble::Refused(mismatch(&label, &url, (Some(pin.0), pin.1), files[&file.path])));
+            let url = http::redact_url(&huggingface::file_url(&entry.id, &answer.sha, &file.path));
+            return Err(HubError::Refused(mismatch(&label, &url, (Some(pin.0), pin.1), files[&file.path])));
         }
     }
     Ok(Resolution { commit: answer.sha, files, about: None })

@@ -69,8 +69,8 @@ impl Source {
                 // Another source may have the pinned tree all the same.
                 Ok(Err(error)) => wrong = wrong.or(Some(error)),
                 Err(error) => {
-                    untrusted |= http::is_about_tls(&error);
-                    failures.push(format!("{}: {error:#}", http::shown(&url)));
+                    untrusted |= http::is_tls_error(&error);
+                    failures.push(format!("{}: {error:#}", http::redact_url(&url)));
                 }
             }
         }

@@ -127,7 +127,7 @@ fn compile(
     let wheels = answer.packages.into_iter().flat_map(|package| package.wheels).collect::<Vec<_>>();
     tracing::debug!("the package index offers {}", counted(wheels.len(), "wheel"));
     for wheel in &wheels {
-        tracing::debug!("{} is {}", wheel.sha256(), wheel.source().map_or_else(|| "nowhere".to_owned(), http::shown));
+        tracing::debug!("{} is {}", wheel.sha256(), wheel.source().map_or_else(|| "nowhere".to_owned(), http::redact_url));
     }
     Ok(wheels)
 }

@@ -3,7 +3,7 @@
 //! What has arrived lies in `partial/` until it is whole, across processes and reboots: the next run asks for the rest.
 //! The lock of the file is held meanwhile, so that of several processes one fetches it and the others find it.
 
-mod answer;
+mod response;
 mod attempt;
 pub mod document;
 mod download;
@@ -13,7 +13,7 @@ mod mismatch;
 mod partial;
 mod place;
 mod retry;
-mod setback;
+mod error;
 mod space;
 
 use anyhow::{Result, bail};
@@ -27,13 +27,13 @@ use crate::base::quantity::{besides, counted, human_size};
 use crate::net::http;
 use crate::net::huggingface;
 use crate::report::{self, Bar, Progress};
-pub use answer::Refusal;
+pub use response::ErrorResponse;
 pub use download::Download;
 pub use mismatch::mismatch;
 use partial::Partial;
 pub use place::is_local;
-use retry::{Patience, Retries};
-use setback::{Setback, wait};
+use retry::{Timeouts, Retries};
+use error::{FetchError, wait};
 
 /// What to do when a server's certificate is not trusted.
 pub const UNTRUSTED: &str = "a network with a certificate authority of its own needs it among the certificates of this \
@@ -156,13 +156,13 @@ fn from_any(download: &Download, partial: &mut Partial, bar: &dyn Bar) -> Result
                 return Ok(path);
             }
             // A disk that is full is as full for the next source.
-            Err(Setback::Here(error)) => return Err(error),
-            Err(Setback::Wrong(failure)) if wrong.is_none() => wrong = Some(failure),
-            Err(Setback::Wrong(failure)) => failures.push(format!("{}: {failure}", http::shown(url))),
-            Err(Setback::Passing { error, .. } | Setback::Source(error)) => {
-                untrusted |= http::is_about_tls(&error);
-                advice = advice.or_else(|| huggingface::advice(url, error.downcast_ref::<Refusal>()?.status));
-                failures.push(format!("{}: {error:#}", http::shown(url)));
+            Err(FetchError::Local(error)) => return Err(error),
+            Err(FetchError::Mismatch(failure)) if wrong.is_none() => wrong = Some(failure),
+            Err(FetchError::Mismatch(failure)) => failures.push(format!("{}: {failure}", http::redact_url(url))),
+            Err(FetchError::Transient { error, .. } | FetchError::Fatal(error)) => {
+                untrusted |= http::is_tls_error(&error);
+                advice = advice.or_else(|| huggingface::advice(url, error.downcast_ref::<ErrorResponse>()?.status));
+                failures.push(format!("{}: {error:#}", http::redact_url(url)));
             }
         }
     }
@@ -185,21 +185,21 @@ fn from_any(download: &Download, partial: &mut Partial, bar: &dyn Bar) -> Result
 }
 
 /// Asks one source until the file is whole, or there is no hope left.
-fn from_one(url: &str, download: &Download, partial: &mut Partial, bar: &dyn Bar) -> Result<Utf8PathBuf, Setback> {
-    let patience = Patience::of_this_process();
-    let mut retries = Retries::new(patience, partial.length());
+fn from_one(url: &str, download: &Download, partial: &mut Partial, bar: &dyn Bar) -> Result<Utf8PathBuf, FetchError> {
+    let timeouts = Timeouts::of_this_process();
+    let mut retries = Retries::new(timeouts, partial.length());
     loop {
-        let arrived = match place::on_this_machine(url) {
+        let result = match place::on_this_machine(url) {
             Some(path) => local::copy(&path, download, partial, bar),
-            None => attempt::once(url, download, partial, bar, patience),
+            None => attempt::once(url, download, partial, bar, timeouts),
         };
-        let error = match arrived.and_then(|arrival| attempt::check(url, download, partial, &arrival, bar)) {
+        let error = match result.and_then(|info| attempt::check(url, download, partial, &info, bar)) {
             Ok(path) => return Ok(path),
             Err(error) => error,
         };
         // The user may interrupt the wait; the next run needs the description to resume the download.
-        if partial.length() > 0 && matches!(error, Setback::Passing { .. }) {
-            partial.describe().map_err(Setback::Here)?;
+        if partial.length() > 0 && matches!(error, FetchError::Transient { .. }) {
+            partial.describe().map_err(FetchError::Local)?;
         }
         wait(&mut retries, error, partial.length(), &download.label)?;
     }

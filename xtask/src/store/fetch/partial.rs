@@ -210,6 +210,6 @@ fn remove(path: &Utf8PathBuf) -> io::Result<()> {
 /// The first bytes of a file, as many as say what it is.
 pub fn beginning(path: &Utf8PathBuf) -> Vec<u8> {
     let mut bytes = Vec::new();
-    let _ = File::open(path).and_then(|file| file.take(super::answer::TELLING).read_to_end(&mut bytes));
+    let _ = File::open(path).and_then(|file| file.take(super::response::TELLING).read_to_end(&mut bytes));
     bytes
 }

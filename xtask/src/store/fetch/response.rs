@@ -20,14 +20,14 @@ pub struct Part {
 
 /// What is worth telling when it turns out that what came is wrong.
 #[derive(Debug, Default)]
-pub struct Arrival {
+pub struct ResponseInfo {
     kind: Option<String>,
     encoding: Option<String>,
 }
 
 /// An answer without what was asked for. The hub says more about it than its status does.
 #[derive(Clone, Debug)]
-pub struct Refusal {
+pub struct ErrorResponse {
     /// Neither a success nor a redirect.
     pub status: StatusCode,
     /// `X-Error-Code`: the hub's word for it, such as `GatedRepo`.
@@ -36,15 +36,15 @@ pub struct Refusal {
     pub message: Option<String>,
 }
 
-impl Refusal {
+impl ErrorResponse {
     /// From the status and the headers.
     pub fn of(response: &Response) -> Self {
-        let text = |name| header(response, HeaderName::from_static(name)).map(shown);
+        let text = |name| header(response, HeaderName::from_static(name)).map(escape);
         Self { status: response.status(), code: text("x-error-code"), message: text("x-error-message") }
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for ErrorResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the server answers {}", self.status)?;
         match self.message.as_ref().or(self.code.as_ref()) {
@@ -54,7 +54,7 @@ impl fmt::Display for Refusal {
     }
 }
 
-impl std::error::Error for Refusal {}
+impl std::error::Error for ErrorResponse {}
 
 fn header(response: &Response, name: HeaderName) -> Option<&str> {
     response.headers().get(name)?.to_str().ok().map(str::trim).filter(|text| !text.is_empty())
@@ -85,7 +85,7 @@ pub fn validator(response: &Response) -> Option<String> {
     strong.or_else(|| header(response, LAST_MODIFIED)).map(str::to_owned)
 }
 
-impl Arrival {
+impl ResponseInfo {
     /// From the headers.
     pub fn of(response: &Response) -> Self {
         let encoding = header(response, CONTENT_ENCODING).filter(|encoding| *encoding != "identity");
@@ -96,13 +96,13 @@ impl Arrival {
     pub fn describe(&self, beginning: &[u8]) -> String {
         let mut text = String::new();
         if let Some(encoding) = &self.encoding {
-            text.push_str(&format!("\n    it came compressed ({}), which was not asked for", shown(encoding)));
+            text.push_str(&format!("\n    it came compressed ({}), which was not asked for", escape(encoding)));
         }
         if let Some(kind) = &self.kind {
-            text.push_str(&format!("\n    the server calls it {}", shown(kind)));
+            text.push_str(&format!("\n    the server calls it {}", escape(kind)));
         }
         if let Some(line) = first_line(beginning) {
-            text.push_str(&format!("\n    it begins: {}", shown(line)));
+            text.push_str(&format!("\n    it begins: {}", escape(line)));
         }
         text
     }
@@ -121,7 +121,7 @@ fn first_line(bytes: &[u8]) -> Option<&str> {
 }
 
 /// Text from a server, made safe for a terminal and short.
-fn shown(text: &str) -> String {
+fn escape(text: &str) -> String {
     let escaped = text.chars().take(120).flat_map(char::escape_debug).collect::<String>().replace("\\\"", "\"");
     if text.chars().count() > 120 { format!("{escaped}…") } else { escaped }
 }
@@ -146,7 +146,7 @@ mod tests {
         assert_eq!(first_line(b"PK\x03\x04"), None);
         assert_eq!(first_line(b"caf\xc3"), Some("caf"));
         assert_eq!(first_line(b""), None);
-        assert_eq!(shown("\u{1b}[31m<a b=\"c\">"), "\\u{1b}[31m<a b=\"c\">");
-        assert!(shown(&"x".repeat(200)).ends_with("x…"));
+        assert_eq!(escape("\u{1b}[31m<a b=\"c\">"), "\\u{1b}[31m<a b=\"c\">");
+        assert!(escape(&"x".repeat(200)).ends_with("x…"));
     }
 }
