@@ -11,7 +11,7 @@ use anyhow::Result;
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 use serde_json::json;
-use xtask::measured::{CONNECTIONS, Silent, Store, Uv, counted, human_size, print, pythons, read_downloads};
+use xtask::measured::{CONNECTIONS, Silent, Store, Uv, pluralize, human_size, print, pythons, read_downloads};
 
 use crate::contest::{Contestant, alternate, compare_times, timed, warm_up};
 use crate::payload::Wheel;
@@ -101,9 +101,9 @@ pub fn run(arguments: &Arguments, manifests: &Utf8Path) -> Result<Report> {
         warm_up(&mut contestants)?;
         alternate(&mut contestants, arguments.rounds)?;
         let bytes = wheels.iter().map(|wheel| wheel.size).sum::<u64>();
-        let title = format!("{}, {}", counted(wheels.len(), "file"), human_size(bytes));
+        let title = format!("{}, {}", pluralize(wheels.len(), "file"), human_size(bytes));
         compare_times(&mut report, &title, None, &contestants);
-        let (memory, connections) = (human_size(peak.get()), counted(connections.get(), "connection"));
+        let (memory, connections) = (human_size(peak.get()), pluralize(connections.get(), "connection"));
         report.notes.push(format!("{title}: peak memory of this tool {memory}, {connections}"));
     }
     Ok(report)

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
-use xtask::measured::{counted, human_size};
+use xtask::measured::{pluralize, human_size};
 
 pub struct Report {
     /// What of this project takes part.
@@ -99,7 +99,7 @@ impl Row {
         let shown = |samples| self.unit.show(median(samples));
         let (what, ours) = (self.what.clone(), shown(&self.ours));
         let Some(peer) = &self.beside else {
-            let rounds = counted(self.ours.len(), "round");
+            let rounds = pluralize(self.ours.len(), "round");
             return [what, ours, String::new(), String::new(), String::new(), rounds, String::new()];
         };
         let each = self.ours.iter().zip(&peer.samples).filter_map(|(ours, theirs)| quotient(*ours, *theirs));
@@ -107,7 +107,7 @@ impl Row {
         each.sort_by(f64::total_cmp);
         let rounds = match each.as_slice() {
             [least, .., most] => format!("{} to {} in {}", show_ratio(*least), show_ratio(*most), each.len()),
-            _ => counted(each.len(), "round"),
+            _ => pluralize(each.len(), "round"),
         };
         let limit = peer.limit.zip(self.ratio()).map(|(limit, ratio)| {
             let verdict = if ratio <= limit { "within" } else { "beyond" };

@@ -12,7 +12,7 @@ use camino::Utf8PathBuf;
 use clap::Args;
 use speaches_format::description::Description;
 use speaches_format::layout::Family;
-use xtask::measured::{Exit, Failure, Store, counted, human_size, read_description, triple};
+use xtask::measured::{Exit, Failure, Store, pluralize, human_size, read_description, triple};
 
 use crate::contest::{Contestant, alternate, compare_times, timed, warm_up};
 use crate::places::Places;
@@ -66,7 +66,7 @@ pub fn run(arguments: &Arguments) -> Result<Report> {
     compare_times(&mut report, "verify a runtime", Some(LIMIT), &contestants);
     let size = description.files.iter().map(|file| file.size).sum::<u64>();
     let pace = median(&contestants[0].samples(0)) / (size as f64 / 1e9);
-    let files = counted(description.files.len(), "file");
+    let files = pluralize(description.files.len(), "file");
     report.notes.push(format!("{files}, {}: {pace:.2} s per GB", human_size(size)));
     Ok(report)
 }

@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, bail};
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 use xtask::measured::{
-    Exit, Failure, GROUPS, Interpreter, Lock, Store, Target, Uv, counted, file_name, fill_site_packages, human_size,
+    Exit, Failure, GROUPS, Interpreter, Lock, Store, Target, Uv, pluralize, file_name, fill_site_packages, human_size,
     locate, minor_of, print, pythons, target_and_locks,
 };
 
@@ -145,7 +145,7 @@ pub fn run(arguments: &Arguments, manifests: &Utf8Path) -> Result<Report> {
     alternate(&mut warm, arguments.rounds)?;
     compare_times(&mut report, "cold", None, &cold);
     compare_times(&mut report, "warm", None, &warm);
-    report.notes.push(format!("{}, {}, Python {minor}", counted(wheels.len(), "wheel"), human_size(bytes)));
+    report.notes.push(format!("{}, {}, Python {minor}", pluralize(wheels.len(), "wheel"), human_size(bytes)));
     report.notes.push(format!("peak memory of this tool: {}", human_size(peak.get())));
     Ok(report)
 }

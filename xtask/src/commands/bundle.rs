@@ -5,7 +5,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use clap::{Args, ValueEnum};
 
 use crate::base::failure::{Exit, Failure};
-use crate::base::quantity::{human_size, took};
+use crate::base::quantity::{human_size, format_duration};
 use crate::bundle::{self, Format, Request};
 use crate::report;
 
@@ -71,10 +71,10 @@ pub fn run(arguments: &Arguments, manifests: &Utf8Path) -> Result<()> {
     };
     let started = std::time::Instant::now();
     let made = bundle::make(&request, report::for_stderr(), manifests)?;
-    let path = super::nearby(&made.path);
+    let path = super::display_path(&made.path);
     let sizes = format!("{} of {}", human_size(made.packed.size), human_size(made.plain));
-    report::status("Finished", &format!("`{path}` ({sizes}) in {}", took(started.elapsed())));
-    report::command("Verify", &super::typed(&["cargo", "xtask", "verify", path.as_str()]));
+    report::status("Finished", &format!("`{path}` ({sizes}) in {}", format_duration(started.elapsed())));
+    report::command("Verify", &super::shell_quote(&["cargo", "xtask", "verify", path.as_str()]));
     if made.copied_python {
         report::say(
             "note: its CPython was copied from the machine that made it, and needs libraries of that system wherever it runs, \

@@ -6,7 +6,7 @@ use clap::Args;
 use serde::Deserialize;
 
 use crate::base::digest::Sha256;
-use crate::base::quantity::counted;
+use crate::base::quantity::pluralize;
 use crate::report;
 use crate::store::Store;
 use crate::store::fetch::Download;
@@ -33,7 +33,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let store = Store::locate()?;
     let downloads = read(&arguments.list)?;
     let progress = if arguments.json { report::as_json() } else { report::for_stderr() };
-    store.fetch_all(&downloads, |count| counted(count, "file"), progress)?;
+    store.fetch_all(&downloads, |count| pluralize(count, "file"), progress)?;
     for download in &downloads {
         super::print(store.file(download.sha256).as_str())?;
     }

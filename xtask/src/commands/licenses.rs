@@ -10,7 +10,7 @@ use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use crate::base::digest::Sha256;
 use crate::base::failure::{Exit, Failure};
 use crate::base::host;
-use crate::base::quantity::counted;
+use crate::base::quantity::pluralize;
 use crate::bundle::licence::{self, Exceptions};
 use crate::bundle::metadata;
 use crate::inputs::wheel::texts::Texts;
@@ -179,7 +179,7 @@ fn fetch(
     target: &Target,
     unreachable: &mut BTreeMap<Sha256, String>,
 ) -> Result<()> {
-    let wheels = |count| counted(count, "wheel");
+    let wheels = |count| pluralize(count, "wheel");
     let missing = fill::missing(store, &lock.wheels, target);
     let (elsewhere, on_index): (Vec<_>, Vec<_>) = missing.into_iter().partition(|wheel| wheel.url.is_some());
     if !on_index.is_empty() {

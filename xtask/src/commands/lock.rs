@@ -13,7 +13,7 @@ use serde::Deserialize;
 use crate::base::digest::Sha256;
 use crate::base::failure::{Exit, Failure};
 use crate::base::host;
-use crate::base::quantity::counted;
+use crate::base::quantity::pluralize;
 use crate::commands::miniature::{self, MINIATURES, Miniature};
 use crate::inputs::model::pins::{self, Outcome};
 use crate::inputs::speaches::pyproject;
@@ -474,7 +474,7 @@ fn report(path: &Utf8Path, before: Option<&str>, after: &str) -> Result<()> {
     let changes = old.as_ref().map(|old| lock::changes(&old.wheels, &new.wheels));
     let text = match changes {
         _ if before == Some(after) => format!("{path}: unchanged"),
-        None => format!("{path}: new, {}", counted(new.wheels.len(), "wheel")),
+        None => format!("{path}: new, {}", pluralize(new.wheels.len(), "wheel")),
         Some(none) if none.is_empty() => format!("{path}: the same wheels, with other sizes, addresses or comments"),
         Some(changes) => format!("{path}:\n    {}", changes.join("\n    ")),
     };

@@ -12,7 +12,7 @@ use similar::TextDiff;
 use walkdir::WalkDir;
 
 use crate::base::failure::{Exit, Failure};
-use crate::base::quantity::{counted, took};
+use crate::base::quantity::{pluralize, format_duration};
 use crate::inputs::speaches::port::{self, PortedFile};
 use crate::inputs::speaches::pyproject;
 use crate::pins::target::Accelerator;
@@ -95,9 +95,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     super::print(shown.trim_end())?;
     let python = files.iter().filter(|file| file.path.ends_with(".py")).count();
     let changed = files.iter().filter(|file| file.content.as_ref() != file.original).count();
-    let files_of_python = counted(python, "file");
-    let took = took(elapsed);
-    report::status("Ported", &format!("{files_of_python} to Python {target}, {changed} of them changed, in {took}"));
+    let files_of_python = pluralize(python, "file");
+    let time = format_duration(elapsed);
+    report::status("Ported", &format!("{files_of_python} to Python {target}, {changed} of them changed, in {time}"));
     for file in files.iter().filter(|file| file.first_moved_line.is_some()) {
         let line = file.first_moved_line.unwrap_or(0);
         report::say(&format!("note: the lines of `{}` have other numbers from {line} on", file.path));

@@ -5,7 +5,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 
 use super::manifests::ManifestChoice;
-use crate::base::quantity::{counted, human_size, took};
+use crate::base::quantity::{pluralize, human_size, format_duration};
 use crate::inputs::choices::Choices;
 use crate::inputs::vendor_directory::Vendor;
 use crate::pins::manifest::{Manifests, SpeachesManifest};
@@ -68,7 +68,7 @@ pub struct Provisioned {
 impl Provisioned {
     /// Says what to do next.
     fn advise(&self) {
-        let output = super::nearby(&self.output);
+        let output = super::display_path(&self.output);
         let launcher = self.target.family().launcher();
         let runs_here = self.target.is_host();
         if runs_here {
@@ -79,15 +79,15 @@ impl Provisioned {
         }
         if self.is_new {
             let check = if runs_here { "smoke" } else { "verify" };
-            report::command("Try", &super::typed(&["cargo", "xtask", check, output.as_str()]));
-            report::command("Pack", &super::typed(&["cargo", "xtask", "bundle", output.as_str()]));
+            report::command("Try", &super::shell_quote(&["cargo", "xtask", check, output.as_str()]));
+            report::command("Pack", &super::shell_quote(&["cargo", "xtask", "bundle", output.as_str()]));
         }
     }
 
     /// The command that starts it.
     pub fn start(&self) -> String {
-        let launcher = format!("{}/{}", super::nearby(&self.output), self.target.family().launcher());
-        super::typed(&[&launcher, "serve"])
+        let launcher = format!("{}/{}", super::display_path(&self.output), self.target.family().launcher());
+        super::shell_quote(&[&launcher, "serve"])
     }
 }
 
@@ -133,7 +133,7 @@ pub fn provision(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -
     let notes = notes(&plan, &manifests.speaches, &choices);
     if verify::read(&plan.output).is_ok_and(|there| there.head.plan == plan.identity().to_string()) {
         notes.iter().for_each(|note| report::say(note));
-        let text = format!("`{}`: nothing to do, it was made by the same plan", super::nearby(&plan.output));
+        let text = format!("`{}`: nothing to do, it was made by the same plan", super::display_path(&plan.output));
         report::status("Fresh", &text);
         return Ok(Provisioned { output: plan.output, target: plan.target, is_new: false });
     }
@@ -152,9 +152,9 @@ pub fn provision(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -
     let made = verify::read(&plan.output)?;
     let size = made.files.iter().map(|file| file.size).sum::<u64>();
     let what = plan.name.of_runtime();
-    let contents = format!("{}, {}", counted(made.files.len(), "file"), human_size(size));
-    let place = super::nearby(&plan.output);
-    report::status("Finished", &format!("{what} `{place}` ({contents}) in {}", took(started.elapsed())));
+    let contents = format!("{}, {}", pluralize(made.files.len(), "file"), human_size(size));
+    let place = super::display_path(&plan.output);
+    report::status("Finished", &format!("{what} `{place}` ({contents}) in {}", format_duration(started.elapsed())));
     Ok(Provisioned { output: plan.output, target: plan.target, is_new: true })
 }
 

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::manifests::ManifestChoice;
 use super::provision;
 use super::smoke;
-use crate::base::quantity::took;
+use crate::base::quantity::format_duration;
 use crate::inputs::choices::Choices;
 use crate::net::http;
 use crate::pins::manifest::Manifests;
@@ -78,20 +78,20 @@ pub fn run(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Resu
             }
             None => report::result("Heard", "nothing: there is no model to listen with")?,
         }
-        report::next("Listen", super::nearby(&file).as_str())?;
+        report::next("Listen", super::display_path(&file).as_str())?;
     }
     super::print("")?;
-    report::result("Finished", &format!("in {}: {what} `{}`", took(started.elapsed()), super::nearby(runtime)))?;
+    report::result("Finished", &format!("in {}: {what} `{}`", format_duration(started.elapsed()), super::display_path(runtime)))?;
     report::next("Start", &provisioned.start())?;
     if head.served_for("text-to-speech").is_some() {
         let input = json!({ "input": "It works." }).to_string();
         let kind = "Content-Type: application/json";
         let speak = ["curl", &format!("{ADDRESS}/v1/audio/speech"), "-H", kind, "-d", &input, "-o", "speech.mp3"];
-        report::next("Speak", &super::typed(&speak))?;
+        report::next("Speak", &super::shell_quote(&speak))?;
     }
     if head.served_for("automatic-speech-recognition").is_some() {
         let transcribe = ["curl", &format!("{ADDRESS}/v1/audio/transcriptions"), "-F", "file=@speech.mp3"];
-        report::next("Transcribe", &super::typed(&transcribe))?;
+        report::next("Transcribe", &super::shell_quote(&transcribe))?;
     }
     report::next("Open", &format!("{ADDRESS}/"))?;
     let more = if head.name.is_sample() {

@@ -14,7 +14,7 @@ use speaches_format::layout::Family;
 
 use crate::base::failure::{Exit, Failure};
 use crate::base::program;
-use crate::base::quantity::{counted, human_size};
+use crate::base::quantity::{pluralize, human_size};
 use crate::net::http;
 use crate::report;
 use crate::runtime::verify;
@@ -90,7 +90,7 @@ pub fn smoke(runtime: &Utf8Path, sentence: &str) -> Result<Outcome> {
         }
     }
     let bundled = head.served().count();
-    steps.done("Lists", &format!("{}, all {bundled} bundled ones among them,", counted(listed.len(), "model")))?;
+    steps.done("Lists", &format!("{}, all {bundled} bundled ones among them,", pluralize(listed.len(), "model")))?;
 
     let mut outcome = Outcome { speech: Vec::new(), heard: None };
     if let Some(speaker) = head.served_for("text-to-speech") {
@@ -239,7 +239,7 @@ impl Service {
             .stdout(Stdio::null())
             .stderr(log.into_parts().0);
         more(&mut command);
-        tracing::info!("starts {}", program::shown(&command));
+        tracing::info!("starts {}", program::display(&command));
         let child = command.spawn().with_context(|| format!("cannot start `{launcher}`"))?;
         Ok(Self { child, state })
     }

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::manifests::ManifestChoice;
 use super::provision::notes;
-use crate::base::quantity::{counted, human_size, took};
+use crate::base::quantity::{pluralize, human_size, format_duration};
 use crate::inputs::choices::Choices;
 use crate::pins::manifest::Manifests;
 use crate::plan::Planner;
@@ -59,11 +59,11 @@ pub fn run(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Resu
         offline: choices.offline,
     };
     let collected = vendor::collect(&provision, &plan, choices, &output)?;
-    let contents = format!("{}, {}", counted(collected.files, "file"), human_size(collected.bytes));
-    let place = super::nearby(&output);
-    report::status("Finished", &format!("`{place}` ({contents}) in {}", took(started.elapsed())));
+    let contents = format!("{}, {}", pluralize(collected.files, "file"), human_size(collected.bytes));
+    let place = super::display_path(&output);
+    report::status("Finished", &format!("`{place}` ({contents}) in {}", format_duration(started.elapsed())));
     let next = ["cargo", "xtask", "provision", "--vendor", place.as_str(), "--offline"];
-    report::command("Then", &super::typed(&next));
+    report::command("Then", &super::shell_quote(&next));
     super::print(output.as_str())?;
     Ok(())
 }

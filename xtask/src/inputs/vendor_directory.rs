@@ -20,7 +20,7 @@ use speaches_format::name::Name;
 
 use crate::base::digest::Sha256;
 use crate::base::failure::{Exit, Failure};
-use crate::base::quantity::counted;
+use crate::base::quantity::pluralize;
 use crate::inputs::Inputs;
 use crate::inputs::choices::Choices;
 use crate::inputs::launcher::licences::Licence;
@@ -74,7 +74,7 @@ impl Vendor {
             }
             files.insert(file.sha256, path);
         }
-        tracing::debug!("the vendor directory `{root}` has {}", counted(files.len(), "file"));
+        tracing::debug!("the vendor directory `{root}` has {}", pluralize(files.len(), "file"));
         Ok(Self { root, document, files })
     }
 

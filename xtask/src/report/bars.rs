@@ -14,7 +14,7 @@ use indicatif::{
 
 use super::lines;
 use super::progress::{Bar, Progress, Silent, Unit};
-use crate::base::quantity::took;
+use crate::base::quantity::format_duration;
 
 /// All bars of this process: what is said between them must not be drawn over.
 static BARS: OnceLock<MultiProgress> = OnceLock::new();
@@ -221,7 +221,7 @@ impl Bar for Drawn {
     }
 
     fn done(&self, did: &str, what: &str) {
-        let time = took(self.0.elapsed());
+        let time = format_duration(self.0.elapsed());
         self.0.finish_and_clear();
         aside(|| lines::write_status_to_stderr(did, &format!("{what} in {time}")));
     }

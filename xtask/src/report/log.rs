@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::lines::write_status_to_stderr;
 use super::progress::{Bar, Progress, Unit};
-use crate::base::quantity::took;
+use crate::base::quantity::format_duration;
 
 /// How a step is told of while it is going on.
 #[derive(Clone, Copy)]
@@ -125,7 +125,7 @@ impl Bar for Followed {
 
     fn done(&self, did: &str, what: &str) {
         self.end();
-        (self.0.rhythm.tell)(did, &format!("{what} in {}", took(self.0.began.elapsed())));
+        (self.0.rhythm.tell)(did, &format!("{what} in {}", format_duration(self.0.began.elapsed())));
     }
 }
 

@@ -14,7 +14,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use super::output;
 use super::progress::{Bar, Progress};
 use crate::base::host;
-use crate::base::quantity::took;
+use crate::base::quantity::format_duration;
 
 /// Which levels of which modules are told is said as in the rest of the Rust world.
 const VARIABLE: &str = "RUST_LOG";
@@ -114,7 +114,7 @@ impl TimedBar {
 
     fn end(&self, how: &str) {
         if !self.is_over.swap(true, Ordering::Relaxed) {
-            tracing::info!("{}: {how} after {}", self.name, took(self.began.elapsed()));
+            tracing::info!("{}: {how} after {}", self.name, format_duration(self.began.elapsed()));
         }
     }
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Store;
 use crate::base::digest::Sha256;
-use crate::base::quantity::took;
+use crate::base::quantity::format_duration;
 
 /// Digests of files by what the file system says about them.
 ///
@@ -77,7 +77,7 @@ impl Digests {
         }
         let began = Instant::now();
         let sha256 = Sha256::of_file(path)?;
-        tracing::debug!("hashed `{path}` in {}", took(began.elapsed()));
+        tracing::debug!("hashed `{path}` in {}", format_duration(began.elapsed()));
         let mut known = self.lock();
         known.digests.insert(path.to_owned(), Remembered { stamp, sha256 });
         known.changed = true;

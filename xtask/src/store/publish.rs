@@ -12,7 +12,7 @@ use fs_err::{File, OpenOptions};
 
 use super::Store;
 use crate::base::digest::Sha256;
-use crate::base::quantity::took;
+use crate::base::quantity::format_duration;
 use crate::report;
 use crate::work::WorkDirectory;
 
@@ -143,7 +143,7 @@ impl Store {
             fs_err::create_dir_all(parent)?;
         }
         fs_err::rename(made, destination)?;
-        tracing::debug!("new in the store: `{name}` in {}", took(began.elapsed()));
+        tracing::debug!("new in the store: `{name}` in {}", format_duration(began.elapsed()));
         Ok(())
     }
 

@@ -10,7 +10,7 @@ use super::credentials::Credentials;
 use super::uv::Uv;
 use crate::base::digest::Sha256;
 use crate::base::failure::{Exit, Failure};
-use crate::base::quantity::counted;
+use crate::base::quantity::pluralize;
 use crate::net::http;
 use crate::pins::lock::LockedWheel;
 use crate::pins::target::Target;
@@ -125,7 +125,7 @@ fn compile(
     uv.run(&mut command, "find the wheels on your package index")?;
     let answer: Answer = toml::from_str(&fs_err::read_to_string(&answer)?).context("uv's answer is not understood")?;
     let wheels = answer.packages.into_iter().flat_map(|package| package.wheels).collect::<Vec<_>>();
-    tracing::debug!("the package index offers {}", counted(wheels.len(), "wheel"));
+    tracing::debug!("the package index offers {}", pluralize(wheels.len(), "wheel"));
     for wheel in &wheels {
         tracing::debug!("{} is {}", wheel.sha256(), wheel.source().map_or_else(|| "nowhere".to_owned(), http::redact_url));
     }

@@ -16,7 +16,7 @@ use super::partial::{self, About, Partial};
 use super::retry::{self, Timeouts, Wait};
 use super::error::{FetchError, transient};
 use super::space;
-use crate::base::quantity::{human_size, took};
+use crate::base::quantity::{human_size, format_duration};
 use crate::net::http;
 use crate::net::huggingface;
 use crate::report::Bar;
@@ -131,7 +131,7 @@ pub fn send(request: RequestBuilder, timeouts: Timeouts) -> Result<Response, Fet
 
 /// Logs how many bytes of a body arrived, how long that took and how it ended.
 pub fn log_body(url: &str, length: u64, began: Instant, end: &str) {
-    tracing::info!("{}: {} in {}{end}", http::redact_url(url), human_size(length), took(began.elapsed()));
+    tracing::info!("{}: {} in {}{end}", http::redact_url(url), human_size(length), format_duration(began.elapsed()));
 }
 
 /// What it means that a body did not go on.

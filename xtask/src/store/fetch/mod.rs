@@ -23,7 +23,7 @@ use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use super::Store;
 use crate::base::digest::Sha256;
 use crate::base::failure::{Exit, Failure};
-use crate::base::quantity::{besides, counted, human_size};
+use crate::base::quantity::{cached_suffix, pluralize, human_size};
 use crate::net::http;
 use crate::net::huggingface;
 use crate::report::{self, Bar, Progress};
@@ -57,7 +57,7 @@ impl Store {
         if missing.is_empty() {
             return Ok(());
         }
-        self.expect_room(missing.iter().map(|one| (one.sha256, one.size)), &counted(missing.len(), "file"))?;
+        self.expect_room(missing.iter().map(|one| (one.sha256, one.size)), &pluralize(missing.len(), "file"))?;
         let total = missing.iter().map(|one| one.size).sum::<Option<u64>>();
         let what = name(missing.len());
         let bar = progress.bytes("Fetching", &what, total);
@@ -68,7 +68,7 @@ impl Store {
         for download in &missing {
             size += fs_err::metadata(self.file(download.sha256))?.len();
         }
-        bar.done("Fetched", &format!("{what} ({}{})", human_size(size), besides(there.len())));
+        bar.done("Fetched", &format!("{what} ({}{})", human_size(size), cached_suffix(there.len())));
         Ok(())
     }
 
