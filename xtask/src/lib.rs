@@ -73,7 +73,7 @@ pub fn program<C: Parser>(run: impl FnOnce(&C) -> anyhow::Result<()>) -> ExitCod
     match work::install().and_then(|()| run(&cli)) {
         Ok(()) => Exit::Success.into(),
         Err(error) => {
-            work::settle();
+            work::park_until_exit();
             report::fail(&failure::describe(&error));
             failure::exit_of(&error).into()
         }

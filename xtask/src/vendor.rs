@@ -23,7 +23,7 @@ use crate::inputs::vendor_directory::document::{
 use crate::pins::manifest::SpeachesManifest;
 use crate::plan::Plan;
 use crate::provision::Provision;
-use crate::runtime::stage::{self, Sharing};
+use crate::runtime::stage::{self, LinkMode};
 use crate::store::tree::{Entry, RelativePath, Tree};
 use crate::work::{self, WorkDirectory};
 
@@ -97,13 +97,13 @@ pub fn collect(provision: &Provision<'_>, plan: &Plan, choices: &Choices, output
 struct Collection {
     root: Utf8PathBuf,
     files: BTreeMap<Utf8PathBuf, File>,
-    sharing: Sharing,
+    link_mode: LinkMode,
 }
 
 impl Collection {
     fn new(root: Utf8PathBuf) -> Result<Self> {
         work::create_inside(&root)?;
-        Ok(Self { root, files: BTreeMap::new(), sharing: Sharing::default() })
+        Ok(Self { root, files: BTreeMap::new(), link_mode: LinkMode::default() })
     }
 
     fn prepare(&self, path: &Utf8Path) -> Result<Utf8PathBuf> {
@@ -120,7 +120,7 @@ impl Collection {
         if self.files.get(&path).is_some_and(|there| there.sha256 == sha256) {
             return Ok(());
         }
-        self.sharing.place(source, &self.prepare(&path)?)?;
+        self.link_mode.link_or_copy(source, &self.prepare(&path)?)?;
         self.files.insert(path, File { size: fs_err::metadata(source)?.len(), sha256 });
         Ok(())
     }

@@ -249,7 +249,7 @@ fn publish(work: &WorkDirectory, directory: &Utf8Path, digests: &[(String, Sha25
     }
     fs_err::write(work.path().join(CHECKSUMS), checksums.text())?;
     // All or nothing, as far as that can be with several files.
-    work::undivided(|| {
+    work::uninterruptible(|| {
         let names = digests.iter().map(|(name, _)| name.as_str()).chain([CHECKSUMS]);
         names.into_iter().try_for_each(|name| fs_err::rename(work.path().join(name), directory.join(name)))
     })?;

@@ -113,7 +113,7 @@ impl TermLike for Screen {
 }
 
 /// Does something that writes to the terminal, while no bar is drawn.
-pub fn aside<T>(write: impl FnOnce() -> T) -> T {
+pub fn suspend_bars<T>(write: impl FnOnce() -> T) -> T {
     match BARS.get() {
         Some(bars) => bars.suspend(write),
         None => write(),
@@ -223,7 +223,7 @@ impl Bar for Drawn {
     fn done(&self, did: &str, what: &str) {
         let time = format_duration(self.0.elapsed());
         self.0.finish_and_clear();
-        aside(|| lines::write_status_to_stderr(did, &format!("{what} in {time}")));
+        suspend_bars(|| lines::write_status_to_stderr(did, &format!("{what} in {time}")));
     }
 }
 

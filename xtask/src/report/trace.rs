@@ -31,7 +31,7 @@ pub fn begin(verbose: bool) {
     if wanted.iter().next().is_none() {
         return;
     }
-    let lines = tracing_subscriber::fmt::layer().with_timer(Since(Instant::now())).with_writer(|| Aside);
+    let lines = tracing_subscriber::fmt::layer().with_timer(Since(Instant::now())).with_writer(|| LogWriter);
     // A second call, of which there is none, would change nothing.
     let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(wanted).with(lines));
 }
@@ -62,9 +62,9 @@ impl FormatTime for Since {
 }
 
 /// Writes each line, which comes in one piece, where no bar is drawn over it, or as an event.
-struct Aside;
+struct LogWriter;
 
-impl io::Write for Aside {
+impl io::Write for LogWriter {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         output::line(String::from_utf8_lossy(line).trim_end());
         Ok(line.len())

@@ -91,14 +91,14 @@ impl Contents {
         for parent in parents {
             work::create_inside(&directory.join(parent))?;
         }
-        let sharing = Sharing::default();
+        let link_mode = LinkMode::default();
         self.files.par_iter().try_for_each(|(path, placed)| -> Result<()> {
             let target = directory.join(path.as_str());
             match &placed.entry {
                 // A program that shared its permissions with the store would stop working when a user changed them
                 // in the store.
                 Entry::File { .. } if is_program(path) => drop(fs_err::copy(&placed.source, &target)?),
-                Entry::File { .. } => sharing.place(&placed.source, &target)?,
+                Entry::File { .. } => link_mode.link_or_copy(&placed.source, &target)?,
                 Entry::Link { to } => link(to, &target)?,
             }
             bar.advance(1);
@@ -116,14 +116,14 @@ fn is_program(path: &RelativePath) -> bool {
 /// Shares the bytes with the store where the file system can, since a runtime has gigabytes of them: as a clone,
 /// which later changes do not reach, else as a hard link, else as a copy.
 #[derive(Default)]
-pub struct Sharing {
+pub struct LinkMode {
     /// An attempt to clone makes the file and deletes it again, which costs more than all the rest.
     no_clones: AtomicBool,
 }
 
-impl Sharing {
+impl LinkMode {
     /// Puts a file that will never be changed in a new place.
-    pub fn place(&self, source: &Utf8Path, target: &Utf8Path) -> Result<()> {
+    pub fn link_or_copy(&self, source: &Utf8Path, target: &Utf8Path) -> Result<()> {
         if !self.no_clones.load(Ordering::Relaxed) {
             if reflink_copy::reflink(source, target).is_ok() {
                 return Ok(());
@@ -192,7 +192,7 @@ pub fn replace(stage: &Utf8Path, output: &Utf8Path, work: &WorkDirectory) -> Res
         return Ok(());
     }
     let old = work.path().join("old");
-    work::undivided(|| {
+    work::uninterruptible(|| {
         fs_err::rename(output, &old)?;
         fs_err::rename(stage, output).inspect_err(|_| drop(fs_err::rename(&old, output)))
     })?;

@@ -12,7 +12,7 @@
 //! ```
 //! Everything in it can be made again. No byte of it is ever changed after it was published.
 
-pub mod care;
+pub mod verify;
 pub mod digests;
 pub mod fetch;
 pub mod prune;

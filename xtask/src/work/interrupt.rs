@@ -52,7 +52,7 @@ pub fn install() -> Result<()> {
 }
 
 /// Waits for the end when Ctrl-C was pressed, so that errors that it caused are not reported as failures.
-pub fn settle() {
+pub fn park_until_exit() {
     if INTERRUPTED.load(Ordering::SeqCst) {
         std::thread::sleep(Duration::from_secs(60));
     }

@@ -9,6 +9,6 @@ mod open;
 
 pub use child::{end_children, output};
 pub use directory::WorkDirectory;
-pub use interrupt::{install, settle};
+pub use interrupt::{install, park_until_exit};
 pub use leftovers::{Place, bytes_given_back, remove_leftovers};
-pub use open::{create_inside, undivided};
+pub use open::{create_inside, uninterruptible};

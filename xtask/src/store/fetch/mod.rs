@@ -100,7 +100,7 @@ impl Store {
         self.publish_with(&file, &doing, || {
             was_there = false;
             let part = bar.part(&download.label, download.size);
-            let bar = Both { whole: bar, part: part.as_ref() };
+            let bar = TeeBar { whole: bar, part: part.as_ref() };
             let mut partial = Partial::open(self, download.sha256)?;
             bar.found(partial.length());
             let whole = from_any(download, &mut partial, &bar);
@@ -118,12 +118,12 @@ impl Store {
 }
 
 /// The bar of a file and that of all files.
-struct Both<'a> {
+struct TeeBar<'a> {
     whole: &'a dyn Bar,
     part: &'a dyn Bar,
 }
 
-impl Bar for Both<'_> {
+impl Bar for TeeBar<'_> {
     fn advance(&self, amount: u64) {
         self.whole.advance(amount);
         self.part.advance(amount);
