@@ -13,7 +13,7 @@ use crate::base::digest::{Hasher, Sha256};
 use crate::base::failure::{Exit, Failure};
 use crate::base::tarball::{append_file, append_link};
 use crate::inputs::Inputs;
-use crate::inputs::choices::Choices;
+use crate::inputs::provision_args::ProvisionArgs;
 use crate::inputs::launcher::{LauncherInput, licences, sources};
 use crate::inputs::python::PythonInput;
 use crate::inputs::speaches::source::Source;
@@ -41,7 +41,7 @@ pub struct Collected {
 }
 
 /// Fetches every input of a plan and puts it into a directory. One that was there before is replaced in the end.
-pub fn collect(provision: &Provision<'_>, plan: &Plan, choices: &Choices, output: &Utf8Path) -> Result<Collected> {
+pub fn collect(provision: &Provision<'_>, plan: &Plan, args: &ProvisionArgs, output: &Utf8Path) -> Result<Collected> {
     check_output(output)?;
     plan.inputs.launcher.source.check()?;
     let parent = output.parent().context("a vendor directory has a parent directory")?;
@@ -71,10 +71,10 @@ pub fn collect(provision: &Provision<'_>, plan: &Plan, choices: &Choices, output
         chosen: Chosen {
             target: plan.target.triple.clone(),
             accelerator: plan.accelerator.to_string(),
-            without: choices.without.clone().unwrap_or_default(),
-            models: choices.models.clone().unwrap_or_else(|| "default".to_owned()),
+            without: args.without.clone().unwrap_or_default(),
+            models: args.models.clone().unwrap_or_else(|| "default".to_owned()),
             name: plan.name.clone(),
-            allow_unpinned: choices.allow_unpinned,
+            allow_unpinned: args.allow_unpinned,
         },
         python,
         compiler,

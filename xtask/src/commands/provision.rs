@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::manifests::ManifestChoice;
 use crate::base::quantity::{pluralize, human_size, format_duration};
-use crate::inputs::choices::Choices;
+use crate::inputs::provision_args::ProvisionArgs;
 use crate::inputs::vendor_directory::Vendor;
 use crate::pins::manifest::{Manifests, SpeachesManifest};
 use crate::pins::target::Target;
@@ -24,7 +24,7 @@ use crate::store::digests::Digests;
 #[group(skip)]
 pub struct Arguments {
     #[command(flatten)]
-    pub choices: Choices,
+    pub args: ProvisionArgs,
     #[command(flatten)]
     pub manifests: ManifestChoice,
     /// Where the runtime goes [default: dist/speaches-VERSION-pyPYTHON-TARGET-ACCELERATOR]
@@ -93,7 +93,7 @@ impl Provisioned {
 
 /// A plan with what it was made from.
 struct Prepared {
-    choices: Choices,
+    args: ProvisionArgs,
     manifest_directory: Utf8PathBuf,
     manifests: Manifests,
     plan: Plan,
@@ -107,16 +107,16 @@ fn prepare(
     digests: &Digests,
 ) -> Result<Prepared> {
     let vendor = arguments.vendor.as_deref().map(Vendor::open).transpose()?;
-    let (choices, chosen) = match &vendor {
-        Some(vendor) => (vendor.complete(&arguments.choices), arguments.manifests.clone().or_recorded(vendor.name())),
-        None => (arguments.choices.clone(), arguments.manifests.clone()),
+    let (args, chosen) = match &vendor {
+        Some(vendor) => (vendor.complete(&arguments.args), arguments.manifests.clone().or_recorded(vendor.name())),
+        None => (arguments.args.clone(), arguments.manifests.clone()),
     };
     let manifest_directory = chosen.directory(manifests)?;
     let manifests = Manifests::load(&manifest_directory)?;
     let planner = Planner { root, manifests: &manifests, store, digests, vendor: vendor.as_ref() };
-    let plan = planner.plan(&choices, arguments.out.as_deref())?;
+    let plan = planner.plan(&args, arguments.out.as_deref())?;
     stage::check_output(&plan.output)?;
-    Ok(Prepared { choices, manifest_directory, manifests, plan })
+    Ok(Prepared { args, manifest_directory, manifests, plan })
 }
 
 /// Makes the runtime unless it is there.
@@ -127,10 +127,10 @@ pub fn provision(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -
     let digests = Digests::load(&store);
     // What the user brought is hashed for the plan, which may be gigabytes.
     let step = progress.step("Planning", "the runtime");
-    let Prepared { choices, manifest_directory, manifests, plan } =
+    let Prepared { args, manifest_directory, manifests, plan } =
         prepare(arguments, root, manifests, &store, &digests)?;
     step.finish();
-    let notes = notes(&plan, &manifests.speaches, &choices);
+    let notes = notes(&plan, &manifests.speaches, &args);
     if verify::read(&plan.output).is_ok_and(|there| there.head.plan == plan.identity().to_string()) {
         notes.iter().for_each(|note| report::say(note));
         let text = format!("`{}`: nothing to do, it was made by the same plan", super::display_path(&plan.output));
@@ -146,7 +146,7 @@ pub fn provision(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -
         store: &store,
         digests: &digests,
         progress,
-        offline: choices.offline,
+        offline: args.offline,
     }
     .run(&plan)?;
     let made = verify::read(&plan.output)?;
@@ -159,8 +159,8 @@ pub fn provision(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -
 }
 
 /// What a user should know before it starts.
-pub fn notes(plan: &Plan, speaches: &SpeachesManifest, choices: &Choices) -> Vec<String> {
-    let without = choices.without.as_deref().unwrap_or_default();
+pub fn notes(plan: &Plan, speaches: &SpeachesManifest, args: &ProvisionArgs) -> Vec<String> {
+    let without = args.without.as_deref().unwrap_or_default();
     let mut notes = Vec::new();
     for (part, reason) in &plan.target.entry.unavailable {
         if speaches.parts.contains(part) && !without.contains(part) {

@@ -11,7 +11,7 @@ use super::manifests::ManifestChoice;
 use super::provision;
 use super::smoke;
 use crate::base::quantity::format_duration;
-use crate::inputs::choices::Choices;
+use crate::inputs::provision_args::ProvisionArgs;
 use crate::net::http;
 use crate::pins::manifest::Manifests;
 use crate::report;
@@ -32,9 +32,9 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Result<()> {
     let started = Instant::now();
     let mut wanted = arguments.provision.clone();
-    let urls = match wanted.choices.offline || wanted.vendor.is_some() {
+    let urls = match wanted.args.offline || wanted.vendor.is_some() {
         true => Vec::new(),
-        false => needed(&wanted.choices, &Manifests::load(&wanted.manifests.directory(manifests)?)?),
+        false => needed(&wanted.args, &Manifests::load(&wanted.manifests.directory(manifests)?)?),
     };
     if !urls.is_empty() {
         let names = urls.iter().map(|(name, _)| (*name).to_owned()).collect::<Vec<_>>();
@@ -56,7 +56,7 @@ pub fn run(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Resu
                     enumerated(&missing)
                 ),
             );
-            wanted.choices = Choices { python_from: wanted.choices.python_from.take(), ..Choices::default() };
+            wanted.args = ProvisionArgs { python_from: wanted.args.python_from.take(), ..ProvisionArgs::default() };
             wanted.manifests = ManifestChoice::of_sample();
         }
     }
@@ -114,7 +114,7 @@ fn enumerated(names: &[String]) -> String {
 
 /// The hosts that are needed, each by any of its addresses. Inputs that the user brought, that this machine has or that are
 /// in this repository need none.
-fn needed(wanted: &Choices, manifests: &Manifests) -> Vec<(&'static str, Vec<String>)> {
+fn needed(wanted: &ProvisionArgs, manifests: &Manifests) -> Vec<(&'static str, Vec<String>)> {
     let mut urls = Vec::new();
     if wanted.python_from.is_none()
         && manifests.speaches.pythons_of_this_machine.is_empty()

@@ -11,7 +11,7 @@ use speaches_format::layout::{self, Family};
 use super::manifests::ManifestChoice;
 use super::provision;
 use crate::base::failure::{Exit, Failure};
-use crate::inputs::choices::Choices;
+use crate::inputs::provision_args::ProvisionArgs;
 use crate::pins::lock;
 use crate::report;
 use crate::runtime::verify;
@@ -30,7 +30,7 @@ pub struct Arguments {
     /// The directory of the runtime
     runtime: Utf8PathBuf,
     #[command(flatten)]
-    choices: Choices,
+    args: ProvisionArgs,
     #[command(flatten)]
     manifests: ManifestChoice,
     /// Take inputs from a directory that `vendor` made
@@ -53,9 +53,9 @@ pub fn run(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Resu
     }
     let work = WorkDirectory::new_in(&Store::locate()?.work())?;
     let out = work.path().join("runtime");
-    let choices = complete(&arguments.choices, &there.head);
+    let args = complete(&arguments.args, &there.head);
     let made = provision::Arguments {
-        choices,
+        args,
         manifests: arguments.manifests.clone().or_recorded(&there.head.name),
         out: Some(out.clone()),
         vendor: arguments.vendor.clone(),
@@ -80,14 +80,14 @@ pub fn run(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Resu
 }
 
 /// What was chosen then, but for what a flag says now.
-fn complete(flags: &Choices, head: &Head) -> Choices {
+fn complete(flags: &ProvisionArgs, head: &Head) -> ProvisionArgs {
     let without = lock::GROUPS.iter().filter(|group| !head.groups.iter().any(|one| one == *group));
     let models = head.models.iter().map(|model| format!("{}@{}", model.id, model.revision)).collect::<Vec<_>>();
     let models = if models.is_empty() { "none".to_owned() } else { models.join(",") };
     // A copied interpreter is found by its minor version, and what the flags say is held to it.
     let by_minor = head.python.harvested || flags.python_from.is_some();
     let python = if by_minor { &head.python.minor } else { &head.python.version };
-    Choices {
+    ProvisionArgs {
         target: flags.target.clone().or_else(|| Some(head.target.clone())),
         accelerator: flags.accelerator.clone().or_else(|| Some(head.accelerator.clone())),
         python: flags.python.clone().or_else(|| Some(python.clone())),

@@ -7,7 +7,7 @@ use clap::Args;
 use super::manifests::ManifestChoice;
 use super::provision::notes;
 use crate::base::quantity::{pluralize, human_size, format_duration};
-use crate::inputs::choices::Choices;
+use crate::inputs::provision_args::ProvisionArgs;
 use crate::pins::manifest::Manifests;
 use crate::plan::Planner;
 use crate::provision::Provision;
@@ -24,7 +24,7 @@ pub struct Arguments {
     /// The directory, which is made, or made anew
     directory: Utf8PathBuf,
     #[command(flatten)]
-    choices: Choices,
+    args: ProvisionArgs,
     #[command(flatten)]
     manifests: ManifestChoice,
     /// Tell the progress as JSON on standard error
@@ -36,7 +36,7 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Result<()> {
     let started = std::time::Instant::now();
     let progress = if arguments.json { report::as_json() } else { report::for_stderr() };
-    let choices = &arguments.choices;
+    let args = &arguments.args;
     let manifest_directory = arguments.manifests.directory(manifests)?;
     let output = camino::absolute_utf8(&arguments.directory)?;
     vendor::check_output(&output)?;
@@ -45,10 +45,10 @@ pub fn run(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Resu
     let manifests = Manifests::load(&manifest_directory)?;
     let planner = Planner { root, manifests: &manifests, store: &store, digests: &digests, vendor: None };
     let step = progress.step("Planning", "what is needed");
-    let plan = planner.plan(choices, None)?;
+    let plan = planner.plan(args, None)?;
     step.finish();
     report::status("Vendoring", &plan.shown(&store).summary());
-    notes(&plan, &manifests.speaches, choices).iter().for_each(|note| report::say(note));
+    notes(&plan, &manifests.speaches, args).iter().for_each(|note| report::say(note));
     let provision = Provision {
         root,
         manifests: &manifest_directory,
@@ -56,9 +56,9 @@ pub fn run(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Resu
         store: &store,
         digests: &digests,
         progress,
-        offline: choices.offline,
+        offline: args.offline,
     };
-    let collected = vendor::collect(&provision, &plan, choices, &output)?;
+    let collected = vendor::collect(&provision, &plan, args, &output)?;
     let contents = format!("{}, {}", pluralize(collected.files, "file"), human_size(collected.bytes));
     let place = super::display_path(&output);
     report::status("Finished", &format!("`{place}` ({contents}) in {}", format_duration(started.elapsed())));

@@ -2,7 +2,7 @@
 //! vendor directory, manifests and lock were resolved into values. Plan, `runtime.json`, bill of materials and vendor
 //! directory read these descriptions.
 
-pub mod choices;
+pub mod provision_args;
 pub mod launcher;
 pub mod license_file;
 pub mod model;

@@ -22,7 +22,7 @@ use crate::base::digest::Sha256;
 use crate::base::failure::{Exit, Failure};
 use crate::base::quantity::pluralize;
 use crate::inputs::Inputs;
-use crate::inputs::choices::Choices;
+use crate::inputs::provision_args::ProvisionArgs;
 use crate::inputs::launcher::licences::Licence;
 use crate::inputs::launcher::{LauncherInput, sources};
 use crate::inputs::model::request::Request;
@@ -79,20 +79,20 @@ impl Vendor {
     }
 
     /// Choices with what they leave open chosen as it was when this directory was made.
-    pub fn complete(&self, choices: &Choices) -> Choices {
-        let mut choices = choices.clone();
+    pub fn complete(&self, args: &ProvisionArgs) -> ProvisionArgs {
+        let mut args = args.clone();
         let chosen = &self.document.chosen;
-        choices.allow_unpinned |= chosen.allow_unpinned;
-        choices.without.get_or_insert_with(|| chosen.without.clone());
-        choices.models.get_or_insert_with(|| chosen.models.clone());
-        let target = choices.target.get_or_insert_with(|| chosen.target.clone());
+        args.allow_unpinned |= chosen.allow_unpinned;
+        args.without.get_or_insert_with(|| chosen.without.clone());
+        args.models.get_or_insert_with(|| chosen.models.clone());
+        let target = args.target.get_or_insert_with(|| chosen.target.clone());
         if *target == chosen.target {
-            choices.accelerator.get_or_insert_with(|| chosen.accelerator.clone());
-            if choices.python_from.is_none() {
-                choices.python.get_or_insert_with(|| self.document.python.version.clone());
+            args.accelerator.get_or_insert_with(|| chosen.accelerator.clone());
+            if args.python_from.is_none() {
+                args.python.get_or_insert_with(|| self.document.python.version.clone());
             }
         }
-        choices
+        args
     }
 
     /// What runtimes are called that are made of it.

@@ -1,6 +1,6 @@
 //! Carrying out a plan: store, stage, runtime.
 
-mod gather;
+mod fetch_inputs;
 
 use anyhow::{Context as _, Result};
 use camino::Utf8Path;
@@ -42,7 +42,7 @@ pub struct Provision<'a> {
 }
 
 /// What a runtime is filled from, but for its launcher.
-struct Gathered {
+struct FetchedInputs {
     python: Tree,
     is_compiled: bool,
     trees: Vec<Placed>,
@@ -65,15 +65,15 @@ impl Provision<'_> {
 
         // The launcher takes a processor for a minute, which goes by while all else is fetched, unpacked and compiled.
         let building = self.progress.step("Building", "the launcher");
-        let (launcher, gathered) = std::thread::scope(|scope| {
+        let (launcher, fetched) = std::thread::scope(|scope| {
             let launcher = scope.spawn(|| self.launcher(plan));
-            let gathered = self.gather(plan);
-            if gathered.is_err() {
+            let fetched = self.fetch_inputs(plan);
+            if fetched.is_err() {
                 work::end_children();
             }
-            (launcher.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), gathered)
+            (launcher.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), fetched)
         });
-        let Gathered { python, is_compiled, mut trees } = gathered?;
+        let FetchedInputs { python, is_compiled, mut trees } = fetched?;
         let launcher = launcher?;
         // One that was built before is only copied.
         if launcher.is_new && matches!(plan.inputs.launcher.source, LauncherInput::Built { .. }) {
@@ -94,7 +94,7 @@ impl Provision<'_> {
     }
 
     /// All but the launcher.
-    fn gather(&self, plan: &Plan) -> Result<Gathered> {
+    fn fetch_inputs(&self, plan: &Plan) -> Result<FetchedInputs> {
         let python = self.python(plan, &plan.inputs.python.source)?;
         let compiler = self.compiler(plan, &python)?;
         let wheels = self.wheels(plan)?;
@@ -112,7 +112,7 @@ impl Provision<'_> {
             trees.extend(self.bytecode(compiler, &trees)?);
         }
         trees.extend(models.into_iter().map(|(id, tree)| Placed::new(Kind::Model, &id, tree)));
-        Ok(Gathered { python, is_compiled: compiler.is_some(), trees })
+        Ok(FetchedInputs { python, is_compiled: compiler.is_some(), trees })
     }
 
     /// What compiles: the runtime's own CPython, or its like for this machine.

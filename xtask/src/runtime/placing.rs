@@ -9,7 +9,7 @@ use speaches_format::layout;
 use super::stage::Contents;
 use crate::inputs::license_file::is_license_file;
 use crate::inputs::speaches::install;
-use crate::inputs::wheel::{litter, tree};
+use crate::inputs::wheel::{excluded_files, tree};
 use crate::plan::Plan;
 use crate::store::tree::{RelativePath, Tree};
 
@@ -41,7 +41,7 @@ pub fn contents(plan: &Plan, trees: &[Placed]) -> Result<Contents> {
                 Kind::Launcher | Kind::Template => path.clone(),
                 Kind::Python => path.below(layout::PYTHON),
                 Kind::Model => path.below(layout::MODELS_HUB),
-                Kind::Wheel if litter::is_litter(owner, path) => return None,
+                Kind::Wheel if excluded_files::is_excluded(owner, path) => return None,
                 Kind::Wheel | Kind::Speaches => installed(path, &site_packages)?,
                 Kind::Compiler | Kind::Linker => return None,
             })

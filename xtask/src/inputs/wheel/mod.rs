@@ -4,7 +4,7 @@
 mod credentials;
 pub mod fill;
 pub mod index;
-pub mod litter;
+pub mod excluded_files;
 pub mod texts;
 pub mod tree;
 pub mod uv;
