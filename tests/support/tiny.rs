@@ -42,7 +42,7 @@ impl Tiny {
             name: Name::SPEACHES,
             target: target.to_owned(),
             accelerator: "cpu".to_owned(),
-            python: Python { version: "3.12.1".to_owned(), minor: "3.12".to_owned(), harvested: false },
+            python: Python { version: "3.12.1".to_owned(), minor: "3.12".to_owned(), copied: false },
             bytecode: false,
             groups: Vec::new(),
             models: Vec::new(),

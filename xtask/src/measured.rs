@@ -20,7 +20,7 @@ pub use crate::bundle::{Format, Request, make};
 pub use crate::commands::fetch::read as read_downloads;
 pub use crate::commands::print;
 pub use crate::commands::smoke::{SENTENCE, Service, is_ready, understood};
-pub use crate::inputs::python::harvest::Interpreter;
+pub use crate::inputs::python::local_interpreter::Interpreter;
 pub use crate::inputs::wheel::index::locate;
 pub use crate::inputs::wheel::uv::Uv;
 pub use crate::net::http::loopback;

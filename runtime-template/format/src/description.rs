@@ -143,7 +143,9 @@ pub struct Python {
     pub minor: String,
     /// Whether it was copied from an interpreter of the building machine instead of a pinned archive. Such
     /// a CPython may need libraries of that system and runs on machines like it only.
-    pub harvested: bool,
+    // `runtime.json` keeps the older name of this field.
+    #[serde(rename = "harvested")]
+    pub copied: bool,
 }
 
 /// A model that is part of the runtime.
@@ -227,7 +229,7 @@ mod tests {
                 name: Name::SPEACHES,
                 target: "x86_64-unknown-linux-gnu".to_owned(),
                 accelerator: "cpu".to_owned(),
-                python: Python { version: "3.12.1".to_owned(), minor: "3.12".to_owned(), harvested: false },
+                python: Python { version: "3.12.1".to_owned(), minor: "3.12".to_owned(), copied: false },
                 bytecode: true,
                 groups: Vec::new(),
                 models: Vec::new(),

@@ -106,7 +106,7 @@ fn no_proxy_for_itself(sources: &Sources<'_>) -> Vec<Change> {
 pub fn library_path(runtime: &Path, head: &Head, sources: &Sources<'_>, uses_cuda: bool) -> Option<Change> {
     let system = head.system();
     let mut directories = Vec::new();
-    if head.python.harvested {
+    if head.python.copied {
         // A copied interpreter has the path of the building machine's libpython in it; the loader looks here first.
         directories.push(runtime.join(layout::PYTHON).join("lib"));
     }
@@ -148,9 +148,9 @@ mod tests {
     use crate::policy::{Synthesis, Transcription};
 
     /// The last change of a variable: `None` if it stays, `Some(None)` if it is removed.
-    fn changed(harvested: bool, environment: &[(&str, &str)], yaml: &str, name: &str) -> Option<Option<String>> {
+    fn changed(copied: bool, environment: &[(&str, &str)], yaml: &str, name: &str) -> Option<Option<String>> {
         let mut head = head();
-        head.python.harvested = harvested;
+        head.python.copied = copied;
         let world = World::new(environment, yaml);
         world.with(&Flags::default(), &head, |config, sources| {
             let prepared = Prepared { port: 4711, hub: Path::new("/hub"), decision: None };
@@ -224,7 +224,7 @@ mod tests {
         assert_eq!(path(&[("LD_LIBRARY_PATH", "/x")]), set_to(&format!("{own}:/x")));
         assert_eq!(changed(false, &[], "", "LD_LIBRARY_PATH"), None);
         let mut head = head();
-        (head.python.harvested, head.target) = (true, "aarch64-apple-darwin".into());
+        (head.python.copied, head.target) = (true, "aarch64-apple-darwin".into());
         let world = World::new(&[], "");
         let found = world
             .with(&Flags::default(), &head, |_, sources| library_path(Path::new("/runtime"), &head, sources, false));

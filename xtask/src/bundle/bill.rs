@@ -100,7 +100,7 @@ fn entry(runtime: &Runtime<'_>, component: &Component<'_>, reference: &str, insi
             }
         }
         kind => {
-            if kind == Kind::Python && runtime.description.head.python.harvested {
+            if kind == Kind::Python && runtime.description.head.python.copied {
                 properties
                     .push(property("links", "libraries of the machine that it was copied from, which are unknown"));
             }

@@ -66,7 +66,7 @@ pub fn of_python(runtime: &Runtime<'_>) -> Result<Vec<(&'static Library, Option<
     let mut libraries = Vec::new();
     for library in &LIBRARIES {
         let versions = found.iter().filter(|(id, _)| *id == library.id).collect::<Vec<_>>();
-        if versions.is_empty() && !head.python.harvested && (library.windows || family != Family::Windows) {
+        if versions.is_empty() && !head.python.copied && (library.windows || family != Family::Windows) {
             libraries.push((library, None));
         }
         libraries.extend(versions.into_iter().map(|(_, version)| (library, Some(version.clone()))));

@@ -85,7 +85,7 @@ fn complete(flags: &ProvisionArgs, head: &Head) -> ProvisionArgs {
     let models = head.models.iter().map(|model| format!("{}@{}", model.id, model.revision)).collect::<Vec<_>>();
     let models = if models.is_empty() { "none".to_owned() } else { models.join(",") };
     // A copied interpreter is found by its minor version, and what the flags say is held to it.
-    let by_minor = head.python.harvested || flags.python_from.is_some();
+    let by_minor = head.python.copied || flags.python_from.is_some();
     let python = if by_minor { &head.python.minor } else { &head.python.version };
     ProvisionArgs {
         target: flags.target.clone().or_else(|| Some(head.target.clone())),

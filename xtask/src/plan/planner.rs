@@ -10,7 +10,7 @@ use crate::inputs::provision_args::ProvisionArgs;
 use crate::inputs::launcher::{LauncherInput, Profile};
 use crate::inputs::model::resolve::Resolutions;
 use crate::inputs::model::{self, ModelInput, request};
-use crate::inputs::python::harvest::Interpreter;
+use crate::inputs::python::local_interpreter::Interpreter;
 use crate::inputs::python::{self, PythonInput};
 use crate::inputs::speaches::SpeachesInput;
 use crate::inputs::speaches::install::Recipe;

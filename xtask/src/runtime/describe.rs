@@ -28,7 +28,7 @@ pub fn head(plan: &Plan, python: &Tree, bytecode: bool) -> Head {
         python: Python {
             version: interpreter.version().to_owned(),
             minor: plan.minor().to_owned(),
-            harvested: matches!(interpreter, PythonInput::Interpreter(_) | PythonInput::Copied { .. }),
+            copied: matches!(interpreter, PythonInput::Interpreter(_) | PythonInput::Copied { .. }),
         },
         bytecode,
         groups: plan.groups.clone(),

@@ -14,7 +14,7 @@ use speaches_format::system::System;
 
 use crate::base::digest::Sha256;
 use crate::base::failure::{Exit, Failure};
-use crate::inputs::python::harvest::Interpreter;
+use crate::inputs::python::local_interpreter::Interpreter;
 use crate::pins::manifest::minor_of;
 use crate::store::Store;
 use crate::store::tree::{Entry, RelativePath, Tree};

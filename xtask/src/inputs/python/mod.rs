@@ -3,7 +3,7 @@
 
 pub mod archive;
 pub mod bytecode;
-pub mod harvest;
+pub mod local_interpreter;
 pub mod trim;
 
 use anyhow::{Result, bail};
@@ -27,7 +27,7 @@ pub enum PythonInput {
     /// An archive on this machine that is not pinned.
     Archive { version: String, path: Utf8PathBuf, sha256: Sha256 },
     /// An interpreter of this machine.
-    Interpreter(Box<harvest::Interpreter>),
+    Interpreter(Box<local_interpreter::Interpreter>),
     /// An archive of what was copied from an interpreter: what that was known by, and the digest of the copy.
     Copied { version: String, path: Utf8PathBuf, identity: Sha256, content: Sha256 },
 }
@@ -73,7 +73,7 @@ impl PythonInput {
                     .hint("leave `--python-from` out, or give it an archive for the target")
                 );
             }
-            let interpreter = harvest::Interpreter::inspect(from)?;
+            let interpreter = local_interpreter::Interpreter::inspect(from)?;
             expect_minor(&interpreter.version, wanted, from)?;
             return Ok(Self::Interpreter(Box::new(interpreter)));
         }
@@ -125,7 +125,7 @@ impl PythonInput {
                 let minor = minor_of(version);
                 let mut pythons = host::pythons(&[minor]).into_iter().chain(host::python_behind_shim(minor));
                 Ok(pythons.find_map(|path| {
-                    let interpreter = harvest::Interpreter::inspect(&path).ok()?;
+                    let interpreter = local_interpreter::Interpreter::inspect(&path).ok()?;
                     (interpreter.version == *version).then(|| Self::Interpreter(Box::new(interpreter)))
                 }))
             }
@@ -205,7 +205,7 @@ pub fn version_at(path: &Utf8Path) -> Result<String> {
     if path.is_file() && archive::is_archive(path)? {
         archive::version(path)
     } else {
-        Ok(harvest::Interpreter::inspect(path)?.version)
+        Ok(local_interpreter::Interpreter::inspect(path)?.version)
     }
 }
 

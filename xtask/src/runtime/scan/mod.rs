@@ -166,7 +166,7 @@ fn is_given(path: &str, head: &Head) -> bool {
 }
 
 fn python_is_given(head: &Head) -> bool {
-    is_unpinned(input::Kind::Python, head) || head.python.harvested
+    is_unpinned(input::Kind::Python, head) || head.python.copied
 }
 
 fn is_unpinned(kind: input::Kind, head: &Head) -> bool {

@@ -30,7 +30,7 @@ fn head(target: &str) -> Head {
         name: Name::SPEACHES,
         target: target.to_owned(),
         accelerator: "cpu".to_owned(),
-        python: Python { version: "3.12.1".to_owned(), minor: "3.12".to_owned(), harvested: false },
+        python: Python { version: "3.12.1".to_owned(), minor: "3.12".to_owned(), copied: false },
         bytecode: false,
         groups: Vec::new(),
         models: Vec::new(),
@@ -243,9 +243,9 @@ fn what_the_user_gave_is_noted_and_what_is_pinned_fails() {
     let files = [("bin/speaches", bad()), ("python/lib/libpython.so", bad()), (PACKAGE, bad())];
     let paths = |findings: &[Finding]| findings.iter().map(|finding| finding.path.clone()).collect::<Vec<_>>();
 
-    let mut harvested = head(LINUX);
-    harvested.python.harvested = true;
-    let report = scan_files(harvested, &files, &Accepted::default());
+    let mut copied = head(LINUX);
+    copied.python.copied = true;
+    let report = scan_files(copied, &files, &Accepted::default());
     assert_eq!(paths(&report.notes), ["python/lib/libpython.so"]);
     assert_eq!(paths(&report.findings), ["bin/speaches", PACKAGE]);
 

@@ -33,7 +33,7 @@ pub fn head() -> Head {
         name: Name::SPEACHES,
         target: "x86_64-unknown-linux-gnu".into(),
         accelerator: "cpu".into(),
-        python: Python { version: "3.12.1".into(), minor: "3.12".into(), harvested: false },
+        python: Python { version: "3.12.1".into(), minor: "3.12".into(), copied: false },
         bytecode: true,
         groups: Vec::new(),
         models: vec![model],

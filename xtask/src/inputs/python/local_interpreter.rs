@@ -21,7 +21,7 @@ use crate::base::program;
 use crate::pins::manifest::minor_of;
 use crate::store::tree::{RelativePath, TreeWriter};
 
-const DESCRIBE: &str = include_str!("harvest.py");
+const DESCRIBE: &str = include_str!("local_interpreter.py");
 
 /// Run by CPython at its start, where the distribution's own `site` looks for packages elsewhere.
 const SITE_CUSTOMIZE: &str = r#""""Adds site-packages, where this CPython was made not to look by the distribution it is from."""
@@ -45,7 +45,7 @@ pub struct Interpreter {
     files: Vec<Source>,
 }
 
-/// What `harvest.py` prints.
+/// What `local_interpreter.py` prints.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Described {
     implementation: String,
