@@ -71,8 +71,8 @@ fn probes_are_patient() {
         assert_eq!(asked["port"], "http", "{probe}");
     }
     let startup = &container["startupProbe"];
-    let patience = startup["periodSeconds"].as_u64().unwrap() * startup["failureThreshold"].as_u64().unwrap();
-    assert!(patience >= 120, "Harbor's container has 120 s, and this only {patience}");
+    let allowance = startup["periodSeconds"].as_u64().unwrap() * startup["failureThreshold"].as_u64().unwrap();
+    assert!(allowance >= 120, "Harbor's container has 120 s, and this only {allowance}");
     // Whoever answers late because it computes must not be killed for that.
     let liveness = &container["livenessProbe"];
     assert!(liveness["failureThreshold"].as_u64().unwrap() >= 3 && liveness["timeoutSeconds"].as_u64().unwrap() >= 5);

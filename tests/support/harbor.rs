@@ -242,11 +242,11 @@ impl PlayedHarbor {
     }
 
     /// `nc -z localhost PORT`, for as long as Harbor waits.
-    pub fn wait_for_port(&mut self, patience: Duration) {
+    pub fn wait_for_port(&mut self, timeout: Duration) {
         let started = Instant::now();
         while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
             assert!(self.child.try_wait().unwrap().is_none(), "it has ended: {}", self.text());
-            assert!(started.elapsed() < patience, "{}", self.text());
+            assert!(started.elapsed() < timeout, "{}", self.text());
             std::thread::sleep(Duration::from_millis(20));
         }
     }

@@ -11,7 +11,7 @@ use rustix::termios::{Winsize, tcsetwinsize};
 /// More lines than anything here prints, so that nothing scrolls away.
 const ROWS: u16 = 100;
 /// Nothing here takes so long.
-const PATIENCE: Duration = Duration::from_secs(300);
+const TIMEOUT: Duration = Duration::from_secs(300);
 
 /// A program that runs on a terminal of its own.
 pub struct Terminal {
@@ -87,7 +87,7 @@ impl Terminal {
                 return;
             }
             let ended = self.child.try_wait().unwrap();
-            assert!(ended.is_none() && began.elapsed() < PATIENCE, "`{text}` never came ({ended:?}):\n{written}");
+            assert!(ended.is_none() && began.elapsed() < TIMEOUT, "`{text}` never came ({ended:?}):\n{written}");
             std::thread::sleep(Duration::from_millis(10));
         }
     }

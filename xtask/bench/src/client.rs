@@ -11,7 +11,7 @@ use speaches_format::description::Head;
 use xtask::measured::{Exit, Failure, loopback};
 
 /// How long a start may take, and an answer.
-pub const PATIENCE: Duration = Duration::from_secs(600);
+pub const TIMEOUT: Duration = Duration::from_secs(600);
 
 pub struct Client {
     http: reqwest::blocking::Client,
@@ -35,7 +35,7 @@ impl Client {
             None => find("automatic-speech-recognition")?,
         };
         Ok(Self {
-            http: loopback(PATIENCE)?,
+            http: loopback(TIMEOUT)?,
             base: base.to_owned(),
             speaks: speaker.id.clone(),
             listens: listener.id.clone(),

@@ -10,7 +10,7 @@ use speaches_format::description::Head;
 use speaches_format::layout;
 use xtask::measured::{Exit, Failure, WorkDirectory, is_ready, output, read_description};
 
-use crate::client::{Client, PATIENCE};
+use crate::client::{Client, TIMEOUT};
 use crate::process::version_of;
 use crate::report::Report;
 use crate::sound::{MORE, PARAGRAPH};
@@ -220,8 +220,8 @@ impl Running {
                         .hint("start it by hand to see why")
                 );
             }
-            if self.begun.elapsed() > PATIENCE {
-                bail!(Failure::new(Exit::Unavailable, format!("{name} does not answer after {PATIENCE:?}")));
+            if self.begun.elapsed() > TIMEOUT {
+                bail!(Failure::new(Exit::Unavailable, format!("{name} does not answer after {TIMEOUT:?}")));
             }
             std::thread::sleep(Duration::from_millis(2));
         }

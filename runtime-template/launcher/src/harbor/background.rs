@@ -26,7 +26,7 @@ const PASSED_ON: [&str; 5] = [
     "HARBOR_HF_TOKEN",
 ];
 /// How long it may take until the port answers, on a machine that does something else.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 /// How much of the log is shown when it does not start.
 const LAST_LINES: usize = 15;
 
@@ -187,8 +187,8 @@ impl<'a> Background<'a> {
                 )
                 .hint(self.advice(exit)));
             }
-            if started.elapsed() > PATIENCE {
-                let seconds = PATIENCE.as_secs();
+            if started.elapsed() > TIMEOUT {
+                let seconds = TIMEOUT.as_secs();
                 let said = format!("the service (pid {}) does not answer after {seconds} s", child.id());
                 return Err(Failure::new(Exit::Temporary, said)
                     .hint(format!("look into `{}`; `speaches harbor stop` ends it", self.log().display())));

@@ -9,9 +9,9 @@ use std::time::Duration;
 use crate::child;
 
 /// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a container may take to start: its image may have to be fetched.
-const PATIENCE_FOR_START: Duration = Duration::from_secs(600);
+const START_TIMEOUT: Duration = Duration::from_secs(600);
 /// What is asked about a container.
 const COLUMNS: &str = "{{.Names}}\t{{.State}}\t{{.Image}}\t{{.Command}}";
 /// What is asked about the Harbor that has started one. N.B. Podman's `ps` may not know such a column.
@@ -117,10 +117,10 @@ impl Container {
 pub fn ask(arguments: &[&str]) -> Result<String, Silence> {
     let mut command = Command::new("docker");
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    match child::run(&mut command, PATIENCE) {
+    match child::run(&mut command, TIMEOUT) {
         Ok(Some(output)) if output.status.success() => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
         Ok(Some(output)) => Err(Silence::Other(reason(&output))),
-        Ok(None) => Err(Silence::Other(format!("nothing within {} s", PATIENCE.as_secs()))),
+        Ok(None) => Err(Silence::Other(format!("nothing within {} s", TIMEOUT.as_secs()))),
         Err(error) if error.kind() == ErrorKind::NotFound => Err(Silence::NoProgram),
         Err(error) => Err(Silence::Other(format!("`docker` cannot be started: {error}"))),
     }
@@ -167,10 +167,10 @@ pub fn compose_up(file: &Path, service: &str, port: u16) -> Result<(), String> {
     command.args(["compose", "-f"]).arg(file).args(["up", "-d", service]).stdin(Stdio::null());
     // Harbor gives it to compose in a file that it removes.
     command.env("HARBOR_SPEACHES_HOST_PORT", port.to_string());
-    match child::run(&mut command, PATIENCE_FOR_START) {
+    match child::run(&mut command, START_TIMEOUT) {
         Ok(Some(output)) if output.status.success() => Ok(()),
         Ok(Some(output)) => Err(format!("`docker compose` failed ({})", output.status)),
-        Ok(None) => Err(format!("`docker compose` was not done within {} s", PATIENCE_FOR_START.as_secs())),
+        Ok(None) => Err(format!("`docker compose` was not done within {} s", START_TIMEOUT.as_secs())),
         Err(error) => Err(format!("`docker` cannot be started: {error}")),
     }
 }

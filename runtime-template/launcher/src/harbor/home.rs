@@ -10,7 +10,7 @@ use crate::child;
 use crate::config::Sources;
 
 /// How long `harbor home` may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How a Harbor starts services on the host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -91,8 +91,8 @@ impl Home {
 fn said_by_harbor() -> Option<PathBuf> {
     let mut command = Command::new("harbor");
     command.arg("home").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-    let Some(output) = child::run(&mut command, PATIENCE).ok()? else {
-        eprintln!("warning: `harbor home` said nothing within {} s, so `~/.harbor` is tried", PATIENCE.as_secs());
+    let Some(output) = child::run(&mut command, TIMEOUT).ok()? else {
+        eprintln!("warning: `harbor home` said nothing within {} s, so `~/.harbor` is tried", TIMEOUT.as_secs());
         return None;
     };
     let text = String::from_utf8(output.stdout).ok()?;

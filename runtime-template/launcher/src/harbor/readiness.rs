@@ -9,9 +9,9 @@ use super::background::Background;
 use crate::instance::Instance;
 
 /// How long nothing may change while models are loaded. The service gives up on one after 300 s.
-const PATIENCE: Duration = Duration::from_secs(360);
+const TIMEOUT: Duration = Duration::from_secs(360);
 /// How long nothing may change while one is fetched. The service gives up on that after 3600 s.
-const PATIENCE_FOR_FETCHING: Duration = Duration::from_secs(3660);
+const DOWNLOAD_TIMEOUT: Duration = Duration::from_secs(3660);
 /// Between two looks at what the service says about itself.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -90,12 +90,12 @@ pub fn wait(background: &Background<'_>) -> Result<Instance, Failure> {
             changed = Instant::now();
         }
         let is_fetching = models.iter().any(|model| model.phase == "fetching");
-        let patience = if is_fetching { PATIENCE_FOR_FETCHING } else { PATIENCE };
-        if changed.elapsed() > patience {
+        let timeout = if is_fetching { DOWNLOAD_TIMEOUT } else { TIMEOUT };
+        if changed.elapsed() > timeout {
             let said = format!(
                 "the service (pid {}) gets no further within {} s: {said}",
                 instance.status.pid,
-                patience.as_secs()
+                timeout.as_secs()
             );
             return Err(Failure::new(Exit::Temporary, said)
                 .hint(format!("look into `{}`; `speaches harbor stop` ends it", background.log().display())));

@@ -17,7 +17,7 @@ pub const SUBCOMMAND: &str = "nvidia-driver";
 /// The library of the driver.
 pub const LIBRARY: &str = if cfg!(windows) { "nvcuda.dll" } else { "libcuda.so.1" };
 /// How long the driver may take. Several hundred milliseconds are usual with many GPUs.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+pub const TIMEOUT: Duration = Duration::from_secs(10);
 /// `CUDA_ERROR_NO_DEVICE`: the driver works, and there is nothing that it could drive or may show.
 const NO_DEVICE: c_int = 100;
 
@@ -50,9 +50,9 @@ impl Nvidia {
         };
         let mut command = Command::new(executable);
         command.arg(SUBCOMMAND).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-        match child::run(&mut command, PATIENCE) {
+        match child::run(&mut command, TIMEOUT) {
             Ok(Some(output)) => Self::understand(&output),
-            Ok(None) => Self::broken(format!("it did not answer within {} s", PATIENCE.as_secs())),
+            Ok(None) => Self::broken(format!("it did not answer within {} s", TIMEOUT.as_secs())),
             Err(error) => Self::broken(format!("it cannot be asked: {error}")),
         }
     }

@@ -1,6 +1,6 @@
 //! A small document that no pin names: what the hub's API says, or an archive whose content is checked elsewhere.
 //!
-//! It is asked for as patiently as any file, but it is read into memory and begun anew after each error.
+//! It is retried as any file is, but it is read into memory and begun anew after each error.
 
 use std::io::Read as _;
 use std::time::Instant;

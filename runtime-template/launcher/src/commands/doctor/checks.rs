@@ -23,7 +23,7 @@ use crate::policy::Decision;
 use crate::{child, environment, hub, machine};
 
 /// How long the interpreter may take to start, on a machine that does something else.
-const INTERPRETER_PATIENCE: Duration = Duration::from_secs(20);
+const INTERPRETER_TIMEOUT: Duration = Duration::from_secs(20);
 /// Characters of the longest path, as Windows counts them: UTF-16 units, without the zero at the end.
 const LONGEST_PATH: usize = 259;
 /// Below this much free space a download of a model fails.
@@ -115,13 +115,13 @@ fn interpreter(runtime: &OwnRuntime, patient: &Patient<'_>) -> Check {
 
 fn wait(command: &mut Command) -> Result<Duration, String> {
     let started = Instant::now();
-    match child::run(command, INTERPRETER_PATIENCE).map_err(|error| error.to_string())? {
+    match child::run(command, INTERPRETER_TIMEOUT).map_err(|error| error.to_string())? {
         Some(output) if output.status.success() => Ok(started.elapsed()),
         Some(output) => {
             let said = String::from_utf8_lossy(&output.stderr);
             Err(format!("{}: {}", output.status, said.trim().lines().last().unwrap_or("it said nothing")))
         }
-        None => Err(format!("nothing happened for {} s", INTERPRETER_PATIENCE.as_secs())),
+        None => Err(format!("nothing happened for {} s", INTERPRETER_TIMEOUT.as_secs())),
     }
 }
 

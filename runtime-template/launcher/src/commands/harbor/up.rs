@@ -22,7 +22,7 @@ const OVERLAY: &str = "speaches-native";
 /// has one.
 const IS_APPLE_SILICON: bool = cfg!(all(target_os = "macos", target_arch = "aarch64"));
 /// How long it may take after Harbor's start until everything answers.
-const PATIENCE: Duration = Duration::from_secs(90);
+const TIMEOUT: Duration = Duration::from_secs(90);
 /// Between two looks at it.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -88,7 +88,7 @@ fn native(background: &Background<'_>, words: &Words, settings: &Settings) -> Re
     }
     let started = Instant::now();
     let mut found = hops::look(background);
-    while ended.success() && !is_well(&found) && started.elapsed() < PATIENCE {
+    while ended.success() && !is_well(&found) && started.elapsed() < TIMEOUT {
         std::thread::sleep(PAUSE);
         found = hops::look(background);
     }
