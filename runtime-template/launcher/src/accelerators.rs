@@ -12,7 +12,7 @@ use crate::hub;
 use crate::machine::findings::Findings;
 use crate::machine::{Machine, Nvidia};
 use crate::own_runtime::OwnRuntime;
-use crate::policy::{self, Abilities, Decision, Question, Refusal, Requests, Wheels};
+use crate::policy::{self, Capabilities, Decision, Inputs, Refusal, Preferences, Wheels};
 
 /// Wheels whose versions decide how fast and how right speech is.
 const MEASURED_WHEELS: [&str; 3] = ["onnxruntime-", "onnxruntime_gpu-", "kokoro_onnx-"];
@@ -47,19 +47,19 @@ impl Accelerators {
     /// Looks at everything and decides.
     #[must_use]
     pub fn find(runtime: &OwnRuntime, config: &Config, sources: &Sources<'_>, driver: Driver) -> Self {
-        let requests = Requests::of(config);
+        let preferences = Preferences::of(config);
         let wheels = Wheels::of(&runtime.head);
         let mut machine = Machine::here();
-        if wheels.may_use_cuda() && (driver == Driver::Ask || requests.concern_cuda()) {
+        if wheels.may_use_cuda() && (driver == Driver::Ask || preferences.concern_cuda()) {
             machine.nvidia = Some(Nvidia::ask());
         }
         let key = probe_key(runtime, &config.values.hf_cache, &config.values.service.tts_model, &machine);
         let directory = service_directories::machine(config, sources);
         let findings = Findings::read(&directory, &runtime.head.plan, &machine.system, key.as_deref());
-        let decision = policy::decide(&Question {
+        let decision = policy::decide(&Inputs {
             wheels: &wheels,
             machine: &machine,
-            requests: &requests,
+            preferences: &preferences,
             crash: findings.crash.as_ref(),
             probe: findings.probe.as_ref().and_then(|probe| probe.models.get(&config.values.service.tts_model)),
         });
@@ -69,8 +69,8 @@ impl Accelerators {
 
     /// What they can do beside the CPU.
     #[must_use]
-    pub fn abilities(&self) -> Abilities {
-        Abilities::of(&self.wheels, &self.machine)
+    pub fn capabilities(&self) -> Capabilities {
+        Capabilities::of(&self.wheels, &self.machine)
     }
 
     /// The decision.

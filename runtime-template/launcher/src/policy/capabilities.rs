@@ -63,22 +63,22 @@ impl Wheels {
 }
 
 /// Either nothing is in the way, or what is, as a sentence without its full stop.
-pub type Ability = Result<(), String>;
+pub type Capability = Result<(), String>;
 
 /// Everything but the CPU with faster-whisper and onnxruntime, which is always there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Abilities {
+pub struct Capabilities {
     /// Transcribing with whisper.cpp, on whatever it is.
-    pub whispercpp: Ability,
+    pub whispercpp: Capability,
     /// Transcribing on a GPU of Apple's.
-    pub metal: Ability,
+    pub metal: Capability,
     /// Speaking through CoreML.
-    pub coreml: Ability,
+    pub coreml: Capability,
     /// Both on a GPU of NVIDIA's.
-    pub cuda: Ability,
+    pub cuda: Capability,
 }
 
-impl Abilities {
+impl Capabilities {
     /// What those wheels can do on that machine.
     #[must_use]
     pub fn of(wheels: &Wheels, machine: &Machine) -> Self {
@@ -92,7 +92,7 @@ impl Abilities {
     }
 }
 
-fn whispercpp(wheels: &Wheels, machine: &Machine) -> Ability {
+fn whispercpp(wheels: &Wheels, machine: &Machine) -> Capability {
     if !wheels.whispercpp {
         return Err("this runtime was made without whisper.cpp".to_owned());
     }
@@ -105,7 +105,7 @@ fn whispercpp(wheels: &Wheels, machine: &Machine) -> Ability {
     Err(format!("this processor lacks {}, which whisper.cpp uses", machine.missing_instructions.join(" and ")))
 }
 
-fn coreml(wheels: &Wheels, machine: &Machine) -> Ability {
+fn coreml(wheels: &Wheels, machine: &Machine) -> Capability {
     if !wheels.is_macos() {
         return Err("CoreML is a part of macOS".to_owned());
     }
@@ -115,7 +115,7 @@ fn coreml(wheels: &Wheels, machine: &Machine) -> Ability {
     at_least(machine, MACOS_OF_COREML, "CoreML")
 }
 
-fn at_least(machine: &Machine, least: (u32, u32), what: &str) -> Ability {
+fn at_least(machine: &Machine, least: (u32, u32), what: &str) -> Capability {
     match machine.macos {
         Some(version) if version < least => {
             Err(format!("{what} needs macOS {}.{} or newer, and this is {}", least.0, least.1, machine.system))
@@ -125,7 +125,7 @@ fn at_least(machine: &Machine, least: (u32, u32), what: &str) -> Ability {
     }
 }
 
-fn cuda(wheels: &Wheels, machine: &Machine) -> Ability {
+fn cuda(wheels: &Wheels, machine: &Machine) -> Capability {
     if !wheels.may_use_cuda() {
         let advice = "`cargo xtask provision --accelerator cuda` makes one with it";
         return Err(format!("this runtime was made without CUDA; {advice}"));

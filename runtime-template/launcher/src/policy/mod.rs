@@ -3,17 +3,17 @@
 //! `auto` takes the fastest choice that has been shown to be right on this machine, and never refuses. The policy
 //! follows or refuses a request of the user, and never replaces it.
 
-mod abilities;
+mod capabilities;
 #[cfg(test)]
 mod grid;
-mod requests;
+mod preferences;
 #[cfg(test)]
 mod table;
 
 use serde::Serialize;
 
-pub use abilities::{Abilities, Ability, Wheels};
-pub use requests::Requests;
+pub use capabilities::{Capabilities, Capability, Wheels};
+pub use preferences::Preferences;
 
 use crate::config::words::{Accelerator, Backend, Device, Precision, Provider};
 use crate::machine::Machine;
@@ -24,13 +24,13 @@ pub const CANDIDATES: [&str; 3] = ["original", "float32", "coreml"];
 
 /// Everything that a decision depends on.
 #[derive(Clone, Debug)]
-pub struct Question<'a> {
+pub struct Inputs<'a> {
     /// What the runtime has.
     pub wheels: &'a Wheels,
     /// What the machine has.
     pub machine: &'a Machine,
     /// The requests of the user.
-    pub requests: &'a Requests,
+    pub preferences: &'a Preferences,
     /// A service of this runtime that died on the GPU.
     pub crash: Option<&'a Crash>,
     /// What was measured for the model that speaks.
@@ -122,13 +122,13 @@ pub struct Refusal {
 ///
 /// # Errors
 /// The first request of the user that is impossible here. `auto` is always possible.
-pub fn decide(question: &Question<'_>) -> Result<Decision, Refusal> {
-    let can = Abilities::of(question.wheels, question.machine);
+pub fn decide(inputs: &Inputs<'_>) -> Result<Decision, Refusal> {
+    let can = Capabilities::of(inputs.wheels, inputs.machine);
     let mut notes = Vec::new();
-    let transcription = transcription(question, &can, &mut notes)?;
-    let synthesis = synthesis(question, &can)?;
+    let transcription = transcription(inputs, &can, &mut notes)?;
+    let synthesis = synthesis(inputs, &can)?;
     if let Err(reason) = &can.cuda
-        && question.wheels.may_use_cuda()
+        && inputs.wheels.may_use_cuda()
         && !(transcription.forced && synthesis.forced)
     {
         notes.push(format!("warning: this runtime is for NVIDIA GPUs and computes on the CPU: {reason}"));
@@ -136,8 +136,8 @@ pub fn decide(question: &Question<'_>) -> Result<Decision, Refusal> {
     Ok(Decision { transcription, synthesis, notes })
 }
 
-fn transcription(question: &Question<'_>, can: &Abilities, notes: &mut Vec<String>) -> Result<Transcription, Refusal> {
-    let Requests { accelerator, backend, device, .. } = question.requests;
+fn transcription(inputs: &Inputs<'_>, can: &Capabilities, notes: &mut Vec<String>) -> Result<Transcription, Refusal> {
+    let Preferences { accelerator, backend, device, .. } = inputs.preferences;
     if backend.choice == Some(Backend::WhisperCpp) {
         can.whispercpp.clone().map_err(|why| Refusal {
             key: "stt_backend",
@@ -161,10 +161,10 @@ fn transcription(question: &Question<'_>, can: &Abilities, notes: &mut Vec<Strin
     let chosen = |backend: Backend, device: Device, by: &str| {
         Ok(Transcription { backend, device, forced: true, why: format!("asked for by {by}") })
     };
-    let refuse = |why: String| refusal_of_device(question.requests, can, why);
+    let refuse = |why: String| refusal_of_device(inputs.preferences, can, why);
     match (backend.choice, wanted) {
-        (None, None) => Ok(fastest(question, can)),
-        (Some(named), None) => chosen(named, device_of(named, question, can), &backend.by),
+        (None, None) => Ok(fastest(inputs, can)),
+        (Some(named), None) => chosen(named, device_of(named, inputs, can), &backend.by),
         (named, Some(Device::Cpu)) => chosen(named.unwrap_or(Backend::FasterWhisper), Device::Cpu, by),
         (None | Some(Backend::FasterWhisper), Some(Device::Cuda)) => {
             can.cuda.clone().map_err(refuse)?;
@@ -172,7 +172,7 @@ fn transcription(question: &Question<'_>, can: &Abilities, notes: &mut Vec<Strin
         }
         (None | Some(Backend::WhisperCpp), Some(Device::Metal)) => {
             can.metal.clone().map_err(refuse)?;
-            if let Some(crash) = question.crash {
+            if let Some(crash) = inputs.crash {
                 notes.push(format!("warning: the GPU is used although {}", account_of(crash)));
             }
             chosen(Backend::WhisperCpp, Device::Metal, by)
@@ -186,24 +186,24 @@ fn transcription(question: &Question<'_>, can: &Abilities, notes: &mut Vec<Strin
                  compute on it",
                 backend.by
             ));
-            chosen(named, device_of(named, question, can), &backend.by)
+            chosen(named, device_of(named, inputs, can), &backend.by)
         }
     }
 }
 
 /// The best device of a backend that the user asked for.
-fn device_of(backend: Backend, question: &Question<'_>, can: &Abilities) -> Device {
+fn device_of(backend: Backend, inputs: &Inputs<'_>, can: &Capabilities) -> Device {
     match backend {
-        Backend::WhisperCpp if can.metal.is_ok() && question.crash.is_none() => Device::Metal,
-        Backend::FasterWhisper if can.cuda.is_ok() && question.requests.accelerator.choice.is_none() => Device::Cuda,
+        Backend::WhisperCpp if can.metal.is_ok() && inputs.crash.is_none() => Device::Metal,
+        Backend::FasterWhisper if can.cuda.is_ok() && inputs.preferences.accelerator.choice.is_none() => Device::Cuda,
         Backend::FasterWhisper | Backend::WhisperCpp => Device::Cpu,
     }
 }
 
 /// The fastest choice, for a user who asked for nothing.
-fn fastest(question: &Question<'_>, can: &Abilities) -> Transcription {
+fn fastest(inputs: &Inputs<'_>, can: &Capabilities) -> Transcription {
     let (backend, device, why) = if can.metal.is_ok() {
-        match question.crash {
+        match inputs.crash {
             None => (Backend::WhisperCpp, Device::Metal, "the fastest on Apple Silicon".to_owned()),
             Some(crash) => (
                 Backend::FasterWhisper,
@@ -212,15 +212,15 @@ fn fastest(question: &Question<'_>, can: &Abilities) -> Transcription {
             ),
         }
     } else if can.cuda.is_ok() {
-        (Backend::FasterWhisper, Device::Cuda, driver(question.machine))
+        (Backend::FasterWhisper, Device::Cuda, driver(inputs.machine))
     } else {
-        (Backend::FasterWhisper, Device::Cpu, no_gpu(question, &can.metal))
+        (Backend::FasterWhisper, Device::Cpu, no_gpu(inputs, &can.metal))
     };
     Transcription { backend, device, forced: false, why }
 }
 
-fn synthesis(question: &Question<'_>, can: &Abilities) -> Result<Synthesis, Refusal> {
-    let requests @ Requests { accelerator, provider, .. } = question.requests;
+fn synthesis(inputs: &Inputs<'_>, can: &Capabilities) -> Result<Synthesis, Refusal> {
+    let preferences @ Preferences { accelerator, provider, .. } = inputs.preferences;
     let coarse = match accelerator.choice {
         Some(Accelerator::Cpu) => Some(Provider::Cpu),
         Some(Accelerator::CoreMl) => Some(Provider::CoreMl),
@@ -228,13 +228,13 @@ fn synthesis(question: &Question<'_>, can: &Abilities) -> Result<Synthesis, Refu
         Some(Accelerator::Metal) | None => None,
     };
     if let Some(wanted) = provider.choice.or(coarse) {
-        let ability = match wanted {
+        let capability = match wanted {
             Provider::Cpu => &Ok(()),
             Provider::CoreMl => &can.coreml,
             Provider::Cuda => &can.cuda,
         };
         let by = if provider.choice.is_some() { &provider.by } else { &accelerator.by };
-        ability.clone().map_err(|why| match provider.choice {
+        capability.clone().map_err(|why| match provider.choice {
             Some(_) => Refusal {
                 key: "tts_provider",
                 value: wanted.word(),
@@ -242,27 +242,27 @@ fn synthesis(question: &Question<'_>, can: &Abilities) -> Result<Synthesis, Refu
                 why,
                 possible: possible(&[("coreml", &can.coreml), ("cuda", &can.cuda)]),
             },
-            None => refusal_of_accelerator(question.requests, can, why),
+            None => refusal_of_accelerator(inputs.preferences, can, why),
         })?;
-        let (precision, numbers) = precision(requests, wanted);
+        let (precision, numbers) = precision(preferences, wanted);
         let why = format!("asked for by {by}; {numbers}");
         return Ok(Synthesis { provider: wanted, forced: true, precision, why, candidates: &[] });
     }
     let unmeasured = |provider, why: String| {
-        let (precision, numbers) = precision(requests, provider);
+        let (precision, numbers) = precision(preferences, provider);
         Synthesis { provider, forced: false, precision, why: format!("{why}; {numbers}"), candidates: &[] }
     };
     if can.cuda.is_ok() {
-        return Ok(unmeasured(Provider::Cuda, driver(question.machine)));
+        return Ok(unmeasured(Provider::Cuda, driver(inputs.machine)));
     }
-    let may_use_coreml = can.coreml.is_ok() && question.wheels.is_apple_silicon();
+    let may_use_coreml = can.coreml.is_ok() && inputs.wheels.is_apple_silicon();
     let candidates = if may_use_coreml { &CANDIDATES[..] } else { &CANDIDATES[..2] };
-    let why = match (may_use_coreml, requests.precision.choice) {
-        (false, _) => no_gpu(question, &can.coreml),
+    let why = match (may_use_coreml, preferences.precision.choice) {
+        (false, _) => no_gpu(inputs, &can.coreml),
         (true, None) => "nothing was shown to be faster yet, which is measured while the service is idle".to_owned(),
         (true, Some(_)) => "CoreML is used where measuring decides".to_owned(),
     };
-    Ok(match (requests.precision.choice, question.probe) {
+    Ok(match (preferences.precision.choice, inputs.probe) {
         (Some(_), _) => unmeasured(Provider::Cpu, why),
         (None, None) => Synthesis { candidates, ..unmeasured(Provider::Cpu, why) },
         (None, Some(probe)) => {
@@ -273,9 +273,9 @@ fn synthesis(question: &Question<'_>, can: &Abilities) -> Result<Synthesis, Refu
 }
 
 /// The numbers of quantised models, and the reason. Whether float32 is faster on an NVIDIA GPU was not measured.
-fn precision(requests: &Requests, provider: Provider) -> (Precision, String) {
-    match (requests.precision.choice, provider) {
-        (Some(choice), _) => (choice, format!("`precision` is `{choice}` ({})", requests.precision.by)),
+fn precision(preferences: &Preferences, provider: Provider) -> (Precision, String) {
+    match (preferences.precision.choice, provider) {
+        (Some(choice), _) => (choice, format!("`precision` is `{choice}` ({})", preferences.precision.by)),
         (None, Provider::Cuda) => (Precision::Original, "a quantised model computes as it is".to_owned()),
         (None, Provider::Cpu | Provider::CoreMl) => {
             (Precision::Auto, "a quantised model computes in float32".to_owned())
@@ -324,12 +324,12 @@ fn driver(machine: &Machine) -> String {
 }
 
 /// Why the CPU; where there is a longer story, the log has it once.
-fn no_gpu(question: &Question<'_>, apple: &Ability) -> String {
-    if question.wheels.may_use_cuda() {
+fn no_gpu(inputs: &Inputs<'_>, apple: &Capability) -> String {
+    if inputs.wheels.may_use_cuda() {
         return "no NVIDIA GPU can be used".to_owned();
     }
     match apple {
-        Err(reason) if question.wheels.is_apple_silicon() => reason.clone(),
+        Err(reason) if inputs.wheels.is_apple_silicon() => reason.clone(),
         _ => "there is no GPU that this runtime could use".to_owned(),
     }
 }
@@ -338,31 +338,31 @@ fn account_of(crash: &Crash) -> String {
     format!("a service died in it at {} ({})", crash.at, crash.reason)
 }
 
-fn possible(abilities: &[(&'static str, &Ability)]) -> Vec<&'static str> {
-    let able = abilities.iter().filter(|(_, ability)| ability.is_ok()).map(|(word, _)| *word);
+fn possible(capabilities: &[(&'static str, &Capability)]) -> Vec<&'static str> {
+    let able = capabilities.iter().filter(|(_, capability)| capability.is_ok()).map(|(word, _)| *word);
     ["auto", "cpu"].into_iter().chain(able).collect()
 }
 
-fn refusal_of_accelerator(requests: &Requests, can: &Abilities, why: String) -> Refusal {
+fn refusal_of_accelerator(preferences: &Preferences, can: &Capabilities, why: String) -> Refusal {
     Refusal {
         key: "accelerator",
-        value: requests.accelerator.choice.map_or("auto", Accelerator::word),
-        by: requests.accelerator.by.clone(),
+        value: preferences.accelerator.choice.map_or("auto", Accelerator::word),
+        by: preferences.accelerator.by.clone(),
         why,
         possible: possible(&[("metal", &can.metal), ("coreml", &can.coreml), ("cuda", &can.cuda)]),
     }
 }
 
 /// The device was asked for by its own setting or by the coarse one.
-fn refusal_of_device(requests: &Requests, can: &Abilities, why: String) -> Refusal {
-    match requests.device.choice {
+fn refusal_of_device(preferences: &Preferences, can: &Capabilities, why: String) -> Refusal {
+    match preferences.device.choice {
         Some(device) => Refusal {
             key: "stt_device",
             value: device.word(),
-            by: requests.device.by.clone(),
+            by: preferences.device.by.clone(),
             why,
             possible: possible(&[("cuda", &can.cuda)]),
         },
-        None => refusal_of_accelerator(requests, can, why),
+        None => refusal_of_accelerator(preferences, can, why),
     }
 }
