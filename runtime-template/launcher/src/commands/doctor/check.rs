@@ -50,7 +50,7 @@ impl Check {
 }
 
 /// What was looked at, for the checks and the report.
-pub struct Patient<'a> {
+pub struct Context<'a> {
     pub runtime: Result<&'a OwnRuntime, &'a Failure>,
     pub config: Option<Result<&'a Config, &'a Failure>>,
     pub accelerators: Option<&'a Accelerators>,

@@ -12,7 +12,7 @@ use speaches_format::layout;
 use speaches_format::system::System;
 use speaches_format::verification::{self, Depth};
 
-use super::check::{Check, Patient, Verdict};
+use super::check::{Check, Context, Verdict};
 use crate::accelerators::Accelerators;
 use crate::config::{Config, directories};
 use crate::instance::Instance;
@@ -31,22 +31,22 @@ const LONGEST_PATH: usize = 259;
 const LITTLE_SPACE: u64 = 2_000_000_000;
 
 /// Every check that can be done.
-pub fn all(patient: &Patient<'_>) -> Vec<Check> {
-    let runtime = match patient.runtime {
+pub fn all(context: &Context<'_>) -> Vec<Check> {
+    let runtime = match context.runtime {
         Ok(runtime) => runtime,
         Err(failure) => return vec![Check::failed("runtime", failure)],
     };
     let description = runtime.description();
-    let mut checks = vec![files(runtime, description.as_ref()), interpreter(runtime, patient), models(runtime)];
+    let mut checks = vec![files(runtime, description.as_ref()), interpreter(runtime, context), models(runtime)];
     if !machine::system::allows_long_paths() {
         checks.extend(description.iter().filter_map(|description| long_paths(&runtime.root, &description.files)));
     }
     checks.extend(quarantine(runtime));
-    match patient.config {
+    match context.config {
         Some(Ok(config)) => {
             checks.push(Check::new("settings", Verdict::Ok, "can be used; `bin/speaches config` shows them"));
-            checks.extend(patient.accelerators.map(accelerators));
-            checks.extend(port(config, patient));
+            checks.extend(context.accelerators.map(accelerators));
+            checks.extend(port(config, context));
             checks.extend(exposure(config));
             checks.push(writable("cache", "the Hugging Face cache", &config.values.hf_cache, Verdict::Warn));
             checks.push(writable("state", "the state directory", &config.values.service.state_dir, Verdict::Fail));
@@ -93,14 +93,14 @@ fn long_paths(root: &Path, files: &[File]) -> Option<Check> {
     })
 }
 
-fn interpreter(runtime: &OwnRuntime, patient: &Patient<'_>) -> Check {
+fn interpreter(runtime: &OwnRuntime, context: &Context<'_>) -> Check {
     let mut command = Command::new(runtime.python());
     command
         .args(["-I", "-B", "-c", "import ssl, ctypes"])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped());
-    if let Some((name, Some(value))) = environment::library_path(&runtime.root, &runtime.head, patient.sources, false) {
+    if let Some((name, Some(value))) = environment::library_path(&runtime.root, &runtime.head, context.sources, false) {
         command.env(name, value);
     }
     match wait(&mut command) {
@@ -161,9 +161,9 @@ fn accelerators(accelerators: &Accelerators) -> Check {
     }
 }
 
-fn port(config: &Config, patient: &Patient<'_>) -> Vec<Check> {
+fn port(config: &Config, context: &Context<'_>) -> Vec<Check> {
     let values = &config.values;
-    let own = Instance::find_all(&directories::state_root(patient.sources))
+    let own = Instance::find_all(&directories::state_root(context.sources))
         .into_iter()
         .chain(Instance::read(&values.service.state_dir))
         .find(|instance| instance.alive && instance.status.port == values.port);
@@ -176,7 +176,7 @@ fn port(config: &Config, patient: &Patient<'_>) -> Vec<Check> {
             let hosts = values.host.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
             let mut checks = vec![Check::new("port", Verdict::Ok, format!("{} is free on {hosts}", values.port))];
             checks.extend(warnings.into_iter().map(|warning| Check::new("address", Verdict::Warn, warning)));
-            checks.extend(docker(patient.sources.system, config));
+            checks.extend(docker(context.sources.system, config));
             checks
         }
         Err(failure) => vec![Check::failed("port", &failure)],
