@@ -13,9 +13,9 @@ use clap::Args;
 use serde_json::json;
 use xtask::measured::{CONNECTIONS, Silent, Store, Uv, pluralize, human_size, print, pythons, read_downloads};
 
-use crate::contest::{Contestant, alternate, compare_times, timed, warm_up};
-use crate::payload::Wheel;
-use crate::places::Places;
+use crate::runner::{Candidate, alternate, compare_times, timed, warm_up};
+use crate::synthetic_wheel::Wheel;
+use crate::workspace::Workspace;
 use crate::process::{peak_memory, run as run_process, version, version_of};
 use crate::report::Report;
 use crate::server::Server;
@@ -58,14 +58,14 @@ pub fn list(arguments: &ListArguments) -> Result<()> {
 
 /// A peer: its name, and the commands that it runs one after the other in the directory of a run, which is beside the
 /// files that say what is to be fetched.
-type Peer = (String, Box<dyn Fn() -> Vec<Command>>);
+type Baseline = (String, Box<dyn Fn() -> Vec<Command>>);
 
 pub fn run(arguments: &Arguments, manifests: &Utf8Path) -> Result<Report> {
     let mut report = Report::new("this tool");
     let store = Store::locate()?;
-    let places = Places::new(&store)?;
-    let peers = peers(arguments, &store, manifests, &mut report)?;
-    let files = places.path().join("files");
+    let workspace = Workspace::new(&store)?;
+    let baselines = baselines(arguments, &store, manifests, &mut report)?;
+    let files = workspace.path().join("files");
     fs_err::create_dir(&files)?;
     eprintln!("making the files");
     let large = vec![Wheel::make(&files, "bench_large", arguments.large_mib << 20)?];
@@ -76,10 +76,10 @@ pub fn run(arguments: &Arguments, manifests: &Utf8Path) -> Result<Report> {
     fastrand::Rng::with_seed(1).shuffle(&mut small);
     let server = Server::start(&files)?;
     for wheels in [large, small] {
-        describe(&places, &server, &wheels)?;
+        describe(&workspace, &server, &wheels)?;
         let (peak, connections) = (Cell::new(0), Cell::new(0));
         let ours = || {
-            let place = places.fresh(false)?;
+            let place = workspace.fresh(false)?;
             let mut command = Command::new(std::env::current_exe()?);
             command.args(["fetch-list", "../list.json"]).env("SPEACHES_STORE", place.join("store"));
             let before = server.connections();
@@ -90,19 +90,19 @@ pub fn run(arguments: &Arguments, manifests: &Utf8Path) -> Result<Report> {
             connections.set(connections.get().max(server.connections() - before));
             Ok(time)
         };
-        let mut contestants = vec![Contestant::new(&report.ours, ours)];
-        for (name, commands) in &peers {
-            contestants.push(Contestant::new(name, || {
-                let place = places.fresh(false)?;
+        let mut candidates = vec![Candidate::new(&report.ours, ours)];
+        for (name, commands) in &baselines {
+            candidates.push(Candidate::new(name, || {
+                let place = workspace.fresh(false)?;
                 let mut commands = commands();
                 timed(|| commands.iter_mut().try_for_each(|command| run_in(&place, name, command).map(drop)))
             }));
         }
-        warm_up(&mut contestants)?;
-        alternate(&mut contestants, arguments.rounds)?;
+        warm_up(&mut candidates)?;
+        alternate(&mut candidates, arguments.rounds)?;
         let bytes = wheels.iter().map(|wheel| wheel.size).sum::<u64>();
         let title = format!("{}, {}", pluralize(wheels.len(), "file"), human_size(bytes));
-        compare_times(&mut report, &title, None, &contestants);
+        compare_times(&mut report, &title, None, &candidates);
         let (memory, connections) = (human_size(peak.get()), pluralize(connections.get(), "connection"));
         report.notes.push(format!("{title}: peak memory of this tool {memory}, {connections}"));
     }
@@ -110,7 +110,7 @@ pub fn run(arguments: &Arguments, manifests: &Utf8Path) -> Result<Report> {
 }
 
 /// Those that this machine has. It is a comparison: without curl it measures nothing.
-fn peers(arguments: &Arguments, store: &Store, manifests: &Utf8Path, report: &mut Report) -> Result<Vec<Peer>> {
+fn baselines(arguments: &Arguments, store: &Store, manifests: &Utf8Path, report: &mut Report) -> Result<Vec<Baseline>> {
     report.versions.insert("curl".to_owned(), version("curl")?);
     let curl = || {
         let mut curl = Command::new("curl");
@@ -120,7 +120,7 @@ fn peers(arguments: &Arguments, store: &Store, manifests: &Utf8Path, report: &mu
         curl
     };
     let title = format!("curl --parallel-max {CONNECTIONS}, no check");
-    let mut peers: Vec<Peer> = vec![(title, Box::new(move || vec![curl()]))];
+    let mut baselines: Vec<Baseline> = vec![(title, Box::new(move || vec![curl()]))];
     match version("sha256sum") {
         Ok(version) => {
             report.versions.insert("sha256sum".to_owned(), version);
@@ -129,7 +129,7 @@ fn peers(arguments: &Arguments, store: &Store, manifests: &Utf8Path, report: &mu
                 sha256sum.args(["--check", "--quiet", "../sha256.txt"]);
                 vec![curl(), sha256sum]
             };
-            peers.push(("the same, then sha256sum -c".to_owned(), Box::new(checked)));
+            baselines.push(("the same, then sha256sum -c".to_owned(), Box::new(checked)));
         }
         Err(error) => report.lacks("curl with a check of the hashes", &error.to_string()),
     }
@@ -145,7 +145,7 @@ fn peers(arguments: &Arguments, store: &Store, manifests: &Utf8Path, report: &mu
                     .args(["--target", "site", "--requirement", "../requirements.txt"]);
                 vec![command]
             };
-            peers.push(("uv pip install (unpacks as well)".to_owned(), Box::new(install)));
+            baselines.push(("uv pip install (unpacks as well)".to_owned(), Box::new(install)));
         }
         Err(error) => report.lacks("uv", &format!("{error:#}")),
     }
@@ -161,12 +161,12 @@ fn peers(arguments: &Arguments, store: &Store, manifests: &Utf8Path, report: &mu
                     .args(["--requirement", "../requirements.txt"]);
                 vec![command]
             };
-            peers.push(("pip download".to_owned(), Box::new(download)));
+            baselines.push(("pip download".to_owned(), Box::new(download)));
         }
         None if arguments.without_pip => report.lacks("pip", "`--without-pip` leaves it out"),
         None => report.lacks("pip", "no Python was found that has it; `--python-from` can name one"),
     }
-    Ok(peers)
+    Ok(baselines)
 }
 
 /// The version of an interpreter's pip.
@@ -175,7 +175,7 @@ pub fn pip_version(python: &Utf8Path) -> Option<String> {
 }
 
 /// Says what is to be fetched, in the form that each of them wants.
-fn describe(places: &Places, server: &Server, wheels: &[Wheel]) -> Result<()> {
+fn describe(workspace: &Workspace, server: &Server, wheels: &[Wheel]) -> Result<()> {
     let (mut list, mut urls, mut digests, mut requirements) = (Vec::new(), String::new(), String::new(), String::new());
     for wheel in wheels {
         let (file, sha256, url) = (&wheel.file, wheel.sha256, server.url(&wheel.file));
@@ -186,7 +186,7 @@ fn describe(places: &Places, server: &Server, wheels: &[Wheel]) -> Result<()> {
     }
     let list = serde_json::to_string(&list)?;
     let files = [("list.json", list), ("curl.txt", urls), ("sha256.txt", digests), ("requirements.txt", requirements)];
-    files.into_iter().try_for_each(|(name, text)| places.write(name, text).map(drop))
+    files.into_iter().try_for_each(|(name, text)| workspace.write(name, text).map(drop))
 }
 
 /// Runs a command in a directory, with no proxy between it and the server.

@@ -17,9 +17,9 @@ use speaches_format::description::Head;
 use xtask::measured::{Exit, Failure, SENTENCE, Service, read_description, understood};
 
 use crate::client::Client;
-use crate::contest::timed;
+use crate::runner::timed;
 use crate::process::resident;
-use crate::report::{Peer, Report, Unit};
+use crate::report::{Baseline, Report, Unit};
 use crate::sound::{MORE, PARAGRAPH, clip};
 
 /// Memory may be so many times as large as in the first minute, in which is loaded what is loaded when it is needed.
@@ -117,7 +117,7 @@ fn measure(arguments: &Arguments, head: &Head, service: &mut Service) -> Result<
         "{each} clients with a paragraph, {each} with one word, {each} with a minute of speech; answers in {seconds} s and \
          until the last: {counts}; none was wrong"
     ));
-    let beside = |name: &str, limit, samples| Some(Peer { name: name.to_owned(), limit: Some(limit), samples });
+    let beside = |name: &str, limit, samples| Some(Baseline { name: name.to_owned(), limit: Some(limit), samples });
     let words = of(Act::Word);
     report.add("one word", Unit::Seconds, words.clone(), beside("alone", WAITING, alone.clone()));
     report.add("one word, the longest", Unit::Seconds, vec![most(&words)], beside("alone", WAITING, alone));

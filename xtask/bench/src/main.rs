@@ -2,14 +2,14 @@
 
 mod bundle;
 mod client;
-mod contest;
+mod runner;
 mod fetch;
 mod load;
 mod machine;
 mod memory;
-mod payload;
-mod peers;
-mod places;
+mod synthetic_wheel;
+mod baselines;
+mod workspace;
 mod process;
 mod report;
 mod server;

@@ -14,8 +14,8 @@ use speaches_format::description::Description;
 use speaches_format::layout::Family;
 use xtask::measured::{Exit, Failure, Store, pluralize, human_size, read_description, triple};
 
-use crate::contest::{Contestant, alternate, compare_times, timed, warm_up};
-use crate::places::Places;
+use crate::runner::{Candidate, alternate, compare_times, timed, warm_up};
+use crate::workspace::Workspace;
 use crate::process;
 use crate::report::{Report, median};
 
@@ -37,8 +37,8 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<Report> {
     let mut report = Report::new("speaches verify");
     // It is a comparison: without these it measures nothing.
-    for peer in ["sha256sum", "xargs"] {
-        report.versions.insert(peer.to_owned(), process::version(peer)?);
+    for baseline in ["sha256sum", "xargs"] {
+        report.versions.insert(baseline.to_owned(), process::version(baseline)?);
     }
     let runtime = camino::absolute_utf8(&arguments.runtime)?;
     let description = read_description(&runtime)?;
@@ -49,8 +49,8 @@ pub fn run(arguments: &Arguments) -> Result<Report> {
                 .hint("measure a runtime of this machine")
         );
     }
-    let places = Places::new(&Store::locate()?)?;
-    let lists = lists(&description, &places)?;
+    let workspace = Workspace::new(&Store::locate()?)?;
+    let lists = lists(&description, &workspace)?;
     let launcher = runtime.join(Family::of(target).launcher());
     let threads = std::thread::available_parallelism()?.get().to_string();
     let ours = || timed(|| process::run("speaches verify", Command::new(&launcher).arg("verify"), b"").map(drop));
@@ -59,13 +59,13 @@ pub fn run(arguments: &Arguments) -> Result<Report> {
         command.args(["-P", &threads, "-n", "1", "sha256sum", "--check", "--quiet"]).current_dir(&runtime);
         timed(|| process::run("sha256sum", &mut command, lists.as_bytes()).map(drop))
     };
-    let peer = format!("sha256sum -c, {threads} at once");
-    let mut contestants = [Contestant::new(&report.ours, ours), Contestant::new(peer, hash)];
-    warm_up(&mut contestants)?;
-    alternate(&mut contestants, arguments.rounds)?;
-    compare_times(&mut report, "verify a runtime", Some(LIMIT), &contestants);
+    let baseline = format!("sha256sum -c, {threads} at once");
+    let mut candidates = [Candidate::new(&report.ours, ours), Candidate::new(baseline, hash)];
+    warm_up(&mut candidates)?;
+    alternate(&mut candidates, arguments.rounds)?;
+    compare_times(&mut report, "verify a runtime", Some(LIMIT), &candidates);
     let size = description.files.iter().map(|file| file.size).sum::<u64>();
-    let pace = median(&contestants[0].samples(0)) / (size as f64 / 1e9);
+    let pace = median(&candidates[0].samples(0)) / (size as f64 / 1e9);
     let files = pluralize(description.files.len(), "file");
     report.notes.push(format!("{files}, {}: {pace:.2} s per GB", human_size(size)));
     Ok(report)
@@ -73,7 +73,7 @@ pub fn run(arguments: &Arguments) -> Result<Report> {
 
 /// Lists for sha256sum, of which each has about as much to hash as another: large files first, one by one, so that no
 /// processor is left with one at the end.
-fn lists(description: &Description, places: &Places) -> Result<String> {
+fn lists(description: &Description, workspace: &Workspace) -> Result<String> {
     let mut files = description.files.iter().filter(|file| file.mode != "link").collect::<Vec<_>>();
     files.sort_by_key(|file| std::cmp::Reverse(file.size));
     let (large, small) = files.split_at(files.partition_point(|file| file.size > SMALL.0));
@@ -83,7 +83,7 @@ fn lists(description: &Description, places: &Places) -> Result<String> {
         for file in files {
             writeln!(text, "{}  {}", file.sha256, file.path)?;
         }
-        writeln!(paths, "{}", places.write(&format!("list-{number}"), text)?)?;
+        writeln!(paths, "{}", workspace.write(&format!("list-{number}"), text)?)?;
     }
     Ok(paths)
 }

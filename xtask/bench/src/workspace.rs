@@ -9,13 +9,13 @@ use xtask::measured::{Store, WorkDirectory};
 
 /// A directory in which nothing is deleted before the end: ext4 looks for files that were not deleted a moment ago
 /// whenever it makes one, which would slow down whoever comes next. Only the bytes are given back.
-pub struct Places {
+pub struct Workspace {
     work: WorkDirectory,
     count: Cell<usize>,
     used: RefCell<Vec<Utf8PathBuf>>,
 }
 
-impl Places {
+impl Workspace {
     pub fn new(store: &Store) -> Result<Self> {
         Ok(Self { work: WorkDirectory::new_in(&store.work())?, count: Cell::default(), used: RefCell::default() })
     }

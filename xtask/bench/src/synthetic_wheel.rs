@@ -27,7 +27,7 @@ impl Wheel {
         let output = io::BufWriter::new(File::create(directory.join(&file))?);
         let mut archive = ZipArchiveWriter::new(Hasher::new(output));
         let rows = [
-            add(&mut archive, format!("{name}.bin"), Noise(fastrand::Rng::with_seed(seed)).take(payload))?,
+            add(&mut archive, format!("{name}.bin"), RandomBytes(fastrand::Rng::with_seed(seed)).take(payload))?,
             add(&mut archive, format!("{information}/METADATA"), metadata.as_bytes())?,
             add(&mut archive, format!("{information}/WHEEL"), kind.as_bytes())?,
         ];
@@ -53,9 +53,9 @@ fn add<W: Write>(archive: &mut ZipArchiveWriter<W>, path: String, content: impl 
     Ok((path, sha256, size))
 }
 
-struct Noise(fastrand::Rng);
+struct RandomBytes(fastrand::Rng);
 
-impl Read for Noise {
+impl Read for RandomBytes {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.0.fill(buffer);
         Ok(buffer.len())
