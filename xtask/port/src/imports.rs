@@ -285,7 +285,7 @@ impl<'t, 's> Imports<'t, 's> {
 
 /// The key of a stand-in module, which lives as long as the program.
 fn package_key(module: &str) -> &'static str {
-    crate::newcomers::package_of(module).map_or("typing", crate::finding::Package::module)
+    crate::stdlib_additions::package_of(module).map_or("typing", crate::finding::Package::module)
 }
 
 /// The docstring, the `__future__` imports and the imports behind them.

@@ -26,7 +26,7 @@ mod fstring;
 mod guard;
 mod imports;
 mod names;
-mod newcomers;
+mod stdlib_additions;
 mod proof;
 mod refusal;
 mod scope;

@@ -115,8 +115,8 @@ fn compare(one: &Utf8Path, there: &Description, other: &Utf8Path, again: &Descri
             Some(_) => {}
         }
     }
-    let newcomers = now.keys().filter(|key| !then.contains_key(*key));
-    lines.extend(newcomers.map(|(kind, name)| format!("input {kind} {name}: is new")));
+    let additions = now.keys().filter(|key| !then.contains_key(*key));
+    lines.extend(additions.map(|(kind, name)| format!("input {kind} {name}: is new")));
 
     let files = |description: &Description| {
         let files = description.files.iter();
@@ -135,8 +135,8 @@ fn compare(one: &Utf8Path, there: &Description, other: &Utf8Path, again: &Descri
             Some(_) => {}
         }
     }
-    let newcomers = now.keys().filter(|path| !then.contains_key(*path));
-    lines.extend(newcomers.map(|path| format!("extra: {path} (from {})", owner(path))));
+    let additions = now.keys().filter(|path| !then.contains_key(*path));
+    lines.extend(additions.map(|path| format!("extra: {path} (from {})", owner(path))));
     // Whatever else is in the description.
     if lines.is_empty() && there.to_text()? != again.to_text()? {
         let text = |description: &Description| -> Result<String> { Ok(String::from_utf8(description.to_text()?)?) };
