@@ -247,7 +247,7 @@ fn a_runtime_that_is_not_what_it_was_made_to_be_is_not_packed_and_nothing_is_lef
 }
 
 #[test]
-fn a_component_without_a_licence_is_refused_unless_the_manifest_says_why() {
+fn a_component_without_a_license_is_refused_unless_the_manifest_says_why() {
     let scratch = scratch();
     let out = scratch.path.join("out");
     let mut tiny = Tiny::make(&scratch.path.join("tiny"), LINUX);
@@ -263,7 +263,7 @@ fn a_component_without_a_licence_is_refused_unless_the_manifest_says_why() {
     fs_err::write(manifests.join("licenses.toml"), exception).unwrap();
     run(&mut command()).expect(0);
     for (from, to, says) in
-        [("it is a thing", " ", "thing has no reason"), ("MIT", "no licence", "the licence of thing is none")]
+        [("it is a thing", " ", "thing has no reason"), ("MIT", "no license", "the license of thing is none")]
     {
         fs_err::write(manifests.join("licenses.toml"), exception.replace(from, to)).unwrap();
         run(&mut command()).expect(65).says(says);
@@ -347,7 +347,7 @@ fn the_bill_of_materials_beside_a_bundle_has_what_its_format_requires() {
     expect_launcher(components, description["target"].as_str().unwrap());
 }
 
-/// What is linked into the launcher has a licence, whose text is in the runtime.
+/// What is linked into the launcher has a license, whose text is in the runtime.
 fn expect_launcher(components: &[serde_json::Value], target: &str) {
     let launcher = components.iter().find(|one| one["name"] == "launcher").unwrap();
     let inside = launcher["components"].as_array().unwrap();

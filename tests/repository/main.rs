@@ -1,10 +1,10 @@
-//! What the documents, manifests, workflows and licences of this repository promise each other and the programs.
+//! What the documents, manifests, workflows and licenses of this repository promise each other and the programs.
 #![allow(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
 
 mod commands;
 mod kubernetes;
 mod layers;
-mod licences;
+mod licenses;
 mod packages;
 mod promises;
 #[path = "../support/mod.rs"]

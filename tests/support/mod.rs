@@ -275,7 +275,7 @@ pub fn python_archive_for_windows(runtime: &Utf8Path, to: &Utf8Path) -> Utf8Path
     let minor = json(&runtime.join("runtime.json"))["python"]["minor"].as_str().unwrap().to_owned();
     let mut archive = Archive::create(&to.join("cpython-for-windows.tar.gz"));
     archive.add("include/patchlevel.h", &patch_level(runtime));
-    archive.add("LICENSE.txt", "the licence of a stand-in");
+    archive.add("LICENSE.txt", "the license of a stand-in");
     for program in ["python.exe", "DLLs/_ssl.pyd", &format!("python{}.dll", minor.replace('.', ""))] {
         archive.add(program, "a stand-in");
     }

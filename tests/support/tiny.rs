@@ -59,11 +59,11 @@ impl Tiny {
         let text = "to be, or not to be; ".repeat(6_000);
         for (file, bytes, mode) in [
             (if windows { "bin/speaches.exe" } else { "bin/speaches" }, &b"a stand-in for the launcher"[..], "755"),
-            ("licenses/CPython/LICENSE.txt", b"the licence of CPython", "644"),
-            ("licenses/speaches-native/LICENSE-MIT", b"a licence", "644"),
+            ("licenses/CPython/LICENSE.txt", b"the license of CPython", "644"),
+            ("licenses/speaches-native/LICENSE-MIT", b"a license", "644"),
             ("licenses/launcher/crates.toml", b"crate = []\n", "644"),
             ("licenses/launcher/rust-standard-library.html", b"notices", "644"),
-            (&format!("licenses/{WHEEL}/LICENSE"), b"another licence", "644"),
+            (&format!("licenses/{WHEEL}/LICENSE"), b"another license", "644"),
             (&format!("{library}/site-packages/{WHEEL}.dist-info/METADATA"), metadata.as_bytes(), "644"),
             (&format!("{library}/site-packages/thing/noise.bin"), bytes.as_slice(), "644"),
             (&format!("{library}/site-packages/thing/text.txt"), text.as_bytes(), "644"),

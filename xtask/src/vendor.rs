@@ -14,7 +14,7 @@ use crate::base::failure::{Exit, Failure};
 use crate::base::tarball::{append_file, append_link};
 use crate::inputs::Inputs;
 use crate::inputs::provision_args::ProvisionArgs;
-use crate::inputs::launcher::{LauncherInput, licences, sources};
+use crate::inputs::launcher::{LauncherInput, licenses, sources};
 use crate::inputs::python::PythonInput;
 use crate::inputs::speaches::source::Source;
 use crate::inputs::vendor_directory::document::{
@@ -196,10 +196,10 @@ impl Collection {
         // A copy, so that a user's chmod cannot reach the store.
         fs_err::copy(tree.content.join(place), self.prepare(&file)?)?;
         self.files.insert(file.clone(), File { size: *size, sha256: *sha256 });
-        let licences = tree.entries.iter().filter(|(path, _)| path.as_str() != place);
-        for (path, entry) in licences {
+        let licenses = tree.entries.iter().filter(|(path, _)| path.as_str() != place);
+        for (path, entry) in licenses {
             let (Entry::File { sha256, .. }, Some(name)) = (entry, path.as_str().rsplit('/').next()) else { continue };
-            if licences::is_known(name) {
+            if licenses::is_known(name) {
                 self.share(Utf8Path::new(LAUNCHER).join(name), &tree.content.join(path.as_str()), *sha256)?;
             }
         }

@@ -157,7 +157,7 @@ pub struct Model {
     pub task: String,
     /// Commit of the repository, 40 hexadecimal digits.
     pub revision: String,
-    /// SPDX identifier of its licence.
+    /// SPDX identifier of its license.
     pub license: String,
     /// A voice that a text-to-speech model has.
     #[serde(default, skip_serializing_if = "Option::is_none")]

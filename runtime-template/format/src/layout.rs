@@ -18,7 +18,7 @@ pub const MODELS_HUB: &str = "models/hub";
 pub const CONTRACT: &str = "speaches_native.yml";
 /// The files that Harbor reads.
 pub const HARBOR: &str = "harbor";
-/// Licence texts of everything inside.
+/// License texts of everything inside.
 pub const LICENSES: &str = "licenses";
 
 /// The layouts that CPython itself knows.

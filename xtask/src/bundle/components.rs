@@ -9,7 +9,7 @@ use wheel_archive::name::normalize;
 
 use super::{Runtime, crates, metadata};
 
-/// Where the licences of what this repository brings are, below `licenses/`.
+/// Where the licenses of what this repository brings are, below `licenses/`.
 const OWN: &str = "speaches-native";
 
 /// One part of a runtime.
@@ -24,7 +24,7 @@ pub struct Component<'a> {
     pub purl: Option<String>,
     /// An SPDX expression, when it states one that can be understood.
     pub license: Option<String>,
-    /// Whether its licence is among the files of the runtime.
+    /// Whether its license is among the files of the runtime.
     pub has_text: bool,
 }
 

@@ -11,7 +11,7 @@ mod crates;
 mod entries;
 mod gzip;
 mod image;
-pub mod licence;
+pub mod license;
 mod linked;
 pub mod metadata;
 mod source;
@@ -39,7 +39,7 @@ use crate::runtime::verify;
 use crate::store::Store;
 use crate::work::{self, WorkDirectory};
 use checksums::{CHECKSUMS, Checksums};
-use licence::Exceptions;
+use license::Exceptions;
 
 /// Bytes that zstd compresses together. Fixed, since the result depends on it; it does not on the number of threads.
 const JOB: u32 = 16 << 20;

@@ -1,4 +1,4 @@
-//! `cargo xtask licenses`: can the runtimes of all locks be bundled, as far as licences decide that?
+//! `cargo xtask licenses`: can the runtimes of all locks be bundled, as far as licenses decide that?
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use crate::base::digest::Sha256;
 use crate::base::failure::{Exit, Failure};
 use crate::base::host;
 use crate::base::quantity::pluralize;
-use crate::bundle::licence::{self, Exceptions};
+use crate::bundle::license::{self, Exceptions};
 use crate::bundle::metadata;
 use crate::inputs::wheel::texts::Texts;
 use crate::inputs::wheel::uv::Uv;
@@ -24,7 +24,7 @@ use crate::store::Store;
 
 /// Check that every locked wheel has a license text or an entry in manifests/licenses.toml
 ///
-/// Prints the licence of each, as far as its metadata states one, and whether its text is in the wheel. Wheels that the
+/// Prints the license of each, as far as its metadata states one, and whether its text is in the wheel. Wheels that the
 /// store does not have cannot be looked at, which is an error.
 #[derive(Args, Debug)]
 pub struct Arguments {
@@ -106,20 +106,20 @@ struct Findings<'a> {
 }
 
 impl Findings<'_> {
-    /// Says it. What has no licence is worse than what could not be looked at, but both are said.
+    /// Says it. What has no license is worse than what could not be looked at, but both are said.
     fn report(&self, store: &Store, wheels: usize, exceptions: &Exceptions, all: bool) -> Result<()> {
         let needless = exceptions.components().filter(|it| all && !self.used.contains(it) && !self.open.contains(it));
         let needless = needless.collect::<Vec<_>>();
         let mut said = Vec::new();
         if !self.without.is_empty() {
             said.push(format!(
-                "these have no licence text, so that runtimes with them cannot be bundled:{}",
+                "these have no license text, so that runtimes with them cannot be bundled:{}",
                 list(self.without.iter().map(String::as_str))
             ));
         }
         if !needless.is_empty() {
             let list = list(needless.iter().copied());
-            said.push(format!("these are in manifests/{}, and no wheel needs it:{list}", licence::MANIFEST));
+            said.push(format!("these are in manifests/{}, and no wheel needs it:{list}", license::MANIFEST));
         }
         if !self.absent.is_empty() {
             said.push(format!(
@@ -130,12 +130,12 @@ impl Findings<'_> {
             ));
         }
         let (exit, hint) = match (self.without.is_empty(), needless.is_empty(), self.absent.is_empty()) {
-            (false, _, _) => (Exit::Data, licence::FIND_OUT),
+            (false, _, _) => (Exit::Data, license::FIND_OUT),
             (_, false, _) => (Exit::Data, "take out what is not needed any more"),
             (_, _, false) => (Exit::Unavailable, "`--fetch` gets those that can be reached from here"),
             _ => {
-                let manifest = licence::MANIFEST;
-                eprintln!("{wheels} wheels: each brings the text of its licence, or manifests/{manifest} says why not");
+                let manifest = license::MANIFEST;
+                eprintln!("{wheels} wheels: each brings the text of its license, or manifests/{manifest} says why not");
                 return Ok(());
             }
         };

@@ -174,7 +174,7 @@ fn by_place(path: &str) -> &'static str {
         "app" => "speaches",
         _ if path.contains("/__pycache__/") => "bytecode that the CPython compiled",
         layout::PYTHON => "CPython",
-        layout::LICENSES => "the licences of the inputs",
+        layout::LICENSES => "the licenses of the inputs",
         _ => "the template of this repository",
     }
 }

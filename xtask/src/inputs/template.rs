@@ -59,8 +59,8 @@ impl Template {
         for file in ["speaches/speaches_native.sh", "services/compose.x.speaches.speaches-native.yml"] {
             add(&root.join("runtime-template/harbor").join(file), format!("{}/{file}", layout::HARBOR))?;
         }
-        for licence in ["LICENSE-MIT", "LICENSE-APACHE"] {
-            add(&root.join(licence), format!("{}/speaches-native/{licence}", layout::LICENSES))?;
+        for license in ["LICENSE-MIT", "LICENSE-APACHE"] {
+            add(&root.join(license), format!("{}/speaches-native/{license}", layout::LICENSES))?;
         }
         Ok(Self { files })
     }

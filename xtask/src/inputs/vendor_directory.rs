@@ -6,7 +6,7 @@
 //! python/, speaches/   archives
 //! wheels/              as the package index has them
 //! models/              a Hugging Face cache of plain files
-//! launcher/            the launcher, ready built, and the licences of what is linked into it
+//! launcher/            the launcher, ready built, and the licenses of what is linked into it
 //! ```
 //! Nothing in it is believed: pinned inputs are held to their pins, all others to what `vendor.json` says of them.
 
@@ -23,7 +23,7 @@ use crate::base::failure::{Exit, Failure};
 use crate::base::quantity::pluralize;
 use crate::inputs::Inputs;
 use crate::inputs::provision_args::ProvisionArgs;
-use crate::inputs::launcher::licences::Licence;
+use crate::inputs::launcher::licenses::License;
 use crate::inputs::launcher::{LauncherInput, sources};
 use crate::inputs::model::request::Request;
 use crate::inputs::model::{self, FileSource, ModelInput};
@@ -210,16 +210,16 @@ impl Vendor {
             return Ok(None);
         }
         let (sha256, path) = self.checked(file, digests)?;
-        let licences = self.document.files.keys().filter(|name| name.starts_with(LAUNCHER) && *name != file);
-        let licences = licences.map(|name| {
+        let licenses = self.document.files.keys().filter(|name| name.starts_with(LAUNCHER) && *name != file);
+        let licenses = licenses.map(|name| {
             let (sha256, path) = self.checked(name, digests)?;
-            Licence::new(path, sha256)
+            License::new(path, sha256)
         });
-        let licences = licences.collect::<Result<_>>()?;
+        let licenses = licenses.collect::<Result<_>>()?;
         Ok(match built {
-            None => Some(LauncherInput::given(path, sha256, licences)?),
+            None => Some(LauncherInput::given(path, sha256, licenses)?),
             Some(built) if sources::digest(root)? == built.sources => {
-                Some(LauncherInput::Prebuilt { path, key: built.key, linker: built.linker, licences })
+                Some(LauncherInput::Prebuilt { path, key: built.key, linker: built.linker, licenses })
             }
             Some(_) => None,
         })

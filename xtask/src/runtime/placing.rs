@@ -48,16 +48,16 @@ pub fn contents(plan: &Plan, trees: &[Placed]) -> Result<Contents> {
         })?;
     }
     for Placed { kind, owner, tree } in trees {
-        let licences = match kind {
+        let licenses = match kind {
             Kind::Wheel | Kind::Speaches => {
-                tree::licences(tree.entries.iter()).map(|(path, to)| (path.clone(), to)).collect()
+                tree::licenses(tree.entries.iter()).map(|(path, to)| (path.clone(), to)).collect()
             }
-            Kind::Model => licences_of_model(owner, tree),
-            Kind::Python => licence_of_python(tree, &family.standard_library(plan.minor())),
+            Kind::Model => licenses_of_model(owner, tree),
+            Kind::Python => license_of_python(tree, &family.standard_library(plan.minor())),
             Kind::Launcher | Kind::Template | Kind::Compiler | Kind::Linker => BTreeMap::new(),
         };
         contents
-            .add(owner, tree, |path| RelativePath::new(format!("{}/{}", layout::LICENSES, licences.get(path)?)).ok())?;
+            .add(owner, tree, |path| RelativePath::new(format!("{}/{}", layout::LICENSES, licenses.get(path)?)).ok())?;
     }
     Ok(contents)
 }
@@ -73,18 +73,18 @@ fn installed(path: &RelativePath, site_packages: &str) -> Option<RelativePath> {
     RelativePath::new(place).ok()
 }
 
-/// What a model's licence is, is in its card.
-fn licences_of_model(id: &str, tree: &Tree) -> BTreeMap<RelativePath, String> {
+/// What a model's license is, is in its card.
+fn licenses_of_model(id: &str, tree: &Tree) -> BTreeMap<RelativePath, String> {
     let place = |path: &RelativePath| {
         let file = path.as_str().rsplit('/').next()?;
-        let holds_licence = file == "README.md" || is_license_file(file);
-        holds_licence.then(|| format!("models/{}/{file}", id.replace('/', "--")))
+        let holds_license = file == "README.md" || is_license_file(file);
+        holds_license.then(|| format!("models/{}/{file}", id.replace('/', "--")))
     };
     tree.entries.keys().filter_map(|path| Some((path.clone(), place(path)?))).collect()
 }
 
-/// CPython's own licence lies in its standard library, on Windows beside it.
-fn licence_of_python(tree: &Tree, standard_library: &str) -> BTreeMap<RelativePath, String> {
+/// CPython's own license lies in its standard library, on Windows beside it.
+fn license_of_python(tree: &Tree, standard_library: &str) -> BTreeMap<RelativePath, String> {
     let places = [format!("{standard_library}/LICENSE.txt"), "LICENSE.txt".to_owned()];
     let found = places.iter().find_map(|place| tree.entries.keys().find(|path| path.as_str() == place.as_str()));
     found.map(|path| (path.clone(), "CPython/LICENSE.txt".to_owned())).into_iter().collect()

@@ -8,7 +8,7 @@ use speaches_format::layout::Family;
 use super::super::components::Component;
 use super::super::{Runtime, crates, linked};
 use super::{hashes, property};
-use crate::inputs::launcher::licences::{RECORD, STANDARD_LIBRARY};
+use crate::inputs::launcher::licenses::{RECORD, STANDARD_LIBRARY};
 
 /// What is inside a component.
 pub fn inside(runtime: &Runtime<'_>, component: &Component<'_>) -> Result<Vec<Value>> {

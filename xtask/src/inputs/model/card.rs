@@ -127,7 +127,7 @@ fn is_list(value: Option<&Value>, check: impl Fn(&Value) -> bool) -> bool {
     value.and_then(Value::as_array).is_some_and(|list| list.iter().all(check))
 }
 
-/// The hub's words for licences that name one of SPDX's, which differ in case only.
+/// The hub's words for licenses that name one of SPDX's, which differ in case only.
 ///
 /// N.B. `gpl-3.0` and its like are not among them: whether later versions may be chosen is not said.
 const SPDX: [&str; 26] = [
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn licences_get_the_names_that_spdx_has_for_them() {
+    fn licenses_get_the_names_that_spdx_has_for_them() {
         for (yaml, expected) in [
             ("license: mit", "MIT"),
             ("license: apache-2.0", "Apache-2.0"),

@@ -110,8 +110,8 @@ impl Recipe {
             });
             add(writer, &format!("{own}/direct_url.json"), origin.to_string().as_bytes())?;
         }
-        if let Some(licence) = source.files.get("LICENSE") {
-            add(writer, &format!("{own}/licenses/LICENSE"), licence)?;
+        if let Some(license) = source.files.get("LICENSE") {
+            add(writer, &format!("{own}/licenses/LICENSE"), license)?;
         }
         let record_path = format!("{own}/RECORD");
         let rows = installed.iter().map(|(path, sha256, size)| (path.as_str(), sha256.bytes(), *size));

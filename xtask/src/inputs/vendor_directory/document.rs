@@ -17,7 +17,7 @@ pub const DOCUMENT: &str = "vendor.json";
 pub const CHECKSUMS: &str = "SHA256SUMS";
 /// The Hugging Face cache in it.
 pub const MODELS: &str = "models";
-/// The launcher, and the licences of what is linked into it.
+/// The launcher, and the licenses of what is linked into it.
 pub const LAUNCHER: &str = "launcher";
 /// Raised whenever older tools would misread a document.
 pub const SCHEMA: u32 = 3;

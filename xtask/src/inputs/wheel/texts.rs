@@ -1,4 +1,4 @@
-//! The licence of a wheel, and whether the wheel brings its text: from its tree in the store if there is one, else from
+//! The license of a wheel, and whether the wheel brings its text: from its tree in the store if there is one, else from
 //! the archive, without writing any of it.
 
 use std::collections::BTreeMap;
@@ -20,7 +20,7 @@ use crate::store::tree::Entry;
 /// No metadata is longer, in bytes; upstream's descriptions are in it.
 const LONGEST: u64 = 16 << 20;
 
-/// What a wheel says about its licence.
+/// What a wheel says about its license.
 #[derive(Debug)]
 pub struct Texts {
     /// Core metadata.
@@ -50,7 +50,7 @@ impl Texts {
     }
 
     fn of(entries: &BTreeMap<RelativePath, Entry>, metadata: &[u8]) -> Self {
-        let files = tree::licences(entries.iter()).map(|(_, place)| place).collect();
+        let files = tree::licenses(entries.iter()).map(|(_, place)| place).collect();
         Self { metadata: String::from_utf8_lossy(metadata).into_owned(), files }
     }
 }

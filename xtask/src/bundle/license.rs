@@ -1,4 +1,4 @@
-//! That the licence of every component is there, or an exception with its reason.
+//! That the license of every component is there, or an exception with its reason.
 
 use anyhow::{Context as _, Result, bail};
 use camino::Utf8Path;
@@ -11,8 +11,8 @@ use crate::pins::manifest::shared;
 /// The name of the manifest.
 pub const MANIFEST: &str = "licenses.toml";
 /// What can be done about a component without a text.
-pub const FIND_OUT: &str = "find out what their licence is, and state it with the reason in `manifests/licenses.toml`";
-/// Components without a licence file, with the reason why they may be.
+pub const FIND_OUT: &str = "find out what their license is, and state it with the reason in `manifests/licenses.toml`";
+/// Components without a license file, with the reason why they may be.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Exceptions {
@@ -38,7 +38,7 @@ impl Exceptions {
             toml::from_str(&fs_err::read_to_string(&path)?).with_context(|| format!("`{path}` is malformed"))?;
         for exception in &exceptions.without {
             spdx::Expression::parse(&exception.license).map_err(|error| {
-                Failure::new(Exit::Data, format!("`{path}`: the licence of {} is none: {error}", exception.component))
+                Failure::new(Exit::Data, format!("`{path}`: the license of {} is none: {error}", exception.component))
             })?;
             if exception.reason.trim().is_empty() {
                 bail!(Failure::new(Exit::Data, format!("`{path}`: {} has no reason", exception.component)));
@@ -57,7 +57,7 @@ impl Exceptions {
         self.without.iter().find(|exception| exception.component == component)
     }
 
-    /// Refuses a runtime in which the licence of a component is missing, and fills in what the manifest states.
+    /// Refuses a runtime in which the license of a component is missing, and fills in what the manifest states.
     pub fn apply(&self, components: &mut [Component<'_>]) -> Result<()> {
         let mut missing = Vec::new();
         for component in components {
@@ -74,7 +74,7 @@ impl Exceptions {
                 Failure::new(
                     Exit::Data,
                     format!(
-                        "these have no licence file in `licenses/`, so that they must not be passed on:{}",
+                        "these have no license file in `licenses/`, so that they must not be passed on:{}",
                         missing.concat()
                     )
                 )

@@ -1,4 +1,4 @@
-//! The licences of what is linked into a launcher: of its crates, from the files that lie in them when it is built, and of
+//! The licenses of what is linked into a launcher: of its crates, from the files that lie in them when it is built, and of
 //! Rust's standard library, from the compiler that builds it.
 
 use std::collections::BTreeMap;
@@ -60,9 +60,9 @@ struct Text {
     text: String,
 }
 
-/// A file with licences that comes with a launcher that was built before.
+/// A file with licenses that comes with a launcher that was built before.
 #[derive(Clone, Debug)]
-pub struct Licence {
+pub struct License {
     /// Its place in a runtime.
     pub place: RelativePath,
     /// Where it is.
@@ -70,7 +70,7 @@ pub struct Licence {
     pub sha256: Sha256,
 }
 
-impl Licence {
+impl License {
     /// A file by its name.
     pub fn new(path: Utf8PathBuf, sha256: Sha256) -> Result<Self> {
         Ok(Self { place: place(&format!("{DIRECTORY}/{}", path.file_name().unwrap_or_default()))?, path, sha256 })
@@ -78,14 +78,14 @@ impl Licence {
 }
 
 /// Those of a launcher in a runtime; nothing where it lies elsewhere.
-pub fn beside(launcher: &Utf8Path) -> Result<Vec<Licence>> {
+pub fn beside(launcher: &Utf8Path) -> Result<Vec<License>> {
     let Some(runtime) = launcher.parent().filter(|parent| parent.ends_with("bin")).and_then(Utf8Path::parent) else {
         return Ok(Vec::new());
     };
     let directory = runtime.join(layout::LICENSES).join(DIRECTORY);
     let names = files(&directory, is_known)?;
-    let licence = |path: Utf8PathBuf| Licence::new(path.clone(), Sha256::of_file(&path)?);
-    names.into_iter().map(|name| licence(directory.join(name))).collect()
+    let license = |path: Utf8PathBuf| License::new(path.clone(), Sha256::of_file(&path)?);
+    names.into_iter().map(|name| license(directory.join(name))).collect()
 }
 
 /// Whether a file says something about what is linked into a launcher.
@@ -95,7 +95,7 @@ pub fn is_known(name: &str) -> bool {
 
 /// What is in a runtime whose launcher was given and brings nothing.
 pub fn unknown() -> Result<(RelativePath, &'static [u8])> {
-    let text = b"The launcher bin/speaches was given with --launcher. What is linked into it, and under which licences, is not \
+    let text = b"The launcher bin/speaches was given with --launcher. What is linked into it, and under which licenses, is not \
                  known to the tool that made this runtime.\n";
     Ok((place(UNKNOWN)?, text))
 }
@@ -118,7 +118,7 @@ pub fn notices(sysroot: &Utf8Path) -> Result<Option<(RelativePath, Vec<u8>)>> {
 }
 
 /// The record of crates, whose manifests are these, with its place in a runtime. Crates of the workspace, which no
-/// registry has, are under its own licence.
+/// registry has, are under its own license.
 pub fn record(manifests: &[Utf8PathBuf], lock: &Utf8Path, target: &str) -> Result<(RelativePath, Vec<u8>)> {
     let lock: Lock =
         toml::from_str(&fs_err::read_to_string(lock)?).with_context(|| format!("`{lock}` is malformed"))?;
@@ -131,7 +131,7 @@ pub fn record(manifests: &[Utf8PathBuf], lock: &Utf8Path, target: &str) -> Resul
         let found = texts(manifest.parent().context("a manifest lies in a directory")?)?;
         if found.is_empty() {
             bail!(
-                Failure::new(Exit::Data, format!("the crate {name} {version} brings no text of its licence"))
+                Failure::new(Exit::Data, format!("the crate {name} {version} brings no text of its license"))
                     .hint("move to a version that does, or do without the crate")
             );
         }
@@ -142,12 +142,12 @@ pub fn record(manifests: &[Utf8PathBuf], lock: &Utf8Path, target: &str) -> Resul
             texts.insert(file, id);
         }
         let license = expression(license.as_deref().unwrap_or_default())
-            .with_context(|| format!("the licence of the crate {name} {version}"))?;
+            .with_context(|| format!("the license of the crate {name} {version}"))?;
         record.crates.push(Crate { name, version, sha256, license, targets: vec![target.to_owned()], texts });
     }
     record.crates.sort_by(|one, other| (&one.name, &one.version).cmp(&(&other.name, &other.version)));
     record.texts = all.into_iter().map(|(id, text)| Text { id, text }).collect();
-    let head = "# The crates that are linked into bin/speaches, each with its licence and the texts that lie in it; below, \
+    let head = "# The crates that are linked into bin/speaches, each with its license and the texts that lie in it; below, \
                 each text once.\n\n";
     Ok((place(RECORD)?, format!("{head}{}", toml::to_string_pretty(&record)?).into_bytes()))
 }
