@@ -1,7 +1,7 @@
 //! A runtime of a few files, for what has to be tried a thousand times.
 
 use camino::{Utf8Path, Utf8PathBuf};
-use speaches_format::description::{Description, File, Head, Python, SCHEMA};
+use speaches_format::description::{Description, File, RuntimeInfo, Python, SCHEMA};
 use speaches_format::input::{Input, Kind, Origin};
 use speaches_format::name::Name;
 
@@ -36,7 +36,7 @@ impl Tiny {
             input(Kind::Launcher, "speaches", None, Origin::Built { needs_this_system: false }),
             input(Kind::Template, "service", None, Origin::Workspace),
         ];
-        let head = Head {
+        let info = RuntimeInfo {
             schema: SCHEMA,
             version: "1.0".to_owned(),
             name: Name::SPEACHES,
@@ -50,7 +50,7 @@ impl Tiny {
             tool: "0.1.0".to_owned(),
             inputs,
         };
-        let mut tiny = Self { path: path.to_owned(), description: Description { head, files: Vec::new() } };
+        let mut tiny = Self { path: path.to_owned(), description: Description { info, files: Vec::new() } };
         let windows = target.contains("windows");
         let library = if windows { "python/Lib" } else { "python/lib/python3.12" };
         let metadata = "Metadata-Version: 2.4\nName: thing\nVersion: 1.0\nLicense-Expression: MIT\n\nA thing\n";

@@ -20,7 +20,7 @@ const SEAL: &str = ",\n  \"sha256\": \"";
 pub struct Description {
     /// Everything but the list of files.
     #[serde(flatten)]
-    pub head: Head,
+    pub info: RuntimeInfo,
     /// Every file and link of the runtime but `runtime.json` itself, sorted by path.
     pub files: Vec<File>,
 }
@@ -53,11 +53,11 @@ impl Description {
         }
         // N.B. through `flatten`, the launcher would have the code for reading each type of this twice.
         let Files { files } = read(text)?;
-        Ok(Self { head: read(text)?, files })
+        Ok(Self { info: read(text)?, files })
     }
 }
 
-/// The part of a description that [`Head`] leaves out.
+/// The part of a description that [`RuntimeInfo`] leaves out.
 #[derive(Deserialize)]
 struct Files {
     files: Vec<File>,
@@ -106,7 +106,7 @@ fn end_of(body: &[u8]) -> String {
 
 /// The part of `runtime.json` that starting the service needs, which leaves out thousands of files.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Head {
+pub struct RuntimeInfo {
     /// [`SCHEMA`]
     pub schema: u32,
     /// What it is called.
@@ -170,7 +170,7 @@ pub struct Model {
     pub file: Option<String>,
 }
 
-impl Head {
+impl RuntimeInfo {
     /// Reads a description without its files.
     ///
     /// # Errors
@@ -223,7 +223,7 @@ mod tests {
     #[test]
     fn no_bit_of_a_description_changes_unnoticed() {
         let description = Description {
-            head: Head {
+            info: RuntimeInfo {
                 schema: SCHEMA,
                 version: "1".to_owned(),
                 name: Name::SPEACHES,
@@ -253,7 +253,7 @@ mod tests {
         let older =
             br#"{"schema": 2, "sample": false, "inputs": [{"kind": "python", "origin": "given"}], "files": []}"#;
         assert_eq!(Description::parse(older).unwrap_err(), Unreadable::OtherFormat(2));
-        assert_eq!(Head::parse(older).unwrap_err(), Unreadable::OtherFormat(2));
+        assert_eq!(RuntimeInfo::parse(older).unwrap_err(), Unreadable::OtherFormat(2));
         let told = Unreadable::OtherFormat(2).to_string();
         assert!(told.starts_with("it has the format 2, and this program knows 3"), "{told}");
     }

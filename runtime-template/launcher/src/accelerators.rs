@@ -48,14 +48,14 @@ impl Accelerators {
     #[must_use]
     pub fn find(runtime: &OwnRuntime, config: &Config, sources: &Sources<'_>, driver: Driver) -> Self {
         let preferences = Preferences::of(config);
-        let wheels = Wheels::of(&runtime.head);
+        let wheels = Wheels::of(&runtime.info);
         let mut machine = Machine::here();
         if wheels.may_use_cuda() && (driver == Driver::Ask || preferences.concern_cuda()) {
             machine.nvidia = Some(Nvidia::ask());
         }
         let key = probe_key(runtime, &config.values.hf_cache, &config.values.service.tts_model, &machine);
         let directory = service_directories::machine(config, sources);
-        let findings = Findings::read(&directory, &runtime.head.plan, &machine.system, key.as_deref());
+        let findings = Findings::read(&directory, &runtime.info.plan, &machine.system, key.as_deref());
         let decision = policy::decide(&Inputs {
             wheels: &wheels,
             machine: &machine,
@@ -89,8 +89,8 @@ impl Accelerators {
 /// A digest of all that what was measured depends on: models, libraries, system and processor. Nothing as long as the
 /// model that speaks is not there.
 fn probe_key(runtime: &OwnRuntime, users: &Path, speaks: &str, machine: &Machine) -> Option<String> {
-    let head = &runtime.head;
-    let bundled = head.models.iter().filter(|model| model.task == TEXT_TO_SPEECH);
+    let info = &runtime.info;
+    let bundled = info.models.iter().filter(|model| model.task == TEXT_TO_SPEECH);
     let mut models = bundled.map(|model| (model.id.as_str(), Some(model.revision.as_str()))).collect::<Vec<_>>();
     if models.iter().all(|(id, _)| *id != speaks) {
         models.push((speaks, None));
@@ -105,7 +105,7 @@ fn probe_key(runtime: &OwnRuntime, users: &Path, speaks: &str, machine: &Machine
     add(&machine.system);
     add(&machine.processor);
     let is_measured = |name: &&str| MEASURED_WHEELS.iter().any(|beginning| name.starts_with(beginning));
-    let wheels = head.wheels().filter_map(|wheel| wheel.file.as_deref());
+    let wheels = info.wheels().filter_map(|wheel| wheel.file.as_deref());
     wheels.filter(is_measured).for_each(&mut add);
     for (id, bundled) in models {
         // A revision that the user has got is used before ours.
@@ -119,13 +119,13 @@ fn probe_key(runtime: &OwnRuntime, users: &Path, speaks: &str, machine: &Machine
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::tests::head;
+    use crate::config::tests::info;
     use speaches_format::input::{Input, Kind, Origin};
 
     #[test]
     fn what_was_measured_is_valid_for_the_same_models_libraries_system_and_processor() {
         let hub = tempfile::tempdir().unwrap();
-        let mut runtime = OwnRuntime { root: "/runtime".into(), head: head() };
+        let mut runtime = OwnRuntime { root: "/runtime".into(), info: info() };
         let wheel = |name: &str| Input {
             kind: Kind::Wheel,
             name: name.split('-').next().unwrap().into(),
@@ -135,26 +135,26 @@ mod tests {
             sha256: String::new(),
             pinned: true,
         };
-        runtime.head.inputs = vec![wheel("onnxruntime-1.23.2-cp310-cp310-macosx_13_0_arm64.whl"), wheel("numpy-1.whl")];
+        runtime.info.inputs = vec![wheel("onnxruntime-1.23.2-cp310-cp310-macosx_13_0_arm64.whl"), wheel("numpy-1.whl")];
         let mut machine = Machine::here();
         let key =
             |runtime: &OwnRuntime, machine: &Machine, speaks: &str| probe_key(runtime, hub.path(), speaks, machine);
         let mut seen = vec![key(&runtime, &machine, "org/voice-model").unwrap()];
         assert_eq!(seen[0].len(), 64);
-        runtime.head.inputs[1] = wheel("numpy-2.whl");
+        runtime.info.inputs[1] = wheel("numpy-2.whl");
         assert_eq!(key(&runtime, &machine, "org/voice-model").as_ref(), seen.first(), "it computes nothing");
         let mut next = |runtime: &OwnRuntime, machine: &Machine| {
             let key = key(runtime, machine, "org/voice-model").unwrap();
             assert!(!seen.contains(&key));
             seen.push(key);
         };
-        runtime.head.inputs[0] = wheel("onnxruntime-1.24.4-cp312-cp312-macosx_14_0_arm64.whl");
+        runtime.info.inputs[0] = wheel("onnxruntime-1.24.4-cp312-cp312-macosx_14_0_arm64.whl");
         next(&runtime, &machine);
         machine.system.push_str(".1");
         next(&runtime, &machine);
         machine.processor.push_str(" Pro");
         next(&runtime, &machine);
-        runtime.head.models[0].revision = "1".repeat(40);
+        runtime.info.models[0].revision = "1".repeat(40);
         next(&runtime, &machine);
         let users = hub.path().join(hub::directory_of("org/voice-model")).join("refs");
         fs_err::create_dir_all(&users).unwrap();

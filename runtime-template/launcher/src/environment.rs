@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use speaches_format::description::Head;
+use speaches_format::description::RuntimeInfo;
 use speaches_format::layout::{self, Family};
 use speaches_format::system::System;
 
@@ -39,12 +39,12 @@ pub struct Prepared<'a> {
 #[must_use]
 pub fn changes(
     runtime: &Path,
-    head: &Head,
+    info: &RuntimeInfo,
     config: &Config,
     prepared: &Prepared<'_>,
     sources: &Sources<'_>,
 ) -> Vec<Change> {
-    let (values, system) = (&config.values, head.system());
+    let (values, system) = (&config.values, info.system());
     let mut changes: Vec<Change> = Vec::new();
     let mut set = |name: &str, value: Option<String>| changes.push((name.to_owned(), value));
     // The real environment is stronger than what only the files say.
@@ -82,7 +82,7 @@ pub fn changes(
     }
     changes.extend(no_proxy_for_itself(sources));
     let uses_cuda = prepared.decision.is_some_and(Decision::uses_cuda);
-    changes.extend(library_path(runtime, head, sources, uses_cuda));
+    changes.extend(library_path(runtime, info, sources, uses_cuda));
     changes
 }
 
@@ -103,15 +103,15 @@ fn no_proxy_for_itself(sources: &Sources<'_>) -> Vec<Change> {
 
 /// Where the loader finds libraries: the variable is read when a program starts, so Python cannot set it for itself.
 #[must_use]
-pub fn library_path(runtime: &Path, head: &Head, sources: &Sources<'_>, uses_cuda: bool) -> Option<Change> {
-    let system = head.system();
+pub fn library_path(runtime: &Path, info: &RuntimeInfo, sources: &Sources<'_>, uses_cuda: bool) -> Option<Change> {
+    let system = info.system();
     let mut directories = Vec::new();
-    if head.python.copied {
+    if info.python.copied {
         // A copied interpreter has the path of the building machine's libpython in it; the loader looks here first.
         directories.push(runtime.join(layout::PYTHON).join("lib"));
     }
     if uses_cuda {
-        directories.extend(cuda_libraries(runtime, head, Family::of_system(system)));
+        directories.extend(cuda_libraries(runtime, info, Family::of_system(system)));
     }
     if directories.is_empty() {
         return None;
@@ -127,8 +127,8 @@ pub fn library_path(runtime: &Path, head: &Head, sources: &Sources<'_>, uses_cud
 }
 
 /// NVIDIA's wheels, each with a directory of libraries that neither onnxruntime nor CTranslate2 would find.
-fn cuda_libraries(runtime: &Path, head: &Head, family: Family) -> Vec<PathBuf> {
-    let wheels = runtime.join(layout::PYTHON).join(family.site_packages(&head.python.minor)).join("nvidia");
+fn cuda_libraries(runtime: &Path, info: &RuntimeInfo, family: Family) -> Vec<PathBuf> {
+    let wheels = runtime.join(layout::PYTHON).join(family.site_packages(&info.python.minor)).join("nvidia");
     let libraries = match family {
         Family::Unix => "lib",
         Family::Windows => "bin",
@@ -143,18 +143,18 @@ fn cuda_libraries(runtime: &Path, head: &Head, family: Family) -> Vec<PathBuf> {
 mod tests {
     use super::*;
     use crate::config::Flags;
-    use crate::config::tests::{World, head};
+    use crate::config::tests::{World, info};
     use crate::config::words::{Backend, Precision, Provider};
     use crate::policy::{Synthesis, Transcription};
 
     /// The last change of a variable: `None` if it stays, `Some(None)` if it is removed.
     fn changed(copied: bool, environment: &[(&str, &str)], yaml: &str, name: &str) -> Option<Option<String>> {
-        let mut head = head();
-        head.python.copied = copied;
+        let mut info = info();
+        info.python.copied = copied;
         let world = World::new(environment, yaml);
-        world.with(&Flags::default(), &head, |config, sources| {
+        world.with(&Flags::default(), &info, |config, sources| {
             let prepared = Prepared { port: 4711, hub: Path::new("/hub"), decision: None };
-            let changes = changes(Path::new("/runtime"), &head, config, &prepared, sources);
+            let changes = changes(Path::new("/runtime"), &info, config, &prepared, sources);
             changes.into_iter().rev().find(|(known, _)| known == name).map(|(_, value)| value)
         })
     }
@@ -223,11 +223,11 @@ mod tests {
         assert_eq!(path(&[]), set_to(&own));
         assert_eq!(path(&[("LD_LIBRARY_PATH", "/x")]), set_to(&format!("{own}:/x")));
         assert_eq!(changed(false, &[], "", "LD_LIBRARY_PATH"), None);
-        let mut head = head();
-        (head.python.copied, head.target) = (true, "aarch64-apple-darwin".into());
+        let mut info = info();
+        (info.python.copied, info.target) = (true, "aarch64-apple-darwin".into());
         let world = World::new(&[], "");
         let found = world
-            .with(&Flags::default(), &head, |_, sources| library_path(Path::new("/runtime"), &head, sources, false));
+            .with(&Flags::default(), &info, |_, sources| library_path(Path::new("/runtime"), &info, sources, false));
         assert_eq!(found, Some(("DYLD_LIBRARY_PATH".to_owned(), Some(own))), "what the loader of macOS reads");
     }
 
@@ -245,9 +245,9 @@ mod tests {
             let decision = decision(device, Provider::Cpu);
             // Whatever the variable was: the decision has taken it into account.
             let world = World::new(&[("WHISPER__INFERENCE_DEVICE", "auto")], "");
-            let found = world.with(&Flags::default(), &head(), |config, sources| {
+            let found = world.with(&Flags::default(), &info(), |config, sources| {
                 let prepared = Prepared { port: 1, hub: Path::new("/hub"), decision: Some(&decision) };
-                let changes = changes(Path::new("/runtime"), &head(), config, &prepared, sources);
+                let changes = changes(Path::new("/runtime"), &info(), config, &prepared, sources);
                 changes.into_iter().rfind(|(name, _)| name == "WHISPER__INFERENCE_DEVICE").unwrap().1
             });
             assert_eq!(found.as_deref(), Some(word));
@@ -266,12 +266,12 @@ mod tests {
                 fs_err::create_dir_all(nvidia.join(wheel).join(libraries)).unwrap();
             }
             fs_err::create_dir_all(nvidia.join("only-headers/include")).unwrap();
-            let mut head = head();
-            head.target = target.into();
+            let mut info = info();
+            info.target = target.into();
             let path = |uses_cuda: bool| {
                 let world = World::new(&[(name, "theirs")], "");
-                world.with(&Flags::default(), &head, |_, sources| {
-                    library_path(runtime.path(), &head, sources, uses_cuda)
+                world.with(&Flags::default(), &info, |_, sources| {
+                    library_path(runtime.path(), &info, sources, uses_cuda)
                 })
             };
             let own = ["cublas", "cudnn"].map(|wheel| nvidia.join(wheel).join(libraries).display().to_string());

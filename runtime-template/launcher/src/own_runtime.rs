@@ -3,7 +3,7 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use speaches_format::description::{Description, Head, Unreadable};
+use speaches_format::description::{Description, RuntimeInfo, Unreadable};
 use speaches_format::failure::{Exit, Failure};
 use speaches_format::layout::{self, Family};
 
@@ -21,7 +21,7 @@ pub struct OwnRuntime {
     /// Absolute path, without symbolic links.
     pub root: PathBuf,
     /// What it is.
-    pub head: Head,
+    pub info: RuntimeInfo,
 }
 
 impl OwnRuntime {
@@ -31,8 +31,8 @@ impl OwnRuntime {
     /// When the executable was taken out of its runtime, or the description is damaged or of another version.
     pub fn find() -> Result<Self, Failure> {
         let root = root()?;
-        let head = read_head(&root)?;
-        Ok(Self { root, head })
+        let info = read_info(&root)?;
+        Ok(Self { root, info })
     }
 
     /// The whole description, with every file.
@@ -48,7 +48,7 @@ impl OwnRuntime {
     /// The interpreter.
     #[must_use]
     pub fn python(&self) -> PathBuf {
-        self.root.join(layout::PYTHON).join(Family::of_system(self.head.system()).interpreter(&self.head.python.minor))
+        self.root.join(layout::PYTHON).join(Family::of_system(self.info.system()).interpreter(&self.info.python.minor))
     }
 
     /// The script that this program turns into.
@@ -91,7 +91,7 @@ pub fn root() -> Result<PathBuf, Failure> {
 
 /// Reads as far as the list of files, which comes last and is a hundred times as long as the rest: going through all of
 /// it would take longer than everything else that this program does.
-fn read_head(root: &Path) -> Result<Head, Failure> {
+fn read_info(root: &Path) -> Result<RuntimeInfo, Failure> {
     let failed = |error: &dyn std::fmt::Display| damaged(root, &error.to_string());
     let mut file = fs_err::File::open(root.join(layout::DESCRIPTION)).map_err(|error| failed(&error))?;
     let mut text = Vec::new();
@@ -111,7 +111,7 @@ fn read_head(root: &Path) -> Result<Head, Failure> {
             break;
         }
     }
-    Head::parse(&text).map_err(|error| unreadable(root, &error))
+    RuntimeInfo::parse(&text).map_err(|error| unreadable(root, &error))
 }
 
 fn unreadable(root: &Path, error: &Unreadable) -> Failure {
@@ -132,18 +132,18 @@ mod tests {
     #[test]
     fn the_head_is_read_without_the_files_in_any_layout_of_the_text() {
         let directory = tempfile::tempdir().unwrap();
-        let mut head = crate::config::tests::head();
+        let mut info = crate::config::tests::info();
         // Longer than what is read at once, and with something that looks like the key.
-        head.tool = format!("\"files\": [{}", "x".repeat(100_000));
+        info.tool = format!("\"files\": [{}", "x".repeat(100_000));
         let file = File { path: "a".into(), size: 1, sha256: String::new(), mode: "644".into() };
-        let description = Description { head: head.clone(), files: vec![file] };
+        let description = Description { info: info.clone(), files: vec![file] };
         for text in [serde_json::to_string(&description).unwrap(), serde_json::to_string_pretty(&description).unwrap()]
         {
             fs_err::write(directory.path().join(layout::DESCRIPTION), text).unwrap();
-            let read = read_head(directory.path()).unwrap();
-            assert_eq!((read.tool, read.models), (head.tool.clone(), head.models.clone()));
+            let read = read_info(directory.path()).unwrap();
+            assert_eq!((read.tool, read.models), (info.tool.clone(), info.models.clone()));
         }
         fs_err::write(directory.path().join(layout::DESCRIPTION), "{").unwrap();
-        assert_eq!(read_head(directory.path()).unwrap_err().exit, Exit::Unavailable);
+        assert_eq!(read_info(directory.path()).unwrap_err().exit, Exit::Unavailable);
     }
 }

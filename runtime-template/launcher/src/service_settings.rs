@@ -86,7 +86,7 @@ impl ServiceSettings {
         listening: &Listening,
         notes: Vec<String>,
     ) -> Self {
-        let OwnRuntime { root, head } = runtime;
+        let OwnRuntime { root, info } = runtime;
         let decision = accelerators.and_then(|accelerators| accelerators.decision.as_ref().ok()).cloned();
         let policy::Decision { transcription, synthesis, .. } = decision.unwrap_or_else(policy::Decision::none);
         Self {
@@ -96,8 +96,8 @@ impl ServiceSettings {
             port: listening.port,
             listeners: listening.descriptors.clone(),
             options: config.values.service.clone(),
-            bundled_models: head.models.iter().map(BundledModel::of).collect(),
-            name: head.name.clone(),
+            bundled_models: info.models.iter().map(BundledModel::of).collect(),
+            name: info.name.clone(),
             transcription,
             synthesis: Synthesis {
                 provider: synthesis.provider,
@@ -128,7 +128,7 @@ mod tests {
 
     use super::*;
     use crate::config::setting_table::OPTIONS;
-    use crate::config::tests::head;
+    use crate::config::tests::info;
     use crate::config::{Flags, Values};
 
     /// The settings of a machine that has nothing, with an answer for whatever could be null, if something computes.
@@ -145,17 +145,17 @@ mod tests {
         };
         let system = speaches_format::system::System::Linux;
         let sources = Sources { variable: &variable, contract: "/none".into(), directory: "/work".into(), system };
-        let mut head = head();
-        head.models.push(Model {
+        let mut info = info();
+        info.models.push(Model {
             id: "org/weights".to_owned(),
             task: "automatic-speech-recognition".to_owned(),
             voice: None,
             serves: vec!["org/whisper".to_owned()],
             file: Some("ggml.bin".to_owned()),
-            ..head.models[0].clone()
+            ..info.models[0].clone()
         });
-        let config = Config::resolve(&Flags::default(), &sources, &head).unwrap();
-        let runtime = OwnRuntime { root: "/runtime".into(), head };
+        let config = Config::resolve(&Flags::default(), &sources, &info).unwrap();
+        let runtime = OwnRuntime { root: "/runtime".into(), info };
         let mut accelerators =
             Accelerators::find(&runtime, &config, &sources, crate::accelerators::Driver::AskIfNeeded);
         // Not those of the machine that tests.
@@ -220,7 +220,7 @@ mod tests {
         let variable = |_: &str| None;
         let system = speaches_format::system::System::Linux;
         let sources = Sources { variable: &variable, contract: "/none".into(), directory: "/work".into(), system };
-        let values: Values = Config::resolve(&Flags::default(), &sources, &head()).unwrap().values;
+        let values: Values = Config::resolve(&Flags::default(), &sources, &info()).unwrap().values;
         let mut fields = keys(json!(values));
         fields.sort();
         assert_eq!(fields, table);

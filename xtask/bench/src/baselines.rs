@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
-use speaches_format::description::Head;
+use speaches_format::description::RuntimeInfo;
 use speaches_format::layout;
 use xtask::measured::{Exit, Failure, WorkDirectory, is_ready, output, read_description};
 
@@ -64,7 +64,7 @@ impl ServerKind {
 
 pub struct Servers {
     pub runtime: Utf8PathBuf,
-    pub head: Head,
+    pub info: RuntimeInfo,
     upstream: Option<Upstream>,
     stt_model: Option<String>,
     /// What both keep from one start to the next, as a user's does.
@@ -75,7 +75,7 @@ impl Servers {
     pub fn new(arguments: &ServerArgs) -> Result<Self> {
         let runtime = camino::absolute_utf8(&arguments.runtime)?;
         let home = WorkDirectory::new_in(Utf8Path::from_path(&std::env::temp_dir()).context("a path in UTF-8")?)?;
-        let head = read_description(&runtime)?.head;
+        let info = read_description(&runtime)?.info;
         let upstream = match arguments.upstream_python.as_ref().zip(arguments.upstream_source.as_ref()) {
             Some((python, source)) => {
                 let (python, source) = (camino::absolute_utf8(python)?, camino::absolute_utf8(source)?);
@@ -83,7 +83,7 @@ impl Servers {
             }
             None => None,
         };
-        Ok(Self { runtime, head, upstream, stt_model: arguments.stt_model.clone(), home })
+        Ok(Self { runtime, info, upstream, stt_model: arguments.stt_model.clone(), home })
     }
 
     /// Those that there are, ours first.
@@ -112,7 +112,7 @@ impl Servers {
     }
 
     pub fn client(&self, base: &str) -> Result<Client> {
-        Client::new(base, &self.head, self.stt_model.as_deref())
+        Client::new(base, &self.info, self.stt_model.as_deref())
     }
 
     /// A minute of speech and more: 16-bit samples of what the runtime says, before anything is measured. It is also the

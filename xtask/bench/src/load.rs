@@ -13,7 +13,7 @@ use camino::Utf8PathBuf;
 use clap::Args;
 use reqwest::blocking::Response;
 use serde_json::json;
-use speaches_format::description::Head;
+use speaches_format::description::RuntimeInfo;
 use xtask::measured::{Exit, Failure, SENTENCE, Service, read_description, understood};
 
 use crate::client::Client;
@@ -64,17 +64,17 @@ const ACTS: [Act; 5] = [Act::Paragraph, Act::Word, Act::Transcribe, Act::Health,
 
 pub fn run(arguments: &Arguments) -> Result<Report> {
     let runtime = camino::absolute_utf8(&arguments.runtime)?;
-    let head = read_description(&runtime)?.head;
-    let mut service = Service::start_with(&runtime, &head, |_| {})?;
-    let report = measure(arguments, &head, &mut service);
+    let info = read_description(&runtime)?.info;
+    let mut service = Service::start_with(&runtime, &info, |_| {})?;
+    let report = measure(arguments, &info, &mut service);
     if report.is_err() {
         eprintln!("{}", errors_in(&service.log()));
     }
     report
 }
 
-fn measure(arguments: &Arguments, head: &Head, service: &mut Service) -> Result<Report> {
-    let target = Target::new(&service.wait_until_ready()?, head, arguments.stt_model.as_deref())?;
+fn measure(arguments: &Arguments, info: &RuntimeInfo, service: &mut Service) -> Result<Report> {
+    let target = Target::new(&service.wait_until_ready()?, info, arguments.stt_model.as_deref())?;
     let alone = (0..ALONE).map(|_| target.timed(Act::Word)).collect::<Result<Vec<_>>>()?;
     let (taken, wrong) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
     let mut memory = Vec::new();
@@ -177,8 +177,8 @@ struct Target {
 }
 
 impl Target {
-    fn new(base: &str, head: &Head, stt_model: Option<&str>) -> Result<Self> {
-        let client = Client::new(base, head, stt_model)?;
+    fn new(base: &str, info: &RuntimeInfo, stt_model: Option<&str>) -> Result<Self> {
+        let client = Client::new(base, info, stt_model)?;
         let minute = clip(&client.speak(&format!("{PARAGRAPH} {MORE}"), "pcm")?, 60);
         let heard = client.transcribe(&minute)?;
         expect(!heard.is_empty(), "nothing is heard of a minute of speech")?;

@@ -66,7 +66,7 @@ pub fn run(arguments: &Arguments) -> Result<Report> {
 /// Why whisper.cpp cannot take part, if it cannot.
 fn lacks(servers: &Servers) -> Result<()> {
     let model = servers.client("")?.listens;
-    if !servers.head.models.iter().any(|weights| weights.serves.contains(&model)) {
+    if !servers.info.models.iter().any(|weights| weights.serves.contains(&model)) {
         bail!(
             Failure::new(Exit::Config, format!("the runtime has no GGML weights for {model}")).hint(
                 "docs/transcription.md says how to get them; `--upstream-python` and `--upstream-source` need none"
@@ -105,7 +105,7 @@ fn beside_upstream(servers: &Servers, recording: &[u8], rounds: usize, report: &
 fn beside_whispercpp(arguments: &Arguments, servers: &Servers, recording: &[u8], report: &mut Report) -> Result<()> {
     let threads = arguments.threads.to_string();
     let start = |more: &[&str]| -> Result<(Service, Client)> {
-        let mut service = Service::start_with(&servers.runtime, &servers.head, |command| {
+        let mut service = Service::start_with(&servers.runtime, &servers.info, |command| {
             command.arg("--stt-backend").args(more).env("WHISPER__CPU_THREADS", &threads);
         })?;
         let client = servers.client(&service.wait_until_ready()?)?;

@@ -42,7 +42,7 @@ pub fn run(arguments: &Arguments) -> Result<Report> {
     }
     let runtime = camino::absolute_utf8(&arguments.runtime)?;
     let description = read_description(&runtime)?;
-    let target = &description.head.target;
+    let target = &description.info.target;
     if target != triple() {
         bail!(
             Failure::new(Exit::Config, format!("`{runtime}` is for {target}, so its launcher cannot run here"))

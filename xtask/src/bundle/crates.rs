@@ -14,7 +14,7 @@ pub fn crates(runtime: &Runtime<'_>) -> Result<Option<Vec<Crate>>> {
     let record: Record = toml::from_str(&fs_err::read_to_string(&path)?)
         .map_err(|error| Failure::new(Exit::Data, format!("`{path}` is malformed: {error}")))?;
     let mut crates = record.crates;
-    crates.retain(|one| one.targets.contains(&runtime.description.head.target));
+    crates.retain(|one| one.targets.contains(&runtime.description.info.target));
     Ok(Some(crates))
 }
 

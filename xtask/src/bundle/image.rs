@@ -62,8 +62,8 @@ pub fn pack(
     level: Option<u32>,
     progress: &dyn Progress,
 ) -> Result<Packed> {
-    let head = &runtime.description.head;
-    let architecture = architecture(&head.target)?;
+    let info = &runtime.description.info;
+    let architecture = architecture(&info.target)?;
     let base = Base::open(base, architecture, work)?;
     let blobs = work.join("blobs");
     fs_err::create_dir(&blobs)?;
@@ -83,7 +83,7 @@ pub fn pack(
         "annotations": labels(runtime),
     });
     let manifest = serde_json::to_vec(&manifest)?;
-    let index = index(&manifest, architecture, &head.version)?;
+    let index = index(&manifest, architecture, &info.version)?;
 
     let mut files = BTreeMap::new();
     for bytes in [config, manifest] {
@@ -163,7 +163,7 @@ fn configuration(runtime: &Runtime<'_>, mut config: Value, layer: &Layer) -> Res
     push(&mut config["rootfs"]["diff_ids"], json!(format!("sha256:{}", layer.plain)));
     push(
         &mut config["history"],
-        json!({ "created": CREATED, "created_by": format!("speaches-native {}", runtime.description.head.tool) }),
+        json!({ "created": CREATED, "created_by": format!("speaches-native {}", runtime.description.info.tool) }),
     );
     let run = &mut config["config"];
     run["Entrypoint"] = json!([format!("/{ROOT}/bin/speaches")]);
@@ -186,12 +186,12 @@ fn configuration(runtime: &Runtime<'_>, mut config: Value, layer: &Layer) -> Res
 }
 
 fn labels(runtime: &Runtime<'_>) -> Value {
-    let head = &runtime.description.head;
+    let info = &runtime.description.info;
     json!({
         "org.opencontainers.image.title": "speaches",
-        "org.opencontainers.image.version": head.version,
-        "org.opencontainers.image.description": format!("speaches with CPython {}, {}", head.python.version, head.accelerator),
-        "speaches-native.plan": head.plan,
+        "org.opencontainers.image.version": info.version,
+        "org.opencontainers.image.description": format!("speaches with CPython {}, {}", info.python.version, info.accelerator),
+        "speaches-native.plan": info.plan,
     })
 }
 

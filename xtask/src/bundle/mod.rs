@@ -213,7 +213,7 @@ pub fn make(request: &Request<'_>, progress: &dyn Progress, manifests: &Utf8Path
             format!("`{directory}` is inside the runtime, which would then have more in it")
         ));
     }
-    let format = request.format.unwrap_or_else(|| Format::of(&description.head.target));
+    let format = request.format.unwrap_or_else(|| Format::of(&description.info.target));
     let name = match request.base {
         Some(_) => format!("{top}.{}", image::SUFFIX),
         None => format!("{top}.{format}"),
@@ -236,7 +236,7 @@ pub fn make(request: &Request<'_>, progress: &dyn Progress, manifests: &Utf8Path
     fs_err::write(work.path().join(&bill_name), &bill)?;
     publish(&work, &directory, &[(name.clone(), packed.sha256), (bill_name, Sha256::of(&bill))])?;
     let plain = description.files.iter().map(|file| file.size).sum();
-    Ok(Made { path: directory.join(name), packed, plain, copied_python: description.head.python.copied })
+    Ok(Made { path: directory.join(name), packed, plain, copied_python: description.info.python.copied })
 }
 
 /// Puts finished files into their directory, and their digests into its `SHA256SUMS`.

@@ -131,7 +131,7 @@ pub fn provision(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -
         prepare(arguments, root, manifests, &store, &digests)?;
     step.finish();
     let notes = notes(&plan, &manifests.speaches, &args);
-    if verify::read(&plan.output).is_ok_and(|there| there.head.plan == plan.identity().to_string()) {
+    if verify::read(&plan.output).is_ok_and(|there| there.info.plan == plan.identity().to_string()) {
         notes.iter().for_each(|note| report::say(note));
         let text = format!("`{}`: nothing to do, it was made by the same plan", super::display_path(&plan.output));
         report::status("Fresh", &text);

@@ -62,8 +62,8 @@ pub fn run(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Resu
     }
     let provisioned = provision::provision(&wanted, root, manifests)?;
     let runtime = &provisioned.output;
-    let head = verify::read(runtime)?.head;
-    let what = head.name.of_runtime();
+    let info = verify::read(runtime)?.info;
+    let what = info.name.of_runtime();
     super::print("")?;
     let outcome = smoke::smoke(runtime, smoke::SENTENCE)?;
     if !outcome.speech.is_empty() {
@@ -83,18 +83,18 @@ pub fn run(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Resu
     super::print("")?;
     report::result("Finished", &format!("in {}: {what} `{}`", format_duration(started.elapsed()), super::display_path(runtime)))?;
     report::next("Start", &provisioned.start())?;
-    if head.served_for("text-to-speech").is_some() {
+    if info.served_for("text-to-speech").is_some() {
         let input = json!({ "input": "It works." }).to_string();
         let kind = "Content-Type: application/json";
         let speak = ["curl", &format!("{ADDRESS}/v1/audio/speech"), "-H", kind, "-d", &input, "-o", "speech.mp3"];
         report::next("Speak", &super::shell_quote(&speak))?;
     }
-    if head.served_for("automatic-speech-recognition").is_some() {
+    if info.served_for("automatic-speech-recognition").is_some() {
         let transcribe = ["curl", &format!("{ADDRESS}/v1/audio/transcriptions"), "-F", "file=@speech.mp3"];
         report::next("Transcribe", &super::shell_quote(&transcribe))?;
     }
     report::next("Open", &format!("{ADDRESS}/"))?;
-    let more = if head.name.is_sample() {
+    let more = if info.name.is_sample() {
         "where GitHub and Hugging Face can be reached, `cargo xtask provision` makes the real one"
     } else {
         "the directory can be moved anywhere; `cargo xtask provision --help` has the choices"

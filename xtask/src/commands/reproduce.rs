@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, Result, bail};
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
-use speaches_format::description::{Description, Head};
+use speaches_format::description::{Description, RuntimeInfo};
 use speaches_format::layout::{self, Family};
 
 use super::manifests::ManifestChoice;
@@ -53,10 +53,10 @@ pub fn run(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Resu
     }
     let work = WorkDirectory::new_in(&Store::locate()?.work())?;
     let out = work.path().join("runtime");
-    let args = complete(&arguments.args, &there.head);
+    let args = complete(&arguments.args, &there.info);
     let made = provision::Arguments {
         args,
-        manifests: arguments.manifests.clone().or_recorded(&there.head.name),
+        manifests: arguments.manifests.clone().or_recorded(&there.info.name),
         out: Some(out.clone()),
         vendor: arguments.vendor.clone(),
         ..provision::Arguments::default()
@@ -80,16 +80,16 @@ pub fn run(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Resu
 }
 
 /// What was chosen then, but for what a flag says now.
-fn complete(flags: &ProvisionArgs, head: &Head) -> ProvisionArgs {
-    let without = lock::GROUPS.iter().filter(|group| !head.groups.iter().any(|one| one == *group));
-    let models = head.models.iter().map(|model| format!("{}@{}", model.id, model.revision)).collect::<Vec<_>>();
+fn complete(flags: &ProvisionArgs, info: &RuntimeInfo) -> ProvisionArgs {
+    let without = lock::GROUPS.iter().filter(|group| !info.groups.iter().any(|one| one == *group));
+    let models = info.models.iter().map(|model| format!("{}@{}", model.id, model.revision)).collect::<Vec<_>>();
     let models = if models.is_empty() { "none".to_owned() } else { models.join(",") };
     // A copied interpreter is found by its minor version, and what the flags say is held to it.
-    let by_minor = head.python.copied || flags.python_from.is_some();
-    let python = if by_minor { &head.python.minor } else { &head.python.version };
+    let by_minor = info.python.copied || flags.python_from.is_some();
+    let python = if by_minor { &info.python.minor } else { &info.python.version };
     ProvisionArgs {
-        target: flags.target.clone().or_else(|| Some(head.target.clone())),
-        accelerator: flags.accelerator.clone().or_else(|| Some(head.accelerator.clone())),
+        target: flags.target.clone().or_else(|| Some(info.target.clone())),
+        accelerator: flags.accelerator.clone().or_else(|| Some(info.accelerator.clone())),
         python: flags.python.clone().or_else(|| Some(python.clone())),
         without: flags.without.clone().or_else(|| Some(without.map(|group| (*group).to_owned()).collect())),
         models: flags.models.clone().or(Some(models)),
@@ -101,7 +101,7 @@ fn complete(flags: &ProvisionArgs, head: &Head) -> ProvisionArgs {
 fn compare(one: &Utf8Path, there: &Description, other: &Utf8Path, again: &Description) -> Result<Vec<String>> {
     let mut lines = Vec::new();
     let inputs = |description: &Description| {
-        let inputs = description.head.inputs.iter();
+        let inputs = description.info.inputs.iter();
         inputs.map(|input| ((input.kind, input.name.clone()), input.clone())).collect::<BTreeMap<_, _>>()
     };
     let (then, now) = (inputs(there), inputs(again));
@@ -150,8 +150,8 @@ fn compare(one: &Utf8Path, there: &Description, other: &Utf8Path, again: &Descri
 
 /// Which distribution brought a file, as the `RECORD`s say.
 fn owners(runtime: &Utf8Path, description: &Description) -> Result<BTreeMap<String, String>> {
-    let head = &description.head;
-    let place = format!("{}/{}", layout::PYTHON, Family::of(&head.target).site_packages(&head.python.minor));
+    let info = &description.info;
+    let place = format!("{}/{}", layout::PYTHON, Family::of(&info.target).site_packages(&info.python.minor));
     let mut owners = BTreeMap::new();
     for file in &description.files {
         let Some(stem) = file.path.strip_prefix(&place).and_then(|rest| rest.strip_suffix(".dist-info/RECORD")) else {

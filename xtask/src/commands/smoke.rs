@@ -9,7 +9,7 @@ use clap::Args;
 use reqwest::blocking::Client;
 use reqwest::blocking::multipart::{Form, Part};
 use serde_json::{Value, json};
-use speaches_format::description::Head;
+use speaches_format::description::RuntimeInfo;
 use speaches_format::layout::Family;
 
 use crate::base::failure::{Exit, Failure};
@@ -57,43 +57,43 @@ pub struct Outcome {
 }
 
 /// Whether a runtime for another system runs on this one all the same: under Rosetta or qemu.
-fn runs_here(runtime: &Utf8Path, head: &Head) -> bool {
-    let launcher = runtime.join(Family::of(&head.target).launcher());
+fn runs_here(runtime: &Utf8Path, info: &RuntimeInfo) -> bool {
+    let launcher = runtime.join(Family::of(&info.target).launcher());
     program::output(Command::new(launcher).arg("--version")).is_ok_and(|output| output.status.success())
 }
 
 /// Goes through all steps and prints a line for each.
 pub fn smoke(runtime: &Utf8Path, sentence: &str) -> Result<Outcome> {
     let runtime = camino::absolute_utf8(runtime)?;
-    let head = verify::read(&runtime)?.head;
-    if head.target != crate::base::host::triple() && !runs_here(&runtime, &head) {
+    let info = verify::read(&runtime)?.info;
+    if info.target != crate::base::host::triple() && !runs_here(&runtime, &info) {
         bail!(Failure::new(
             Exit::Config,
-            format!("`{runtime}` is for {}, and this is {}", head.target, crate::base::host::triple())
+            format!("`{runtime}` is for {}, and this is {}", info.target, crate::base::host::triple())
         ));
     }
     let mut steps = Steps { started: Instant::now() };
     let waiting = report::for_stderr().step("Starting", "the service");
-    let mut service = Service::start(&runtime, &head)?;
+    let mut service = Service::start(&runtime, &info)?;
     let base = service.wait()?;
     waiting.finish();
-    let label = head.name.label().map(|label| format!(" ({label})")).unwrap_or_default();
+    let label = info.name.label().map(|label| format!(" ({label})")).unwrap_or_default();
     steps.done("Answers", &format!("at {base}{label}"))?;
 
     let client = http::loopback(START)?;
     let models: Value = get(&client, &format!("{base}/v1/models"))?.json()?;
     let listed =
         models["data"].as_array().into_iter().flatten().filter_map(|model| model["id"].as_str()).collect::<Vec<_>>();
-    for model in head.served() {
+    for model in info.served() {
         if !listed.contains(&model.id.as_str()) {
             bail!(broken(&format!("`/v1/models` does not list the bundled model `{}`, only {listed:?}", model.id)));
         }
     }
-    let bundled = head.served().count();
+    let bundled = info.served().count();
     steps.done("Lists", &format!("{}, all {bundled} bundled ones among them,", pluralize(listed.len(), "model")))?;
 
     let mut outcome = Outcome { speech: Vec::new(), heard: None };
-    if let Some(speaker) = head.served_for("text-to-speech") {
+    if let Some(speaker) = info.served_for("text-to-speech") {
         let voice = speaker.voice.as_deref().unwrap_or("af_bella");
         for format in ["pcm", "mp3", "wav"] {
             let body = json!({ "model": speaker.id, "voice": voice, "input": sentence, "response_format": format });
@@ -104,7 +104,7 @@ pub fn smoke(runtime: &Utf8Path, sentence: &str) -> Result<Outcome> {
             waiting.finish();
             steps.done("Speaks", &format!("{} of {format}", human_size(outcome.speech.len() as u64)))?;
         }
-        if let Some(listener) = head.served_for("automatic-speech-recognition") {
+        if let Some(listener) = info.served_for("automatic-speech-recognition") {
             let part = Part::bytes(outcome.speech.clone()).file_name("speech.wav").mime_str("audio/wav")?;
             let form = Form::new().text("model", listener.id.clone()).part("file", part);
             let waiting = report::for_stderr().step("Listening", "to it");
@@ -217,16 +217,16 @@ pub struct Service {
 
 impl Service {
     /// Starts it on a free port, without the user's environment: a runtime needs nothing of it.
-    pub fn start(runtime: &Utf8Path, head: &Head) -> Result<Self> {
-        Self::start_with(runtime, head, |_| {})
+    pub fn start(runtime: &Utf8Path, info: &RuntimeInfo) -> Result<Self> {
+        Self::start_with(runtime, info, |_| {})
     }
 
     /// Starts it with more in its command line or environment.
-    pub fn start_with(runtime: &Utf8Path, head: &Head, more: impl FnOnce(&mut Command)) -> Result<Self> {
+    pub fn start_with(runtime: &Utf8Path, info: &RuntimeInfo, more: impl FnOnce(&mut Command)) -> Result<Self> {
         let state = WorkDirectory::new_in(&Utf8PathBuf::try_from(std::env::temp_dir())?)?;
         // A pipe without a reader would fill up and block the service.
         let log = fs_err::File::create(state.path().join(LOG))?;
-        let launcher = runtime.join(Family::of(&head.target).launcher());
+        let launcher = runtime.join(Family::of(&info.target).launcher());
         let mut command = Command::new(&launcher);
         command
             .args(["serve", "--host", "127.0.0.1", "--port", "0", "--state-dir", state.path().as_str()])

@@ -79,9 +79,9 @@ pub fn report(runtime: &Utf8Path, manifests: &Utf8Path) -> Result<()> {
 
 /// Looks at the binaries of a runtime as the loader of its target will. One that is not fit for it is an error.
 fn scan_binaries(runtime: &Utf8Path, description: &Description, manifests: &Utf8Path) -> Result<(Platform, Report)> {
-    let head = &description.head;
+    let info = &description.info;
     let targets = Manifests::load(manifests)?.targets;
-    let platform = Platform::of(&targets.target(&head.target)?, &head.python.minor)?;
+    let platform = Platform::of(&targets.target(&info.target)?, &info.python.minor)?;
     let step = report::for_stderr().step("Looking", "at the binaries");
     let report = scan::scan(runtime, description, &platform, &Accepted::read(manifests)?)?;
     step.finish();
@@ -90,7 +90,7 @@ fn scan_binaries(runtime: &Utf8Path, description: &Description, manifests: &Utf8
         bail!(
             Failure::new(
                 Exit::Data,
-                format!("`{runtime}` has binaries that are not fit for {}:{}", head.target, list(&lines, SHOWN))
+                format!("`{runtime}` has binaries that are not fit for {}:{}", info.target, list(&lines, SHOWN))
             )
             .hint("what is known and harmless is stated in `manifests/binaries.toml`")
         );

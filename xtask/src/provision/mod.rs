@@ -87,7 +87,7 @@ impl Provision<'_> {
         contents.check_names(&plan.target.triple)?;
         let bar = self.progress.items("Filling", "the runtime", contents.len());
         let made = work.path().join("runtime");
-        contents.write(&made, describe::head(plan, &python, is_compiled), bar.as_ref())?;
+        contents.write(&made, describe::info(plan, &python, is_compiled), bar.as_ref())?;
         stage::publish(&made, &plan.output, &work)?;
         bar.finish();
         Ok(())

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Result, bail};
 use camino::{Utf8Path, Utf8PathBuf};
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
-use speaches_format::description::{Description, File, Head};
+use speaches_format::description::{Description, File, RuntimeInfo};
 use speaches_format::layout;
 use speaches_format::system::System;
 
@@ -73,10 +73,10 @@ impl Contents {
     }
 
     /// Fills a directory and describes it in `runtime.json`.
-    pub fn write(&self, directory: &Utf8Path, head: Head, bar: &dyn Bar) -> Result<()> {
+    pub fn write(&self, directory: &Utf8Path, info: RuntimeInfo, bar: &dyn Bar) -> Result<()> {
         self.fill(directory, bar)?;
         let files = self.files.iter().map(|(path, placed)| describe(path, &placed.entry)).collect();
-        fs_err::write(directory.join(layout::DESCRIPTION), Description { head, files }.to_text()?)?;
+        fs_err::write(directory.join(layout::DESCRIPTION), Description { info, files }.to_text()?)?;
         Ok(())
     }
 

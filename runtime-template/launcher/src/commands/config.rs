@@ -26,7 +26,7 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let runtime = OwnRuntime::find()?;
     let (mut config, accelerators) = super::with_sources(&runtime.root, |sources| {
-        let config = Config::resolve(&arguments.flags, sources, &runtime.head)?;
+        let config = Config::resolve(&arguments.flags, sources, &runtime.info)?;
         let accelerators = Accelerators::find(&runtime, &config, sources, Driver::AskIfNeeded);
         Ok((config, accelerators))
     })?;

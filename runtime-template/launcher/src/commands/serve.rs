@@ -20,7 +20,7 @@ pub fn run(flags: &Flags) -> Result<Exit, Failure> {
 }
 
 fn serve(flags: &Flags, runtime: &OwnRuntime, sources: &Sources<'_>) -> Result<Exit, Failure> {
-    let mut config = Config::resolve(flags, sources, &runtime.head)?;
+    let mut config = Config::resolve(flags, sources, &runtime.info)?;
     if let Some(warning) = exposure(&config) {
         config.warnings.push(warning);
     }

@@ -50,7 +50,7 @@ impl Selection {
             let mut found = Instance::find_all(&directories::state_root(sources));
             // Settings or a runtime that cannot be used are no reason to hide what runs.
             let config = own_runtime::OwnRuntime::find()
-                .and_then(|runtime| Config::resolve(&Flags::default(), sources, &runtime.head));
+                .and_then(|runtime| Config::resolve(&Flags::default(), sources, &runtime.info));
             if let Ok(config) = config
                 && let Some(instance) = Instance::read(&config.values.service.state_dir)
                 && found.iter().all(|known| known.directory != instance.directory)

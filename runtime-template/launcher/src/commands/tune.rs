@@ -32,7 +32,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 }
 
 fn tune(arguments: &Arguments, runtime: &OwnRuntime, sources: &Sources<'_>) -> Result<Exit, Failure> {
-    let config = Config::resolve(&arguments.flags, sources, &runtime.head)?;
+    let config = Config::resolve(&arguments.flags, sources, &runtime.info)?;
     forget_crash(&config, sources)?;
     let accelerators = Accelerators::find(runtime, &config, sources, Driver::AskIfNeeded);
     accelerators.decided()?;

@@ -3,7 +3,7 @@
 //! Parsing, the command line, `speaches config` and `docs/configuration.md` are all made from it.
 
 use serde_json::{Value, json};
-use speaches_format::description::Head;
+use speaches_format::description::RuntimeInfo;
 
 use super::directories;
 use super::kind::Kind;
@@ -40,7 +40,7 @@ pub struct Definition {
     /// The default, for people.
     pub default_text: &'static str,
     /// The default on this machine and in this runtime.
-    pub default: fn(&Sources<'_>, &Head) -> Value,
+    pub default: fn(&Sources<'_>, &RuntimeInfo) -> Value,
 }
 
 /// The task of a model that speaks.
@@ -89,7 +89,7 @@ pub static OPTIONS: &[Definition] = &[
         variables: &["HARBOR_SPEACHES_TTS_MODEL", "SPEACHES_TTS_MODEL"],
         help: "text-to-speech model (Hugging Face ID)",
         default_text: "the first bundled one, else `speaches-ai/Kokoro-82M-v1.0-ONNX-int8`",
-        default: |_, head| model(head, TEXT_TO_SPEECH, "speaches-ai/Kokoro-82M-v1.0-ONNX-int8"),
+        default: |_, info| model(info, TEXT_TO_SPEECH, "speaches-ai/Kokoro-82M-v1.0-ONNX-int8"),
         ..COMMON
     },
     Definition {
@@ -98,7 +98,7 @@ pub static OPTIONS: &[Definition] = &[
         variables: &["HARBOR_SPEACHES_STT_MODEL", "SPEACHES_STT_MODEL"],
         help: "speech-to-text model (Hugging Face ID)",
         default_text: "the first bundled one, else `Systran/faster-distil-whisper-small.en`",
-        default: |_, head| model(head, SPEECH_TO_TEXT, "Systran/faster-distil-whisper-small.en"),
+        default: |_, info| model(info, SPEECH_TO_TEXT, "Systran/faster-distil-whisper-small.en"),
         ..COMMON
     },
     Definition {
@@ -107,8 +107,8 @@ pub static OPTIONS: &[Definition] = &[
         variables: &["HARBOR_SPEACHES_TTS_VOICE", "SPEACHES_TTS_VOICE"],
         help: "voice to warm up with",
         default_text: "that of the bundled model, else `af_bella`",
-        default: |_, head| {
-            let bundled = head.served_for(TEXT_TO_SPEECH);
+        default: |_, info| {
+            let bundled = info.served_for(TEXT_TO_SPEECH);
             json!(bundled.and_then(|model| model.voice.as_deref()).unwrap_or("af_bella"))
         },
         ..COMMON
@@ -315,7 +315,7 @@ pub fn find(key: &str) -> Option<&'static Definition> {
     OPTIONS.iter().find(|definition| definition.key == key)
 }
 
-fn model(head: &Head, task: &str, otherwise: &str) -> Value {
-    let bundled = head.served_for(task);
+fn model(info: &RuntimeInfo, task: &str, otherwise: &str) -> Value {
+    let bundled = info.served_for(task);
     json!(bundled.map_or(otherwise, |model| &model.id))
 }

@@ -78,7 +78,7 @@ impl<'a> Background<'a> {
             directory: home.path.clone(),
             system: sources.system,
         };
-        let config = Config::resolve(&Flags::default(), &as_started, &runtime.head)?;
+        let config = Config::resolve(&Flags::default(), &as_started, &runtime.info)?;
         let hosts_origin = config.setting("host").map_or(Origin::Default, |setting| setting.origin.clone());
         let container_prefix = settings.container_prefix(sources);
         let Values { port, host: hosts, service, .. } = config.values;

@@ -1,7 +1,7 @@
 //! What a runtime can do on a machine, and why not.
 
 use serde::Serialize;
-use speaches_format::description::Head;
+use speaches_format::description::RuntimeInfo;
 use speaches_format::system::{Architecture, System};
 
 use crate::machine::{Machine, Nvidia, nvidia};
@@ -30,18 +30,18 @@ pub struct Wheels {
 impl Wheels {
     /// Those of a runtime.
     #[must_use]
-    pub fn of(head: &Head) -> Self {
-        let wheels = || head.wheels();
+    pub fn of(info: &RuntimeInfo) -> Self {
+        let wheels = || info.wheels();
         Self {
-            target: head.target.clone(),
-            accelerator: head.accelerator.clone(),
+            target: info.target.clone(),
+            accelerator: info.accelerator.clone(),
             whispercpp: wheels().any(|wheel| wheel.name == "pywhispercpp"),
             // Until CUDA 12 it is `nvidia-cuda-runtime-cu12`, since 13 there is no number in the name.
             cuda: wheels()
                 .filter(|wheel| wheel.name.starts_with("nvidia-cuda-runtime"))
                 .find_map(|wheel| wheel.version.as_deref()?.split('.').next()?.parse().ok())
-                .filter(|_| head.accelerator == "cuda"),
-            platform: (head.system(), Architecture::of(&head.target)),
+                .filter(|_| info.accelerator == "cuda"),
+            platform: (info.system(), Architecture::of(&info.target)),
         }
     }
 
@@ -147,15 +147,15 @@ fn cuda(wheels: &Wheels, machine: &Machine) -> Capability {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::tests::head;
+    use crate::config::tests::info;
     use speaches_format::input::{Input, Kind, Origin};
 
     #[test]
     fn wheels_are_known_by_their_names() {
-        let mut head = head();
-        head.accelerator = "cuda".into();
-        let wheels = |head: &Head| Wheels::of(head);
-        assert_eq!((wheels(&head).cuda, wheels(&head).whispercpp), (None, false));
+        let mut info = info();
+        info.accelerator = "cuda".into();
+        let wheels = |info: &RuntimeInfo| Wheels::of(info);
+        assert_eq!((wheels(&info).cuda, wheels(&info).whispercpp), (None, false));
         let input = |kind: Kind, name: &str, version: &str| Input {
             kind,
             name: name.to_owned(),
@@ -166,13 +166,13 @@ mod tests {
             pinned: true,
         };
         let mut add = |kind: Kind, name: &str, version: &str| {
-            head.inputs.push(input(kind, name, version));
-            wheels(&head)
+            info.inputs.push(input(kind, name, version));
+            wheels(&info)
         };
         assert!(!add(Kind::Model, "pywhispercpp", "1.5.1").whispercpp, "what is no wheel");
         assert!(add(Kind::Wheel, "pywhispercpp", "1.5.1").whispercpp);
         assert_eq!(add(Kind::Wheel, "nvidia-cuda-runtime-cu12", "12.9.79").cuda, Some(12));
-        head.inputs = vec![input(Kind::Wheel, "nvidia-cuda-runtime", "13.1.80")];
-        assert_eq!(wheels(&head).cuda, Some(13));
+        info.inputs = vec![input(Kind::Wheel, "nvidia-cuda-runtime", "13.1.80")];
+        assert_eq!(wheels(&info).cuda, Some(13));
     }
 }

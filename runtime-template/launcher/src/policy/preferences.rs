@@ -62,7 +62,7 @@ impl Preferences {
 mod tests {
     use super::*;
     use crate::config::setting_table::OPTIONS;
-    use crate::config::tests::{World, head};
+    use crate::config::tests::{World, info};
     use crate::config::{Flags, kind::Kind};
 
     #[test]
@@ -73,7 +73,7 @@ mod tests {
             for word in words {
                 let mut flags = Flags::default();
                 flags.values.insert(definition.key, (*word).to_owned());
-                let preferences = World::new(&[], "").with(&flags, &head(), |config, _| Preferences::of(config));
+                let preferences = World::new(&[], "").with(&flags, &info(), |config, _| Preferences::of(config));
                 let shown = match key {
                     "accelerator" => preferences.accelerator.choice.map(Accelerator::word),
                     "stt_backend" => preferences.backend.choice.map(Backend::word),

@@ -62,7 +62,7 @@ fn launcher(runtime: &Runtime<'_>, component: &Component<'_>) -> Result<Vec<Valu
             "properties": [property("license-file", &text_in(runtime, &[RECORD]))],
         }));
     }
-    let program = Family::of(&runtime.description.head.target).launcher();
+    let program = Family::of(&runtime.description.info.target).launcher();
     let version = linked::rust(&fs_err::read(runtime.root.join(program))?);
     if given && version.is_none() {
         return Ok(inside);

@@ -75,8 +75,8 @@ pub fn check(path: &Utf8Path) -> Result<(Description, Differences, Sha256)> {
     if let Some(extra) = image.members.keys().find(|name| !known.contains(name)) {
         return Err(damaged(path, &format!("`{extra}` is in it, and nothing of the image names it")));
     }
-    let architecture = image::architecture(&description.head.target)?;
-    if index != image::index(&manifest_text, architecture, &description.head.version)? {
+    let architecture = image::architecture(&description.info.target)?;
+    if index != image::index(&manifest_text, architecture, &description.info.version)? {
         return Err(damaged(path, "`index.json` was modified"));
     }
     Ok((description, differences, sha256))

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use serde::Deserialize;
-use speaches_format::description::Head;
+use speaches_format::description::RuntimeInfo;
 use speaches_format::input;
 
 use super::Contents;
@@ -34,13 +34,13 @@ pub struct Chain {
 /// What of a chain is missing in a runtime. `binaries` are its binaries by path.
 pub fn check(
     chain: &Chain,
-    head: &Head,
+    info: &RuntimeInfo,
     site_packages: &str,
     binaries: &[(&str, Contents)],
     libraries: &Libraries<'_>,
 ) -> Vec<Finding> {
-    let has_wheel = head.inputs.iter().any(|input| input.kind == input::Kind::Wheel && input.name == chain.wheel);
-    if head.target != chain.target || !has_wheel {
+    let has_wheel = info.inputs.iter().any(|input| input.kind == input::Kind::Wheel && input.name == chain.wheel);
+    if info.target != chain.target || !has_wheel {
         return Vec::new();
     }
     let find = |wanted: &str| binaries.iter().find(|(path, _)| *path == wanted);

@@ -100,16 +100,16 @@ fn interpreter(runtime: &OwnRuntime, context: &Context<'_>) -> Check {
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped());
-    if let Some((name, Some(value))) = environment::library_path(&runtime.root, &runtime.head, context.sources, false) {
+    if let Some((name, Some(value))) = environment::library_path(&runtime.root, &runtime.info, context.sources, false) {
         command.env(name, value);
     }
     match wait(&mut command) {
         Ok(taken) => {
-            let version = &runtime.head.python.version;
+            let version = &runtime.info.python.version;
             Check::new("python", Verdict::Ok, format!("Python {version} starts in {} ms", taken.as_millis()))
         }
         Err(reason) => Check::new("python", Verdict::Fail, format!("the interpreter does not start: {reason}"))
-            .advice(format!("this runtime is for {}; is this machine one?", runtime.head.target)),
+            .advice(format!("this runtime is for {}; is this machine one?", runtime.info.target)),
     }
 }
 
@@ -127,7 +127,7 @@ fn wait(command: &mut Command) -> Result<Duration, String> {
 
 fn models(runtime: &OwnRuntime) -> Check {
     let there = hub::list(&runtime.hub());
-    let missing = runtime.head.models.iter().filter(|model| !there.iter().any(|known| known.id == model.id));
+    let missing = runtime.info.models.iter().filter(|model| !there.iter().any(|known| known.id == model.id));
     let missing = missing.map(|model| model.id.as_str()).collect::<Vec<_>>();
     if !missing.is_empty() {
         let said = format!("missing from `{}`: {}", layout::MODELS_HUB, missing.join(", "));
@@ -259,7 +259,7 @@ fn space(_directory: &Path) -> Option<Check> {
 
 /// macOS marks what a browser has fetched, and refuses to start it.
 fn quarantine(runtime: &OwnRuntime) -> Option<Check> {
-    if runtime.head.system() != System::MacOs {
+    if runtime.info.system() != System::MacOs {
         return None;
     }
     let attribute = "com.apple.quarantine";

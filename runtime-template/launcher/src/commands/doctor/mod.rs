@@ -37,7 +37,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let root = crate::own_runtime::root()?;
     super::with_sources(&root, |sources| {
         let runtime = OwnRuntime::find();
-        let config = runtime.as_ref().ok().map(|runtime| Config::resolve(&arguments.flags, sources, &runtime.head));
+        let config = runtime.as_ref().ok().map(|runtime| Config::resolve(&arguments.flags, sources, &runtime.info));
         let accelerators = match (&runtime, &config) {
             (Ok(runtime), Some(Ok(config))) => Some(Accelerators::find(runtime, config, sources, Driver::Ask)),
             _ => None,

@@ -15,7 +15,7 @@ pub fn text(context: &Context<'_>, checks: &[Check]) -> String {
         let _ = write!(text, "\n## {title}\n{}\n", body.trim_end());
     };
     match context.runtime {
-        Ok(runtime) => section("runtime", &format!("{}\nplan {}", version::describe(runtime), runtime.head.plan)),
+        Ok(runtime) => section("runtime", &format!("{}\nplan {}", version::describe(runtime), runtime.info.plan)),
         Err(failure) => section("runtime", &failure.to_string()),
     }
     section("machine", &machine());
