@@ -13,7 +13,7 @@ use crate::system::System;
 /// The version of the format; readers refuse another.
 pub const SCHEMA: u32 = 3;
 /// What stands between the description and its own sha256, which is the last thing in the file.
-const SEAL: &str = ",\n  \"sha256\": \"";
+const TRAILER: &str = ",\n  \"sha256\": \"";
 
 /// All of `runtime.json`.
 #[derive(Clone, Debug, Serialize)]
@@ -101,7 +101,7 @@ fn read<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Result<T, Unreadable> {
 }
 
 fn end_of(body: &[u8]) -> String {
-    format!("{SEAL}{}\"\n}}\n", hex::encode(&Sha256::digest(body)))
+    format!("{TRAILER}{}\"\n}}\n", hex::encode(&Sha256::digest(body)))
 }
 
 /// The part of `runtime.json` that starting the service needs, which leaves out thousands of files.

@@ -6,7 +6,7 @@ use anyhow::Result;
 use camino::Utf8Path;
 
 use super::Store;
-use super::care::entries;
+use super::verify::entries;
 use super::tree::{NOTED_EVERY, unused_for};
 use crate::base::digest::Sha256;
 use crate::work::{self, Place, WorkDirectory, bytes_given_back};
