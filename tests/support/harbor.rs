@@ -62,7 +62,7 @@ pub fn native_harbor(at: &Utf8Path) -> Utf8PathBuf {
 }
 
 /// A `harbor.sh` that writes down what it was told, where and with which home, does something, and ends with a code.
-pub fn play_harbor(home: &Utf8Path, does: &str, code: i32) {
+pub fn fake_harbor(home: &Utf8Path, does: &str, code: i32) {
     let script = format!(
         "#!/bin/bash\necho \"$HARBOR_HOME|$PWD|$*\" >> '{home}/told'\ncd \"$HARBOR_HOME\" || exit 99\n{does}\nexit {code}\n"
     );
@@ -82,7 +82,7 @@ fn write_program(path: &Utf8Path, text: &str) {
 
 /// A `docker` that gives prepared answers to what the launcher asks: `ps`, `inspect`, `network`, `proxy` and `webui` for the health
 /// that a container asks for, and `compose`.
-pub struct PlayedDocker {
+pub struct FakeDocker {
     directory: Utf8PathBuf,
 }
 
@@ -102,7 +102,7 @@ pub const OPEN_WEBUI: &str = "harbor.webui\trunning\tghcr.io/open-webui/open-web
 /// Harbor's own container of speaches.
 pub const STOCK_CONTAINER: &str = "harbor.speaches\trunning\tghcr.io/speaches-ai/speaches:latest-cpu\t\"uvicorn --factory speaches.main:create_app\"\n";
 
-impl PlayedDocker {
+impl FakeDocker {
     /// One that answers, has no containers and its bridge at an address that is none of this machine.
     pub fn install(at: &Utf8Path) -> Self {
         let directory = at.join("docker");
@@ -208,13 +208,13 @@ pub fn free_port() -> u16 {
 }
 
 /// A Harbor that has started the service, in the way that its `harbor.sh` does.
-pub struct PlayedHarbor {
+pub struct FakeHarbor {
     child: Child,
     log: Utf8PathBuf,
     port: u16,
 }
 
-impl PlayedHarbor {
+impl FakeHarbor {
     /// `nohup env VARIABLES speaches/speaches_native.sh speaches serve`, in Harbor's home, with nothing to read, and with
     /// two descriptors of Harbor's own that leak.
     pub fn start(home: &Utf8Path, port: u16) -> Self {
@@ -273,7 +273,7 @@ impl PlayedHarbor {
     }
 }
 
-impl Drop for PlayedHarbor {
+impl Drop for FakeHarbor {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();

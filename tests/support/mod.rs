@@ -9,7 +9,7 @@ pub mod fetch;
 pub mod harbor;
 #[cfg(unix)]
 pub mod hub;
-mod lacks;
+mod skip;
 #[cfg(unix)]
 pub mod packing;
 #[cfg(unix)]
@@ -38,7 +38,7 @@ use serde_json::Value;
 use sha2::Digest as _;
 
 #[allow(unused_imports, reason = "on Windows one of the programs has no test that needs it")]
-pub use lacks::not_run;
+pub use skip::not_run;
 
 /// Root of this repository.
 pub fn root() -> &'static Utf8Path {

@@ -22,7 +22,7 @@ pub struct Terminal {
 }
 
 /// What a program has left on its terminal.
-pub struct Left {
+pub struct TerminalOutput {
     pub status: ExitStatus,
     columns: u16,
     chunks: Vec<Vec<u8>>,
@@ -99,15 +99,15 @@ impl Terminal {
     }
 
     /// Waits for its end.
-    pub fn end(mut self) -> Left {
+    pub fn end(mut self) -> TerminalOutput {
         let status = self.child.wait().unwrap();
         self.reader.join().unwrap();
         let chunks = std::mem::take(&mut *self.chunks.lock().unwrap());
-        Left { status, columns: self.columns, chunks }
+        TerminalOutput { status, columns: self.columns, chunks }
     }
 }
 
-impl Left {
+impl TerminalOutput {
     /// All that was written, with every escape code.
     pub fn written(&self) -> String {
         String::from_utf8(self.chunks.concat()).unwrap()

@@ -4,7 +4,7 @@ mod base;
 mod bundle;
 mod commands;
 mod inputs;
-pub mod measured;
+pub mod bench_api;
 mod net;
 mod pins;
 mod plan;

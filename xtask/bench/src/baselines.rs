@@ -8,7 +8,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 use speaches_format::description::RuntimeInfo;
 use speaches_format::layout;
-use xtask::measured::{Exit, Failure, WorkDirectory, is_ready, output, read_description};
+use xtask::bench_api::{Exit, Failure, WorkDirectory, is_ready, output, read_description};
 
 use crate::client::{Client, TIMEOUT};
 use crate::process::version_of;
@@ -95,7 +95,7 @@ impl Servers {
     pub fn report(&self) -> Report {
         let mut report = Report::new(ServerKind::Ours.name());
         let Some(upstream) = &self.upstream else {
-            report.lacks(ServerKind::Upstream.name(), "`--upstream-python` and `--upstream-source` say where it is");
+            report.skip(ServerKind::Upstream.name(), "`--upstream-python` and `--upstream-source` say where it is");
             return report;
         };
         let ask = |command: &mut Command| {

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result, bail};
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
-use xtask::measured::{Exit, Failure, Format, Request, Silent, Store, human_size, make};
+use xtask::bench_api::{Exit, Failure, Format, Request, Silent, Store, human_size, make};
 
 use crate::runner::{Candidate, alternate, compare_times, timed, warm_up};
 use crate::workspace::Workspace;

@@ -8,7 +8,7 @@ use reqwest::blocking::{RequestBuilder, Response};
 use reqwest::header::CONNECTION;
 use serde_json::{Value, json};
 use speaches_format::description::RuntimeInfo;
-use xtask::measured::{Exit, Failure, loopback};
+use xtask::bench_api::{Exit, Failure, loopback};
 
 /// How long a start may take, and an answer.
 pub const TIMEOUT: Duration = Duration::from_secs(600);

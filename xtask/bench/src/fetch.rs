@@ -11,7 +11,7 @@ use anyhow::Result;
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 use serde_json::json;
-use xtask::measured::{CONNECTIONS, Silent, Store, Uv, pluralize, human_size, print, pythons, read_downloads};
+use xtask::bench_api::{CONNECTIONS, Silent, Store, Uv, pluralize, human_size, print, pythons, read_downloads};
 
 use crate::runner::{Candidate, alternate, compare_times, timed, warm_up};
 use crate::synthetic_wheel::Wheel;
@@ -131,7 +131,7 @@ fn baselines(arguments: &Arguments, store: &Store, manifests: &Utf8Path, report:
             };
             baselines.push(("the same, then sha256sum -c".to_owned(), Box::new(checked)));
         }
-        Err(error) => report.lacks("curl with a check of the hashes", &error.to_string()),
+        Err(error) => report.skip("curl with a check of the hashes", &error.to_string()),
     }
     let pythons = arguments.python_from.clone().map_or_else(|| pythons(&[]), |path| vec![path]);
     match Uv::locate(store, manifests, &pythons) {
@@ -147,7 +147,7 @@ fn baselines(arguments: &Arguments, store: &Store, manifests: &Utf8Path, report:
             };
             baselines.push(("uv pip install (unpacks as well)".to_owned(), Box::new(install)));
         }
-        Err(error) => report.lacks("uv", &format!("{error:#}")),
+        Err(error) => report.skip("uv", &format!("{error:#}")),
     }
     let pip = |python: &Utf8PathBuf| Some((python.clone(), pip_version(python)?));
     match pythons.iter().find_map(pip).filter(|_| !arguments.without_pip) {
@@ -163,8 +163,8 @@ fn baselines(arguments: &Arguments, store: &Store, manifests: &Utf8Path, report:
             };
             baselines.push(("pip download".to_owned(), Box::new(download)));
         }
-        None if arguments.without_pip => report.lacks("pip", "`--without-pip` leaves it out"),
-        None => report.lacks("pip", "no Python was found that has it; `--python-from` can name one"),
+        None if arguments.without_pip => report.skip("pip", "`--without-pip` leaves it out"),
+        None => report.skip("pip", "no Python was found that has it; `--python-from` can name one"),
     }
     Ok(baselines)
 }

@@ -14,7 +14,7 @@ use clap::Args;
 use reqwest::blocking::Response;
 use serde_json::json;
 use speaches_format::description::RuntimeInfo;
-use xtask::measured::{Exit, Failure, SENTENCE, Service, read_description, understood};
+use xtask::bench_api::{Exit, Failure, SENTENCE, Service, read_description, understood};
 
 use crate::client::Client;
 use crate::runner::timed;
@@ -127,7 +127,7 @@ fn measure(arguments: &Arguments, info: &RuntimeInfo, service: &mut Service) -> 
     report.add("/health, the longest", Unit::Seconds, longest, beside("a second", 1.0, vec![HEALTHY]));
     let (first, later) = memory.split_at(memory.len().min(FIRST));
     if later.is_empty() {
-        report.lacks("growth of memory", &format!("it took no longer than the first {FIRST} s"));
+        report.skip("growth of memory", &format!("it took no longer than the first {FIRST} s"));
     } else {
         let minute = beside("the most in the first minute", GROWTH, vec![most(first)]);
         report.add("most memory after the first minute", Unit::Bytes, vec![most(later)], minute);

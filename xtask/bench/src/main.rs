@@ -81,6 +81,6 @@ fn run(cli: &Cli) -> Result<()> {
         results["machine"] = serde_json::to_value(&machine)?;
         fs_err::write(path, format!("{results:#}\n"))?;
     }
-    xtask::measured::print(&format!("{}{}", report.table(title), machine.line()))?;
+    xtask::bench_api::print(&format!("{}{}", report.table(title), machine.line()))?;
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
-use xtask::measured::{pluralize, human_size};
+use xtask::bench_api::{pluralize, human_size};
 
 pub struct Report {
     /// What of this project takes part.
@@ -44,7 +44,7 @@ impl Report {
         Self { ours: ours.into(), rows: Vec::new(), notes: Vec::new(), versions: BTreeMap::new() }
     }
 
-    pub fn lacks(&mut self, who: &str, why: &str) {
+    pub fn skip(&mut self, who: &str, why: &str) {
         eprintln!("without {who}: {why}");
         self.notes.push(format!("not run: {who}: {why}"));
     }

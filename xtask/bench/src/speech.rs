@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
-use xtask::measured::{Exit, Failure};
+use xtask::bench_api::{Exit, Failure};
 
 use crate::runner::{Candidate, Figure, alternate, compare};
 use crate::baselines::{ServerArgs, Running, Servers, ServerKind};

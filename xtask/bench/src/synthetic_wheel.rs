@@ -6,7 +6,7 @@ use anyhow::Result;
 use camino::Utf8Path;
 use fs_err::File;
 use rawzip::ZipArchiveWriter;
-use xtask::measured::{Hasher, Sha256};
+use xtask::bench_api::{Hasher, Sha256};
 
 pub struct Wheel {
     /// Of its distribution.

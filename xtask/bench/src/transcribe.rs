@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
-use xtask::measured::{Exit, Failure, Service};
+use xtask::bench_api::{Exit, Failure, Service};
 
 use crate::client::Client;
 use crate::runner::{Candidate, Figure, alternate, compare, compare_times, timed};
@@ -46,7 +46,7 @@ fn default_threads() -> usize {
 /// Measures the parts for which everything is there.
 pub fn run(arguments: &Arguments) -> Result<Report> {
     let servers = Servers::new(&arguments.servers)?;
-    let cannot = lacks(&servers).err();
+    let cannot = find_whispercpp(&servers).err();
     let upstream = arguments.servers.has_upstream();
     if let Some(cannot) = cannot.filter(|_| !upstream) {
         return Err(cannot);
@@ -56,15 +56,15 @@ pub fn run(arguments: &Arguments) -> Result<Report> {
     if upstream {
         beside_upstream(&servers, &recording, arguments.rounds, &mut report)?;
     }
-    match lacks(&servers) {
+    match find_whispercpp(&servers) {
         Ok(()) => beside_whispercpp(arguments, &servers, &recording, &mut report)?,
-        Err(why) => report.lacks("whisper.cpp", &format!("{why:#}")),
+        Err(why) => report.skip("whisper.cpp", &format!("{why:#}")),
     }
     Ok(report)
 }
 
 /// Why whisper.cpp cannot take part, if it cannot.
-fn lacks(servers: &Servers) -> Result<()> {
+fn find_whispercpp(servers: &Servers) -> Result<()> {
     let model = servers.client("")?.listens;
     if !servers.info.models.iter().any(|weights| weights.serves.contains(&model)) {
         bail!(

@@ -12,7 +12,7 @@ use camino::Utf8PathBuf;
 use clap::Args;
 use speaches_format::description::Description;
 use speaches_format::layout::Family;
-use xtask::measured::{Exit, Failure, Store, pluralize, human_size, read_description, triple};
+use xtask::bench_api::{Exit, Failure, Store, pluralize, human_size, read_description, triple};
 
 use crate::runner::{Candidate, alternate, compare_times, timed, warm_up};
 use crate::workspace::Workspace;

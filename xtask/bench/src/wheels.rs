@@ -10,7 +10,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail};
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
-use xtask::measured::{
+use xtask::bench_api::{
     Exit, Failure, GROUPS, Interpreter, Lock, Store, Target, Uv, pluralize, file_name, fill_site_packages, human_size,
     locate, minor_of, print, pythons, target_and_locks,
 };
@@ -134,7 +134,7 @@ pub fn run(arguments: &Arguments, manifests: &Utf8Path) -> Result<Report> {
     };
     report.versions.extend(version_of(uv.command().arg("--version")).map(|version| ("uv".to_owned(), version)));
     if arguments.without_pip {
-        report.lacks("pip", "`--without-pip` leaves it out");
+        report.skip("pip", "`--without-pip` leaves it out");
     } else {
         report.versions.extend(pip_version(python.executable()).map(|version| ("pip".to_owned(), version)));
     }

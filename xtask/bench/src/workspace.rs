@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use anyhow::Result;
 use camino::{Utf8Path, Utf8PathBuf};
 use walkdir::WalkDir;
-use xtask::measured::{Store, WorkDirectory};
+use xtask::bench_api::{Store, WorkDirectory};
 
 /// A directory in which nothing is deleted before the end: ext4 looks for files that were not deleted a moment ago
 /// whenever it makes one, which would slow down whoever comes next. Only the bytes are given back.

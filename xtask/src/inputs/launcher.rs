@@ -72,7 +72,7 @@ impl LauncherInput {
                 profile,
                 tools: (linker == Linker::Zig && !linker::has_zig()).then(|| tools.clone()),
             }),
-            Err(build::Lacks { reason, hint }) => Ok(Self::Impossible { key: sources, reason, hint }),
+            Err(build::MissingCompiler { reason, hint }) => Ok(Self::Impossible { key: sources, reason, hint }),
         }
     }
 

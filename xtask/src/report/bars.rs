@@ -139,26 +139,26 @@ pub struct Terminal;
 
 impl Progress for Terminal {
     fn step(&self, doing: &str, what: &str) -> Box<dyn Bar> {
-        Drawn::step(doing, what, Unit::Nothing, None, &STEP)
+        DrawnBar::step(doing, what, Unit::Nothing, None, &STEP)
     }
 
     fn bytes(&self, doing: &str, what: &str, total: Option<u64>) -> Box<dyn Bar> {
         let known = total.is_some();
-        Drawn::step(doing, what, Unit::Bytes, total, if known { &BYTES } else { &AMOUNT })
+        DrawnBar::step(doing, what, Unit::Bytes, total, if known { &BYTES } else { &AMOUNT })
     }
 
     fn items(&self, doing: &str, what: &str, total: usize) -> Box<dyn Bar> {
-        Drawn::step(doing, what, Unit::Things, Some(total as u64), &THINGS)
+        DrawnBar::step(doing, what, Unit::Things, Some(total as u64), &THINGS)
     }
 }
 
-struct Drawn(ProgressBar);
+struct DrawnBar(ProgressBar);
 
-impl Drawn {
+impl DrawnBar {
     fn step(doing: &str, what: &str, unit: Unit, total: Option<u64>, choice: &'static [Line]) -> Box<dyn Bar> {
-        let drawn = Self::new(doing, what, unit, total, choice).expect("a verb fits on every terminal");
-        drawn.0.enable_steady_tick(TICK);
-        Box::new(drawn)
+        let bar = Self::new(doing, what, unit, total, choice).expect("a verb fits on every terminal");
+        bar.0.enable_steady_tick(TICK);
+        Box::new(bar)
     }
 
     /// Nothing where the terminal is too narrow for any of the lines.
@@ -193,7 +193,7 @@ impl Drawn {
     }
 }
 
-impl Bar for Drawn {
+impl Bar for DrawnBar {
     fn advance(&self, amount: u64) {
         self.0.inc(amount);
     }
@@ -211,7 +211,7 @@ impl Bar for Drawn {
     fn part(&self, name: &str, total: Option<u64>) -> Box<dyn Bar> {
         let choice = if total.is_some() { &PART[..] } else { &PART[1..] };
         match Self::new("", name, Unit::Bytes, total, choice) {
-            Some(drawn) => Box::new(drawn),
+            Some(bar) => Box::new(bar),
             None => Box::new(Silent),
         }
     }

@@ -23,12 +23,12 @@ pub struct Digests {
 
 #[derive(Debug, Default)]
 struct Known {
-    digests: BTreeMap<Utf8PathBuf, Remembered>,
+    digests: BTreeMap<Utf8PathBuf, CachedDigest>,
     changed: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Remembered {
+struct CachedDigest {
     stamp: Stamp,
     sha256: Sha256,
 }
@@ -79,7 +79,7 @@ impl Digests {
         let sha256 = Sha256::of_file(path)?;
         tracing::debug!("hashed `{path}` in {}", format_duration(began.elapsed()));
         let mut known = self.lock();
-        known.digests.insert(path.to_owned(), Remembered { stamp, sha256 });
+        known.digests.insert(path.to_owned(), CachedDigest { stamp, sha256 });
         known.changed = true;
         Ok(sha256)
     }

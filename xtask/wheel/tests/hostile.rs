@@ -579,9 +579,9 @@ fn data_that_goes_where_it_must_not_is_refused() {
 }
 
 /// Takes only the first byte of each file, or none and fails.
-struct Careless(bool);
+struct PartialSink(bool);
 
-impl Sink for Careless {
+impl Sink for PartialSink {
     type Error = io::Error;
 
     fn add(&mut self, _: RelativePath, source: &mut dyn Read, _: bool) -> io::Result<(Sha256, u64)> {
@@ -594,7 +594,7 @@ impl Sink for Careless {
 #[test]
 fn a_sink_that_fails_is_not_the_fault_of_the_wheel_and_one_that_stops_early_is_noticed() {
     let name = WheelName::parse(FILE).unwrap();
-    let unpack = |wheel: Wheel, fails| unpack(Cursor::new(wheel.build()), &name, 3, &mut Careless(fails)).unwrap_err();
+    let unpack = |wheel: Wheel, fails| unpack(Cursor::new(wheel.build()), &name, 3, &mut PartialSink(fails)).unwrap_err();
     let error = unpack(Wheel::good(), true);
     assert!(matches!(&error, Error::Sink { error, .. } if error.to_string() == "the disk is full"), "{error}");
     assert_eq!(error.to_string(), format!("cannot write `{INIT}` of the wheel `{FILE}`"));

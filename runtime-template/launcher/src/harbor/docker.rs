@@ -21,14 +21,14 @@ const TARGET: &str = "tcp-connect:host.docker.internal:";
 
 /// Why Docker does not answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Silence {
+pub enum DockerError {
     /// There is no Docker.
     NoProgram,
     /// This is why, in one line; mostly Docker's own.
     Other(String),
 }
 
-impl fmt::Display for Silence {
+impl fmt::Display for DockerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoProgram => f.write_str("there is no `docker` on PATH"),
@@ -37,7 +37,7 @@ impl fmt::Display for Silence {
     }
 }
 
-impl Silence {
+impl DockerError {
     /// What to do about it.
     #[must_use]
     pub fn remedy(&self) -> &'static str {
@@ -114,15 +114,15 @@ impl Container {
 ///
 /// # Errors
 /// Why it prints nothing.
-pub fn ask(arguments: &[&str]) -> Result<String, Silence> {
+pub fn ask(arguments: &[&str]) -> Result<String, DockerError> {
     let mut command = Command::new("docker");
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     match child::run(&mut command, TIMEOUT) {
         Ok(Some(output)) if output.status.success() => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
-        Ok(Some(output)) => Err(Silence::Other(reason(&output))),
-        Ok(None) => Err(Silence::Other(format!("nothing within {} s", TIMEOUT.as_secs()))),
-        Err(error) if error.kind() == ErrorKind::NotFound => Err(Silence::NoProgram),
-        Err(error) => Err(Silence::Other(format!("`docker` cannot be started: {error}"))),
+        Ok(Some(output)) => Err(DockerError::Other(reason(&output))),
+        Ok(None) => Err(DockerError::Other(format!("nothing within {} s", TIMEOUT.as_secs()))),
+        Err(error) if error.kind() == ErrorKind::NotFound => Err(DockerError::NoProgram),
+        Err(error) => Err(DockerError::Other(format!("`docker` cannot be started: {error}"))),
     }
 }
 
@@ -130,7 +130,7 @@ pub fn ask(arguments: &[&str]) -> Result<String, Silence> {
 ///
 /// # Errors
 /// Why Docker does not answer.
-pub fn containers(names: &[String]) -> Result<Vec<Container>, Silence> {
+pub fn containers(names: &[String]) -> Result<Vec<Container>, DockerError> {
     let filters = names.iter().map(|name| format!("name={name}")).collect::<Vec<_>>();
     let mut arguments = vec!["ps", "--all", "--no-trunc", "--format", COLUMNS];
     arguments.extend(filters.iter().flat_map(|filter| ["--filter", filter]));
@@ -221,15 +221,15 @@ mod tests {
     fn each_reason_for_silence_has_a_remedy() {
         let socket =
             "permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock";
-        let other = |why: &str| Silence::Other(why.to_owned());
-        assert_eq!(Silence::NoProgram.to_string(), "there is no `docker` on PATH");
+        let other = |why: &str| DockerError::Other(why.to_owned());
+        assert_eq!(DockerError::NoProgram.to_string(), "there is no `docker` on PATH");
         for (silence, begin) in [
-            (Silence::NoProgram, "install Docker"),
+            (DockerError::NoProgram, "install Docker"),
             (other(socket), "add yourself to the group `docker`"),
             (other("Got permission denied while trying to connect"), "add yourself to the group `docker`"),
             (other("Cannot connect to the Docker daemon"), "start Docker"),
             (other("nothing within 10 s"), "start Docker"),
-            (other(&Silence::NoProgram.to_string()), "start Docker"),
+            (other(&DockerError::NoProgram.to_string()), "start Docker"),
         ] {
             assert!(silence.remedy().starts_with(begin), "{silence}");
         }

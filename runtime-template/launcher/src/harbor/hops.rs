@@ -9,7 +9,7 @@ use speaches_format::system::System;
 
 use super::background::Background;
 use super::bridge::{self, Bridge};
-use super::docker::{self, Container, Silence};
+use super::docker::{self, Container, DockerError};
 use super::health;
 use super::home::Flavor;
 use super::readiness::Model;
@@ -42,7 +42,7 @@ pub enum State {
     /// It is not there, or cannot be looked at, which may be meant so.
     Absent(String),
     /// Docker does not answer.
-    Silent(Silence),
+    Silent(DockerError),
     /// It does not work.
     Wrong {
         /// What is wrong.
@@ -303,7 +303,7 @@ mod tests {
         assert_eq!(culprit(&[ok.clone(), none]), None);
         assert_eq!(missing(std::slice::from_ref(&ok)), ["proxy"]);
         assert!(missing(&[ok.clone(), Hop::well("proxy", "it runs")]).is_empty());
-        let docker = Hop { name: "docker", state: State::Silent(Silence::NoProgram) };
+        let docker = Hop { name: "docker", state: State::Silent(DockerError::NoProgram) };
         assert_eq!(docker.to_string(), "docker: does not answer (there is no `docker` on PATH)");
         assert_eq!(culprit(&[ok, docker.clone()]), Some(&docker));
     }

@@ -5,10 +5,10 @@ use std::process::Command;
 
 use downlevel::Package;
 
-#[path = "../../../../tests/support/lacks.rs"]
-mod lacks;
+#[path = "../../../../tests/support/skip.rs"]
+mod skip;
 #[allow(unused_imports, reason = "not every test program asks everything")]
-pub use lacks::not_run;
+pub use skip::not_run;
 
 /// A CPython of a minor version: from `DOWNLEVEL_PYTHON_3_<minor>`, from `PATH`, or one of pyenv's.
 #[allow(dead_code, reason = "not every test program asks everything")]

@@ -140,7 +140,7 @@ fn cargo(subcommand: &str) -> Command {
 }
 
 /// Why nothing can be built for a target.
-pub(super) struct Lacks {
+pub(super) struct MissingCompiler {
     pub(super) reason: String,
     pub(super) hint: String,
 }
@@ -155,8 +155,8 @@ pub struct Compiler {
 }
 
 /// The compiler, if it can compile for a target, by the name that rustc has for it.
-pub(super) fn compiler(rust_target: &str) -> Result<Compiler, Lacks> {
-    let without = |reason: String| Lacks { reason, hint: format!("install Rust (https://rustup.rs), {PREBUILT}") };
+pub(super) fn compiler(rust_target: &str) -> Result<Compiler, MissingCompiler> {
+    let without = |reason: String| MissingCompiler { reason, hint: format!("install Rust (https://rustup.rs), {PREBUILT}") };
     let version = rustc(&["-vV"]).map_err(without)?;
     let asked = rustc(&["--print", "sysroot", "--print", "target-libdir", "--target", rust_target]).map_err(without)?;
     let mut lines = asked.lines().map(Utf8Path::new);
@@ -165,7 +165,7 @@ pub(super) fn compiler(rust_target: &str) -> Result<Compiler, Lacks> {
     {
         return Ok(Compiler { version, sysroot: sysroot.to_owned() });
     }
-    Err(Lacks {
+    Err(MissingCompiler {
         reason: format!("this Rust has no standard library for {rust_target}"),
         hint: format!("`rustup target add {rust_target}`, {PREBUILT}"),
     })

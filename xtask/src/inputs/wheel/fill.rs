@@ -38,7 +38,7 @@ pub fn trees(
         None
     } else {
         let files = missing.iter().map(|wheel| (wheel.sha256, wheel.size));
-        store.expect_room(files, &pluralize(missing.len(), "wheel"))?;
+        store.check_free_space(files, &pluralize(missing.len(), "wheel"))?;
         let total = missing.iter().map(|wheel| wheel.size).sum::<Option<u64>>();
         Some(progress.bytes("Fetching", &pluralize(missing.len(), "wheel"), total))
     };

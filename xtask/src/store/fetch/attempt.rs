@@ -162,7 +162,7 @@ fn restart(
     let about = About { url: http::redact_url(url), validator: response::validator(response), total: length };
     partial.restart(about).map_err(FetchError::Local)?;
     if let Some(length) = length {
-        space::expect(&partial.directory(), length, &download.label).map_err(FetchError::Local)?;
+        space::check(&partial.directory(), length, &download.label).map_err(FetchError::Local)?;
     }
     Ok(download.size.or(length))
 }
@@ -196,7 +196,7 @@ fn receive(
     expected: Option<u64>,
 ) -> Result<(), FetchError> {
     loop {
-        let read = match response.read(partial.room()) {
+        let read = match response.read(partial.buffer()) {
             Ok(0) => break,
             Ok(read) => read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,

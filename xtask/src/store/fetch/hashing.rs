@@ -59,16 +59,16 @@ impl Hashing {
     }
 
     /// Where the next bytes go; never empty.
-    pub fn room(&mut self) -> &mut [u8] {
+    pub fn buffer(&mut self) -> &mut [u8] {
         &mut self.block[self.filled..]
     }
 
-    /// The first ones in [`Self::room`].
+    /// The first ones in [`Self::buffer`].
     pub fn next(&self, count: usize) -> &[u8] {
         &self.block[self.filled..][..count]
     }
 
-    /// So many bytes in [`Self::room`] belong to the file.
+    /// So many bytes in [`Self::buffer`] belong to the file.
     pub fn advance(&mut self, count: usize) -> Result<()> {
         self.filled += count;
         match &mut self.state {
@@ -152,9 +152,9 @@ mod tests {
                 let mut hashing = Hashing::after(hasher);
                 let mut rest = &bytes[..total];
                 while !rest.is_empty() {
-                    let room = hashing.room();
-                    let count = room.len().min(most).min(rest.len());
-                    room[..count].copy_from_slice(&rest[..count]);
+                    let buffer = hashing.buffer();
+                    let count = buffer.len().min(most).min(rest.len());
+                    buffer[..count].copy_from_slice(&rest[..count]);
                     assert_eq!(hashing.next(count), &rest[..count]);
                     hashing.advance(count).unwrap();
                     rest = &rest[count..];

@@ -28,7 +28,7 @@ pub fn copy(path: &Utf8Path, download: &Download, partial: &mut Partial, bar: &d
     bar.set_back(partial.length());
     partial.restart(About { url: path.to_string(), validator: None, total }).map_err(FetchError::Local)?;
     loop {
-        let read = file.read(partial.room()).map_err(|error| FetchError::Fatal(error.into()))?;
+        let read = file.read(partial.buffer()).map_err(|error| FetchError::Fatal(error.into()))?;
         if read == 0 {
             return Ok(ResponseInfo::default());
         }

@@ -57,7 +57,7 @@ impl Store {
         if missing.is_empty() {
             return Ok(());
         }
-        self.expect_room(missing.iter().map(|one| (one.sha256, one.size)), &pluralize(missing.len(), "file"))?;
+        self.check_free_space(missing.iter().map(|one| (one.sha256, one.size)), &pluralize(missing.len(), "file"))?;
         let total = missing.iter().map(|one| one.size).sum::<Option<u64>>();
         let what = name(missing.len());
         let bar = progress.bytes("Fetching", &what, total);
@@ -73,9 +73,9 @@ impl Store {
     }
 
     /// Refuses to begin when the disk has no room for what is missing of these files, so far as their sizes are known.
-    pub fn expect_room(&self, files: impl Iterator<Item = (Sha256, Option<u64>)>, what: &str) -> Result<()> {
+    pub fn check_free_space(&self, files: impl Iterator<Item = (Sha256, Option<u64>)>, what: &str) -> Result<()> {
         let still = files.filter_map(|(sha256, size)| Some(size?.saturating_sub(partial::length(self, sha256))));
-        space::expect(self.root(), still.sum(), what)
+        space::check(self.root(), still.sum(), what)
     }
 
     /// Fetches one file, unless it is there.

@@ -119,11 +119,11 @@ impl Partial {
     }
 
     /// Where the next bytes go, for [`Self::append`].
-    pub fn room(&mut self) -> &mut [u8] {
-        self.hashing.room()
+    pub fn buffer(&mut self) -> &mut [u8] {
+        self.hashing.buffer()
     }
 
-    /// Adds so many bytes of [`Self::room`] at the end.
+    /// Adds so many bytes of [`Self::buffer`] at the end.
     pub fn append(&mut self, count: usize) -> Result<()> {
         let length = self.length + count as u64;
         if length > UNDESCRIBED {

@@ -7,7 +7,7 @@ use crate::base::failure::{Exit, Failure};
 use crate::base::quantity::human_size;
 
 /// Fails when the disk of a directory has no space for so many more bytes. Passes when the free space is unknown.
-pub fn expect(directory: &Utf8Path, bytes: u64, what: &str) -> Result<()> {
+pub fn check(directory: &Utf8Path, bytes: u64, what: &str) -> Result<()> {
     let Some(free) = free(directory) else { return Ok(()) };
     if bytes <= free {
         return Ok(());
