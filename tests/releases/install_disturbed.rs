@@ -189,7 +189,6 @@ fn whoever_kills_it_at_any_moment_has_a_working_version_and_the_next_run_finishe
     assert!(killed > 20, "{killed}");
 }
 
-/// Waits for something that happens soon.
 #[track_caller]
 fn until(what: &str, mut happened: impl FnMut() -> bool) {
     let started = Instant::now();

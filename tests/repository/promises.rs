@@ -33,7 +33,6 @@ fn the_table_of_exit_codes_is_that_of_the_programs() {
     }
 }
 
-/// The documents of this repository.
 fn documents() -> Vec<Utf8PathBuf> {
     let mut documents = ["", "docs", "docs/benchmarks", "deploy"]
         .into_iter()

@@ -7,7 +7,6 @@ use crate::support::*;
 
 const KEY: &str = "sk-speaches";
 
-/// A service that answers.
 struct Asked {
     service: Service,
     base: String,

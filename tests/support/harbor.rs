@@ -14,7 +14,6 @@ use serde_json::{Map, Value, json};
 use super::service::speaches;
 use super::{files, not_run, sample_runtime};
 
-/// What is put into Harbor's home.
 pub const OVERLAY: &str = "services/compose.x.speaches.speaches-native.yml";
 
 /// A command of the launcher for a Harbor.
@@ -97,9 +96,7 @@ pub fn made_in(name: &str, directory: &Utf8Path) -> String {
     format!("/{name}\t{directory}\n")
 }
 
-/// That of Open WebUI.
 pub const OPEN_WEBUI: &str = "harbor.webui\trunning\tghcr.io/open-webui/open-webui:main\t\"/app/start_webui.sh\"\n";
-/// Harbor's own container of speaches.
 pub const STOCK_CONTAINER: &str = "harbor.speaches\trunning\tghcr.io/speaches-ai/speaches:latest-cpu\t\"uvicorn --factory speaches.main:create_app\"\n";
 
 impl FakeDocker {
@@ -202,7 +199,6 @@ fn merge(base: Value, over: &Value) -> Value {
     }
 }
 
-/// A port that is free now.
 pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
@@ -282,7 +278,6 @@ impl Drop for FakeHarbor {
 
 /// The container that stands for the service: `socat` where there is one, else a forwarder of our own.
 pub struct Proxy {
-    /// Where it listens.
     pub address: SocketAddr,
     socat: Option<Child>,
 }
@@ -379,9 +374,7 @@ pub const LAN: &str = "10.213.78.1";
 
 /// Two network namespaces beside this machine: one on a bridge as containers are, one on a network as neighbours are.
 pub struct Network {
-    /// The namespace of the container.
     pub container: String,
-    /// The namespace of the neighbour.
     pub neighbour: String,
 }
 

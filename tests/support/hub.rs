@@ -10,7 +10,6 @@ use super::{files, sha256};
 /// What all repositories here are at, unless a test says otherwise.
 pub const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
-/// A repository.
 #[derive(Clone)]
 pub struct Repository {
     id: String,
@@ -190,7 +189,6 @@ impl Hub {
         }
     }
 
-    /// How many requests both got.
     pub fn requests(&self) -> usize {
         self.api.requests().len() + self.cdn.requests().len()
     }

@@ -9,7 +9,6 @@ pub mod fetch;
 pub mod harbor;
 #[cfg(unix)]
 pub mod hub;
-mod skip;
 #[cfg(unix)]
 pub mod packing;
 #[cfg(unix)]
@@ -20,6 +19,7 @@ pub mod scene;
 pub mod seen;
 #[cfg(unix)]
 pub mod service;
+mod skip;
 #[cfg(unix)]
 pub mod terminal;
 #[cfg(unix)]
@@ -40,7 +40,6 @@ use sha2::Digest as _;
 #[allow(unused_imports, reason = "on Windows one of the programs has no test that needs it")]
 pub use skip::not_run;
 
-/// Root of this repository.
 pub fn root() -> &'static Utf8Path {
     Utf8Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
@@ -83,7 +82,6 @@ pub struct Scratch {
     pub path: Utf8PathBuf,
 }
 
-/// The tool with the shared store.
 pub fn xtask(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
     command.args(arguments).env("SPEACHES_STORE", shared_store()).env_remove("RUST_LOG").current_dir(root());
@@ -118,7 +116,6 @@ impl Ended {
     }
 }
 
-/// Runs a command to its end.
 pub fn run(command: &mut Command) -> Ended {
     Ended::of(command.output().unwrap())
 }

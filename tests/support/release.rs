@@ -67,7 +67,6 @@ pub fn zstd(bytes: &[u8]) -> Option<Vec<u8>> {
     output.status.success().then_some(output.stdout)
 }
 
-/// The files of a release.
 #[derive(Clone, Default)]
 pub struct Release {
     pub files: BTreeMap<String, Vec<u8>>,
@@ -118,7 +117,6 @@ impl Release {
     }
 }
 
-/// A user who installs.
 pub struct Home {
     pub scratch: Scratch,
     pub path: Utf8PathBuf,
@@ -147,7 +145,6 @@ impl Home {
         command
     }
 
-    /// Where versions are.
     pub fn root(&self) -> Utf8PathBuf {
         self.path.join(".local/share/speaches")
     }

@@ -76,7 +76,6 @@ impl Terminal {
         Self { child, columns, chunks, reader }
     }
 
-    /// Waits until it has written this.
     #[track_caller]
     pub fn wait_for(&mut self, text: &str) {
         let began = Instant::now();
@@ -98,7 +97,6 @@ impl Terminal {
         rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
     }
 
-    /// Waits for its end.
     pub fn end(mut self) -> TerminalOutput {
         let status = self.child.wait().unwrap();
         self.reader.join().unwrap();

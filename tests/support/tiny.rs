@@ -1,7 +1,7 @@
 //! A runtime of a few files, for what has to be tried a thousand times.
 
 use camino::{Utf8Path, Utf8PathBuf};
-use speaches_format::description::{Description, File, RuntimeInfo, Python, SCHEMA};
+use speaches_format::description::{Description, File, Python, RuntimeInfo, SCHEMA};
 use speaches_format::input::{Input, Kind, Origin};
 use speaches_format::name::Name;
 
@@ -82,7 +82,6 @@ impl Tiny {
         tiny
     }
 
-    /// Puts one more file into it.
     pub fn put(&mut self, path: &str, bytes: &[u8]) {
         self.add(path, bytes, "644");
         self.write();

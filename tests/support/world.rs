@@ -25,7 +25,6 @@ pub struct World {
     cache: Utf8PathBuf,
 }
 
-/// A file on the server.
 pub struct Served {
     pub path: String,
     pub size: u64,
@@ -57,7 +56,6 @@ impl World {
         self.command("provision", store, &["--locked", "--out", out.as_str()])
     }
 
-    /// A subcommand that makes a plan.
     pub fn command(&self, name: &str, store: &Utf8Path, more: &[&str]) -> std::process::Command {
         let url = &self.server.url;
         let mut command = xtask(&[name, "--manifests", self.manifests.as_str(), "--python", &self.version]);

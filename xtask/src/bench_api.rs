@@ -15,7 +15,7 @@ use crate::runtime::stage::Contents;
 pub use crate::base::digest::{Hasher, Sha256};
 pub use crate::base::failure::{Exit, Failure};
 pub use crate::base::host::{pythons, triple};
-pub use crate::base::quantity::{pluralize, human_size};
+pub use crate::base::quantity::{human_size, pluralize};
 pub use crate::bundle::{Format, Request, make};
 pub use crate::commands::fetch::read as read_downloads;
 pub use crate::commands::print;

@@ -1,10 +1,10 @@
 //! Provisions relocatable speaches runtimes. `ARCHITECTURE.md` says what each folder is for.
 
 mod base;
+pub mod bench_api;
 mod bundle;
 mod commands;
 mod inputs;
-pub mod bench_api;
 mod net;
 mod pins;
 mod plan;
@@ -56,7 +56,6 @@ enum Command {
     Ci(commands::ci::Arguments),
 }
 
-/// The tool.
 pub fn main() -> ExitCode {
     program(run)
 }

@@ -13,8 +13,8 @@ use crate::base::digest::{Hasher, Sha256};
 use crate::base::failure::{Exit, Failure};
 use crate::base::tarball::{append_file, append_link};
 use crate::inputs::Inputs;
-use crate::inputs::provision_args::ProvisionArgs;
 use crate::inputs::launcher::{LauncherInput, licenses, sources};
+use crate::inputs::provision_args::ProvisionArgs;
 use crate::inputs::python::PythonInput;
 use crate::inputs::speaches::source::Source;
 use crate::inputs::vendor_directory::document::{
@@ -32,9 +32,7 @@ pub fn check_output(output: &Utf8Path) -> Result<()> {
     stage::expect_replaceable(output, DOCUMENT, "no vendor directory", "name another directory, or remove it yourself")
 }
 
-/// What a vendor directory holds.
 pub struct Collected {
-    /// How many files there are.
     pub files: usize,
     /// How large they are together, in bytes.
     pub bytes: u64,
@@ -213,7 +211,6 @@ impl Collection {
     }
 }
 
-/// Where an archive of CPython lies.
 fn in_python(name: &str) -> Utf8PathBuf {
     Utf8Path::new("python").join(name.replace("%2B", "+"))
 }

@@ -28,9 +28,6 @@ pub struct Description {
 impl Description {
     /// The text of `runtime.json`. Its last value is the sha256 of all that comes before it, so that no bit of the file
     /// can change unnoticed.
-    ///
-    /// # Errors
-    /// None that is known: the types above have a JSON form.
     pub fn to_text(&self) -> serde_json::Result<Vec<u8>> {
         let mut text = serde_json::to_vec_pretty(self)?;
         text.truncate(text.strip_suffix(b"\n}").map_or(text.len(), <[u8]>::len));
@@ -40,9 +37,6 @@ impl Description {
     }
 
     /// Reads the text of `runtime.json`.
-    ///
-    /// # Errors
-    /// That it has another format, or what is wrong with it.
     pub fn parse(text: &[u8]) -> Result<Self, Unreadable> {
         expect_format(text)?;
         let length = text.len().saturating_sub(end_of(b"").len());
@@ -109,15 +103,12 @@ fn end_of(body: &[u8]) -> String {
 pub struct RuntimeInfo {
     /// [`SCHEMA`]
     pub schema: u32,
-    /// What it is called.
     pub name: Name,
-    /// Version of speaches.
     pub version: String,
     /// Rust target triple of the machines it runs on.
     pub target: String,
     /// `cpu`, `coreml` or `cuda`: which wheels are inside.
     pub accelerator: String,
-    /// The interpreter.
     pub python: Python,
     /// Whether compiled bytecode is inside: it is when a CPython of the same minor version could run where the
     /// runtime was made.
@@ -130,11 +121,9 @@ pub struct RuntimeInfo {
     pub plan: String,
     /// Version of the tool that made it.
     pub tool: String,
-    /// What it was made from.
     pub inputs: Vec<Input>,
 }
 
-/// The CPython of a runtime.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Python {
     /// Full version, such as `3.12.16`.
@@ -172,9 +161,6 @@ pub struct Model {
 
 impl RuntimeInfo {
     /// Reads a description without its files.
-    ///
-    /// # Errors
-    /// That it has another format, or what is wrong with it.
     pub fn parse(text: &[u8]) -> Result<Self, Unreadable> {
         expect_format(text)?;
         read(text)
@@ -186,7 +172,6 @@ impl RuntimeInfo {
         System::of(&self.target)
     }
 
-    /// The wheels that went into it.
     pub fn wheels(&self) -> impl Iterator<Item = &Input> {
         self.inputs.iter().filter(|input| input.kind == Kind::Wheel)
     }
@@ -203,7 +188,6 @@ impl RuntimeInfo {
     }
 }
 
-/// One file of a runtime.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct File {
     /// Relative to the root of the runtime, with `/`.

@@ -46,7 +46,6 @@ impl Exit {
         Self::Interrupted,
     ];
 
-    /// The number the parent process sees.
     #[must_use]
     pub const fn code(self) -> u8 {
         self as u8

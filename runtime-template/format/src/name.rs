@@ -17,7 +17,6 @@ pub struct Name {
 }
 
 impl Name {
-    /// The real thing.
     pub const SPEACHES: Self = Self { kind: None };
 
     /// Whether it is a miniature of this repository.

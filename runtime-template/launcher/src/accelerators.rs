@@ -12,7 +12,7 @@ use crate::hub;
 use crate::machine::findings::Findings;
 use crate::machine::{Machine, Nvidia};
 use crate::own_runtime::OwnRuntime;
-use crate::policy::{self, Capabilities, Decision, Inputs, Refusal, Preferences, Wheels};
+use crate::policy::{self, Capabilities, Decision, Inputs, Preferences, Refusal, Wheels};
 
 /// Wheels whose versions decide how fast and how right speech is.
 const MEASURED_WHEELS: [&str; 3] = ["onnxruntime-", "onnxruntime_gpu-", "kokoro_onnx-"];
@@ -31,9 +31,7 @@ pub enum Driver {
 
 /// The machine, the runtime, what was found out, and the decision.
 pub struct Accelerators {
-    /// What the machine has.
     pub machine: Machine,
-    /// What the runtime has.
     pub wheels: Wheels,
     /// What services found out about the machine.
     pub findings: Findings,
@@ -44,7 +42,6 @@ pub struct Accelerators {
 }
 
 impl Accelerators {
-    /// Looks at everything and decides.
     #[must_use]
     pub fn find(runtime: &OwnRuntime, config: &Config, sources: &Sources<'_>, driver: Driver) -> Self {
         let preferences = Preferences::of(config);

@@ -10,9 +10,6 @@ const PAUSE: Duration = Duration::from_millis(2);
 const LAST_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Runs a command that says little, or kills it: then there is no output.
-///
-/// # Errors
-/// What the system says when the program cannot be started.
 pub fn run(command: &mut Command, timeout: Duration) -> io::Result<Option<Output>> {
     let mut child = command.spawn()?;
     if has_ended(&mut child, timeout)? {

@@ -11,9 +11,6 @@ use windows_sys::core::BOOL;
 ///
 /// The console tells a child in the same moment, which may finish what it does. Without this, this process would end
 /// at once, and its job object would kill the child.
-///
-/// # Errors
-/// What the system says.
 pub fn leave_events_to_child() -> io::Result<()> {
     // SAFETY: the function is there as long as the process.
     if unsafe { SetConsoleCtrlHandler(Some(live_on), TRUE) } == 0 {

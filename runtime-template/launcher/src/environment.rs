@@ -31,7 +31,6 @@ pub struct Prepared<'a> {
     pub port: u16,
     /// The directory in which huggingface_hub keeps models.
     pub hub: &'a Path,
-    /// What computes, if anything does.
     pub decision: Option<&'a Decision>,
 }
 

@@ -24,7 +24,6 @@ const FREE_PORT_ATTEMPTS: usize = 16;
 pub struct Listeners {
     /// The addresses, parallel to the sockets.
     pub addresses: Vec<IpAddr>,
-    /// The port.
     pub port: u16,
     /// One for each optional address that the launcher could not listen on.
     pub warnings: Vec<String>,
@@ -71,9 +70,6 @@ impl Listeners {
     }
 
     /// Lets the sockets pass to the program that this process turns into, and returns their numbers.
-    ///
-    /// # Errors
-    /// When the system refuses, which it has no reason to.
     pub fn inherit(&self) -> Result<Vec<RawFd>, Failure> {
         for socket in &self.sockets {
             fcntl(socket, FcntlArg::F_SETFD(FdFlag::empty()))

@@ -46,7 +46,6 @@ impl<'a> Manager<'a> {
         Ok(Self { runtime, config, sources, hub, notes, accelerators: None })
     }
 
-    /// Adds a line for the log.
     pub fn note(&mut self, line: String) {
         self.notes.push(line);
     }

@@ -20,32 +20,22 @@ const CHUNK: u64 = 1 << 16;
 pub struct OwnRuntime {
     /// Absolute path, without symbolic links.
     pub root: PathBuf,
-    /// What it is.
     pub info: RuntimeInfo,
 }
 
 impl OwnRuntime {
-    /// Finds and reads it.
-    ///
-    /// # Errors
-    /// When the executable was taken out of its runtime, or the description is damaged or of another version.
     pub fn find() -> Result<Self, Failure> {
         let root = root()?;
         let info = read_info(&root)?;
         Ok(Self { root, info })
     }
 
-    /// The whole description, with every file.
-    ///
-    /// # Errors
-    /// When it is damaged.
     pub fn description(&self) -> Result<Description, Failure> {
         let text = fs_err::read(self.root.join(layout::DESCRIPTION));
         let text = text.map_err(|error| damaged(&self.root, &error.to_string()))?;
         Description::parse(&text).map_err(|error| unreadable(&self.root, &error))
     }
 
-    /// The interpreter.
     #[must_use]
     pub fn python(&self) -> PathBuf {
         self.root.join(layout::PYTHON).join(Family::of_system(self.info.system()).interpreter(&self.info.python.minor))
@@ -57,7 +47,6 @@ impl OwnRuntime {
         self.root.join(layout::SERVICE_MANAGER)
     }
 
-    /// The working directory of the service.
     #[must_use]
     pub fn app(&self) -> PathBuf {
         self.root.join(layout::APP)
@@ -70,10 +59,6 @@ impl OwnRuntime {
     }
 }
 
-/// Where it is.
-///
-/// # Errors
-/// When the executable was taken out of its runtime.
 pub fn root() -> Result<PathBuf, Failure> {
     let executable = std::env::current_exe()
         .and_then(dunce::canonicalize)

@@ -36,11 +36,8 @@ pub struct ServiceSettings {
     options: ServiceOptions,
     /// The models below `models/hub`.
     bundled_models: Vec<BundledModel>,
-    /// What the runtime is called.
     name: Name,
-    /// What transcribes.
     transcription: Transcription,
-    /// What speaks.
     synthesis: Synthesis,
     /// Name and version of the system, where something computes.
     system: Option<String>,
@@ -48,11 +45,9 @@ pub struct ServiceSettings {
     machine_directory: PathBuf,
     /// The directory for files that can be made again.
     cache_directory: PathBuf,
-    /// Lines for the log.
     notes: Vec<String>,
 }
 
-/// A model that the runtime contains.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(serde::Deserialize), serde(deny_unknown_fields))]
 struct BundledModel {

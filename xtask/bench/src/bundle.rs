@@ -11,10 +11,10 @@ use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 use xtask::bench_api::{Exit, Failure, Format, Request, Silent, Store, human_size, make};
 
-use crate::runner::{Candidate, alternate, compare_times, timed, warm_up};
-use crate::workspace::Workspace;
 use crate::process::{peak_memory, version};
 use crate::report::Report;
+use crate::runner::{Candidate, alternate, compare_times, timed, warm_up};
+use crate::workspace::Workspace;
 
 /// What the project has promised: packing takes at most so many times as long as tar and zstd.
 const LIMIT: f64 = 1.1;
@@ -51,7 +51,8 @@ pub fn run(arguments: &Arguments, manifests: &Utf8Path) -> Result<Report> {
             Ok(())
         })
     };
-    let baseline = Candidate::new(format!("tar | zstd -T0 -{level}"), || timed(|| tar_and_zstd(runtime, &theirs, level)));
+    let baseline =
+        Candidate::new(format!("tar | zstd -T0 -{level}"), || timed(|| tar_and_zstd(runtime, &theirs, level)));
     let mut candidates = [Candidate::new(&report.ours, pack), baseline];
     warm_up(&mut candidates)?;
     alternate(&mut candidates, arguments.rounds)?;

@@ -11,16 +11,15 @@ use anyhow::Result;
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 use serde_json::json;
-use xtask::bench_api::{CONNECTIONS, Silent, Store, Uv, pluralize, human_size, print, pythons, read_downloads};
+use xtask::bench_api::{CONNECTIONS, Silent, Store, Uv, human_size, pluralize, print, pythons, read_downloads};
 
-use crate::runner::{Candidate, alternate, compare_times, timed, warm_up};
-use crate::synthetic_wheel::Wheel;
-use crate::workspace::Workspace;
 use crate::process::{peak_memory, run as run_process, version, version_of};
 use crate::report::Report;
+use crate::runner::{Candidate, alternate, compare_times, timed, warm_up};
 use crate::server::Server;
+use crate::synthetic_wheel::Wheel;
+use crate::workspace::Workspace;
 
-/// How many small files there are.
 const SMALL: u32 = 200;
 /// The smallest and the largest of them, in bytes; there are as many between 10 and 20 kB as between 1 and 2 MB.
 const SIZES: (f64, f64) = (10e3, 2e6);
@@ -169,7 +168,6 @@ fn baselines(arguments: &Arguments, store: &Store, manifests: &Utf8Path, report:
     Ok(baselines)
 }
 
-/// The version of an interpreter's pip.
 pub fn pip_version(python: &Utf8Path) -> Option<String> {
     version_of(Command::new(python).args(["-m", "pip", "--version"]))
 }

@@ -17,9 +17,9 @@ use speaches_format::description::RuntimeInfo;
 use xtask::bench_api::{Exit, Failure, SENTENCE, Service, read_description, understood};
 
 use crate::client::Client;
-use crate::runner::timed;
 use crate::process::resident;
 use crate::report::{Baseline, Report, Unit};
+use crate::runner::timed;
 use crate::sound::{MORE, PARAGRAPH, clip};
 
 /// Memory may be so many times as large as in the first minute, in which is loaded what is loaded when it is needed.
@@ -168,7 +168,6 @@ fn stop_while_reading(client: &Client, service: &mut Service) -> Result<()> {
     })
 }
 
-/// The service as clients see it.
 struct Target {
     client: Client,
     address: String,

@@ -1,24 +1,24 @@
 //! `cargo xtask bench`: how fast things are beside their peers, in one run and in alternation, as ratios.
 
+mod baselines;
 mod bundle;
 mod client;
-mod runner;
 mod fetch;
 mod load;
 mod machine;
 mod memory;
-mod synthetic_wheel;
-mod baselines;
-mod workspace;
 mod process;
 mod report;
+mod runner;
 mod server;
 mod sound;
 mod speech;
 mod start;
+mod synthetic_wheel;
 mod transcribe;
 mod verify;
 mod wheels;
+mod workspace;
 
 use std::process::ExitCode;
 

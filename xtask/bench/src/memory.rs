@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::baselines::{Servers, ServerKind};
+use crate::baselines::{ServerKind, Servers};
 use crate::process::resident;
 use crate::report::{Baseline, Report, Unit};
 use crate::sound::{PARAGRAPH, SENTENCE, clip};

@@ -6,15 +6,13 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
-use xtask::bench_api::{pluralize, human_size};
+use xtask::bench_api::{human_size, pluralize};
 
 pub struct Report {
-    /// What of this project takes part.
     pub ours: String,
     pub rows: Vec<Row>,
     /// What else was seen, and who could not take part.
     pub notes: Vec<String>,
-    /// Of the programs that take part.
     pub versions: BTreeMap<String, String>,
 }
 

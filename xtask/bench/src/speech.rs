@@ -13,10 +13,10 @@ use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 use xtask::bench_api::{Exit, Failure};
 
-use crate::runner::{Candidate, Figure, alternate, compare};
-use crate::baselines::{ServerArgs, Running, Servers, ServerKind};
+use crate::baselines::{Running, ServerArgs, ServerKind, Servers};
 use crate::process::{processor_time, version_of};
 use crate::report::{Baseline, Report, Unit};
+use crate::runner::{Candidate, Figure, alternate, compare};
 use crate::sound::{BYTES, PARAGRAPH, SENTENCE};
 
 /// Of the sentence; those of the paragraph are the first ones.

@@ -8,10 +8,10 @@ use std::net::TcpStream;
 use anyhow::Result;
 use clap::Args;
 
-use crate::runner::{Candidate, Figure, alternate, compare, timed};
-use crate::baselines::{ServerArgs, Servers, ServerKind};
+use crate::baselines::{ServerArgs, ServerKind, Servers};
 use crate::process::resident;
 use crate::report::{Report, Unit};
+use crate::runner::{Candidate, Figure, alternate, compare, timed};
 use crate::{memory, sound};
 
 /// How long a recording the first transcriptions have, in seconds.

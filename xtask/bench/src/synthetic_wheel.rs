@@ -9,7 +9,6 @@ use rawzip::ZipArchiveWriter;
 use xtask::bench_api::{Hasher, Sha256};
 
 pub struct Wheel {
-    /// Of its distribution.
     pub name: String,
     pub file: String,
     pub size: u64,

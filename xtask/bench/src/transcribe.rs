@@ -9,11 +9,11 @@ use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use xtask::bench_api::{Exit, Failure, Service};
 
-use crate::client::Client;
-use crate::runner::{Candidate, Figure, alternate, compare, compare_times, timed};
 use crate::baselines::{ServerArgs, Servers};
+use crate::client::Client;
 use crate::process::processor_time;
 use crate::report::{Report, Unit};
+use crate::runner::{Candidate, Figure, alternate, compare, compare_times, timed};
 use crate::sound::clip;
 
 /// Lengths of sound beside upstream, in seconds.

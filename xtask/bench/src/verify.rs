@@ -12,12 +12,12 @@ use camino::Utf8PathBuf;
 use clap::Args;
 use speaches_format::description::Description;
 use speaches_format::layout::Family;
-use xtask::bench_api::{Exit, Failure, Store, pluralize, human_size, read_description, triple};
+use xtask::bench_api::{Exit, Failure, Store, human_size, pluralize, read_description, triple};
 
-use crate::runner::{Candidate, alternate, compare_times, timed, warm_up};
-use crate::workspace::Workspace;
 use crate::process;
 use crate::report::{Report, median};
+use crate::runner::{Candidate, alternate, compare_times, timed, warm_up};
+use crate::workspace::Workspace;
 
 /// What the project has promised: verifying takes at most so many times as long as hashing alone.
 const LIMIT: f64 = 1.2;

@@ -11,15 +11,15 @@ use anyhow::{Context as _, Result, bail};
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 use xtask::bench_api::{
-    Exit, Failure, GROUPS, Interpreter, Lock, Store, Target, Uv, pluralize, file_name, fill_site_packages, human_size,
-    locate, minor_of, print, pythons, target_and_locks,
+    Exit, Failure, GROUPS, Interpreter, Lock, Store, Target, Uv, file_name, fill_site_packages, human_size, locate,
+    minor_of, pluralize, print, pythons, target_and_locks,
 };
 
-use crate::runner::{Candidate, alternate, compare_times, timed, warm_up};
 use crate::fetch::pip_version;
-use crate::workspace::Workspace;
 use crate::process::{self, peak_memory, version_of};
 use crate::report::Report;
+use crate::runner::{Candidate, alternate, compare_times, timed, warm_up};
+use crate::workspace::Workspace;
 
 /// Fill site-packages from a lock, beside uv and pip
 #[derive(Args)]

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use crate::finding::{Construct, Package};
 use crate::guard::Reach;
 use crate::imports::{Split, names_of};
-use crate::stdlib_additions::{self, GENERIC_NAMED_TUPLE, Addition, REGISTERED_OVERLOAD};
 use crate::scope::{Bound, dotted};
+use crate::stdlib_additions::{self, Addition, GENERIC_NAMED_TUPLE, REGISTERED_OVERLOAD};
 use crate::syntax::{Field, Kind, NodeId};
 use crate::work::Work;
 

@@ -12,9 +12,7 @@ use super::{Runtime, crates, metadata};
 /// Where the licenses of what this repository brings are, below `licenses/`.
 const OWN: &str = "speaches-native";
 
-/// One part of a runtime.
 pub struct Component<'a> {
-    /// What it was made from.
     pub input: &'a Input,
     /// `CPython`, `speaches`, the normalised name of a wheel, the id of a model, `launcher` or `service`.
     pub name: String,

@@ -12,7 +12,6 @@ pub enum Entry<'a> {
     Directory(&'a str),
     /// `runtime.json`, before every file that it describes, so that a reader of the archive can compare at once.
     Description,
-    /// A file or a symbolic link.
     Described(&'a File),
 }
 

@@ -32,11 +32,9 @@ pub const ROOT: &str = "opt/speaches";
 pub const HOME: &str = "var/lib/speaches";
 /// Who the service runs as; no base needs to know it by a name.
 pub const USER: u64 = 65_532;
-/// The port of the service.
 const PORT: &str = "34331/tcp";
 /// "created […] MUST be formatted as defined by RFC 3339": that of everything in an archive.
 const CREATED: &str = "1980-01-01T00:00:00Z";
-/// The file that names the manifest.
 pub const INDEX: &str = "index.json";
 /// The file that makes a directory a layout.
 pub const LAYOUT: &str = "oci-layout";
@@ -105,7 +103,6 @@ pub fn pack(
     Ok(Packed { sha256, size })
 }
 
-/// The index, which names one manifest.
 pub fn index(manifest: &[u8], architecture: &str, version: &str) -> Result<Vec<u8>> {
     let mut entry = descriptor(MANIFEST, manifest);
     entry["platform"] = json!({ "architecture": architecture, "os": "linux" });

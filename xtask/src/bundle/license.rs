@@ -8,7 +8,6 @@ use super::components::Component;
 use crate::base::failure::{Exit, Failure};
 use crate::pins::manifest::shared;
 
-/// The name of the manifest.
 pub const MANIFEST: &str = "licenses.toml";
 /// What can be done about a component without a text.
 pub const FIND_OUT: &str = "find out what their license is, and state it with the reason in `manifests/licenses.toml`";
@@ -20,7 +19,6 @@ pub struct Exceptions {
     without: Vec<Exception>,
 }
 
-/// One of them.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Exception {
@@ -52,7 +50,6 @@ impl Exceptions {
         self.without.iter().map(|exception| exception.component.as_str())
     }
 
-    /// What is stated about a component.
     pub fn get(&self, component: &str) -> Option<&Exception> {
         self.without.iter().find(|exception| exception.component == component)
     }

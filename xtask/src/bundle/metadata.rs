@@ -25,7 +25,6 @@ const NAMES: [(&str, &str); 19] = [
     ("nvidia proprietary software", "LicenseRef-NVIDIA-Proprietary"),
 ];
 
-/// One line of core metadata.
 pub fn header<'a>(metadata: &'a str, name: &str) -> Option<&'a str> {
     let head = metadata.lines().take_while(|line| !line.is_empty());
     head.filter_map(|line| line.split_once(": "))

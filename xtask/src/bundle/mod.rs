@@ -48,7 +48,6 @@ const MOST_WORKERS: usize = 32;
 /// Bytes that are written at once.
 const BUFFER: usize = 1 << 18;
 
-/// How a bundle is packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// For Unix.
@@ -60,7 +59,6 @@ pub enum Format {
 }
 
 impl Format {
-    /// All of them.
     pub const ALL: [Self; 3] = [Self::TarZst, Self::TarGz, Self::Zip];
 
     /// What machines of a target unpack without further ado.
@@ -95,9 +93,7 @@ impl fmt::Display for Format {
 
 /// A runtime that is to be packed.
 pub struct Runtime<'a> {
-    /// Where it is.
     pub root: &'a Utf8Path,
-    /// What it is.
     pub description: &'a Description,
     /// The text of its `runtime.json`.
     pub text: &'a [u8],
@@ -168,9 +164,7 @@ fn zstd<W: Write>(output: W, level: u32) -> Result<zstd::Encoder<'static, W>> {
     Ok(encoder)
 }
 
-/// What is to be made.
 pub struct Request<'a> {
-    /// The runtime.
     pub runtime: &'a Utf8Path,
     /// Where everything goes; beside the runtime if nothing is said.
     pub out: Option<&'a Utf8Path>,
@@ -182,11 +176,8 @@ pub struct Request<'a> {
     pub level: Option<u32>,
 }
 
-/// What was made.
 pub struct Made {
-    /// The bundle.
     pub path: Utf8PathBuf,
-    /// Its size and digest.
     pub packed: Packed,
     /// Of all files in it, in bytes.
     pub plain: u64,

@@ -84,7 +84,6 @@ impl<'a> Reader<'a> {
         Self { pieces, piece: Vec::new(), at: 0, error: None, ended: false }
     }
 
-    /// The error that reading had.
     fn finish(mut self) -> Result<()> {
         // Also of a file without bytes.
         if self.error.is_none() && !self.ended {

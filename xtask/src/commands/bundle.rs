@@ -5,7 +5,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use clap::{Args, ValueEnum};
 
 use crate::base::failure::{Exit, Failure};
-use crate::base::quantity::{human_size, format_duration};
+use crate::base::quantity::{format_duration, human_size};
 use crate::bundle::{self, Format, Request};
 use crate::report;
 
@@ -53,7 +53,6 @@ impl Packing {
     }
 }
 
-/// Runs the subcommand.
 pub fn run(arguments: &Arguments, manifests: &Utf8Path) -> Result<()> {
     let is_image = arguments.format == Some(Packing::Oci);
     if is_image != arguments.base.is_some() {

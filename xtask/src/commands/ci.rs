@@ -39,7 +39,6 @@ enum Step {
     Tests,
 }
 
-/// Runs the subcommand.
 pub fn run(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Result<()> {
     let shell = Shell::new()?;
     shell.change_dir(root);

@@ -28,7 +28,6 @@ struct Wanted {
     size: Option<u64>,
 }
 
-/// Runs the subcommand.
 pub fn run(arguments: &Arguments) -> Result<()> {
     let store = Store::locate()?;
     let downloads = read(&arguments.list)?;
@@ -40,7 +39,6 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-/// What a list asks for.
 pub fn read(list: &Utf8Path) -> Result<Vec<Download>> {
     let wanted = serde_json::from_slice::<Vec<Wanted>>(&fs_err::read(list)?)
         .with_context(|| format!("`{list}` is no list of downloads"))?;

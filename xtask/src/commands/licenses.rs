@@ -36,7 +36,6 @@ pub struct Arguments {
     fetch: bool,
 }
 
-/// Runs the subcommand.
 pub fn run(arguments: &Arguments, manifests: &Utf8Path) -> Result<()> {
     let store = Store::locate()?;
     let exceptions = Exceptions::read(manifests)?;
@@ -99,7 +98,6 @@ struct Findings<'a> {
     without: BTreeSet<String>,
     /// Wheels that are not in the store.
     absent: BTreeSet<String>,
-    /// Their distributions.
     open: BTreeSet<&'a str>,
     /// What the manifest has and some wheel needs.
     used: BTreeSet<&'a str>,

@@ -75,7 +75,6 @@ struct Departures {
 struct Addition {
     /// `name==version`
     requirement: String,
-    /// Where it exists.
     targets: Vec<String>,
     reason: String,
 }
@@ -125,7 +124,6 @@ struct Resolver<'a> {
     departures: Departures,
 }
 
-/// Runs the subcommand.
 pub fn run(arguments: &Arguments, root: &Utf8Path, manifest_directory: &Utf8Path) -> Result<()> {
     let store = Store::locate()?;
     let target = arguments.target.as_deref();
@@ -229,7 +227,6 @@ impl<'a> Resolver<'a> {
         self.departures.constraint.iter().filter(move |one| one.targets.is_empty() || one.targets.contains(&triple))
     }
 
-    /// What is added for a target.
     fn additions(&self, target: &Target) -> impl Iterator<Item = &Addition> {
         let triple = target.triple.clone();
         self.departures.addition.iter().filter(move |one| one.targets.contains(&triple))

@@ -17,11 +17,9 @@ pub const SOURCE: &str = "tests/sample/speaches";
 pub struct Miniature {
     /// Its name below `manifests/`, and what runtimes add to theirs.
     pub kind: &'static str,
-    /// What people should know of it.
     note: &'static str,
     /// Whether people wait for its launcher and then try it once.
     quick_launcher: bool,
-    /// What it needs beside itself.
     pub requirements: &'static str,
     /// What its requirements ask for and it does not use.
     pub overrides: &'static str,

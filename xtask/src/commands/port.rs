@@ -12,7 +12,7 @@ use similar::TextDiff;
 use walkdir::WalkDir;
 
 use crate::base::failure::{Exit, Failure};
-use crate::base::quantity::{pluralize, format_duration};
+use crate::base::quantity::{format_duration, pluralize};
 use crate::inputs::speaches::port::{self, PortedFile};
 use crate::inputs::speaches::pyproject;
 use crate::pins::target::Accelerator;
@@ -44,7 +44,6 @@ pub struct Arguments {
     out: Option<Utf8PathBuf>,
 }
 
-/// Runs the subcommand.
 pub fn run(arguments: &Arguments) -> Result<()> {
     let target = downlevel::Target::parse(&arguments.python)
         .map_err(|error| Failure::new(Exit::Usage, error.to_string()).hint("`--python` takes 3.10 or 3.11"))?;

@@ -5,7 +5,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 
 use super::manifests::ManifestChoice;
-use crate::base::quantity::{pluralize, human_size, format_duration};
+use crate::base::quantity::{format_duration, human_size, pluralize};
 use crate::inputs::provision_args::ProvisionArgs;
 use crate::inputs::vendor_directory::Vendor;
 use crate::pins::manifest::{Manifests, SpeachesManifest};
@@ -41,7 +41,6 @@ pub struct Arguments {
     pub json: bool,
 }
 
-/// Runs the subcommand.
 pub fn run(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Result<()> {
     if arguments.dry_run {
         let store = Store::locate()?;
@@ -59,14 +58,12 @@ pub fn run(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Resu
 
 /// A runtime that is there, and what to do with it.
 pub struct Provisioned {
-    /// Where it is.
     pub output: Utf8PathBuf,
     target: Target,
     is_new: bool,
 }
 
 impl Provisioned {
-    /// Says what to do next.
     fn advise(&self) {
         let output = super::display_path(&self.output);
         let launcher = self.target.family().launcher();
@@ -84,7 +81,6 @@ impl Provisioned {
         }
     }
 
-    /// The command that starts it.
     pub fn start(&self) -> String {
         let launcher = format!("{}/{}", super::display_path(&self.output), self.target.family().launcher());
         super::shell_quote(&[&launcher, "serve"])
@@ -127,8 +123,7 @@ pub fn provision(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -
     let digests = Digests::load(&store);
     // What the user brought is hashed for the plan, which may be gigabytes.
     let step = progress.step("Planning", "the runtime");
-    let Prepared { args, manifest_directory, manifests, plan } =
-        prepare(arguments, root, manifests, &store, &digests)?;
+    let Prepared { args, manifest_directory, manifests, plan } = prepare(arguments, root, manifests, &store, &digests)?;
     step.finish();
     let notes = notes(&plan, &manifests.speaches, &args);
     if verify::read(&plan.output).is_ok_and(|there| there.info.plan == plan.identity().to_string()) {

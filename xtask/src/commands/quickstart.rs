@@ -28,7 +28,6 @@ pub struct Arguments {
     provision: provision::Arguments,
 }
 
-/// Runs the subcommand.
 pub fn run(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Result<()> {
     let started = Instant::now();
     let mut wanted = arguments.provision.clone();
@@ -81,7 +80,10 @@ pub fn run(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Resu
         report::next("Listen", super::display_path(&file).as_str())?;
     }
     super::print("")?;
-    report::result("Finished", &format!("in {}: {what} `{}`", format_duration(started.elapsed()), super::display_path(runtime)))?;
+    report::result(
+        "Finished",
+        &format!("in {}: {what} `{}`", format_duration(started.elapsed()), super::display_path(runtime)),
+    )?;
     report::next("Start", &provisioned.start())?;
     if info.served_for("text-to-speech").is_some() {
         let input = json!({ "input": "It works." }).to_string();

@@ -18,7 +18,6 @@ use crate::runtime::verify;
 use crate::store::Store;
 use crate::work::WorkDirectory;
 
-/// How many differences are printed.
 const SHOWN: usize = 20;
 
 /// Provision once more what a runtime.json says, and compare
@@ -38,7 +37,6 @@ pub struct Arguments {
     vendor: Option<Utf8PathBuf>,
 }
 
-/// Runs the subcommand.
 pub fn run(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Result<()> {
     let runtime = &arguments.runtime;
     let there = verify::read(runtime)?;

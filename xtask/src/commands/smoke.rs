@@ -14,13 +14,12 @@ use speaches_format::layout::Family;
 
 use crate::base::failure::{Exit, Failure};
 use crate::base::program;
-use crate::base::quantity::{pluralize, human_size};
+use crate::base::quantity::{human_size, pluralize};
 use crate::net::http;
 use crate::report;
 use crate::runtime::verify;
 use crate::work::WorkDirectory;
 
-/// What is spoken.
 pub const SENTENCE: &str = "The quick brown fox jumps over the lazy dog.";
 /// Where the service logs to, beside its state.
 const LOG: &str = "log";
@@ -39,7 +38,6 @@ pub struct Arguments {
     keep: Option<Utf8PathBuf>,
 }
 
-/// Runs the subcommand.
 pub fn run(arguments: &Arguments) -> Result<()> {
     let outcome = smoke(&arguments.runtime, SENTENCE)?;
     if let Some(keep) = &arguments.keep {
@@ -48,9 +46,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-/// What came of it.
 pub struct Outcome {
-    /// The spoken sentence, as WAV.
     pub speech: Vec<u8>,
     /// What was understood of it; `None` when the runtime has no models.
     pub heard: Option<String>,
@@ -244,7 +240,6 @@ impl Service {
         Ok(Self { child, state })
     }
 
-    /// Its process.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
@@ -294,7 +289,6 @@ impl Service {
         Some(format!("http://127.0.0.1:{}", state["port"].as_u64().filter(|port| *port != 0)?))
     }
 
-    /// What it has logged so far.
     pub fn log(&self) -> String {
         fs_err::read(self.state.path().join(LOG))
             .map_or_else(|error| error.to_string(), |text| String::from_utf8_lossy(&text).into_owned())

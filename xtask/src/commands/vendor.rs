@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::manifests::ManifestChoice;
 use super::provision::notes;
-use crate::base::quantity::{pluralize, human_size, format_duration};
+use crate::base::quantity::{format_duration, human_size, pluralize};
 use crate::inputs::provision_args::ProvisionArgs;
 use crate::pins::manifest::Manifests;
 use crate::plan::Planner;
@@ -32,7 +32,6 @@ pub struct Arguments {
     json: bool,
 }
 
-/// Runs the subcommand.
 pub fn run(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Result<()> {
     let started = std::time::Instant::now();
     let progress = if arguments.json { report::as_json() } else { report::for_stderr() };

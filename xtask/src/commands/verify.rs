@@ -15,7 +15,6 @@ use crate::runtime::verify;
 
 /// How many differences or findings are printed.
 const SHOWN: usize = 20;
-/// How many notes are printed.
 const NOTES_SHOWN: usize = 3;
 
 /// Compare every file of a runtime or a bundle with its runtime.json; look at the binaries of a runtime as the target's
@@ -27,12 +26,10 @@ pub struct Arguments {
     path: Utf8PathBuf,
 }
 
-/// Runs the subcommand.
 pub fn run(arguments: &Arguments, manifests: &Utf8Path) -> Result<()> {
     if arguments.path.is_file() { report_bundle(&arguments.path) } else { report(&arguments.path, manifests) }
 }
 
-/// Verifies a bundle and says so.
 fn report_bundle(bundle: &Utf8Path) -> Result<()> {
     let step = report::for_stderr().step("Verifying", bundle.as_str());
     let checked = check::check(bundle)?;
@@ -57,7 +54,6 @@ fn report_bundle(bundle: &Utf8Path) -> Result<()> {
     Ok(())
 }
 
-/// Verifies a runtime and says so.
 pub fn report(runtime: &Utf8Path, manifests: &Utf8Path) -> Result<()> {
     let description = verify::read(runtime)?;
     let step = report::for_stderr().step("Verifying", runtime.as_str());

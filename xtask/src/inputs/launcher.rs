@@ -25,7 +25,6 @@ use crate::store::tree::{RelativePath, Tree};
 /// Raised whenever the same launcher gives another tree.
 const VERSION: u32 = 3;
 
-/// The launcher that a runtime gets.
 #[derive(Clone, Debug)]
 pub enum LauncherInput {
     /// `--launcher PATH`
@@ -97,7 +96,6 @@ impl LauncherInput {
         }
     }
 
-    /// Where it is from.
     pub fn origin(&self, target: &Target) -> Origin {
         match self {
             Self::Given { .. } => Origin::Given,

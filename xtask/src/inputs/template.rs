@@ -10,12 +10,9 @@ use crate::base::digest::Sha256;
 use crate::store::Store;
 use crate::store::tree::{RelativePath, Tree};
 
-/// One file of the template.
 #[derive(Clone, Debug, Serialize)]
 struct File {
-    /// Its place in a runtime.
     place: RelativePath,
-    /// Where it is in this repository.
     #[serde(skip)]
     path: Utf8PathBuf,
     sha256: Sha256,
@@ -65,7 +62,6 @@ impl Template {
         Ok(Self { files })
     }
 
-    /// Identity of the content.
     pub fn sha256(&self) -> Sha256 {
         Sha256::of_json(&self.files)
     }

@@ -22,23 +22,21 @@ use crate::base::digest::Sha256;
 use crate::base::failure::{Exit, Failure};
 use crate::base::quantity::pluralize;
 use crate::inputs::Inputs;
-use crate::inputs::provision_args::ProvisionArgs;
 use crate::inputs::launcher::licenses::License;
 use crate::inputs::launcher::{LauncherInput, sources};
 use crate::inputs::model::request::Request;
 use crate::inputs::model::{self, FileSource, ModelInput};
+use crate::inputs::provision_args::ProvisionArgs;
 use crate::inputs::python::PythonInput;
 use crate::pins::manifest::minor_of;
 use crate::store::digests::Digests;
 
 use document::{CHECKSUMS, DOCUMENT, Document, Kind, LAUNCHER, Launcher, MODELS, Model, Python, SCHEMA};
 
-/// An opened vendor directory.
 #[derive(Clone, Debug)]
 pub struct Vendor {
     root: Utf8PathBuf,
     document: Document,
-    /// Where the files are, by digest.
     files: BTreeMap<Sha256, Utf8PathBuf>,
 }
 
@@ -100,7 +98,6 @@ impl Vendor {
         &self.document.chosen.name
     }
 
-    /// Its directory.
     pub fn root(&self) -> &Utf8Path {
         &self.root
     }

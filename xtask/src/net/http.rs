@@ -97,7 +97,10 @@ fn follow(attempt: redirect::Attempt<'_>) -> redirect::Action {
         && attempt.previous().last().is_some_and(|url| url.scheme() == "https")
         && !is_loopback(next)
     {
-        format!("the server sends us on to {}, where anybody on the way can read and change it", redact_url(next.as_str()))
+        format!(
+            "the server sends us on to {}, where anybody on the way can read and change it",
+            redact_url(next.as_str())
+        )
     } else {
         let from = attempt.previous().last().map(|url| redact_url(url.as_str())).unwrap_or_default();
         tracing::info!("{from} redirects to {}", redact_url(next.as_str()));

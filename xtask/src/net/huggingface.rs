@@ -11,7 +11,6 @@ use crate::base::host;
 use crate::net::http;
 use variable::says_yes;
 
-/// The hub itself.
 pub const HUB: &str = "https://huggingface.co";
 
 /// The hub, or the user's mirror of it, without a slash at the end.
@@ -19,7 +18,6 @@ pub fn endpoint() -> String {
     host::variable("HF_ENDPOINT").unwrap_or_else(|| HUB.to_owned()).trim_end_matches('/').to_owned()
 }
 
-/// The hub, for people.
 pub fn name() -> String {
     let endpoint = endpoint();
     if endpoint == HUB { "the hub".to_owned() } else { format!("the hub at `{}`", http::redact_url(&endpoint)) }

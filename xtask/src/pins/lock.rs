@@ -17,21 +17,16 @@ use wheel_archive::name::WheelName;
 /// The optional parts of speaches, as the locks and `--without` name them.
 pub const GROUPS: [&str; 2] = ["diarization", "ui"];
 
-/// A lock, read and checked.
 #[derive(Debug)]
 pub struct Lock {
-    /// Where it was read from.
     pub path: Utf8PathBuf,
-    /// The optional parts it knows.
     pub groups: Vec<String>,
     /// One per package.
     pub wheels: Vec<LockedWheel>,
 }
 
-/// One wheel of a lock.
 #[derive(Clone, Debug)]
 pub struct LockedWheel {
-    /// Its file name, parsed.
     pub name: WheelName,
     /// In bytes, when the index that has it told.
     pub size: Option<u64>,
@@ -73,7 +68,6 @@ struct Hashes {
     sha256: Sha256,
 }
 
-/// The file name of a lock.
 pub fn file_name(minor: &str, target: &str, accelerator: Accelerator) -> String {
     format!("pylock.{minor}-{target}-{accelerator}.toml")
 }
@@ -106,7 +100,6 @@ impl Lock {
         name.split_once('-').map_or(name, |(minor, _)| minor)
     }
 
-    /// Reads a lock.
     pub fn read(path: &Utf8Path) -> Result<Self> {
         Self::parse(path, &fs_err::read_to_string(path)?)
     }

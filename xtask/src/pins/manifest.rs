@@ -17,22 +17,16 @@ use wheel_archive::name::WheelName;
 /// Everything in a directory of manifests but the locks.
 #[derive(Debug)]
 pub struct Manifests {
-    /// Targets and what exists for them.
     pub targets: TargetsManifest,
-    /// CPython releases.
     pub python: PythonManifest,
-    /// The speaches source.
     pub speaches: SpeachesManifest,
-    /// The models.
     pub models: ModelsManifest,
-    /// The directory of the locks.
     pub locks: Utf8PathBuf,
     /// What links launchers for other systems.
     pub linker: Requirements,
 }
 
 impl Manifests {
-    /// Reads a directory.
     pub fn load(directory: &Utf8Path) -> Result<Self> {
         let mut speaches = SpeachesManifest::read(directory)?;
         speaches.read_files(&directory.join("speaches.files"))?;
@@ -73,11 +67,9 @@ pub struct PythonManifest {
     pub release: Vec<PythonRelease>,
 }
 
-/// One release of CPython.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PythonRelease {
-    /// Full version.
     pub version: String,
     /// Tag of python-build-standalone.
     #[expect(dead_code, reason = "for people: it is a part of each URL")]
@@ -86,11 +78,9 @@ pub struct PythonRelease {
     pub archives: BTreeMap<String, PythonArchive>,
 }
 
-/// One pinned archive.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PythonArchive {
-    /// Where it was published.
     pub url: String,
     /// Of the archive.
     pub sha256: Sha256,
@@ -138,11 +128,9 @@ impl PythonManifest {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SpeachesManifest {
-    /// What runtimes of it are called.
     pub name: Name,
     /// What people should know of it before they wait for it.
     pub note: Option<String>,
-    /// Its optional parts.
     #[serde(default)]
     pub parts: Vec<String>,
     /// Minor versions, best first, when runtimes take whatever Python the machine that makes them has.
@@ -151,7 +139,6 @@ pub struct SpeachesManifest {
     /// Whether the launcher is compiled as fast as possible, not to be as small and fast as possible.
     #[serde(default)]
     pub quick_launcher: bool,
-    /// Home of the source.
     pub repository: String,
     /// Pinned commit, or none for what lies in this repository.
     pub commit: String,
@@ -180,7 +167,6 @@ pub struct PinnedFile {
     pub path: String,
     /// git's file mode: `100644` or `100755`.
     pub mode: String,
-    /// Of the content.
     pub sha256: Sha256,
 }
 
@@ -219,21 +205,17 @@ impl SpeachesManifest {
 pub struct ModelsManifest {
     /// Where the hub cache with these models lies, if that is in this repository.
     pub directory: Option<Utf8PathBuf>,
-    /// Every model.
     pub model: Vec<ModelEntry>,
 }
 
-/// One model.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelEntry {
-    /// Repository on the hub.
     pub id: String,
     /// `text-to-speech` or `automatic-speech-recognition`.
     pub task: String,
     /// SPDX identifier.
     pub license: String,
-    /// A voice that it has.
     pub voice: Option<String>,
     /// Whether it is part of `--models default`.
     pub default: bool,
@@ -248,7 +230,6 @@ pub struct ModelEntry {
     /// Whether the hub has these very files. Those of other models are on the package index and in this repository.
     #[serde(default = "yes")]
     pub on_hub: bool,
-    /// Its files.
     pub file: Vec<ModelFile>,
 }
 
@@ -271,7 +252,6 @@ impl ModelEntry {
     }
 }
 
-/// One file of a model.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelFile {
@@ -279,7 +259,6 @@ pub struct ModelFile {
     pub path: String,
     /// In bytes.
     pub size: Option<u64>,
-    /// Of the content.
     pub sha256: Option<Sha256>,
     /// Whether `sha256` was computed from how the file is made, and never seen on the hub.
     #[serde(default)]
@@ -301,11 +280,9 @@ impl ModelFile {
     }
 }
 
-/// A member of a pinned wheel.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WheelMember {
-    /// File name of the wheel.
     pub name: WheelName,
     /// Of the wheel, in bytes.
     pub size: u64,

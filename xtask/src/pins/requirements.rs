@@ -5,12 +5,10 @@ use camino::Utf8Path;
 
 use crate::base::digest::Sha256;
 
-/// What a file of requirements names.
 #[derive(Clone, Debug)]
 pub struct Requirements(pub String);
 
 impl Requirements {
-    /// Reads a file.
     pub fn read(path: &Utf8Path) -> Result<Self> {
         Ok(Self(fs_err::read_to_string(path)?))
     }
@@ -21,7 +19,6 @@ impl Requirements {
         packages.map(|(name, version)| format!("{name} {version}")).collect::<Vec<_>>().join(" and ")
     }
 
-    /// What identifies the installed programs.
     pub fn key(&self) -> Sha256 {
         Sha256::of(self.0.as_bytes())
     }

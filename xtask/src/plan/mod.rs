@@ -19,21 +19,14 @@ const VERSION: u32 = 5;
 
 /// What a provision is going to do.
 pub struct Plan {
-    /// For which machines.
     pub target: Target,
-    /// Which wheels.
     pub accelerator: Accelerator,
-    /// Optional parts that are in.
     pub groups: Vec<String>,
-    /// What the runtime is called.
     pub name: Name,
-    /// Version of speaches.
     pub version: String,
-    /// What it is made of.
     pub inputs: Inputs,
     /// The directory that inputs are taken from before all else, for people.
     pub vendor: Option<Utf8PathBuf>,
-    /// Where the runtime goes.
     pub output: Utf8PathBuf,
 }
 
@@ -64,7 +57,6 @@ impl Plan {
         self.inputs.python.source.minor()
     }
 
-    /// Whether the runtime gets bytecode.
     pub fn compiles(&self) -> bool {
         self.target.is_host() || self.inputs.compiler.is_some()
     }
@@ -76,7 +68,6 @@ impl Plan {
     }
 }
 
-/// The name of a runtime's directory.
 pub fn directory_name(name: &Name, version: &str, minor: &str, target: &str, accelerator: Accelerator) -> String {
     format!("{name}-{version}-py{minor}-{target}-{accelerator}")
 }

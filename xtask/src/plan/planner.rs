@@ -6,10 +6,10 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::{Plan, directory_name};
 use crate::base::failure::{Exit, Failure};
 use crate::base::host;
-use crate::inputs::provision_args::ProvisionArgs;
 use crate::inputs::launcher::{LauncherInput, Profile};
 use crate::inputs::model::resolve::Resolutions;
 use crate::inputs::model::{self, ModelInput, request};
+use crate::inputs::provision_args::ProvisionArgs;
 use crate::inputs::python::local_interpreter::Interpreter;
 use crate::inputs::python::{self, PythonInput};
 use crate::inputs::speaches::SpeachesInput;
@@ -26,13 +26,9 @@ use crate::store::digests::Digests;
 
 /// What is at hand for making a plan.
 pub struct Planner<'a> {
-    /// Root of this repository.
     pub root: &'a Utf8Path,
-    /// The pins.
     pub manifests: &'a Manifests,
-    /// The cache.
     pub store: &'a Store,
-    /// What was hashed before.
     pub digests: &'a Digests,
     /// Where inputs are taken from first.
     pub vendor: Option<&'a Vendor>,

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::Plan;
 use crate::base::digest::Sha256;
-use crate::base::quantity::{pluralize, human_size};
+use crate::base::quantity::{human_size, pluralize};
 use crate::inputs::Facts;
 use crate::pins::target::Accelerator;
 
@@ -51,7 +51,6 @@ impl<'a> Shown<'a> {
         Self { plan, inputs }
     }
 
-    /// For programs.
     pub fn json(&self) -> Result<String> {
         let plan = self.plan;
         let line = |&(facts, cached): &(&'a Facts, bool)| Line {
@@ -96,7 +95,6 @@ impl<'a> Shown<'a> {
         )
     }
 
-    /// All of it, for people.
     pub fn text(&self) -> String {
         let plan = self.plan;
         let mut text = format!(

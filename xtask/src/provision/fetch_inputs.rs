@@ -9,7 +9,7 @@ use super::Provision;
 use crate::base::digest::Sha256;
 use crate::base::failure::{Exit, Failure};
 use crate::base::host;
-use crate::base::quantity::{pluralize, human_size};
+use crate::base::quantity::{human_size, pluralize};
 use crate::inputs::launcher::Builder;
 use crate::inputs::model::packaged::{self, Member};
 use crate::inputs::model::resolve::Resolutions;
@@ -27,7 +27,6 @@ use crate::store::fetch::{Download, is_local};
 use crate::store::tree::Tree;
 
 impl Provision<'_> {
-    /// An interpreter, unpacked.
     pub fn python(&self, plan: &Plan, python: &PythonInput) -> Result<Tree> {
         if !self.store.has_tree("python", python.key()) {
             self.python_archive(plan, python)?;
@@ -48,7 +47,6 @@ impl Provision<'_> {
         self.fetch(plan, python.download().as_slice(), |_| format!("CPython {}", python.version()))
     }
 
-    /// All wheels, unpacked.
     pub fn wheels(&self, plan: &Plan) -> Result<Vec<Tree>> {
         let mut wheels = plan.inputs.wheels.iter().map(|wheel| wheel.source.clone()).collect::<Vec<_>>();
         let count = wheels.len();
@@ -106,7 +104,6 @@ impl Provision<'_> {
         Uv::locate(self.store, self.manifests, &pythons)
     }
 
-    /// speaches, installed.
     pub fn speaches(&self, plan: &Plan) -> Result<Tree> {
         let name = format!("speaches {}", plan.version);
         let step = self.progress.step("Installing", &name);
@@ -116,7 +113,6 @@ impl Provision<'_> {
         Ok(tree)
     }
 
-    /// The source of speaches.
     pub fn source(&self, plan: &Plan) -> Result<Source> {
         if let Some(source) = &plan.inputs.speaches.source.source {
             return Ok(source.clone());
@@ -195,7 +191,6 @@ impl Provision<'_> {
         packaged.map(|(file, _, members)| (file, members)).collect()
     }
 
-    /// The launcher.
     pub fn launcher(&self, plan: &Plan) -> Result<Tree> {
         let builder = Builder { root: self.root, offline: self.offline };
         plan.inputs.launcher.source.tree(self.store, &plan.target, &builder)

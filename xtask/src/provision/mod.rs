@@ -9,7 +9,7 @@ use speaches_format::input::Kind;
 use speaches_format::layout::Family;
 
 use crate::base::host;
-use crate::base::quantity::{cached_suffix, pluralize, human_size};
+use crate::base::quantity::{cached_suffix, human_size, pluralize};
 use crate::inputs::launcher::LauncherInput;
 use crate::inputs::python::PythonInput;
 use crate::inputs::python::bytecode::Compiler;
@@ -25,19 +25,12 @@ use crate::work::{self, WorkDirectory};
 
 /// What carrying out a plan needs beside the plan.
 pub struct Provision<'a> {
-    /// Root of this repository.
     pub root: &'a Utf8Path,
-    /// The directory of manifests.
     pub manifests: &'a Utf8Path,
-    /// The pin of the source.
     pub speaches: &'a SpeachesManifest,
-    /// The cache.
     pub store: &'a Store,
-    /// What was hashed for the plan.
     pub digests: &'a Digests,
-    /// What a person sees.
     pub progress: &'a dyn Progress,
-    /// Whether the network is forbidden.
     pub offline: bool,
 }
 
@@ -93,7 +86,6 @@ impl Provision<'_> {
         Ok(())
     }
 
-    /// All but the launcher.
     fn fetch_inputs(&self, plan: &Plan) -> Result<FetchedInputs> {
         let python = self.python(plan, &plan.inputs.python.source)?;
         let compiler = self.compiler(plan, &python)?;

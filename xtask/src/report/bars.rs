@@ -134,7 +134,6 @@ fn columns() -> usize {
     usize::from(Term::stderr().size().1).saturating_sub(FREE)
 }
 
-/// Bars for a person.
 pub struct Terminal;
 
 impl Progress for Terminal {

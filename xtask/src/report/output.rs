@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{bars, events, lines};
 
-/// Whether a program follows the progress.
 static AS_JSON: AtomicBool = AtomicBool::new(false);
 
 /// Prints a message for the user, on lines of its own. `note:` and the like are coloured.

@@ -22,9 +22,7 @@ pub trait Progress: Sync {
     }
 }
 
-/// A step that is going on.
 pub trait Bar: Sync {
-    /// So much more was done.
     fn advance(&self, _amount: u64) {}
     /// So much turns out to have been done before.
     fn found(&self, amount: u64) {
@@ -48,7 +46,6 @@ pub struct Silent;
 impl Progress for Silent {}
 impl Bar for Silent {}
 
-/// What a step counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
     Nothing,

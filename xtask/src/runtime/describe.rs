@@ -1,6 +1,6 @@
 //! The head of `runtime.json`, from a plan.
 
-use speaches_format::description::{RuntimeInfo, Model, Python, SCHEMA};
+use speaches_format::description::{Model, Python, RuntimeInfo, SCHEMA};
 use speaches_format::input::{Input, Origin};
 
 use crate::inputs::model::ModelInput;

@@ -17,20 +17,16 @@ use crate::store::tree::{RelativePath, Tree};
 pub struct Placed {
     /// Which kind of input it is of.
     pub kind: Kind,
-    /// The input, for people.
     pub owner: String,
-    /// Its files.
     pub tree: Tree,
 }
 
 impl Placed {
-    /// The tree of an input.
     pub fn new(kind: Kind, owner: &str, tree: Tree) -> Self {
         Self { kind, owner: owner.to_owned(), tree }
     }
 }
 
-/// What a runtime contains.
 pub fn contents(plan: &Plan, trees: &[Placed]) -> Result<Contents> {
     let family = plan.target.family();
     let site_packages = format!("{}/{}", layout::PYTHON, family.site_packages(plan.minor()));

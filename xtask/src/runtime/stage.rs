@@ -67,7 +67,6 @@ impl Contents {
         names::check(System::of(target), self.files.iter().map(|(path, placed)| (path.as_str(), placed.owner.as_str())))
     }
 
-    /// How many files there are.
     pub fn len(&self) -> usize {
         self.files.len()
     }
@@ -80,7 +79,6 @@ impl Contents {
         Ok(())
     }
 
-    /// Fills a directory.
     pub fn fill(&self, directory: &Utf8Path, bar: &dyn Bar) -> Result<()> {
         let mut parents = self
             .files

@@ -12,12 +12,12 @@
 //! ```
 //! Everything in it can be made again. No byte of it is ever changed after it was published.
 
-pub mod verify;
 pub mod digests;
 pub mod fetch;
 pub mod prune;
 pub mod publish;
 pub mod tree;
+pub mod verify;
 
 use anyhow::Result;
 use camino::{Utf8Path, Utf8PathBuf};
@@ -41,13 +41,11 @@ impl Store {
         Ok(Self { root })
     }
 
-    /// A store in a directory.
     #[cfg(test)]
     pub fn at(root: Utf8PathBuf) -> Self {
         Self { root }
     }
 
-    /// Its directory.
     pub fn root(&self) -> &Utf8Path {
         &self.root
     }

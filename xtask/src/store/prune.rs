@@ -6,12 +6,11 @@ use anyhow::Result;
 use camino::Utf8Path;
 
 use super::Store;
-use super::verify::entries;
 use super::tree::{NOTED_EVERY, unused_for};
+use super::verify::entries;
 use crate::base::digest::Sha256;
 use crate::work::{self, Place, WorkDirectory, bytes_given_back};
 
-/// What was removed from a store.
 #[derive(Debug, Default)]
 pub struct Pruned {
     /// Of each kind of thing: what it is, how many there were, and how many bytes the disk got back.

@@ -25,7 +25,6 @@ pub const NOTED_EVERY: Duration = Duration::from_secs(24 * 3600);
 /// A directory in the store and what is in it.
 #[derive(Clone, Debug)]
 pub struct Tree {
-    /// Where its files are.
     pub content: Utf8PathBuf,
     /// By path relative to `content`.
     pub entries: BTreeMap<RelativePath, Entry>,
@@ -33,24 +32,17 @@ pub struct Tree {
     pub is_new: bool,
 }
 
-/// One file of a tree.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Entry {
-    /// A regular file.
     File {
         /// In bytes.
         size: u64,
-        /// Of the content.
         sha256: Sha256,
-        /// Whether it may be executed.
         executable: bool,
     },
     /// A symbolic link to a path inside the same tree, relative to the link.
-    Link {
-        /// The text of the link.
-        to: String,
-    },
+    Link { to: String },
 }
 
 /// Fills a tree that is being made.

@@ -11,9 +11,7 @@ use crate::base::digest::Sha256;
 /// What a check of a store found.
 #[derive(Debug, Default)]
 pub struct Checked {
-    /// How many downloaded files there are.
     pub files: usize,
-    /// How many trees there are.
     pub trees: usize,
     /// What was not what it should be, and where it is now.
     pub damaged: Vec<(String, Utf8PathBuf)>,

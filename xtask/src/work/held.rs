@@ -14,7 +14,6 @@ use anyhow::Result;
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err::{File, OpenOptions};
 
-/// Names of work directories begin so.
 pub const PREFIX: &str = ".work-";
 /// How many random characters follow.
 pub const RANDOM: usize = 6;

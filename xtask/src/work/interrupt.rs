@@ -15,9 +15,6 @@ use crate::report;
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 /// Makes Ctrl-C end the children and remove the work directories before the program ends.
-///
-/// # Errors
-/// When the system refuses a signal handler.
 pub fn install() -> Result<()> {
     ctrlc::set_handler(|| {
         INTERRUPTED.store(true, Ordering::SeqCst);

@@ -16,7 +16,6 @@ const OLD: Duration = Duration::from_secs(24 * 3600);
 /// Whether all that is named as a work directory in some place must be one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// It is this tool's.
     Own,
     /// It is the user's, who may have directories with any name. Only those with a lock in them are touched.
     OfTheUser,

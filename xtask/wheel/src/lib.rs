@@ -4,6 +4,8 @@
 //! for trees of a foreign target, so nothing in it asks what machine it runs on; and it believes nothing that it
 //! did not check, so it may be given bytes of anybody.
 
+#![warn(missing_docs)]
+
 mod archive;
 mod central;
 mod errata;

@@ -594,7 +594,8 @@ impl Sink for PartialSink {
 #[test]
 fn a_sink_that_fails_is_not_the_fault_of_the_wheel_and_one_that_stops_early_is_noticed() {
     let name = WheelName::parse(FILE).unwrap();
-    let unpack = |wheel: Wheel, fails| unpack(Cursor::new(wheel.build()), &name, 3, &mut PartialSink(fails)).unwrap_err();
+    let unpack =
+        |wheel: Wheel, fails| unpack(Cursor::new(wheel.build()), &name, 3, &mut PartialSink(fails)).unwrap_err();
     let error = unpack(Wheel::good(), true);
     assert!(matches!(&error, Error::Sink { error, .. } if error.to_string() == "the disk is full"), "{error}");
     assert_eq!(error.to_string(), format!("cannot write `{INIT}` of the wheel `{FILE}`"));

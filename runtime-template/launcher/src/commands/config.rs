@@ -19,10 +19,6 @@ pub struct Arguments {
     json: bool,
 }
 
-/// Runs the subcommand.
-///
-/// # Errors
-/// When the configuration is malformed or cannot work, as `serve` would say.
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let runtime = OwnRuntime::find()?;
     let (mut config, accelerators) = super::with_sources(&runtime.root, |sources| {

@@ -44,10 +44,6 @@ enum Action {
     },
 }
 
-/// Runs the subcommand.
-///
-/// # Errors
-/// When the configuration cannot work, or what the service manager says.
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let runtime = OwnRuntime::find()?;
     match &arguments.action {

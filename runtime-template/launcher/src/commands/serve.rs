@@ -11,9 +11,6 @@ use crate::own_runtime::OwnRuntime;
 use crate::private_directory;
 
 /// Starts the service. On Unix this process becomes it, so that the pid stays; success never returns there.
-///
-/// # Errors
-/// When the configuration cannot work, the port is taken or a part of the runtime is missing.
 pub fn run(flags: &Flags) -> Result<Exit, Failure> {
     let runtime = OwnRuntime::find()?;
     super::with_sources(&runtime.root, |sources| serve(flags, &runtime, sources))

@@ -38,9 +38,6 @@ impl Selection {
     }
 
     /// The services that are meant, running or not: those in the default place, and that of the configured directory.
-    ///
-    /// # Errors
-    /// When this program is in no runtime.
     pub fn find(&self) -> Result<Vec<Instance>, Failure> {
         if let Some(directory) = &self.state_dir {
             return Ok(Instance::read(directory).into_iter().collect());
@@ -65,10 +62,6 @@ impl Selection {
     }
 }
 
-/// Runs the subcommand.
-///
-/// # Errors
-/// When this program is in no runtime.
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let mut instances = arguments.selection.find()?;
     if !arguments.selection.is_specific() {
@@ -108,7 +101,6 @@ fn as_json(instance: &Instance) -> Value {
     value
 }
 
-/// A service in a few lines.
 #[must_use]
 pub fn as_text(instance: &Instance) -> String {
     let status = &instance.status;

@@ -23,9 +23,6 @@ pub struct Arguments {
 }
 
 /// Runs the subcommand. On Unix this process becomes the one that measures.
-///
-/// # Errors
-/// When the configuration cannot work or a part of the runtime is missing, as `serve` would say.
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let runtime = OwnRuntime::find()?;
     super::with_sources(&runtime.root, |sources| tune(arguments, &runtime, sources))

@@ -13,10 +13,6 @@ pub struct Arguments {
     json: bool,
 }
 
-/// Runs the subcommand.
-///
-/// # Errors
-/// When the runtime is damaged.
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let runtime = OwnRuntime::find()?;
     let info = &runtime.info;
@@ -39,7 +35,6 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     Ok(Exit::Success)
 }
 
-/// The runtime in one line.
 #[must_use]
 pub fn describe(runtime: &OwnRuntime) -> String {
     let info = &runtime.info;

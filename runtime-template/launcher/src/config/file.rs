@@ -12,7 +12,6 @@ use super::document::{Content, Entry, Node};
 use super::kind::Place;
 use super::setting_table::{self, Definition, OPTIONS};
 
-/// The block of our own.
 const BLOCK: &str = "x-speaches";
 /// Variables for upstream's own settings, inside the block.
 const ENVIRONMENT: &str = "environment";
@@ -20,12 +19,10 @@ const ENVIRONMENT: &str = "environment";
 const COMPOSE: [&str; 9] =
     ["version", "name", "services", "networks", "volumes", "configs", "secrets", "include", "models"];
 
-/// What the file says.
 #[derive(Debug, Default)]
 pub struct SettingsFile {
     path: PathBuf,
     values: BTreeMap<&'static str, Value>,
-    /// Variables for upstream's own settings.
     pub environment: BTreeMap<String, String>,
 }
 
@@ -48,13 +45,11 @@ impl SettingsFile {
         Ok(file)
     }
 
-    /// The value of a setting.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.values.get(key)
     }
 
-    /// Where the file is.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path

@@ -9,7 +9,6 @@ use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 use super::kind::Kind;
 use super::setting_table::{Flag, OPTIONS};
 
-/// What the command line says.
 #[derive(Clone, Debug, Default)]
 pub struct Flags {
     /// `--config`

@@ -7,20 +7,16 @@ use serde_json::{Value, json};
 
 use super::document::Content;
 
-/// What a setting may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// IP addresses with commas between them.
     Addresses,
     /// A TCP port; 0 means any free one.
     Port,
-    /// Any text.
     Text,
-    /// One of these words.
     Choice(&'static [&'static str]),
     /// One of these words, or what onnxruntime makes of it: `cuda` or `CUDAExecutionProvider`.
     Provider(&'static [&'static str]),
-    /// On or off.
     Switch,
     /// Whole seconds; -1 means for ever.
     Idle,

@@ -18,10 +18,6 @@ use super::values::Values;
 use super::{api_key, directories};
 
 impl Config {
-    /// Puts the layers together.
-    ///
-    /// # Errors
-    /// When a layer says something that cannot be; the message names the layer.
     pub fn resolve(flags: &Flags, sources: &Sources<'_>, info: &RuntimeInfo) -> Result<Self, Failure> {
         let home = sources.home();
         let file = match &flags.config {

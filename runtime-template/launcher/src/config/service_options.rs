@@ -13,7 +13,6 @@ pub struct ServiceOptions {
     pub tts_model: String,
     /// Model that transcribes, as named on the hub.
     pub stt_model: String,
-    /// Voice to warm up with.
     pub voice: String,
     /// Whether English text is normalised before it is spoken.
     pub normalize: bool,
@@ -21,7 +20,6 @@ pub struct ServiceOptions {
     pub preload: bool,
     /// The largest body of a request, in MiB.
     pub upload_limit: u32,
-    /// How much is logged.
     pub log_level: LogLevel,
     /// What a line of the log is.
     pub log_format: LogFormat,

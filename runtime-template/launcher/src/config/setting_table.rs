@@ -13,7 +13,6 @@ use crate::addresses;
 /// How a setting is given on the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flag {
-    /// Not at all.
     None,
     /// `--name VALUE`, with the name of the value for the help.
     Value(&'static str, &'static str),
@@ -21,11 +20,9 @@ pub enum Flag {
     Switch(&'static str, &'static str),
 }
 
-/// One setting.
 pub struct Definition {
     /// Its name in `speaches config`, and below `x-speaches` in the YAML file if `in_file`.
     pub key: &'static str,
-    /// On the command line.
     pub flag: Flag,
     /// Environment variables, strongest first.
     pub variables: &'static [&'static str],
@@ -33,11 +30,9 @@ pub struct Definition {
     pub in_file: bool,
     /// Whether it is never shown.
     pub secret: bool,
-    /// What it may be.
     pub kind: Kind,
     /// What it is about, as the help of its flag says it.
     pub help: &'static str,
-    /// The default, for people.
     pub default_text: &'static str,
     /// The default on this machine and in this runtime.
     pub default: fn(&Sources<'_>, &RuntimeInfo) -> Value,
@@ -48,7 +43,6 @@ pub const TEXT_TO_SPEECH: &str = "text-to-speech";
 /// The task of a model that listens.
 pub const SPEECH_TO_TEXT: &str = "automatic-speech-recognition";
 
-/// What most settings have in common.
 const COMMON: Definition = Definition {
     key: "",
     flag: Flag::None,
@@ -309,7 +303,6 @@ pub static OPTIONS: &[Definition] = &[
     },
 ];
 
-/// The setting of this name.
 #[must_use]
 pub fn find(key: &str) -> Option<&'static Definition> {
     OPTIONS.iter().find(|definition| definition.key == key)

@@ -7,7 +7,6 @@ use super::values::Values;
 
 /// Everything that starting the service needs to know.
 pub struct Config {
-    /// The values, typed.
     pub values: Values,
     /// The same values with who said so, in the order of the table.
     pub settings: Vec<Setting>,
@@ -19,7 +18,6 @@ pub struct Config {
 }
 
 impl Config {
-    /// A setting with who said so.
     #[must_use]
     pub fn setting(&self, key: &str) -> Option<&Setting> {
         origin::find(&self.settings, key)

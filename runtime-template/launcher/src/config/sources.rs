@@ -6,7 +6,6 @@ use speaches_format::system::System;
 
 /// Where values that are not flags come from, so that tests can put something in their place.
 pub struct Sources<'a> {
-    /// The environment.
     pub variable: &'a dyn Fn(&str) -> Option<String>,
     /// The YAML file that is read when no flag names another.
     pub contract: PathBuf,
@@ -23,7 +22,6 @@ impl Sources<'_> {
         (self.variable)(name).filter(|text| !text.is_empty())
     }
 
-    /// The user's home directory.
     #[must_use]
     pub fn home(&self) -> Option<PathBuf> {
         let profile = || self.variable("USERPROFILE").filter(|_| self.system == System::Windows);

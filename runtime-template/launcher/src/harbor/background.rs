@@ -30,22 +30,16 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 /// How much of the log is shown when it does not start.
 const LAST_LINES: usize = 15;
 
-/// A service for one Harbor.
 pub struct Background<'a> {
-    /// That Harbor.
     pub home: &'a Home,
     variables: BTreeMap<String, String>,
-    /// The port that it listens on.
     pub port: u16,
-    /// Who decided that, for people.
     port_origin: String,
     /// The addresses that it listens on when it is started now.
     pub hosts: Vec<IpAddr>,
-    /// Who decided that.
     pub hosts_origin: Origin,
     /// What the names of Harbor's containers begin with.
     pub container_prefix: String,
-    /// Its state directory.
     state: PathBuf,
     /// Where services on other ports have theirs.
     states: PathBuf,
@@ -53,9 +47,6 @@ pub struct Background<'a> {
 
 impl<'a> Background<'a> {
     /// Reads Harbor's `.env`.
-    ///
-    /// # Errors
-    /// When that file, or what follows from it, cannot be.
     pub fn new(home: &'a Home, runtime: &OwnRuntime, sources: &Sources<'_>) -> Result<Self, Failure> {
         let settings = Settings::read(home)?;
         let of_user = |name: &str| settings.get(name, sources);

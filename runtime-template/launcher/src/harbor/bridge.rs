@@ -66,7 +66,6 @@ pub fn reaches(addresses: &[IpAddr], address: Ipv4Addr) -> bool {
     addresses.iter().any(|listens| *listens == IpAddr::V4(address) || *listens == IpAddr::V4(Ipv4Addr::UNSPECIFIED))
 }
 
-/// Addresses as a sentence has them.
 #[must_use]
 pub fn listed(addresses: &[IpAddr]) -> String {
     addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ")

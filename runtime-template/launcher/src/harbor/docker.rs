@@ -8,11 +8,9 @@ use std::time::Duration;
 
 use crate::child;
 
-/// How long an answer may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a container may take to start: its image may have to be fetched.
 const START_TIMEOUT: Duration = Duration::from_secs(600);
-/// What is asked about a container.
 const COLUMNS: &str = "{{.Names}}\t{{.State}}\t{{.Image}}\t{{.Command}}";
 /// What is asked about the Harbor that has started one. N.B. Podman's `ps` may not know such a column.
 const PROJECT: &str = "{{.Name}}\t{{index .Config.Labels \"com.docker.compose.project.working_dir\"}}";
@@ -38,7 +36,6 @@ impl fmt::Display for DockerError {
 }
 
 impl DockerError {
-    /// What to do about it.
     #[must_use]
     pub fn remedy(&self) -> &'static str {
         match self {
@@ -53,14 +50,11 @@ impl DockerError {
     }
 }
 
-/// A container, running or not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Container {
-    /// Its name.
     pub name: String,
     /// `running`, `exited`, `restarting`, …
     pub state: String,
-    /// What it was made of.
     pub image: String,
     command: String,
     /// Where the compose files are that it was made with, if they say so.
@@ -74,7 +68,6 @@ impl Container {
         Some(Self { name: next()?, state: next()?, image: next()?, command: next()?, project: None })
     }
 
-    /// Whether it runs.
     #[must_use]
     pub fn runs(&self) -> bool {
         self.state == "running"
@@ -111,9 +104,6 @@ impl Container {
 }
 
 /// What `docker ARGUMENTS` prints.
-///
-/// # Errors
-/// Why it prints nothing.
 pub fn ask(arguments: &[&str]) -> Result<String, DockerError> {
     let mut command = Command::new("docker");
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -127,9 +117,6 @@ pub fn ask(arguments: &[&str]) -> Result<String, DockerError> {
 }
 
 /// The containers that have one of these names.
-///
-/// # Errors
-/// Why Docker does not answer.
 pub fn containers(names: &[String]) -> Result<Vec<Container>, DockerError> {
     let filters = names.iter().map(|name| format!("name={name}")).collect::<Vec<_>>();
     let mut arguments = vec!["ps", "--all", "--no-trunc", "--format", COLUMNS];
@@ -159,9 +146,6 @@ fn project_of(name: &str, text: &str) -> Option<PathBuf> {
 }
 
 /// Starts one service of a compose file of Harbor's, in the user's terminal. `port` is where its proxy connects to.
-///
-/// # Errors
-/// Why it does not start, in one line.
 pub fn compose_up(file: &Path, service: &str, port: u16) -> Result<(), String> {
     let mut command = Command::new("docker");
     command.args(["compose", "-f"]).arg(file).args(["up", "-d", service]).stdin(Stdio::null());

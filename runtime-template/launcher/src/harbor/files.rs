@@ -15,20 +15,16 @@ pub const OVERLAY: &str = "compose.x.speaches.speaches-native.yml";
 /// The line of the script that says where the launcher is.
 const LAUNCHER_LINE: &str = "installed=''";
 
-/// A file for Harbor.
 #[derive(Clone, Debug)]
 pub struct File {
-    /// Where it belongs.
     pub path: PathBuf,
     text: String,
 }
 
-/// What is where a file belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Found {
     /// Nothing.
     Missing,
-    /// Exactly this file.
     Same,
     /// The file of another runtime or version, as that one wrote it.
     Older,
@@ -36,22 +32,17 @@ pub enum Found {
     Theirs,
 }
 
-/// What was done about a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Done {
-    /// It was right already.
     Nothing,
-    /// It was written.
     Written,
     /// Theirs stays, and this one is beside it, with `.new` behind its name.
     Beside,
     /// It was written, and theirs is beside it, with `.orig` behind its name.
     Replaced,
-    /// It was removed.
     Removed,
     /// It was removed, and theirs is back in its place.
     Restored,
-    /// Theirs stays.
     Kept,
 }
 

@@ -10,9 +10,6 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 const LONGEST_LINE: u64 = 256;
 
 /// Whether the service at an address answers.
-///
-/// # Errors
-/// Why it does not, in the middle of a sentence.
 pub fn ask(address: SocketAddr) -> Result<(), String> {
     let line = first_line(address).map_err(|error| match error.kind() {
         ErrorKind::ConnectionRefused => "nothing listens there".to_owned(),

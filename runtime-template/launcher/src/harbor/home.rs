@@ -22,7 +22,6 @@ pub enum Flavor {
 }
 
 impl Flavor {
-    /// For people.
     #[must_use]
     pub const fn describe(self) -> &'static str {
         match self {
@@ -32,12 +31,10 @@ impl Flavor {
     }
 }
 
-/// A Harbor on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Home {
     /// Absolute path.
     pub path: PathBuf,
-    /// Which one it is.
     pub flavor: Flavor,
 }
 

@@ -28,16 +28,12 @@ pub const OWN_PREFIX: &str = "`harbor config set container.prefix NAME` gives th
 /// One thing on the way, and how it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hop {
-    /// Its name.
     pub name: &'static str,
-    /// How it is.
     pub state: State,
 }
 
-/// How something on the way is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
-    /// It works.
     Well(String),
     /// It is not there, or cannot be looked at, which may be meant so.
     Absent(String),
@@ -45,7 +41,6 @@ pub enum State {
     Silent(DockerError),
     /// It does not work.
     Wrong {
-        /// What is wrong.
         cause: String,
         /// What to do about it, where that is plain.
         advice: Option<String>,
@@ -168,7 +163,6 @@ fn service(background: &Background<'_>, running: Option<&Instance>, is_needed: b
     Hop::well("service", text)
 }
 
-/// Where this machine reaches a service.
 #[must_use]
 pub fn address(instance: &Instance) -> SocketAddr {
     SocketAddr::new(reachable(&instance.addresses()), instance.status.port)

@@ -26,7 +26,6 @@ pub struct Model {
 }
 
 impl Model {
-    /// The models of a service.
     #[must_use]
     pub fn all(instance: &Instance) -> Vec<Self> {
         serde_json::from_value(instance.status.models.clone()).unwrap_or_default()
@@ -38,7 +37,6 @@ impl Model {
         self.phase == "failed"
     }
 
-    /// What it is for.
     fn purpose(&self) -> &str {
         match self.task.as_str() {
             "text-to-speech" => "speech",

@@ -14,7 +14,6 @@ const PLACES: [&str; 2] = [".env", "profiles/default.env"];
 /// Whether a Harbor with a native mode starts the service or the container: the first that says something decides.
 const PREFERENCES: [&str; 2] = ["HARBOR_SPEACHES_EXECUTION_PREFERENCE", "HARBOR_EXECUTION_PREFERENCE"];
 
-/// The settings of one Harbor.
 #[derive(Default)]
 pub struct Settings {
     /// Where they are, if they are anywhere.
@@ -24,9 +23,6 @@ pub struct Settings {
 
 impl Settings {
     /// Reads its `.env`, or what that will be.
-    ///
-    /// # Errors
-    /// When the file cannot be read.
     pub fn read(home: &Home) -> Result<Self, Failure> {
         match PLACES.iter().map(|place| home.path.join(place)).find(|path| path.is_file()) {
             Some(path) => Ok(Self { said: override_env::read_leniently(&path)?, path: Some(path) }),

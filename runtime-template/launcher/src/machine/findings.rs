@@ -17,20 +17,16 @@ pub const PROBE_FILE: &str = "synthesis-probe.json";
 /// The end of a service by a fatal signal while the GPU transcribed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Crash {
-    /// What is known about it.
     pub reason: String,
     /// ISO 8601.
     pub at: String,
-    /// The plan of the runtime.
     pub runtime: String,
     /// As [`super::Machine::system`].
     pub system: String,
 }
 
-/// All comparisons for one key.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Probe {
-    /// What they are valid for.
     pub key: String,
     /// ISO 8601.
     pub measured_at: String,
@@ -38,7 +34,6 @@ pub struct Probe {
     pub models: BTreeMap<String, ModelProbe>,
 }
 
-/// The comparison for one model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ModelProbe {
     /// The name of the candidate to use.
@@ -63,7 +58,6 @@ pub struct Candidate {
     /// Seconds of computing for a second of speech.
     #[serde(default)]
     pub real_time_factor: Option<f64>,
-    /// For people.
     #[serde(default)]
     pub reason: String,
 }
@@ -73,7 +67,6 @@ pub struct Candidate {
 pub struct Findings {
     /// A crash that no newer system or runtime has made pointless to remember.
     pub crash: Option<Crash>,
-    /// Comparisons with the right key.
     pub probe: Option<Probe>,
     /// What could not be read.
     pub notes: Vec<String>,

@@ -14,25 +14,21 @@ use crate::child;
 
 /// The hidden subcommand of the child.
 pub const SUBCOMMAND: &str = "nvidia-driver";
-/// The library of the driver.
 pub const LIBRARY: &str = if cfg!(windows) { "nvcuda.dll" } else { "libcuda.so.1" };
 /// How long the driver may take. Several hundred milliseconds are usual with many GPUs.
 pub const TIMEOUT: Duration = Duration::from_secs(10);
 /// `CUDA_ERROR_NO_DEVICE`: the driver works, and there is nothing that it could drive or may show.
 const NO_DEVICE: c_int = 100;
 
-/// What the driver says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "lowercase")]
 pub enum Nvidia {
-    /// There is none.
     Absent,
     /// It is there and cannot be used.
     Broken {
         /// Why, in the middle of a sentence.
         reason: String,
     },
-    /// It answers.
     Present {
         /// How many GPUs it offers; none is possible.
         devices: u32,

@@ -14,7 +14,6 @@ const MACOS_OF_COREML: (u32, u32) = (12, 0);
 /// What is in a runtime, as far as it matters for what computes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Wheels {
-    /// Rust target triple.
     pub target: String,
     /// `cpu`, `coreml` or `cuda`.
     pub accelerator: String,
@@ -28,7 +27,6 @@ pub struct Wheels {
 }
 
 impl Wheels {
-    /// Those of a runtime.
     #[must_use]
     pub fn of(info: &RuntimeInfo) -> Self {
         let wheels = || info.wheels();
@@ -70,9 +68,7 @@ pub type Capability = Result<(), String>;
 pub struct Capabilities {
     /// Transcribing with whisper.cpp, on whatever it is.
     pub whispercpp: Capability,
-    /// Transcribing on a GPU of Apple's.
     pub metal: Capability,
-    /// Speaking through CoreML.
     pub coreml: Capability,
     /// Both on a GPU of NVIDIA's.
     pub cuda: Capability,

@@ -1,6 +1,6 @@
 //! What holds for every combination of everything that a decision depends on.
 
-use super::table::{APPLE, GOOD_DRIVER, LINUX, crash, machine, probe, preferences, wheels, with_precision};
+use super::table::{APPLE, GOOD_DRIVER, LINUX, crash, machine, preferences, probe, wheels, with_precision};
 use super::*;
 use crate::machine::Nvidia;
 
@@ -127,7 +127,8 @@ fn check_decision(inputs: &Inputs<'_>, decision: &Decision) {
     assert!(preferences.provider.choice.is_none_or(|provider| provider == said.provider), "{}", context());
     let coarse = preferences.accelerator.choice.map(Accelerator::word);
     if let (Some(word @ ("cpu" | "metal" | "cuda")), None) = (coarse, preferences.device.choice) {
-        let says_why_not = preferences.backend.choice.is_some() && notes.iter().any(|note| note.contains("`accelerator`"));
+        let says_why_not =
+            preferences.backend.choice.is_some() && notes.iter().any(|note| note.contains("`accelerator`"));
         assert!(heard.device.word() == word || says_why_not, "{}", context());
     }
     if let (Some(word @ ("cpu" | "coreml" | "cuda")), None) = (coarse, preferences.provider.choice) {
@@ -175,8 +176,7 @@ fn check_decision(inputs: &Inputs<'_>, decision: &Decision) {
 
     // A runtime for CUDA that does not use CUDA says so once, unless the user chose what both models run on.
     let said_so = notes.iter().filter(|note| note.contains("computes on the CPU")).count();
-    let expected =
-        inputs.wheels.accelerator == "cuda" && !is_there(inputs, "cuda") && !(heard.forced && said.forced);
+    let expected = inputs.wheels.accelerator == "cuda" && !is_there(inputs, "cuda") && !(heard.forced && said.forced);
     assert_eq!(said_so, usize::from(expected), "{}", context());
     // Requests that do not concern CUDA never get it, so such a service does not wait for a driver in vain.
     if !preferences.concern_cuda() {

@@ -22,14 +22,10 @@ use crate::machine::findings::{Crash, ModelProbe};
 /// What may be compared for a model that speaks: its own file and the one in float32, both on the CPU; and CoreML.
 pub const CANDIDATES: [&str; 3] = ["original", "float32", "coreml"];
 
-/// Everything that a decision depends on.
 #[derive(Clone, Debug)]
 pub struct Inputs<'a> {
-    /// What the runtime has.
     pub wheels: &'a Wheels,
-    /// What the machine has.
     pub machine: &'a Machine,
-    /// The requests of the user.
     pub preferences: &'a Preferences,
     /// A service of this runtime that died on the GPU.
     pub crash: Option<&'a Crash>,
@@ -37,43 +33,29 @@ pub struct Inputs<'a> {
     pub probe: Option<&'a ModelProbe>,
 }
 
-/// What Whisper models transcribe with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(serde::Deserialize), serde(deny_unknown_fields))]
 pub struct Transcription {
-    /// What runs them.
     pub backend: Backend,
-    /// What that runs on.
     pub device: Device,
-    /// Whether the user asked for it.
     pub forced: bool,
-    /// For people.
     pub why: String,
 }
 
-/// What models that speak compute with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Synthesis {
-    /// What onnxruntime runs them on.
     pub provider: Provider,
-    /// Whether the user asked for it.
     pub forced: bool,
-    /// The numbers of quantised ones.
     pub precision: Precision,
-    /// For people.
     pub why: String,
     /// What may be compared, because measuring decides.
     pub candidates: &'static [&'static str],
 }
 
-/// What computes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Decision {
-    /// Speech to text.
     pub transcription: Transcription,
-    /// Text to speech.
     pub synthesis: Synthesis,
-    /// Lines for the log.
     pub notes: Vec<String>,
 }
 
@@ -106,11 +88,8 @@ impl Decision {
 /// Why the policy refuses a request of the user.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Refusal {
-    /// The setting.
     pub key: &'static str,
-    /// What it is.
     pub value: &'static str,
-    /// Who said so.
     pub by: String,
     /// A sentence without its full stop.
     pub why: String,

@@ -3,16 +3,13 @@
 use crate::config::Config;
 use crate::config::words::{Accelerator, Backend, Device, Precision, Provider};
 
-/// One setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Preference<T> {
     /// What is wanted; nothing for `auto`.
     pub choice: Option<T>,
-    /// Who said so, for people.
     pub by: String,
 }
 
-/// All settings that say what computes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Preferences {
     /// `accelerator`
@@ -28,7 +25,6 @@ pub struct Preferences {
 }
 
 impl Preferences {
-    /// The settings as they were resolved.
     #[must_use]
     pub fn of(config: &Config) -> Self {
         fn preference<T>(choice: Option<T>, key: &str, config: &Config) -> Preference<T> {

@@ -114,8 +114,8 @@ impl<'a> Scan<'a> {
     }
 
     fn member(&mut self, node: &impl Ranged, full: &str, excuses: &[&str]) {
-        let addition =
-            stdlib_additions::addition(self.target, full).is_some() || stdlib_additions::module_addition(self.target, full).is_some();
+        let addition = stdlib_additions::addition(self.target, full).is_some()
+            || stdlib_additions::module_addition(self.target, full).is_some();
         if addition && (stdlib_additions::exists(full) || !self.catches(excuses)) {
             self.missing(node, full);
         }

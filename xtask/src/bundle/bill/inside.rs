@@ -10,7 +10,6 @@ use super::super::{Runtime, crates, linked};
 use super::{hashes, property};
 use crate::inputs::launcher::licenses::{RECORD, STANDARD_LIBRARY};
 
-/// What is inside a component.
 pub fn inside(runtime: &Runtime<'_>, component: &Component<'_>) -> Result<Vec<Value>> {
     match component.input.kind {
         Kind::Python => Ok(linked::of_python(runtime)?
@@ -22,7 +21,6 @@ pub fn inside(runtime: &Runtime<'_>, component: &Component<'_>) -> Result<Vec<Va
     }
 }
 
-/// A library in CPython.
 fn linked_entry(library: &linked::Library, version: Option<String>) -> Value {
     let mut entry = json!({
         "bom-ref": format!("CPython:{}", library.id),
@@ -43,7 +41,6 @@ fn linked_entry(library: &linked::Library, version: Option<String>) -> Value {
     entry
 }
 
-/// What is linked into the launcher.
 fn launcher(runtime: &Runtime<'_>, component: &Component<'_>) -> Result<Vec<Value>> {
     let mut inside = Vec::new();
     // Only the builder of a prebuilt launcher knows the crates that are linked into it.

@@ -26,7 +26,6 @@ const LONGEST: u64 = 16 << 20;
 /// How an archive of a layout begins.
 pub const START: &[u8] = image::BLOBS.as_bytes();
 
-/// A file of the layout.
 struct Member {
     /// Where it begins in the archive.
     at: u64,
@@ -141,7 +140,6 @@ impl<'a> Image<'a> {
         Ok((member, file.take(member.size)))
     }
 
-    /// A small file of it.
     fn document(&self, name: &str) -> Result<Vec<u8>> {
         let (member, source) = self.open(name)?;
         if member.size > LONGEST {

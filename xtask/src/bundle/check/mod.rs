@@ -26,7 +26,6 @@ const DAMAGED: &str = "fetch it again, or make it again with `cargo xtask bundle
 pub struct Checked {
     /// What its `runtime.json` says.
     pub description: Description,
-    /// How its files differ from that.
     pub differences: Differences,
     /// Of all bytes.
     pub sha256: Sha256,

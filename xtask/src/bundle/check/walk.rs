@@ -24,7 +24,6 @@ pub struct Found<'a> {
     /// With the top-level directory.
     pub name: &'a str,
     pub kind: Kind<'a>,
-    /// Permissions.
     pub mode: u32,
 }
 
@@ -35,7 +34,6 @@ pub enum Kind<'a> {
     Other,
 }
 
-/// What was seen so far.
 pub struct Walk<'a> {
     bundle: &'a Utf8Path,
     /// Where the runtime has to be, if that is not for the archive to choose, and the empty directory beside it.
@@ -53,7 +51,6 @@ struct Described {
 }
 
 impl<'a> Walk<'a> {
-    /// Before the first entry.
     pub fn new(bundle: &'a Utf8Path) -> Self {
         Self {
             bundle,
@@ -70,7 +67,6 @@ impl<'a> Walk<'a> {
         Self { place: Some((top, beside)), ..Self::new(bundle) }
     }
 
-    /// Looks at the next entry.
     pub fn visit(&mut self, found: &Found<'_>, content: &mut dyn Read) -> Result<()> {
         let name = found.name;
         let Some(top) = &self.top else {

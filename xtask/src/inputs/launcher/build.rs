@@ -18,15 +18,12 @@ use crate::work;
 
 const PREBUILT: &str = "or give a prebuilt launcher with `--launcher`";
 
-/// Builds launchers.
 pub struct Builder<'a> {
-    /// The root of this workspace.
     pub root: &'a Utf8Path,
     /// Whether the network must not be used.
     pub offline: bool,
 }
 
-/// How a launcher is compiled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Profile {
@@ -36,16 +33,13 @@ pub enum Profile {
     Dev,
 }
 
-/// A launcher that was built.
 pub(super) struct Built {
-    /// Where it is.
     pub(super) executable: Utf8PathBuf,
     /// The manifests of the crates that are linked into it.
     pub(super) manifests: Vec<Utf8PathBuf>,
 }
 
 impl Builder<'_> {
-    /// Builds one.
     pub(super) fn build(
         &self,
         store: &Store,
@@ -145,18 +139,16 @@ pub(super) struct MissingCompiler {
     pub(super) hint: String,
 }
 
-/// A compiler for a target.
 #[derive(Clone, Debug)]
 pub struct Compiler {
-    /// What it says of itself.
     pub version: String,
-    /// Its directory.
     pub sysroot: Utf8PathBuf,
 }
 
 /// The compiler, if it can compile for a target, by the name that rustc has for it.
 pub(super) fn compiler(rust_target: &str) -> Result<Compiler, MissingCompiler> {
-    let without = |reason: String| MissingCompiler { reason, hint: format!("install Rust (https://rustup.rs), {PREBUILT}") };
+    let without =
+        |reason: String| MissingCompiler { reason, hint: format!("install Rust (https://rustup.rs), {PREBUILT}") };
     let version = rustc(&["-vV"]).map_err(without)?;
     let asked = rustc(&["--print", "sysroot", "--print", "target-libdir", "--target", rust_target]).map_err(without)?;
     let mut lines = asked.lines().map(Utf8Path::new);

@@ -14,7 +14,6 @@ use crate::base::failure::{Exit, Failure};
 use crate::inputs::license_file::is_license_file;
 use crate::store::tree::RelativePath;
 
-/// Where they are in a runtime.
 const DIRECTORY: &str = "launcher";
 /// The record of the crates, below `licenses/`.
 pub const RECORD: &str = "launcher/crates.toml";
@@ -38,7 +37,6 @@ pub struct Record {
     texts: Vec<Text>,
 }
 
-/// A crate.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Crate {
     pub name: String,
@@ -63,15 +61,12 @@ struct Text {
 /// A file with licenses that comes with a launcher that was built before.
 #[derive(Clone, Debug)]
 pub struct License {
-    /// Its place in a runtime.
     pub place: RelativePath,
-    /// Where it is.
     pub path: Utf8PathBuf,
     pub sha256: Sha256,
 }
 
 impl License {
-    /// A file by its name.
     pub fn new(path: Utf8PathBuf, sha256: Sha256) -> Result<Self> {
         Ok(Self { place: place(&format!("{DIRECTORY}/{}", path.file_name().unwrap_or_default()))?, path, sha256 })
     }

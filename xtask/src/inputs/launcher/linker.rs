@@ -5,7 +5,6 @@ use std::process::Command;
 use crate::base::program;
 use crate::pins::target::Target;
 
-/// What links a launcher.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Linker {
     /// That of this machine. On Linux the launcher then needs the glibc of this machine.

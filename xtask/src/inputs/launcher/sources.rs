@@ -10,7 +10,6 @@ use walkdir::WalkDir;
 
 use crate::base::digest::Sha256;
 
-/// The crate that is the launcher.
 const LAUNCHER: &str = "speaches-launcher";
 /// The crates of this workspace that it consists of.
 const DIRECTORIES: [&str; 2] = ["runtime-template/format", "runtime-template/launcher"];

@@ -21,7 +21,6 @@ use crate::store::digests::Digests;
 use crate::store::fetch::mismatch;
 use crate::store::tree::{RelativePath, Tree};
 
-/// The directory of a repository.
 pub fn directory(id: &str) -> String {
     format!("models--{}", id.replace('/', "--"))
 }

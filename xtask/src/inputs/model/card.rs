@@ -24,7 +24,6 @@ pub struct Card {
 }
 
 impl Card {
-    /// Where a repository has it.
     pub const FILE: &str = "README.md";
 
     /// Reads the card in a `README.md`. One without metadata is an empty card.

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::hub_error::{HubRequest, HubError};
+use super::hub_error::{HubError, HubRequest};
 use crate::base::digest::Sha256;
 use crate::base::failure::{Exit, Failure};
 use crate::base::git;
@@ -25,7 +25,6 @@ const LARGEST_ANSWER: u64 = 64 << 20;
 /// The hub takes text of at most 10 MB into git itself. In bytes.
 const LARGEST_IN_GIT: u64 = 64 << 20;
 
-/// The hub's answer about a revision.
 #[derive(Debug, Deserialize)]
 pub struct Revision {
     /// What the hub calls the repository, which may have been renamed since.
@@ -39,7 +38,6 @@ pub struct Revision {
     gated: Value,
 }
 
-/// One file of a repository.
 #[derive(Debug, Deserialize)]
 struct Sibling {
     rfilename: String,

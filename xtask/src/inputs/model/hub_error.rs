@@ -16,7 +16,6 @@ pub enum HubError {
 }
 
 impl HubError {
-    /// What to tell about it.
     pub fn into_failure(self) -> Failure {
         match self {
             Self::OutOfReach(failure) | Self::Refused(failure) => failure,
@@ -30,19 +29,15 @@ impl From<HubError> for Error {
     }
 }
 
-/// What was asked of the hub.
 #[derive(Clone, Copy)]
 pub struct HubRequest<'a> {
-    /// The repository.
     pub id: &'a str,
-    /// Branch, tag or commit.
     pub revision: &'a str,
     /// One of its files, or what the API knows of all of them.
     pub file: Option<&'a str>,
 }
 
 impl HubRequest<'_> {
-    /// Explains the error of a request.
     pub fn explain(self, error: &Error) -> HubError {
         match error.downcast_ref::<ErrorResponse>() {
             Some(response) if !is_down(response) => HubError::Refused(self.refused(response)),

@@ -7,16 +7,13 @@
 use super::card::Card;
 use crate::base::failure::{Exit, Failure};
 
-/// A kind of model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Whisper in CTranslate2 format.
     Whisper,
     /// NVIDIA's Parakeet TDT in ONNX format, as `istupakov` publishes it.
     Parakeet,
-    /// A voice of Piper.
     Piper,
-    /// Kokoro with its voices.
     Kokoro,
 }
 

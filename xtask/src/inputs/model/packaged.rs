@@ -20,10 +20,8 @@ use crate::store::Store;
 use crate::store::fetch::mismatch;
 use crate::store::tree::Tree;
 
-/// A member of a wheel.
 #[derive(Clone, Debug)]
 pub struct Member {
-    /// The wheel.
     pub wheel: LockedWheel,
     /// Path in it, with `/`.
     pub path: String,

@@ -9,7 +9,6 @@ use super::resolve::{self, Resolution};
 use crate::base::failure::Failure;
 use crate::pins::manifest::{ModelEntry, ModelsManifest};
 
-/// What came of it.
 pub enum Outcome {
     /// Everything was pinned before.
     Complete,

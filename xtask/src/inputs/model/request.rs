@@ -7,18 +7,12 @@ use anyhow::{Result, bail};
 use crate::base::failure::{Exit, Failure};
 use crate::pins::manifest::{ModelEntry, ModelsManifest};
 
-/// A model that was asked for.
 #[derive(Clone, Debug)]
 pub enum Request<'a> {
     /// One of `models.toml`, which says everything about it, but perhaps for the commit.
     Known(Cow<'a, ModelEntry>),
     /// Another repository, or another revision of one, about which the repository itself is asked.
-    Any {
-        /// Repository on the hub.
-        id: String,
-        /// Branch, tag or commit.
-        revision: String,
-    },
+    Any { id: String, revision: String },
 }
 
 /// The branch of a repository that is meant when none is named.
@@ -34,7 +28,6 @@ impl<'a> Request<'a> {
         matches!(self, Self::Known(Cow::Borrowed(_)))
     }
 
-    /// Repository on the hub.
     pub fn id(&self) -> &str {
         match self {
             Self::Known(entry) => &entry.id,
@@ -50,7 +43,6 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// Branch, tag or commit.
     pub fn revision(&self) -> &str {
         match self {
             Self::Known(entry) => entry.revision.as_deref().unwrap_or(MAIN),

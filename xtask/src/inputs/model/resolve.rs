@@ -9,8 +9,8 @@ use speaches_format::input::Origin;
 
 use super::card::Card;
 use super::hub;
-use super::kind::Kind;
 use super::hub_error::HubError;
+use super::kind::Kind;
 use super::request::{MAIN, Request};
 use super::{About, FileInput, FileSource, ModelInput, packaged};
 use crate::base::digest::Sha256;
@@ -30,7 +30,6 @@ pub struct Resolutions {
     known: BTreeMap<String, Resolution>,
 }
 
-/// A repository at a commit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resolution {
     /// 40 hexadecimal digits.
@@ -160,7 +159,6 @@ impl Resolutions {
     }
 }
 
-/// What an earlier run resolved.
 fn remembered(id: &str, known: &Resolution) -> Resolution {
     tracing::debug!("remembered from an earlier run: the model `{id}` is {}", known.commit);
     known.clone()
@@ -187,9 +185,6 @@ fn goes_with(known: &Resolution, entry: &ModelEntry) -> bool {
 }
 
 /// Asks the hub for a model of the manifest and checks what the manifest knows of it.
-///
-/// # Errors
-/// When the hub does not tell, or contradicts a pin.
 pub fn examine(entry: &ModelEntry) -> Result<Resolution, HubError> {
     let answer = hub::revision(&entry.id, entry.revision.as_deref().unwrap_or(MAIN))?;
     if let Some(revision) = entry.revision.as_ref().filter(|revision| **revision != answer.sha) {
@@ -222,7 +217,6 @@ fn explore(id: &str, revision: &str) -> Result<Resolution> {
 }
 
 impl About {
-    /// What the manifest says.
     pub fn of(entry: &ModelEntry) -> Self {
         Self {
             task: entry.task.clone(),
@@ -233,9 +227,6 @@ impl About {
     }
 
     /// What a repository is, by its card and the paths of its files.
-    ///
-    /// # Errors
-    /// When speaches could not serve it.
     pub fn of_repository(id: &str, card: Option<&[u8]>, paths: &[&str]) -> Result<(Kind, Self)> {
         let refuse = |why: String| {
             Failure::new(Exit::Config, format!("speaches cannot serve `{id}`: {why}"))

@@ -37,7 +37,6 @@ site.addsitedir(os.path.join(os.path.dirname(os.__file__), "site-packages"))
 pub struct Interpreter {
     /// As the user named it.
     pub path: Utf8PathBuf,
-    /// Full version.
     pub version: String,
     /// Of what it says about itself, and of names, sizes and times of its files.
     pub identity: Sha256,
@@ -130,7 +129,6 @@ impl Interpreter {
         })
     }
 
-    /// Copies it.
     pub fn copy(&self, writer: &mut TreeWriter) -> Result<()> {
         for source in &self.files {
             let name = source.from.file_name().unwrap_or_default();

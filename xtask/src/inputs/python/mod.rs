@@ -23,13 +23,25 @@ use crate::store::tree::Tree;
 #[derive(Clone, Debug)]
 pub enum PythonInput {
     /// A pinned archive, to be downloaded.
-    Pinned { version: String, archive: PythonArchive, urls: Vec<String> },
+    Pinned {
+        version: String,
+        archive: PythonArchive,
+        urls: Vec<String>,
+    },
     /// An archive on this machine that is not pinned.
-    Archive { version: String, path: Utf8PathBuf, sha256: Sha256 },
-    /// An interpreter of this machine.
+    Archive {
+        version: String,
+        path: Utf8PathBuf,
+        sha256: Sha256,
+    },
     Interpreter(Box<local_interpreter::Interpreter>),
     /// An archive of what was copied from an interpreter: what that was known by, and the digest of the copy.
-    Copied { version: String, path: Utf8PathBuf, identity: Sha256, content: Sha256 },
+    Copied {
+        version: String,
+        path: Utf8PathBuf,
+        identity: Sha256,
+        content: Sha256,
+    },
 }
 
 impl PythonInput {
@@ -132,7 +144,6 @@ impl PythonInput {
         }
     }
 
-    /// Full version.
     pub fn version(&self) -> &str {
         match self {
             Self::Pinned { version, .. } | Self::Archive { version, .. } | Self::Copied { version, .. } => version,

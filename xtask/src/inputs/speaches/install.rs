@@ -20,7 +20,6 @@ use wheel_archive::record;
 /// Raised whenever the same source gives another tree, since trees in the store depend on it.
 const VERSION: u32 = 1;
 
-/// The package, in the source.
 const PACKAGE: &str = "src/speaches/";
 /// The package, in a tree of speaches.
 pub const SITE_PACKAGES: &str = crate::inputs::wheel::tree::SITE_PACKAGES;
@@ -30,9 +29,7 @@ pub const APP: &str = speaches_format::layout::APP;
 /// Everything that decides what the installed speaches is.
 #[derive(Clone, Debug, Serialize)]
 pub struct Recipe {
-    /// Minor version of Python.
     pub minor: String,
-    /// Which wheels its metadata asks for.
     pub accelerator: Accelerator,
     /// Names of the distributions that are installed beside it.
     pub distributions: BTreeSet<String>,

@@ -9,15 +9,11 @@ use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 
 use crate::base::failure::{Exit, Failure};
 
-/// One file, ported.
 pub struct PortedFile<'a> {
-    /// As it was named.
     pub path: &'a str,
-    /// What it was.
     pub original: &'a [u8],
     /// What it is now; borrowed when nothing had to change.
     pub content: Cow<'a, [u8]>,
-    /// What was rewritten.
     pub findings: Vec<Finding>,
     /// What may behave differently.
     pub notes: Vec<Note>,

@@ -21,7 +21,6 @@ use crate::store::fetch::{self, document};
 /// these places may be there that the pin does not know.
 const TAKEN: [&str; 5] = ["src/speaches/", "realtime-console/dist/", "pyproject.toml", "model_aliases.json", "LICENSE"];
 
-/// How many differences an error names.
 const NAMED: usize = 5;
 
 /// The source of speaches, in memory: it is two megabytes.
@@ -29,11 +28,9 @@ const NAMED: usize = 5;
 pub struct Source {
     /// Content by path, with `/`.
     pub files: BTreeMap<String, Vec<u8>>,
-    /// Whether this is the pinned tree.
     pub pinned: bool,
     /// git's id of the tree of `files`.
     pub tree: String,
-    /// Identity of the content.
     pub sha256: Sha256,
 }
 

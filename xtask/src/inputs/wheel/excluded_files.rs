@@ -10,7 +10,6 @@ struct ExcludedFiles {
     wheel: &'static str,
     /// What the names of the files begin with.
     start: &'static str,
-    /// What is in their names.
     contains: &'static [&'static str],
 }
 
@@ -18,7 +17,8 @@ struct ExcludedFiles {
 /// `site-packages` (9 MB, under each name that a link would have had), and as auditwheel and delocate put them into
 /// `pywhispercpp.libs` and `pywhispercpp/.dylibs`, which is where the extension looks. `verify` would find out if it
 /// looked elsewhere. The wheel for Windows has them at the top alone, as `.dll`.
-const ALL: [ExcludedFiles; 1] = [ExcludedFiles { wheel: "pywhispercpp-1.5.1-", start: "lib", contains: &[".so", ".dylib"] }];
+const ALL: [ExcludedFiles; 1] =
+    [ExcludedFiles { wheel: "pywhispercpp-1.5.1-", start: "lib", contains: &[".so", ".dylib"] }];
 
 /// Whether a runtime does without this file of a wheel's tree.
 pub fn is_excluded(wheel: &str, path: &RelativePath) -> bool {

@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use anyhow::Result;
 
 use crate::base::digest::Sha256;
-use crate::base::quantity::{cached_suffix, pluralize, human_size};
+use crate::base::quantity::{cached_suffix, human_size, pluralize};
 use crate::pins::lock::LockedWheel;
 use crate::pins::target::Target;
 use crate::report::Progress;

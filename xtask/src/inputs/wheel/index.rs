@@ -57,7 +57,6 @@ impl Candidate {
         self.url.as_deref().or(self.path.as_deref())
     }
 
-    /// Its file name.
     pub fn name(&self) -> Result<WheelName> {
         let file = self.source().and_then(|source| source.rsplit('/').next()).unwrap_or_default();
         Ok(WheelName::parse(&file.replace("%2B", "+"))?)
@@ -127,7 +126,11 @@ fn compile(
     let wheels = answer.packages.into_iter().flat_map(|package| package.wheels).collect::<Vec<_>>();
     tracing::debug!("the package index offers {}", pluralize(wheels.len(), "wheel"));
     for wheel in &wheels {
-        tracing::debug!("{} is {}", wheel.sha256(), wheel.source().map_or_else(|| "nowhere".to_owned(), http::redact_url));
+        tracing::debug!(
+            "{} is {}",
+            wheel.sha256(),
+            wheel.source().map_or_else(|| "nowhere".to_owned(), http::redact_url)
+        );
     }
     Ok(wheels)
 }

@@ -2,9 +2,9 @@
 //! crate `wheel-archive`.
 
 mod credentials;
+pub mod excluded_files;
 pub mod fill;
 pub mod index;
-pub mod excluded_files;
 pub mod texts;
 pub mod tree;
 pub mod uv;

@@ -23,7 +23,6 @@ const LONGEST: u64 = 16 << 20;
 /// What a wheel says about its license.
 #[derive(Debug)]
 pub struct Texts {
-    /// Core metadata.
     pub metadata: String,
     /// Where its texts belong below `licenses/` of a runtime.
     pub files: Vec<String>,

@@ -20,7 +20,6 @@ use crate::store::Store;
 use crate::store::tree::{Entry, Tree, TreeWriter};
 
 impl LockedWheel {
-    /// Whether its unpacked tree is there.
     pub fn has_tree(&self, store: &Store, family: Family) -> bool {
         has_tree(store, self.sha256, family)
     }

@@ -18,7 +18,6 @@ const OLDEST: (u32, u32) = (0, 7);
 /// What tells uv which index to ask, or to ask none.
 const INDEX: [&str; 3] = ["UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_NO_INDEX"];
 
-/// A uv that works.
 #[derive(Clone, Debug)]
 pub struct Uv {
     executable: Utf8PathBuf,
@@ -135,7 +134,6 @@ fn version(executable: &Utf8Path) -> Option<(u32, u32)> {
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
-/// Installs the pinned uv.
 fn install(store: &Store, manifests: &Utf8Path, pythons: &[Utf8PathBuf]) -> Result<Utf8PathBuf> {
     let need = "uv is needed to find wheels on your package index. There is none on PATH";
     let hint = "install uv, or pip for one of these Pythons (on Debian and Ubuntu `apt install python3-pip`), or name a uv with `UV=/path/to/uv`";

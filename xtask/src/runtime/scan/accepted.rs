@@ -29,11 +29,9 @@ pub struct Accepted {
 pub struct Acceptance {
     /// Files below site-packages; `*` stands for any text.
     pub files: String,
-    /// The kind of finding.
     pub kind: Kind,
     /// The thing that is wrong, as [`Problem::about`] gives it; `*` stands for any text.
     pub about: String,
-    /// Why it is taken.
     pub reason: String,
     /// What does not work because of it, and where. `verify` says so each time.
     pub limit: Option<String>,
@@ -41,10 +39,6 @@ pub struct Acceptance {
 
 impl Accepted {
     /// Reads `binaries.toml` of the directory of manifests.
-    ///
-    /// # Errors
-    ///
-    /// When it is not there, or not as it has to be.
     pub fn read(manifests: &Utf8Path) -> Result<Self> {
         let path = shared(manifests, "binaries.toml");
         toml::from_str(&fs_err::read_to_string(&path)?)

@@ -21,13 +21,11 @@ use super::problem::Problem;
 pub struct Chain {
     /// The wheel that it is in; a runtime without the wheel has no such chain.
     pub wheel: String,
-    /// The target that it is for.
     pub target: String,
     /// Where it begins, below site-packages; `*` stands for any text.
     pub files: String,
     /// What has to be loaded from there on: beginnings of names of files.
     pub loads: Vec<String>,
-    /// What it is for.
     pub reason: String,
 }
 

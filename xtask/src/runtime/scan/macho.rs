@@ -13,7 +13,6 @@ use super::signature::{self, Signature};
 /// The program of a process whose libraries these are: `@executable_path` is its directory.
 const EXECUTABLE: &str = "python/bin";
 
-/// What starts a program.
 const LOADER: &str = "/usr/lib/dyld";
 
 /// What a Mach-O file says about itself.

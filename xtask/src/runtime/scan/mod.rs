@@ -37,10 +37,8 @@ use library::Libraries;
 pub use platform::{Platform, Version};
 use problem::Problem;
 
-/// What a scan found.
 #[derive(Debug, Default)]
 pub struct Report {
-    /// How many binaries there are.
     pub binaries: usize,
     /// The newest glibc or macOS that one of them asks for.
     pub newest: Option<Version>,
@@ -54,7 +52,6 @@ pub struct Report {
     pub notes: Vec<Finding>,
 }
 
-/// What a file says about itself.
 enum Contents {
     Elf(elf::Elf),
     MachO(macho::MachO),

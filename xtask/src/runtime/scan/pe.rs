@@ -35,7 +35,6 @@ pub struct Pe {
     imports: Vec<String>,
 }
 
-/// Reads headers and imports.
 pub fn read(image: &Image<'_>) -> Result<Pe, Damaged> {
     let dos = image.record::<pe::ImageDosHeader>(0)?;
     let start = u64::from(dos.e_lfanew.get(LittleEndian));

@@ -9,14 +9,14 @@ use reqwest::StatusCode;
 use reqwest::blocking::{RequestBuilder, Response};
 use reqwest::header::{ACCEPT_ENCODING, IF_RANGE, RANGE};
 
-use super::response::{self, ResponseInfo, ErrorResponse, TELLING};
 use super::download::Download;
+use super::error::{FetchError, transient};
 use super::mismatch::differing;
 use super::partial::{self, About, Partial};
+use super::response::{self, ErrorResponse, ResponseInfo, TELLING};
 use super::retry::{self, Timeouts, Wait};
-use super::error::{FetchError, transient};
 use super::space;
-use crate::base::quantity::{human_size, format_duration};
+use crate::base::quantity::{format_duration, human_size};
 use crate::net::http;
 use crate::net::huggingface;
 use crate::report::Bar;
@@ -83,7 +83,12 @@ pub fn check(
         found.1,
         info.describe(&beginning)
     );
-    Err(FetchError::Mismatch(differing(&download.label, &http::redact_url(url), (download.size, download.sha256), &text)))
+    Err(FetchError::Mismatch(differing(
+        &download.label,
+        &http::redact_url(url),
+        (download.size, download.sha256),
+        &text,
+    )))
 }
 
 fn retry_now(text: &'static str) -> FetchError {
@@ -168,7 +173,12 @@ fn restart(
 }
 
 /// An answer with the rest of the file. Returns how long the whole will be.
-fn resume(url: &str, download: &Download, partial: &mut Partial, response: &Response) -> Result<Option<u64>, FetchError> {
+fn resume(
+    url: &str,
+    download: &Download,
+    partial: &mut Partial,
+    response: &Response,
+) -> Result<Option<u64>, FetchError> {
     let Some(part) = response::part(response).filter(|part| part.start == partial.offset()) else {
         partial.doubt();
         return Err(retry_now("the server sends another part than was asked for"));

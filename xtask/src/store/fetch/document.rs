@@ -8,10 +8,10 @@ use std::time::Instant;
 use anyhow::{Result, anyhow};
 use reqwest::StatusCode;
 
-use super::response;
 use super::attempt;
-use super::retry::{Timeouts, Retries};
 use super::error::{FetchError, wait};
+use super::response;
+use super::retry::{Retries, Timeouts};
 use crate::base::quantity::human_size;
 
 /// Reads what is at a URL, at most `limit` bytes of it. `label` says what it is, for people who wait for long.

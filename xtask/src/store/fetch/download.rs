@@ -3,16 +3,13 @@
 use super::place;
 use crate::base::digest::Sha256;
 
-/// Something to fetch.
 #[derive(Clone, Debug)]
 pub struct Download {
-    /// What it is, for people.
     pub label: String,
     /// Where it is, tried in order: `http:`, `https:` and `file:` URLs, and paths.
     pub urls: Vec<String>,
     /// In bytes, when it is known.
     pub size: Option<u64>,
-    /// What it must hash to.
     pub sha256: Sha256,
 }
 

@@ -23,7 +23,6 @@ pub fn transient(error: Error) -> FetchError {
 }
 
 impl FetchError {
-    /// What to tell about it.
     pub fn into_error(self) -> Error {
         match self {
             Self::Transient { error, .. } | Self::Fatal(error) | Self::Local(error) => error,

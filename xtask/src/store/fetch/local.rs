@@ -5,15 +5,20 @@ use std::io::Read as _;
 use camino::Utf8Path;
 use fs_err::File;
 
-use super::response::ResponseInfo;
 use super::download::Download;
+use super::error::FetchError;
 use super::mismatch::differing;
 use super::partial::{About, Partial};
-use super::error::FetchError;
+use super::response::ResponseInfo;
 use crate::report::Bar;
 
 /// Copies a file to where it would have been downloaded to.
-pub fn copy(path: &Utf8Path, download: &Download, partial: &mut Partial, bar: &dyn Bar) -> Result<ResponseInfo, FetchError> {
+pub fn copy(
+    path: &Utf8Path,
+    download: &Download,
+    partial: &mut Partial,
+    bar: &dyn Bar,
+) -> Result<ResponseInfo, FetchError> {
     tracing::info!("copies `{path}`");
     let mut file = File::open(path).map_err(|error| FetchError::Fatal(error.into()))?;
     let metadata = file.metadata().map_err(|error| FetchError::Fatal(error.into()))?;

@@ -3,17 +3,17 @@
 //! What has arrived lies in `partial/` until it is whole, across processes and reboots: the next run asks for the rest.
 //! The lock of the file is held meanwhile, so that of several processes one fetches it and the others find it.
 
-mod response;
 mod attempt;
 pub mod document;
 mod download;
+mod error;
 mod hashing;
 mod local;
 mod mismatch;
 mod partial;
 mod place;
+mod response;
 mod retry;
-mod error;
 mod space;
 
 use anyhow::{Result, bail};
@@ -23,17 +23,17 @@ use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use super::Store;
 use crate::base::digest::Sha256;
 use crate::base::failure::{Exit, Failure};
-use crate::base::quantity::{cached_suffix, pluralize, human_size};
+use crate::base::quantity::{cached_suffix, human_size, pluralize};
 use crate::net::http;
 use crate::net::huggingface;
 use crate::report::{self, Bar, Progress};
-pub use response::ErrorResponse;
 pub use download::Download;
+use error::{FetchError, wait};
 pub use mismatch::mismatch;
 use partial::Partial;
 pub use place::is_local;
-use retry::{Timeouts, Retries};
-use error::{FetchError, wait};
+pub use response::ErrorResponse;
+use retry::{Retries, Timeouts};
 
 /// What to do when a server's certificate is not trusted.
 pub const UNTRUSTED: &str = "a network with a certificate authority of its own needs it among the certificates of this \

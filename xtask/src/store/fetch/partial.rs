@@ -93,7 +93,6 @@ impl Partial {
         self.doubtful = true;
     }
 
-    /// The directory it is in.
     pub fn directory(&self) -> Utf8PathBuf {
         self.store.partial()
     }

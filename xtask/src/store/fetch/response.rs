@@ -12,7 +12,6 @@ pub const TELLING: u64 = 1 << 10;
 /// Which part of a file an answer brings.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Part {
-    /// Its first byte.
     pub start: u64,
     /// How long the whole is, in bytes, when the server knows.
     pub total: Option<u64>,
@@ -37,7 +36,6 @@ pub struct ErrorResponse {
 }
 
 impl ErrorResponse {
-    /// From the status and the headers.
     pub fn of(response: &Response) -> Self {
         let text = |name| header(response, HeaderName::from_static(name)).map(escape);
         Self { status: response.status(), code: text("x-error-code"), message: text("x-error-message") }
@@ -86,7 +84,6 @@ pub fn validator(response: &Response) -> Option<String> {
 }
 
 impl ResponseInfo {
-    /// From the headers.
     pub fn of(response: &Response) -> Self {
         let encoding = header(response, CONTENT_ENCODING).filter(|encoding| *encoding != "identity");
         Self { kind: header(response, CONTENT_TYPE).map(str::to_owned), encoding: encoding.map(str::to_owned) }

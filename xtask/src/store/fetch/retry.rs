@@ -50,7 +50,6 @@ impl Timeouts {
 /// What to do before the next attempt.
 #[derive(Clone, Copy, Debug)]
 pub enum Wait {
-    /// Wait as long as seems right.
     Backoff,
     /// Begin at once: the mistake is known and will not be made again.
     None,
@@ -58,7 +57,6 @@ pub enum Wait {
     Requested(f64),
 }
 
-/// Counts the attempts at one source.
 #[derive(Debug)]
 pub struct Retries {
     timeouts: Timeouts,
@@ -73,7 +71,6 @@ impl Retries {
         Self { timeouts, in_vain: 0, made: 0, furthest: length }
     }
 
-    /// How many attempts were made.
     pub fn made(&self) -> u32 {
         self.made
     }

@@ -8,7 +8,6 @@ use crate::machine::Nvidia;
 use crate::machine::findings::{Candidate, Crash, ModelProbe, Probe};
 use crate::policy::{Capabilities, Capability};
 
-/// The table.
 pub fn as_text(accelerators: &Accelerators) -> String {
     let Accelerators { machine, wheels, findings, .. } = accelerators;
     let driver = match &machine.nvidia {
@@ -80,7 +79,6 @@ fn named(capabilities: &Capabilities) -> [(&'static str, Capability); 4] {
     [("whisper.cpp", whispercpp), ("metal", metal), ("coreml", coreml), ("cuda", cuda)]
 }
 
-/// The same for programs.
 pub fn as_json(accelerators: &Accelerators) -> Value {
     let Accelerators { machine, wheels, findings, probe_key, decision } = accelerators;
     let capabilities = named(&accelerators.capabilities());

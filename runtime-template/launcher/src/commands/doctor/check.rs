@@ -7,7 +7,6 @@ use crate::accelerators::Accelerators;
 use crate::config::{Config, Sources};
 use crate::own_runtime::OwnRuntime;
 
-/// How a check ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
@@ -19,16 +18,11 @@ pub enum Verdict {
     Fail,
 }
 
-/// One check.
 #[derive(Clone, Debug, Serialize)]
 pub struct Check {
-    /// What was looked at.
     pub name: &'static str,
-    /// How it ended.
     pub verdict: Verdict,
-    /// What was found.
     pub message: String,
-    /// What to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub advice: Option<String>,
 }

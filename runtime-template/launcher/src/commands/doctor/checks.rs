@@ -30,7 +30,6 @@ const LONGEST_PATH: usize = 259;
 #[cfg(unix)]
 const LITTLE_SPACE: u64 = 2_000_000_000;
 
-/// Every check that can be done.
 pub fn all(context: &Context<'_>) -> Vec<Check> {
     let runtime = match context.runtime {
         Ok(runtime) => runtime,

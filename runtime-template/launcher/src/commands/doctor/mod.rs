@@ -29,10 +29,6 @@ pub struct Arguments {
     report: Option<Option<PathBuf>>,
 }
 
-/// Runs the subcommand.
-///
-/// # Errors
-/// When this program is in no runtime, or the report cannot be written.
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let root = crate::own_runtime::root()?;
     super::with_sources(&root, |sources| {

@@ -8,7 +8,6 @@ use crate::commands::{config, status, version};
 use crate::config::directories;
 use crate::instance::Instance;
 
-/// The report.
 pub fn text(context: &Context<'_>, checks: &[Check]) -> String {
     let mut text = "# speaches: doctor's report\n".to_owned();
     let mut section = |title: &str, body: &str| {

@@ -103,10 +103,6 @@ impl Which {
     }
 }
 
-/// Runs the subcommand.
-///
-/// # Errors
-/// When there is no Harbor, its files cannot be changed, or the service does not start or stop.
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     if System::HERE == System::Windows {
         return Err(Failure::new(Exit::Config, "Harbor runs inside WSL on Windows")

@@ -14,7 +14,6 @@ use crate::harbor::settings::Settings;
 use crate::harbor::{docker, readiness, script};
 use crate::own_runtime::OwnRuntime;
 
-/// Harbor's name of the service.
 const SPEACHES: &str = "speaches";
 /// The word with which a Harbor without a native mode takes the compose file that makes the container a proxy.
 const OVERLAY: &str = "speaches-native";
@@ -26,10 +25,6 @@ const TIMEOUT: Duration = Duration::from_secs(90);
 /// Between two looks at it.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Starts the service and Harbor.
-///
-/// # Errors
-/// When the service does not start, or something between it and Open WebUI does not work.
 pub fn up(background: &Background<'_>, words: &Words, runtime: &OwnRuntime) -> Result<Exit, Failure> {
     let home = background.home;
     let settings = Settings::read(home)?;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use speaches_format::description::{RuntimeInfo, Model, Python, SCHEMA};
+use speaches_format::description::{Model, Python, RuntimeInfo, SCHEMA};
 use speaches_format::failure::{Exit, Failure};
 use speaches_format::name::Name;
 use speaches_format::system::System;
