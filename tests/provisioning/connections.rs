@@ -220,7 +220,7 @@ mod secure {
         ]);
         let fetch = trusting(&server, "/away");
         fetch.fails("downgrade", 69, &["sends us on to http://files.invalid/data, where anybody"]);
-        // Nobody is between a machine and itself.
+        // No proxy stands between a machine and itself.
         trusting(&server, "/here").succeeds();
     }
 }

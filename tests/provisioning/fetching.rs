@@ -138,7 +138,7 @@ fn whatever_stays_ends_in_one_message() {
 fn a_reset_connection_is_taken_up_where_it_broke() {
     let (server, fetch) = scenario(vec![good().reset(100_000), good()]);
     fetch.succeeds();
-    // What was on its way is lost with the connection, so the server may have sent more than arrived.
+    // Bytes in flight are lost with the connection, so the server may have sent more than arrived.
     let range = server.requests()[1].header("range").map(str::to_owned);
     let start = range.map_or(0, |range| range["bytes=".len()..].trim_end_matches('-').parse::<u64>().unwrap());
     assert_eq!(server.sent(), 100_000 + SIZE - start);

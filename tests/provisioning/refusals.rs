@@ -219,7 +219,7 @@ fn an_archive_with_another_sha256_than_its_pin() {
     let scratch = scratch();
     let archive = python_archive(&scratch.path);
     let manifests = own_manifests(&scratch.path);
-    // This archive is no pinned one, whatever version it is.
+    // This archive is not pinned, in any version.
     let minor = json(&sample_runtime().join("runtime.json"))["python"]["minor"].as_str().unwrap().to_owned();
     edit(&manifests.join("python.toml"), "version = \"3.12.16\"", &format!("version = \"{minor}.99\""));
     let says = ["is not the pinned CPython", "pinned: sha256", "found:  sha256", "--allow-unpinned"];
@@ -353,7 +353,7 @@ fn ctrl_c_at_any_moment_leaves_nothing_half_made() {
     for moment in 0_usize.. {
         let out = scratch.path.join(format!("out-{moment}/runtime"));
         let mut child = start(&out);
-        // What it tells of its work is a clock that a busy machine does not change.
+        // Its own progress is a clock that a busy machine does not change.
         let mut events = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
         let mut told = events.by_ref().take(moment * moment).collect::<Vec<_>>();
         let pid = rustix::process::Pid::from_raw(child.id().try_into().unwrap()).unwrap();

@@ -1,4 +1,4 @@
-//! Looking after the store: what is damaged is set aside and never used, what nobody needs is removed.
+//! Maintenance of the store: damaged parts are set aside and never used, unneeded ones are removed.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
@@ -74,7 +74,7 @@ fn trees(store: &Utf8Path) -> Vec<Utf8PathBuf> {
     kinds.flat_map(|kind| kind.read_dir_utf8().unwrap().map(|tree| tree.unwrap().path().to_owned())).collect()
 }
 
-/// What is left of work in a directory.
+/// The leftovers of work in a directory.
 fn leftovers(directory: &Utf8Path) -> Vec<String> {
     let entries = directory.read_dir_utf8().into_iter().flatten();
     let names = entries.map(|entry| entry.unwrap().file_name().to_owned());
@@ -109,14 +109,14 @@ fn trees_that_nobody_uses_are_pruned_by_age() {
     assert_eq!(trees(&store), [""; 0]);
     assert_eq!(leftovers(&store.join("work")), [""; 0]);
 
-    // While somebody uses the store, what may be theirs stays, and downloads do.
+    // While another process uses the store, its trees and all downloads stay.
     old_tree(&old, 5);
     old_tree(&young, 0);
     let in_use = lock_of(&store, &store.join("trees"));
     in_use.file().lock_shared().unwrap();
     prune(&["--days", "0"]);
     assert_eq!(trees(&store), std::slice::from_ref(&young));
-    // What is being made again is not looked at.
+    // The check skips a tree that another process is making again.
     old_tree(&old, 5);
     let being_made = lock_of(&store, &old);
     being_made.file().lock().unwrap();

@@ -1,4 +1,4 @@
-//! Runtimes for every target of the table, made on this machine: whole, and the same whoever makes them.
+//! Runtimes for every target of the table, made on this machine: whole, and the same on every machine.
 #![cfg(unix)]
 
 use std::process::Command;
@@ -56,7 +56,7 @@ fn every_target_gets_the_same_runtime_whoever_makes_it() {
         assert!(one.contains("\"bytecode\": true"), "{target}: this machine has the CPython that compiles it");
     }
 
-    // What was unpacked needs no archive any more, with no network either.
+    // Unpacked inputs need no archive, and no network.
     let cache = |command: &str| run(xtask(&["cache", command]).env("SPEACHES_STORE", &store)).expect(0).stdout;
     assert!(cache("verify").contains("all as they should be"));
     assert!(cache("prune").contains("downloads that were unpacked"));

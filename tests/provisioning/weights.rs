@@ -1,4 +1,4 @@
-//! GGML weights in runtimes: models that serve others, and that nobody asks for themselves.
+//! GGML weights in runtimes: models that serve requests for other models.
 #![cfg(unix)]
 
 use crate::support::hub::{COMMIT, Repository};
@@ -75,7 +75,7 @@ fn weights_are_in_the_cache_of_a_runtime_without_a_card_and_its_description_says
     files.sort();
     assert_eq!(files, ["ggml-small.bin", "ggml-tiny.bin"]);
 
-    // What clients can ask for is the model, by which the service is tried.
+    // Clients can request the model, and the smoke test does.
     run(&mut xtask(&["smoke", out.as_str()])).expect(0);
     let shown = run(std::process::Command::new(out.join("bin/speaches")).args(["config", "--json"])).expect(0).stdout;
     let config: Value = serde_json::from_str(&shown).unwrap();

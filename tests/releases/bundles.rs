@@ -1,4 +1,4 @@
-//! Runtimes packed as bundles: the same bytes whoever packs them, and no file of them that changes unnoticed.
+//! Runtimes packed as bundles: the same bytes on every machine, and no file of them that changes unnoticed.
 #![cfg(unix)]
 
 use std::process::{Command, Stdio};
@@ -292,7 +292,7 @@ fn the_checksums_of_a_directory_are_kept_when_another_bundle_comes() {
         let (digest, name) = line.split_once("  ").unwrap();
         assert_eq!(sha256(&fs_err::read(out.join(name)).unwrap()), digest, "{name}");
     }
-    // What the list says counts as well.
+    // The list counts as well.
     fs_err::write(out.join("SHA256SUMS"), format!("{}  one.tar.zst\n", "0".repeat(64))).unwrap();
     run(&mut xtask(&["verify", out.join("one.tar.zst").as_str()])).expect(65).says("SHA256SUMS");
     fs_err::write(out.join("SHA256SUMS"), "nonsense\n").unwrap();
@@ -347,7 +347,7 @@ fn the_bill_of_materials_beside_a_bundle_has_what_its_format_requires() {
     expect_launcher(components, description["target"].as_str().unwrap());
 }
 
-/// What is linked into the launcher has a license, whose text is in the runtime.
+/// Each part of the launcher has a license, whose text is in the runtime.
 fn expect_launcher(components: &[serde_json::Value], target: &str) {
     let launcher = components.iter().find(|one| one["name"] == "launcher").unwrap();
     let inside = launcher["components"].as_array().unwrap();
@@ -385,7 +385,7 @@ fn what_is_compiled_into_cpython_is_in_the_bill_of_materials_with_the_versions_i
     let words = ["OpenSSL 3.5.4 30 Sep 2025", "3.5.4", source, "3.50.4", "3.12.1", "expat_2.7.3"];
     let binary = [b"\x7fELF\x02\x01\x01", words.join("\0").as_bytes()].concat();
     tiny.put("python/lib/libpython3.12.so.1.0", &binary);
-    // What is no binary of CPython says nothing about it.
+    // A file that is no binary of CPython proves nothing about it.
     tiny.put("python/lib/python3.12/notes.txt", b"1.0.8, 13-Jul-2019");
     tiny.put("python/lib/python3.12/site-packages/other.so", b"\x7fELF\0 deflate 1.3.1 Copyright 1995-2024\0");
     let packed = bundle(&tiny.path, &scratch.path.join("out"), &[]);
@@ -464,7 +464,7 @@ fn a_runtime_can_be_made_again_and_what_comes_out_otherwise_is_traced_to_its_inp
         .expect(65)
         .says("input launcher speaches: has sha256")
         .says("changed: bin/speaches (from the launcher)");
-    // Which Python it is need not be said once more, whatever the default is.
+    // The command need not repeat the Python, with any default.
     let python = python();
     let own = provision_sample(&scratch.path.join("own"), &["--python-from", &python]);
     run(&mut xtask(&["reproduce", own.as_str(), "--python-from", &python])).expect(0);

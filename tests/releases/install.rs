@@ -242,7 +242,7 @@ fn what_the_script_says_of_pythons_and_systems_is_what_the_manifests_say() {
 
 #[test]
 fn a_service_that_runs_during_an_update_keeps_its_files() {
-    // What the tool makes is what the installer takes.
+    // The installer takes the bundles of the tool.
     let home = Home::new();
     let place = home.scratch.path.join("dist").join(bundle_name("1.0"));
     let directory = home.scratch.path.join("release");

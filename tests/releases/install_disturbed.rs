@@ -75,7 +75,7 @@ fn what_is_not_what_its_checksum_says_is_refused_and_removed() {
     run(&mut home.command(&["--from", &server.url])).expect(65).says("is not what its checksum says, and was removed");
     assert_eq!(home.installed(), "speaches 1.0");
     assert!(files(&home.root().join(".downloads")).is_empty());
-    // What is wrong already, though on disk, is not what the rest is put behind.
+    // The installer does not resume a partial file whose bytes are wrong.
     let sum = sha256(&release.files[&release.taken("2.0")]);
     fs_err::write(home.root().join(".downloads").join(sum), b"something else").unwrap();
     let server = release.serve();

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 
 use crate::support::{root, run, sample_runtime, xtask};
 
-/// What is on a command line, as far as a reader of documents has to know it: words, without redirections.
+/// The words of a command line in a document, without redirections.
 pub fn words(line: &str) -> Vec<Vec<String>> {
     let mut commands = vec![Vec::new()];
     let mut word = None::<String>;

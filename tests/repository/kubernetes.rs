@@ -1,4 +1,4 @@
-//! What is deployed on Kubernetes, held against what the service is and does.
+//! Compares the Kubernetes deployment with the service.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -72,7 +72,7 @@ fn probes_are_patient() {
     let startup = &container["startupProbe"];
     let allowance = startup["periodSeconds"].as_u64().unwrap() * startup["failureThreshold"].as_u64().unwrap();
     assert!(allowance >= 120, "Harbor's container has 120 s, and this only {allowance}");
-    // Whoever answers late because it computes must not be killed for that.
+    // The probes must tolerate a busy service that answers late.
     let liveness = &container["livenessProbe"];
     assert!(liveness["failureThreshold"].as_u64().unwrap() >= 3 && liveness["timeoutSeconds"].as_u64().unwrap() >= 5);
 }
@@ -196,7 +196,7 @@ fn it_serves_where_everything_but_its_state_is_read_only() {
         .filter(|it| !it.starts_with("--host") && !it.starts_with("--port"))
         .collect::<Vec<_>>();
     arguments.extend(["--host=127.0.0.1".to_owned(), "--port=0".to_owned()]);
-    // What the Job leaves there.
+    // The result of the Job.
     let copied = run(Command::new("cp").arg("-R").arg(runtime.join("models/hub")).arg(models.join("hub")));
     copied.expect(0);
 

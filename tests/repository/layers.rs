@@ -96,7 +96,7 @@ fn no_two_files_import_each_other() {
         let imports = modules.iter().map(|(module, code)| (module, imported(module, code, &modules)));
         let mut imports = imports.collect::<BTreeMap<_, _>>();
         assert!(imports.values().any(|names| !names.is_empty()) || modules.len() < 4, "nothing is found in {source}");
-        // What imports nothing that is left is in no circle.
+        // A file without remaining imports is in no circle.
         while let Some(module) = imports.iter().find(|(_, names)| names.is_empty()).map(|(module, _)| (*module).clone())
         {
             imports.remove(&module);

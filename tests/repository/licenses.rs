@@ -1,4 +1,4 @@
-//! What is said about licenses: about the crates in the launcher, and about wheels that bring no text of their own.
+//! Licenses of the crates in the launcher, and of wheels without a license text of their own.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
@@ -125,11 +125,11 @@ fn wheels_without_a_license_text_and_explanations_that_no_wheel_needs_are_found_
     let manifests = own_manifests(&scratch.path);
     fs_err::create_dir_all(manifests.join("sample/locks")).unwrap();
     let licenses = |more: &[&str]| xtask(&[&["licenses", "--manifests", manifests.as_str()], more].concat());
-    // No wheel of the sample is tokenizers, which is known whatever the store has.
+    // No wheel of the sample is tokenizers, so the store does not matter.
     run(&mut licenses(&[])).expect(65).says("no wheel needs it:").says("    tokenizers\n");
     edit(&manifests.join("licenses.toml"), "component = \"flatbuffers\"", "component = \"flatbuffer\"");
     run(&mut licenses(&[lock.as_str()])).expect(65).says("have no license text").says("flatbuffers ");
-    // What is not there is never taken for being in order.
+    // A missing file never passes for a correct one.
     let mut empty = xtask(&["licenses", lock.as_str()]);
     let store = scratch.path.join("empty");
     run(empty.env("SPEACHES_STORE", &store)).expect(69).says("are not in the store").says("fastapi-").says("--fetch");

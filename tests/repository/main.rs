@@ -1,4 +1,4 @@
-//! What the documents, manifests, workflows and licenses of this repository promise each other and the programs.
+//! The agreements between documents, manifests, workflows, licenses and programs of this repository.
 #![allow(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
 
 mod commands;

@@ -1,4 +1,4 @@
-//! What Homebrew and winget need to install a release.
+//! The package manifests with which Homebrew and winget install a release.
 
 use std::process::Command;
 

@@ -1,4 +1,4 @@
-//! What the documents, the manifests and the two languages promise each other.
+//! The agreements between documents, manifests and the two languages.
 
 use std::collections::BTreeMap;
 

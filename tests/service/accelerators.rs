@@ -114,7 +114,7 @@ fn with_driver(name: &str, arguments: &[&str]) -> Command {
     command
 }
 
-/// What `doctor` finds out about a driver and decides.
+/// The findings and decisions of `doctor` for a driver.
 fn doctor(name: &str) -> Value {
     let ended = run(&mut with_driver(name, &["doctor", "--json", "--port", "0"]));
     let answer: Value = serde_json::from_str(&ended.stdout).unwrap_or_else(|error| panic!("{error}: {}", ended.stderr));

@@ -158,7 +158,7 @@ fn what_the_user_has_changed_stays_and_the_new_one_is_beside_it() {
     assert!(!status.stderr.contains("is missing"), "there is nothing missing: {}", status.stderr);
     run(&mut harbor(&home, &["uninstall"])).expect(0).says("stays");
     assert!(file.exists() && !beside.exists());
-    // Somebody who wants the new one gets it, and the old one back.
+    // A user who wants the new file gets it, and the old one back.
     run(&mut harbor(&home, &["install", "--replace"])).expect(0).says(".orig");
     assert!(fs_err::read_to_string(&file).unwrap().contains("34332"));
     edit(&file, "34332", "50000");
@@ -166,7 +166,7 @@ fn what_the_user_has_changed_stays_and_the_new_one_is_beside_it() {
     edit(&file, "50000", "34332");
     run(&mut harbor(&home, &["uninstall"])).expect(0).says("is what it was before");
     assert!(fs_err::read_to_string(&file).unwrap().contains("40000"));
-    // The old one comes back as well when somebody has removed the new one.
+    // The old file comes back as well when the user has removed the new one.
     run(&mut harbor(&home, &["install", "--replace"])).expect(0);
     fs_err::remove_file(&file).unwrap();
     run(&mut harbor(&home, &["uninstall"])).expect(0).says("is what it was before");
@@ -265,7 +265,7 @@ fn beside_a_harbor_that_knows_containers_only_the_service_runs_in_the_background
     run(harbor(&home, &["uninstall"]).env("UVICORN_HOST", "127.0.0.1")).expect(0).says("speaches-native.log`");
     assert!(!logs.exists(), "Harbor's directory is as it was");
 
-    // What the service says when it does not start is passed on, with its exit code.
+    // The launcher passes on the service's message and exit code when it does not start.
     let taken = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
     let refused = run(harbor(&home, &["start"]).env("UVICORN_HOST", "127.0.0.1"))
         .expect(75)
@@ -353,7 +353,7 @@ fn harbor_starts_it_asks_it_through_its_proxy_and_stops_it() {
     let mut harbor = FakeHarbor::start(&home, port);
     harbor.wait_for_port(Duration::from_secs(30));
 
-    // Containers do not reach loopback; they go through a proxy in front of it, whatever address that has.
+    // Containers do not reach loopback; they go through a proxy in front of it, on any address.
     for address in ["127.0.0.1", "127.0.0.2"] {
         let proxy = Proxy::start(address, port);
         let base = format!("http://{}", proxy.address);
@@ -365,7 +365,7 @@ fn harbor_starts_it_asks_it_through_its_proxy_and_stops_it() {
             assert!([200, 201, 409].contains(&ask("POST", &format!("{base}/v1/models/{id}"), None).0), "{id}");
             assert!(get(&format!("{base}/v1/models")).1.contains(id));
         }
-        // Open WebUI: it sends a key that nobody has asked for, and the names of its configuration.
+        // Open WebUI: it sends an unrequested key, and the names of its configuration.
         let spoken = post(&format!("{base}/v1/audio/speech"), SPEECH_TYPE, &speech_body("hello harbor"));
         assert_eq!((spoken.0, spoken.1.len() > 1000), (200, true), "{}", String::from_utf8_lossy(&spoken.1));
         let (kind, body) = upload("whisper-1", &spoken.1);
@@ -403,7 +403,7 @@ fn the_script_finds_another_runtime_or_says_what_to_do() {
     let launcher = sample_runtime().join("bin/speaches");
     let version = run(command(&["speaches", "version"]).env("SPEACHES_LAUNCHER", &launcher)).expect(0);
     assert!(version.stdout.contains("TONES"), "{}", version.stdout);
-    // Where releases are installed there is a link to the newest one.
+    // The installer keeps a link to the newest release.
     let current = scratch.path.join(".local/share/speaches/current");
     fs_err::create_dir_all(current.parent().unwrap()).unwrap();
     fs_err::os::unix::fs::symlink(sample_runtime(), &current).unwrap();
@@ -415,7 +415,7 @@ fn the_script_finds_another_runtime_or_says_what_to_do() {
 fn a_container_reaches_it_and_the_network_does_not() {
     let Some(network) = Network::make() else { return };
     let mut service = Service::start(sample_runtime(), |command| {
-        // What the default would be with a `docker0` of this address.
+        // The default with a `docker0` of this address.
         command.args(["--host", BRIDGE]);
     });
     let port = service.wait_for("serving")["port"].as_u64().unwrap();

@@ -40,7 +40,7 @@ impl Stack {
 
     /// A command in the scratch directory; on Linux the service listens at 127.0.0.2 as well, where containers may look.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        // What is behind `--` is for Harbor.
+        // Harbor gets the words behind `--`.
         let (ours, harbors) =
             arguments.split_at(arguments.iter().position(|it| *it == "--").unwrap_or(arguments.len()));
         let mut command = harbor(&self.home, ours);
@@ -298,7 +298,7 @@ fn a_firewall_is_blamed_only_when_the_service_answers_where_containers_look_for_
     stack.run(&["start"]).expect(0);
     stack.docker.answers("ps", &proxy_to(port));
     stack.docker.fails("proxy", "wget: download timed out");
-    // Where Docker is cannot be seen, so nothing is known about a firewall.
+    // The place of Docker is unknown, and so is a firewall.
     assert_eq!(
         stack.hop("proxy", 69),
         "`harbor.speaches` does not get through to the service: wget: download timed out"
@@ -422,7 +422,7 @@ fn a_container_of_another_harbor_is_left_to_it() {
     assert!(stack.told().is_empty() && !stack.is_answered());
     assert_eq!(stack.hop("proxy", 69), format!("{said}; {advice}"));
     assert_eq!(stack.hop("webui", 69), said.replace("speaches", "webui"));
-    // Of this one, and of one that nobody knows.
+    // Of this Harbor, and of an unknown one.
     for made in [made_in("harbor.speaches", &stack.home), String::new()] {
         stack.docker.answers("inspect", &made);
         stack.run(&["up"]).expect(0);

@@ -11,7 +11,7 @@ use camino::Utf8Path;
 use rustix::process::Signal;
 use serde_json::Value;
 
-/// What a command prints as JSON, whatever its exit code.
+/// The JSON output of a command with any exit code.
 fn answer(command: &mut Command) -> Value {
     let ended = run(command);
     serde_json::from_str(&ended.stdout).unwrap_or_else(|error| panic!("{error}: {}{}", ended.stdout, ended.stderr))

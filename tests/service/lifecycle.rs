@@ -1,4 +1,4 @@
-//! A service from its start to its end, whatever ends it, as its users see it.
+//! A service from its start to its end, by any cause, as its users see it.
 #![cfg(unix)]
 
 use std::io::{Read as _, Write as _};
@@ -130,7 +130,7 @@ fn the_log_is_lines_of_json_and_goes_on_in_a_new_file_after_a_hangup() {
             assert!(event[key].is_string(), "{event}");
         }
     }
-    // What was chosen is said with its reason, for programs as well.
+    // The service reports each choice with its reason, for programs as well.
     for task in ["text-to-speech", "automatic-speech-recognition"] {
         let of_task = || before.iter().filter(|event| event["task"] == task);
         assert!(of_task().any(|event| event["message"].as_str().unwrap().contains("computes with")), "{task}");

@@ -1,4 +1,4 @@
-//! What users see, whole: a change of any message is a change of a file in `tests/snapshots/`.
+//! The whole output for users: a change of any message is a change of a file in `tests/snapshots/`.
 
 use std::fmt::Write as _;
 use std::process::Command;
@@ -106,13 +106,13 @@ fn the_launcher_without_a_service() {
 
 #[test]
 fn verify_and_doctor() {
-    // What else is said of a CPython that was copied from this machine depends on that machine.
+    // The other notes about a copied CPython depend on this machine.
     let mut verified = run(&mut xtask(&["verify", sample_runtime().as_str()])).expect(0);
     verified.stdout = verified.stdout.lines().take(1).collect();
     seen::expect("verify", &seen::all_of(&verified), &[(sample_runtime().as_str(), "[RUNTIME]")]);
     let home = scratch();
     let ended = run(speaches(sample_runtime(), &["doctor"]).env("HOME", &home.path));
-    // What is said of these depends on the machine.
+    // The output about these depends on the machine.
     let depends = |line: &&str| {
         ["docker", "port", "accelerator", "disk"].contains(&line.split_whitespace().nth(1).unwrap_or_default())
     };

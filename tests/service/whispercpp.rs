@@ -12,7 +12,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-/// What the weights hear, in whatever they are given.
+/// The transcription of the fake weights for any input.
 const TEXT: &str = "what the weights of the sample hear";
 const MODEL: &str = "sample/tone-transcription";
 const FILE: &str = "ggml-sample.bin";
@@ -122,7 +122,7 @@ fn whispercpp_answers_for_the_model_that_its_weights_serve() {
     let log = stop(service);
     assert_eq!(log.matches(&format!("`{MODEL}` is transcribed by whisper.cpp on the processor")).count(), 1, "{log}");
 
-    // Where nobody asks for it, the model answers as it always did.
+    // Without the option, the model answers as before.
     let mut service = start(&runtime, &["--stt-backend", "faster-whisper"]);
     let port = service.wait_for("ready")["port"].clone();
     assert_eq!(transcribe(&port, &[]), (200, json!({ "text": "" }).to_string()));

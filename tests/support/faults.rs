@@ -68,7 +68,7 @@ impl Reply {
         }
     }
 
-    /// Only for whoever has this token.
+    /// Only for clients with this token.
     pub fn only_for(self, token: &str, otherwise: Self) -> Self {
         self.only_with(&format!("Bearer {token}"), otherwise)
     }
@@ -307,7 +307,7 @@ fn answer(mut stream: &TcpStream, state: &State) -> std::io::Result<()> {
     send(stream, state, &request, &reply)?;
     if !matches!(reply.fault, Fault::Reset(_)) {
         stream.shutdown(Shutdown::Write)?;
-        // What was sent is lost when the connection is closed before all of it was read.
+        // Closing a connection with unread bytes loses the sent ones.
         stream.set_read_timeout(Some(Duration::from_secs(5)))?;
         let _ = stream.read(&mut [0; 1]);
     }

@@ -68,7 +68,7 @@ pub fn fake_harbor(home: &Utf8Path, does: &str, code: i32) {
     write_program(&home.join("harbor.sh"), &script);
 }
 
-/// What a played `harbor.sh` was told, a line for each time: its home, its directory and its words.
+/// The log of a fake `harbor.sh`, one line a call: its home, its directory and its words.
 pub fn told(home: &Utf8Path) -> Vec<String> {
     fs_err::read_to_string(home.join("told")).unwrap_or_default().lines().map(str::to_owned).collect()
 }
@@ -91,7 +91,7 @@ pub fn proxy_to(port: u16) -> String {
     format!("harbor.speaches\trunning\talpine/socat:latest\t\"{command}\"\n")
 }
 
-/// Who has made a container, as `docker inspect` shows it.
+/// The project of a container, as `docker inspect` shows it.
 pub fn made_in(name: &str, directory: &Utf8Path) -> String {
     format!("/{name}\t{directory}\n")
 }
@@ -110,7 +110,7 @@ impl FakeDocker {
                       ;;\nesac\n. \"$here/$topic.sh\"\n";
         write_program(&docker.directory.join("docker"), script);
         docker.answers("ps", "");
-        // TEST-NET-1 of RFC 5737: never anybody's address
+        // TEST-NET-1 of RFC 5737: no machine has this address
         docker.answers("network", "192.0.2.1 \n");
         for topic in ["inspect", "proxy", "webui", "compose"] {
             docker.answers(topic, "");
@@ -135,7 +135,7 @@ impl FakeDocker {
         fs_err::write(self.directory.join(format!("{topic}.sh")), script).unwrap();
     }
 
-    /// What it was asked, after the port that it was given for the proxy.
+    /// The queries that it received after the one for the proxy's port.
     pub fn asked(&self) -> String {
         fs_err::read_to_string(self.directory.join("asked")).unwrap_or_default()
     }
@@ -247,7 +247,7 @@ impl FakeHarbor {
         }
     }
 
-    /// What Harbor looks at before it stops a process: `ps -o command=` of the pid that it has started.
+    /// The text that Harbor checks before it stops a process: `ps -o command=` of the pid that it started.
     /// `None` where there is no `ps`, without which Harbor does not work.
     pub fn command_line(&self) -> Option<String> {
         let pid = self.child.id().to_string();
@@ -404,7 +404,7 @@ impl Network {
         Some(network)
     }
 
-    /// Whether `/health` answers to somebody in a namespace.
+    /// Whether `/health` answers to a client in a namespace.
     pub fn health_from(&self, namespace: &str, url: &str) -> bool {
         let script = "import sys, urllib.request; urllib.request.urlopen(sys.argv[1], timeout=5).read()";
         let mut command = Command::new("ip");

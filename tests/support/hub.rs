@@ -7,7 +7,7 @@ use sha2::Digest as _;
 use super::faults::{Faults, Reply};
 use super::{files, sha256};
 
-/// What all repositories here are at, unless a test says otherwise.
+/// The default commit of all repositories here.
 pub const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
 #[derive(Clone)]
@@ -17,7 +17,7 @@ pub struct Repository {
     branch: String,
     commit: String,
     gated: Value,
-    /// Its files are only for whoever has this token.
+    /// Its files are only for clients with this token.
     token: Option<String>,
 }
 
@@ -204,7 +204,7 @@ pub fn file(id: &str, commit: &str, path: &str) -> String {
     format!("/{id}/resolve/{commit}/{path}")
 }
 
-/// What the hub answers whoever may not have something, in its words.
+/// The hub's own answer to a client without access.
 pub fn refusal(status: u16, code: Option<&str>, message: &str) -> Reply {
     let reply = Reply::status(status).header("X-Error-Message", message);
     if let Some(code) = code { reply.header("X-Error-Code", code) } else { reply }

@@ -1,4 +1,4 @@
-//! What the scenarios share: the tool, places to work in, and a server that serves what it is given.
+//! Shared by all scenarios: the tool, work directories, and a server of given files.
 
 #![allow(dead_code, reason = "each test binary uses a part of this")]
 

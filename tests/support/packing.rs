@@ -16,7 +16,7 @@ pub fn bundle(runtime: &Utf8Path, out: &Utf8Path, more: &[&str]) -> Utf8PathBuf 
     path
 }
 
-/// What is in a directory, sorted.
+/// The names in a directory, sorted.
 pub fn names(directory: &Utf8Path) -> Vec<String> {
     let mut names =
         directory.read_dir_utf8().unwrap().map(|entry| entry.unwrap().file_name().to_owned()).collect::<Vec<_>>();

@@ -40,7 +40,7 @@ pub fn small_runtime(name: &str, version: &str) -> Vec<u8> {
             .as_bytes(),
     );
     add("runtime.json", 0o644, b"{}");
-    // What cannot be compressed, and is the same at each run.
+    // Incompressible bytes, the same at each run.
     let mut noise = Vec::new();
     for number in 0..4096_u32 {
         noise.extend(Sha256::digest(format!("{version}{number}")));
@@ -153,7 +153,7 @@ impl Home {
         self.path.join(".local/bin/speaches")
     }
 
-    /// What the installed program says, or nothing.
+    /// The output of the installed program, or nothing.
     pub fn installed(&self) -> String {
         let output = Command::new(self.program()).arg("version").output();
         output.map_or_else(|_| String::new(), |output| String::from_utf8(output.stdout).unwrap().trim().to_owned())
@@ -217,7 +217,7 @@ pub fn executable(path: &Utf8Path, script: &str) {
     fs_err::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-/// What the installer needs of a system.
+/// The programs that the installer needs.
 pub const TOOLS: &[&str] = &[
     "awk",
     "cat",

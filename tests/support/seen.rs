@@ -1,4 +1,4 @@
-//! What users see, as snapshots (`cargo insta review`, or `INSTA_UPDATE=always`, shows and takes changes).
+//! Snapshots of the output for users (`cargo insta review`, or `INSTA_UPDATE=always`, shows and takes changes).
 //!
 //! Only words are compared: filters replace what differs between machines and runs.
 
@@ -6,7 +6,7 @@ use insta::Settings;
 
 use super::{Ended, root};
 
-/// What a program said and how it ended.
+/// Output and exit code of a program.
 pub fn all_of(ended: &Ended) -> String {
     let code = ended.code.map_or_else(|| "none".to_owned(), |code| code.to_string());
     format!("exit code: {code}\n--- stdout\n{}\n--- stderr\n{}", ended.stdout.trim_end(), ended.stderr.trim_end())

@@ -9,7 +9,7 @@ use camino::Utf8Path;
 
 use super::{Scratch, scratch};
 
-/// The launcher of a runtime, without the environment of whoever runs the tests.
+/// The launcher of a runtime, without the environment of the test run.
 pub fn speaches(runtime: &Utf8Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(runtime.join("bin/speaches"));
     command.args(arguments).env_clear();
@@ -62,7 +62,7 @@ impl Service {
     }
 }
 
-/// Whether the port answers: what comes after `serving` may be there before anybody looks.
+/// Whether the port answers: phases after `serving` may come before the test looks.
 fn has_served(state: &serde_json::Value) -> bool {
     ["ready", "degraded"].iter().any(|phase| state["phase"] == *phase)
 }
@@ -74,12 +74,12 @@ impl Drop for Service {
     }
 }
 
-/// Status and body of a GET request, or status 0 when nobody answers.
+/// Status and body of a GET request, or status 0 without an answer.
 pub fn get(url: &str) -> (u16, String) {
     ask("GET", url, None)
 }
 
-/// Status and body of a request without a body of its own, or status 0 when nobody answers; `key` is an API key.
+/// Status and body of a request without a body of its own, or status 0 without an answer; `key` is an API key.
 pub fn ask(method: &str, url: &str, key: Option<&str>) -> (u16, String) {
     let (address, path) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
     let Ok(mut stream) = TcpStream::connect(address) else { return (0, String::new()) };

@@ -1,4 +1,4 @@
-//! What could not be tried because a machine lacks something.
+//! Skips a test on a machine that lacks something.
 
 /// Says aloud that something was not tried, which must never look like a success.
 ///

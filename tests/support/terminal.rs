@@ -21,7 +21,7 @@ pub struct Terminal {
     reader: std::thread::JoinHandle<()>,
 }
 
-/// What a program has left on its terminal.
+/// The final content of a program's terminal.
 pub struct TerminalOutput {
     pub status: ExitStatus,
     columns: u16,
@@ -111,12 +111,12 @@ impl TerminalOutput {
         String::from_utf8(self.chunks.concat()).unwrap()
     }
 
-    /// What is on the terminal in the end.
+    /// The final content of the terminal.
     pub fn screen(&self) -> vt100::Screen {
         self.screens().pop().expect("it has written something")
     }
 
-    /// What was on the terminal, each time that something was written.
+    /// The content of the terminal after each write.
     fn screens(&self) -> Vec<vt100::Screen> {
         let mut terminal = vt100::Parser::new(ROWS, self.columns, 0);
         let show = |chunk: &Vec<u8>| {

@@ -10,7 +10,7 @@ use super::sha256;
 /// The name of the one wheel in it, and of its metadata.
 pub const WHEEL: &str = "thing-1.0";
 
-/// What is made: all that a bundle asks of a runtime, and nothing that could be started.
+/// A runtime with all that a bundle needs, and nothing that could be started.
 pub struct Tiny {
     pub path: Utf8PathBuf,
     description: Description,

@@ -1,4 +1,4 @@
-//! A server that speaks HTTP/2 over TLS, with a certificate of an authority that nobody knows.
+//! A server that speaks HTTP/2 over TLS, with a certificate of an unknown authority.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

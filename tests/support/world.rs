@@ -139,7 +139,7 @@ impl World {
         }
     }
 
-    /// A package index (PEP 503) with metadata beside the wheels (PEP 658), so that nobody has to look into them.
+    /// A package index (PEP 503) with metadata beside the wheels (PEP 658), so that no client has to open them.
     fn wheels(&mut self, runtime: &Utf8Path, description: &Value) {
         let metadata = files(runtime)
             .into_iter()

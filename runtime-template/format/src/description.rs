@@ -12,7 +12,7 @@ use crate::system::System;
 
 /// The version of the format; readers refuse another.
 pub const SCHEMA: u32 = 3;
-/// What stands between the description and its own sha256, which is the last thing in the file.
+/// The text between the description and its own sha256, which ends the file.
 const TRAILER: &str = ",\n  \"sha256\": \"";
 
 /// All of `runtime.json`.

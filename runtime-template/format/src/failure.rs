@@ -26,7 +26,6 @@ impl Failure {
         self
     }
 
-    /// What the user can do about it.
     #[must_use]
     pub fn advice(&self) -> Option<&str> {
         self.hint.as_deref()

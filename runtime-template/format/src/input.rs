@@ -1,4 +1,4 @@
-//! What a runtime was made from, as `runtime.json` has it.
+//! The inputs of a runtime, as `runtime.json` records them.
 
 use std::fmt;
 
@@ -65,7 +65,7 @@ impl fmt::Display for Kind {
     }
 }
 
-/// Where an input is from, without anything about the machine that fetched it.
+/// The source of an input, without anything about the machine that fetched it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Origin {
@@ -100,7 +100,7 @@ pub enum Origin {
 }
 
 impl Origin {
-    /// What anyone can fetch it from, if there is such an address.
+    /// The public address of the input, if it has one.
     #[must_use]
     pub fn url(&self) -> Option<&str> {
         match self {

@@ -1,4 +1,4 @@
-//! Where things lie inside a runtime, relative to its root, with `/` on every system.
+//! The paths inside a runtime, relative to its root, with `/` on every system.
 
 use crate::system::System;
 

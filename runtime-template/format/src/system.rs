@@ -2,7 +2,7 @@
 
 /// An operating system.
 ///
-/// What depends on one asks for it as a value, so that the tests on one system cover the others.
+/// Callers pass the system as a value, so that the tests on one system cover the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum System {
     /// With glibc.

@@ -42,7 +42,7 @@ impl Differences {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Depth {
-    /// That they are there, with the right length and permissions.
+    /// Existence, length and permissions.
     Metadata,
     Content,
 }

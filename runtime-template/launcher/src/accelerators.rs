@@ -1,4 +1,4 @@
-//! What computes in this runtime on this machine: everything that the policy depends on, gathered, and what it says.
+//! The accelerators of this runtime on this machine: the inputs of the policy, and its decision.
 
 use std::path::Path;
 
@@ -33,11 +33,9 @@ pub enum Driver {
 pub struct Accelerators {
     pub machine: Machine,
     pub wheels: Wheels,
-    /// What services found out about the machine.
     pub findings: Findings,
-    /// What a comparison of what speech computes with is valid for; nothing where none is of use.
+    /// The key under which a comparison of speech providers is valid; `None` where no comparison is useful.
     pub probe_key: Option<String>,
-    /// What is done, or why it is not.
     pub decision: Result<Decision, Refusal>,
 }
 
@@ -64,7 +62,7 @@ impl Accelerators {
         Self { machine, wheels, findings, probe_key: key.filter(|_| compares), decision }
     }
 
-    /// What they can do beside the CPU.
+    /// The accelerators that work here, beside the CPU.
     #[must_use]
     pub fn capabilities(&self) -> Capabilities {
         Capabilities::of(&self.wheels, &self.machine)

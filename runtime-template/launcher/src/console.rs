@@ -1,4 +1,4 @@
-//! What the user does to the console that a program of Windows runs in: Ctrl-C, Ctrl-Break, closing it, logging off.
+//! Console events of Windows: Ctrl-C, Ctrl-Break, closing the console, logging off.
 
 use std::io;
 use std::time::Duration;

@@ -25,7 +25,7 @@ const ARENAS: &str = "MALLOC_ARENA_MAX";
 /// A variable to set, or with `None` to remove.
 pub type Change = (String, Option<String>);
 
-/// Where the service listens and finds its models, after all that could be tried was tried.
+/// The addresses and the model cache of the service, after all fallbacks.
 pub struct Prepared<'a> {
     /// TCP port; 0 if it is not known yet.
     pub port: u16,
@@ -34,7 +34,7 @@ pub struct Prepared<'a> {
     pub decision: Option<&'a Decision>,
 }
 
-/// What has to change in the environment, in the order in which it is done.
+/// The changes of the environment, in their order.
 #[must_use]
 pub fn changes(
     runtime: &Path,
@@ -65,7 +65,7 @@ pub fn changes(
     set("API_KEY", values.api_key.clone());
     set("STT_MODEL_TTL", Some(values.stt_idle.to_string()));
     set("TTS_MODEL_TTL", Some(values.tts_idle.to_string()));
-    // What faster-whisper computes on, be it in front or behind whisper.cpp.
+    // The device of faster-whisper, alone or behind whisper.cpp.
     let on_cuda = prepared.decision.is_some_and(|decision| decision.transcription.device == Device::Cuda);
     set("WHISPER__INFERENCE_DEVICE", Some(if on_cuda { "cuda" } else { "cpu" }.to_owned()));
     set("HF_HUB_CACHE", Some(prepared.hub.display().to_string()));
@@ -100,7 +100,7 @@ fn no_proxy_for_itself(sources: &Sources<'_>) -> Vec<Change> {
     excepted.map(|(name, hosts)| (name.to_owned(), Some(format!("{hosts},{LOOPBACK}")))).collect()
 }
 
-/// Where the loader finds libraries: the variable is read when a program starts, so Python cannot set it for itself.
+/// The library path of the loader, which reads it when a program starts, so Python cannot set it for itself.
 #[must_use]
 pub fn library_path(runtime: &Path, info: &RuntimeInfo, sources: &Sources<'_>, uses_cuda: bool) -> Option<Change> {
     let system = info.system();
@@ -242,7 +242,7 @@ mod tests {
     fn faster_whisper_computes_where_it_can_be_it_in_front_or_behind() {
         for (device, word) in [(Device::Cpu, "cpu"), (Device::Cuda, "cuda"), (Device::Metal, "cpu")] {
             let decision = decision(device, Provider::Cpu);
-            // Whatever the variable was: the decision has taken it into account.
+            // The decision has taken every value of the variable into account.
             let world = World::new(&[("WHISPER__INFERENCE_DEVICE", "auto")], "");
             let found = world.with(&Flags::default(), &info(), |config, sources| {
                 let prepared = Prepared { port: 1, hub: Path::new("/hub"), decision: Some(&decision) };

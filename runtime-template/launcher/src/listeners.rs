@@ -227,7 +227,7 @@ mod tests {
 
     #[test]
     fn an_address_that_vanished_is_left_out_and_one_that_was_asked_for_is_an_error() {
-        // TEST-NET-1 of RFC 5737: never anybody's address
+        // TEST-NET-1 of RFC 5737: no machine has this address
         let both = [LOOPBACK, "192.0.2.1".parse().unwrap()];
         let listeners = Listeners::open(&both, 0, false).unwrap();
         assert_eq!(listeners.addresses, [LOOPBACK]);

@@ -16,7 +16,7 @@ use crate::hub;
 
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Linked {
-    /// What was added or found to be odd, one sentence each.
+    /// Additions and oddities, one sentence each.
     pub notes: Vec<String>,
 }
 

@@ -7,7 +7,7 @@ use speaches_format::description::{Description, RuntimeInfo, Unreadable};
 use speaches_format::failure::{Exit, Failure};
 use speaches_format::layout::{self, Family};
 
-/// What can be done about a runtime that is not whole.
+/// The hint for an incomplete runtime.
 pub const DAMAGED: &str =
     "the runtime is damaged; provision or unpack it again (`bin/speaches verify` says what is wrong)";
 

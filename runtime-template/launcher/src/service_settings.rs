@@ -1,4 +1,4 @@
-//! What the service manager is told, as one JSON value: `settings.py` has the same fields by the same names.
+//! The settings of the service manager, as one JSON value: `settings.py` has the same fields by the same names.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -58,7 +58,7 @@ struct BundledModel {
     file: Option<String>,
 }
 
-/// What models that speak compute with, and what a comparison of that is valid for.
+/// The provider of speech models, and the key under which a comparison of providers is valid.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(serde::Deserialize), serde(deny_unknown_fields))]
 struct Synthesis {
@@ -126,7 +126,7 @@ mod tests {
     use crate::config::tests::info;
     use crate::config::{Flags, Values};
 
-    /// The settings of a machine that has nothing, with an answer for whatever could be null, if something computes.
+    /// The settings of a machine without accelerators. If something computes, no optional value is null.
     fn settings(computes: bool) -> Value {
         let variable = |name: &str| {
             let value = match name {
@@ -163,7 +163,7 @@ mod tests {
         json!(ServiceSettings::of(&runtime, &config, &sources, accelerators, &listening, notes))
     }
 
-    /// What Python's tests read. Paths have other separators on Windows.
+    /// The example that Python's tests read. Paths have other separators on Windows.
     #[cfg(unix)]
     #[test]
     fn the_example_for_python_is_what_the_launcher_writes() {

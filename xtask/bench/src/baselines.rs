@@ -1,4 +1,4 @@
-//! Two servers of the same models: a runtime, and upstream in an environment of its own, started as its documentation says.
+//! Two servers of the same models: a runtime, and upstream in its own environment, started as its documentation says.
 
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -67,7 +67,7 @@ pub struct Servers {
     pub info: RuntimeInfo,
     upstream: Option<Upstream>,
     stt_model: Option<String>,
-    /// What both keep from one start to the next, as a user's does.
+    /// The home directory of both servers, kept from one start to the next, as a user's is.
     home: WorkDirectory,
 }
 
@@ -86,7 +86,7 @@ impl Servers {
         Ok(Self { runtime, info, upstream, stt_model: arguments.stt_model.clone(), home })
     }
 
-    /// Those that there are, ours first.
+    /// The available servers, ours first.
     pub fn kinds(&self) -> &'static [ServerKind] {
         if self.upstream.is_some() { &[ServerKind::Ours, ServerKind::Upstream] } else { &[ServerKind::Ours] }
     }
@@ -150,7 +150,7 @@ impl Servers {
 
     /// Starts one, without waiting for anything. `change` may add to its environment.
     pub fn start(&self, kind: ServerKind, change: impl FnOnce(&mut Command)) -> Result<Running> {
-        // That of a listener that is closed again.
+        // The port of a listener that is closed again.
         let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let state = self.home.path().join("state");
         let mut command = match (kind, &self.upstream) {

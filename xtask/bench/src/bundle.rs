@@ -16,7 +16,7 @@ use crate::report::Report;
 use crate::runner::{Candidate, alternate, compare_times, timed, warm_up};
 use crate::workspace::Workspace;
 
-/// What the project has promised: packing takes at most so many times as long as tar and zstd.
+/// The project's promise: packing takes at most this many times as long as tar and zstd.
 const LIMIT: f64 = 1.1;
 
 /// Pack a runtime, beside tar and zstd

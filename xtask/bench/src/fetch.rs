@@ -108,7 +108,7 @@ pub fn run(arguments: &Arguments, manifests: &Utf8Path) -> Result<Report> {
     Ok(report)
 }
 
-/// Those that this machine has. It is a comparison: without curl it measures nothing.
+/// The baselines that this machine has. Without curl there is no comparison.
 fn baselines(arguments: &Arguments, store: &Store, manifests: &Utf8Path, report: &mut Report) -> Result<Vec<Baseline>> {
     report.versions.insert("curl".to_owned(), version("curl")?);
     let curl = || {
@@ -190,6 +190,6 @@ fn describe(workspace: &Workspace, server: &Server, wheels: &[Wheel]) -> Result<
 /// Runs a command in a directory, with no proxy between it and the server.
 fn run_in(place: &Utf8Path, who: &str, command: &mut Command) -> Result<String> {
     command.current_dir(place).env("NO_PROXY", "127.0.0.1").env("no_proxy", "127.0.0.1");
-    // Where pip puts files first, which must be on the same file system as where they go.
+    // pip puts files here first, so it must be on the file system of their destination.
     run_process(who, command.env("TMPDIR", place), b"")
 }

@@ -50,7 +50,7 @@ pub struct Arguments {
     seconds: u64,
 }
 
-/// What a client does again and again.
+/// The repeated request of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Act {
     Paragraph,

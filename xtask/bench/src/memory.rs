@@ -12,9 +12,9 @@ use crate::sound::{PARAGRAPH, SENTENCE, clip};
 
 /// When unused models are unloaded, in seconds.
 const IDLE: u64 = 10;
-/// What follows then takes a while.
+/// Seconds until the memory of unloaded models is returned.
 const UNLOADING: u64 = 5;
-/// What is promised after a speech and a transcription, in bytes.
+/// The promised memory after a speech and a transcription, in bytes.
 const SMALL: f64 = 900e6;
 const MOMENTS: [&str; 4] = [
     "memory when ready",

@@ -1,4 +1,4 @@
-//! What a benchmark has found out: rows with a sample of every round, the table of them, and the same as JSON.
+//! The results of a benchmark: rows with a sample of every round, as a table and as JSON.
 //!
 //! All that is measured here is better when there is less of it, time and memory alike. So a ratio below 1 is good.
 
@@ -11,7 +11,7 @@ use xtask::bench_api::{human_size, pluralize};
 pub struct Report {
     pub ours: String,
     pub rows: Vec<Row>,
-    /// What else was seen, and who could not take part.
+    /// Other observations, and skipped candidates.
     pub notes: Vec<String>,
     pub versions: BTreeMap<String, String>,
 }

@@ -1,4 +1,4 @@
-//! Rounds in which every contestant runs once, so that what else the machine does hits all of them alike.
+//! Rounds in which every candidate runs once, so that other work of the machine slows all of them alike.
 
 use std::time::Instant;
 
@@ -6,14 +6,14 @@ use anyhow::Result;
 
 use crate::report::{Baseline, Report, Unit};
 
-/// Who takes part, and what was measured in each round: so many figures, the first of which is a time.
+/// A candidate, with N figures of each round. The first figure is a time.
 pub struct Candidate<'a, const N: usize = 1> {
     name: String,
     run: Box<dyn FnMut() -> Result<[f64; N]> + 'a>,
     rounds: Vec<[f64; N]>,
 }
 
-/// What is measured in a round, and what is promised of it beside a peer.
+/// One figure of a round: its name, its unit, and the promised ratio to a baseline.
 #[derive(Clone, Copy)]
 pub struct Figure(pub &'static str, pub Unit, pub Option<f64>);
 
@@ -35,13 +35,13 @@ pub fn timed(work: impl FnOnce() -> Result<()>) -> Result<[f64; 1]> {
     Ok([started.elapsed().as_secs_f64()])
 }
 
-/// Runs every contestant once, and counts nothing.
+/// Runs every candidate once, and counts nothing.
 pub fn warm_up<const N: usize>(candidates: &mut [Candidate<'_, N>]) -> Result<()> {
     eprintln!("one round of everything, to warm up");
     candidates.iter_mut().try_for_each(|candidate| (candidate.run)().map(drop))
 }
 
-/// Runs every contestant once a round. Who is first changes, since the first one finds the colder machine.
+/// Runs every candidate once a round, each time with another first one, since the first finds the colder machine.
 pub fn alternate<const N: usize>(candidates: &mut [Candidate<'_, N>], rounds: usize) -> Result<()> {
     for round in 0..rounds {
         let count = candidates.len();
@@ -56,7 +56,7 @@ pub fn alternate<const N: usize>(candidates: &mut [Candidate<'_, N>], rounds: us
     Ok(())
 }
 
-/// Adds rows about one contestant beside others.
+/// Adds rows that compare one candidate with others.
 pub fn compare<const N: usize>(
     report: &mut Report,
     what: &str,
@@ -76,7 +76,7 @@ pub fn compare<const N: usize>(
     }
 }
 
-/// Adds a row for each peer of the first one, about nothing but times.
+/// Adds a row for each baseline of the first candidate, about times only.
 pub fn compare_times(report: &mut Report, what: &str, limit: Option<f64>, candidates: &[Candidate<'_>]) {
     let (ours, others) = candidates.split_first().expect("this project takes part in its own benchmarks");
     compare(report, what, [Figure("", Unit::Seconds, limit)], ours, others);

@@ -22,7 +22,7 @@ use crate::sound::{BYTES, PARAGRAPH, SENTENCE};
 /// Of the sentence; those of the paragraph are the first ones.
 const FORMATS: [&str; 7] = ["pcm", "mp3", "wav", "opus", "sse", "flac", "aac"];
 const LONG_FORMATS: usize = 5;
-/// What is promised of first byte, whole answer and processor time, beside upstream.
+/// The promised ratios to upstream of first byte, whole answer and processor time.
 const SENTENCE_LIMITS: [Option<f64>; 3] = [None, Some(0.4), Some(0.5)];
 const PARAGRAPH_LIMITS: [Option<f64>; 3] = [Some(0.06), Some(0.5), None];
 /// Of a paragraph, beside the length of its sound.

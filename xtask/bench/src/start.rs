@@ -27,7 +27,7 @@ pub struct Arguments {
     rounds: usize,
 }
 
-/// What a start looks like from outside; times count from exec.
+/// The measured times of a start, in seconds from exec.
 const FIGURES: [Figure; 5] = [
     Figure("port accepts", Unit::Seconds, None),
     Figure("/health answers 200", Unit::Seconds, Some(0.15)),

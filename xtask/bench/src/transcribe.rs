@@ -18,7 +18,7 @@ use crate::sound::clip;
 
 /// Lengths of sound beside upstream, in seconds.
 const LENGTHS: [u32; 2] = [5, 60];
-/// What is promised of processor time beside upstream.
+/// The promised ratio of processor time to upstream.
 const LIMIT: f64 = 0.75;
 /// How many clients ask at once.
 const CROWDS: [usize; 3] = [1, 4, 8];
@@ -151,7 +151,7 @@ fn crowd(client: &Client, clip: &[u8], clients: usize) -> Result<()> {
     })
 }
 
-/// What whisper.cpp computes on, by its own account; it is an error when it is not used at all.
+/// The device that whisper.cpp reports. It is an error when whisper.cpp is not used.
 fn device(service: &Service) -> Result<String> {
     let begun = Instant::now();
     loop {

@@ -19,9 +19,9 @@ use crate::report::{Report, median};
 use crate::runner::{Candidate, alternate, compare_times, timed, warm_up};
 use crate::workspace::Workspace;
 
-/// What the project has promised: verifying takes at most so many times as long as hashing alone.
+/// The project's promise: verifying takes at most this many times as long as hashing alone.
 const LIMIT: f64 = 1.2;
-/// What a small file is, in bytes, and how many of them one sha256sum gets.
+/// The limit of a small file, in bytes, and how many small files one sha256sum gets.
 const SMALL: (u64, usize) = (1 << 20, 1024);
 
 /// Compare a runtime with its runtime.json, beside sha256sum over the same files

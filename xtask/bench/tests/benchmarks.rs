@@ -1,4 +1,4 @@
-//! What `cargo xtask bench` says and writes down, of benchmarks in their smallest form.
+//! The output of `cargo xtask bench`, for benchmarks in their smallest form.
 #![allow(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
 
 use std::process::Command;
@@ -6,7 +6,7 @@ use std::process::Command;
 use camino::Utf8Path;
 use serde_json::Value;
 
-/// Where tests of this repository keep what they have fetched and made.
+/// The store that the tests of this repository share.
 const KEPT: &str = env!("CARGO_TARGET_TMPDIR");
 
 fn bench(arguments: &[&str]) -> Command {

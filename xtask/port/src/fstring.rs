@@ -16,7 +16,7 @@ struct Written {
     edits: Vec<(std::ops::Range<usize>, String)>,
 }
 
-/// What surrounds a string inside an f-string.
+/// The surroundings of a string inside an f-string.
 #[derive(Clone, Default)]
 struct Enclosing {
     /// The quotes of the f-strings around, outermost first.
@@ -94,7 +94,7 @@ fn quotes_of(syntax: &Syntax<'_>, string: NodeId) -> Option<&'static str> {
     QUOTES.into_iter().find(|quotes| *quotes == own)
 }
 
-/// Writes a string with the given quotes, and what is in it with whatever quotes fit.
+/// Writes a string with the given quotes, and the strings in it with quotes that fit.
 fn string(syntax: &Syntax<'_>, id: NodeId, quotes: &'static str, around: &Enclosing) -> Option<Written> {
     let own = quotes_of(syntax, id)?;
     if own != quotes && around.frozen {

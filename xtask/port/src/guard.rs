@@ -19,7 +19,7 @@ pub(crate) enum Reach {
     Caught,
 }
 
-/// What is known about a condition at the target.
+/// The value of a condition at the target, if it is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Truth {
     Yes,
@@ -98,7 +98,7 @@ impl Guards<'_, '_> {
         let syntax = self.syntax;
         let mut below = node;
         let mut reach = Reach::Runs;
-        // What a handler catches around the definition of a function is not what its call raises.
+        // A handler around the definition of a function does not catch errors of its calls.
         let mut called_later = false;
         for above in syntax.ancestors(node) {
             let found = match syntax.kind(above) {

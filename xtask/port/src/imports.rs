@@ -10,7 +10,7 @@ use crate::scope::{Bound, Scopes, imported};
 use crate::syntax::{Field, Kind, NodeId, Syntax};
 use crate::text::{Lines, declared_encoding, newline};
 
-/// What has to be imported or defined at the top of the module, collected while the rules run.
+/// Imports and definitions for the top of the module, collected while the rules run.
 pub(crate) struct Imports<'t, 's> {
     syntax: &'t Syntax<'s>,
     scopes: &'t Scopes<'t, 's>,

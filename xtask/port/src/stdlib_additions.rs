@@ -10,7 +10,7 @@ use crate::finding::Package;
 use crate::target::Target;
 use backport::{BACKPORTS, HINTS};
 
-/// What to do about a name that the target lacks.
+/// The replacement of a name that the target lacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Addition {
     /// A backport has the same name and behaves the same.
@@ -72,7 +72,7 @@ pub(crate) fn may_be_addition(last_part: &str) -> bool {
     TABLE.last_parts.contains(last_part)
 }
 
-/// What to do about a member of a module (or of a class of one), by its full name.
+/// The replacement of a member of a module (or of a class of one), by its full name.
 pub(crate) fn addition(target: Target, full_name: &str) -> Option<Addition> {
     if let Some((since, addition)) = TABLE.backports.get(full_name) {
         return (!target.has(*since)).then_some(*addition);
@@ -86,7 +86,7 @@ pub(crate) fn exists(full_name: &str) -> bool {
     full_name == "typing.TypedDict"
 }
 
-/// What to do about a whole module: `tomllib`, or something inside a module that the target lacks.
+/// The replacement of a whole module: `tomllib`, or something inside a module that the target lacks.
 pub(crate) fn module_addition(target: Target, module: &str) -> Option<Addition> {
     let (since, _) = table::MODULES
         .iter()
@@ -129,7 +129,7 @@ pub(crate) fn keyword_since(target: Target, function: &str, keyword: &str) -> Op
         .map(|(since, _, _)| *since)
 }
 
-/// What a person could do about a name that has no stand-in.
+/// The hint for a name without a replacement.
 pub(crate) fn hint(full_name: &str) -> Option<&'static str> {
     HINTS.iter().find(|(name, _)| *name == full_name).map(|(_, hint)| *hint)
 }

@@ -24,7 +24,7 @@ pub fn format_duration(time: Duration) -> String {
         return format!("{} ms", time.as_millis());
     }
     let seconds = time.as_secs_f64();
-    // What would be written as 60.0 s is a minute.
+    // 59.95 s would be written as 60.0 s, which is a minute.
     if seconds < 59.95 {
         return format!("{seconds:.1} s");
     }

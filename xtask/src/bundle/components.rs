@@ -1,4 +1,4 @@
-//! What a runtime is made of, as its `runtime.json` and the metadata of its wheels say.
+//! The components of a runtime, from its `runtime.json` and the metadata of its wheels.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use wheel_archive::name::normalize;
 
 use super::{Runtime, crates, metadata};
 
-/// Where the licenses of what this repository brings are, below `licenses/`.
+/// The directory below `licenses/` for the licenses of this repository.
 const OWN: &str = "speaches-native";
 
 pub struct Component<'a> {
@@ -104,7 +104,7 @@ pub fn components<'a>(runtime: &Runtime<'a>) -> Result<Vec<Component<'a>>> {
     Ok(components)
 }
 
-/// What is installed in `site-packages`.
+/// The distributions in `site-packages`.
 struct Distributions(BTreeMap<String, Vec<Distribution>>);
 
 struct Distribution {

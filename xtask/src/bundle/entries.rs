@@ -1,4 +1,4 @@
-//! What an archive of a runtime contains, in order: decided by `runtime.json`, never by the disk.
+//! The entries of an archive of a runtime, in order: decided by `runtime.json`, never by the disk.
 
 use std::collections::BTreeSet;
 

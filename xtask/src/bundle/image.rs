@@ -26,11 +26,10 @@ use base::Base;
 
 /// How the name of an image ends.
 pub const SUFFIX: &str = "oci.tar";
-/// Where the runtime is in the image.
 pub const ROOT: &str = "opt/speaches";
-/// Where the service may write.
+/// The only directory that the service may write to.
 pub const HOME: &str = "var/lib/speaches";
-/// Who the service runs as; no base needs to know it by a name.
+/// The user ID of the service; no base image needs a name for it.
 pub const USER: u64 = 65_532;
 const PORT: &str = "34331/tcp";
 /// "created […] MUST be formatted as defined by RFC 3339": that of everything in an archive.
@@ -38,7 +37,7 @@ const CREATED: &str = "1980-01-01T00:00:00Z";
 pub const INDEX: &str = "index.json";
 /// The file that makes a directory a layout.
 pub const LAYOUT: &str = "oci-layout";
-/// Where blobs are, each by its digest.
+/// The directory of blobs, each named by its digest.
 pub const BLOBS: &str = "blobs/sha256/";
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
@@ -114,7 +113,7 @@ pub fn index(manifest: &[u8], architecture: &str, version: &str) -> Result<Vec<u
     }))?)
 }
 
-/// What says that this is a layout.
+/// The file that marks an OCI layout.
 pub fn layout() -> Result<Vec<u8>> {
     Ok(serde_json::to_vec(&json!({ "imageLayoutVersion": "1.0.0" }))?)
 }
@@ -150,7 +149,7 @@ fn layer(runtime: &Runtime<'_>, file: &Utf8Path, level: u32, progress: &dyn Prog
     Ok(Layer { digest, size, plain })
 }
 
-/// That of the base, with the runtime on top.
+/// The configuration of the base, with the runtime on top.
 fn configuration(runtime: &Runtime<'_>, mut config: Value, layer: &Layer) -> Result<Value> {
     let push = |value: &mut Value, item: Value| match value {
         Value::Array(items) => items.push(item),

@@ -1,4 +1,4 @@
-//! That the license of every component is there, or an exception with its reason.
+//! Checks that every component has a license text, or an exception with its reason.
 
 use anyhow::{Context as _, Result, bail};
 use camino::Utf8Path;
@@ -9,7 +9,7 @@ use crate::base::failure::{Exit, Failure};
 use crate::pins::manifest::shared;
 
 pub const MANIFEST: &str = "licenses.toml";
-/// What can be done about a component without a text.
+/// The hint for a component without a text.
 pub const FIND_OUT: &str = "find out what their license is, and state it with the reason in `manifests/licenses.toml`";
 /// Components without a license file, with the reason why they may be.
 #[derive(Debug, Default, Deserialize)]

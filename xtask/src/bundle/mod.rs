@@ -61,12 +61,12 @@ pub enum Format {
 impl Format {
     pub const ALL: [Self; 3] = [Self::TarZst, Self::TarGz, Self::Zip];
 
-    /// What machines of a target unpack without further ado.
+    /// The format that machines of a target unpack without extra programs.
     pub fn of(target: &str) -> Self {
         if System::of(target) == System::Windows { Self::Zip } else { Self::TarZst }
     }
 
-    /// That of a file with this name.
+    /// The format of a file with this name.
     pub fn of_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|format| name.ends_with(&format!(".{format}")))
     }
@@ -166,9 +166,9 @@ fn zstd<W: Write>(output: W, level: u32) -> Result<zstd::Encoder<'static, W>> {
 
 pub struct Request<'a> {
     pub runtime: &'a Utf8Path,
-    /// Where everything goes; beside the runtime if nothing is said.
+    /// The output directory; by default the one of the runtime.
     pub out: Option<&'a Utf8Path>,
-    /// What the target unpacks if nothing is said.
+    /// By default the format of the target.
     pub format: Option<Format>,
     /// An image layout, to make an image on it instead of an archive.
     pub base: Option<&'a Utf8Path>,

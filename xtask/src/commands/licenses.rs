@@ -91,7 +91,7 @@ pub fn run(arguments: &Arguments, manifests: &Utf8Path) -> Result<()> {
     findings.report(&store, looked.len(), &exceptions, arguments.locks.is_empty())
 }
 
-/// What is wrong, or not known.
+/// Missing, unneeded and unknown licenses.
 #[derive(Default)]
 struct Findings<'a> {
     /// Wheels without a text and without a place in the manifest.
@@ -99,7 +99,7 @@ struct Findings<'a> {
     /// Wheels that are not in the store.
     absent: BTreeSet<String>,
     open: BTreeSet<&'a str>,
-    /// What the manifest has and some wheel needs.
+    /// Entries of the manifest that some wheel needs.
     used: BTreeSet<&'a str>,
 }
 

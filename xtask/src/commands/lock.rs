@@ -83,7 +83,7 @@ struct Addition {
 #[serde(deny_unknown_fields)]
 struct Constraint {
     requirement: String,
-    /// Where it holds; everywhere when there are none.
+    /// The targets that it holds for; none means all.
     #[serde(default)]
     targets: Vec<String>,
     reason: String,
@@ -302,7 +302,7 @@ impl<'a> Resolver<'a> {
                     url,
                     groups: BTreeSet::new(),
                 });
-                // What several groups need in common would otherwise be written for each of them alone.
+                // Otherwise a package that several groups need would be written for each of them.
                 if let [group] = groups.as_slice() {
                     resolved.groups.insert(group.clone());
                 }
@@ -359,7 +359,7 @@ impl<'a> Resolver<'a> {
         Some(format!("upstream has {before}: {why}"))
     }
 
-    /// What requirements of this repository come to, whatever upstream has.
+    /// Resolves requirements of this repository, without upstream's lock.
     fn newest(&self, input: &Utf8Path, overrides: &Utf8Path, minor: &str, target: &Target) -> Result<Vec<Resolved>> {
         let step = report::for_stderr().step("Choosing", &format!("wheels for {} and Python {minor}", target.triple));
         let mut found = index::resolve(&self.uv, self.store, input, overrides, minor, target)?;

@@ -107,7 +107,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-/// What depends on types that the source does not tell, a line each.
+/// Notes on code whose behavior depends on types that the source does not tell, one line each.
 fn notes(files: &[PortedFile<'_>], target: downlevel::Target) -> Vec<String> {
     let notes = files.iter().flat_map(|file| file.notes.iter().map(move |note| (file.path, note)));
     let line = |(path, note): (&str, &downlevel::Note)| {
@@ -170,7 +170,7 @@ fn table(files: &[PortedFile<'_>]) -> String {
     for file in files {
         let mut counts = BTreeMap::<String, usize>::new();
         for finding in &file.findings {
-            // What a name or an import is about says more than that it is one.
+            // For a name or an import, the subject says more than the construct.
             let named = matches!(finding.construct, Construct::Import | Construct::Attribute | Construct::Builtin);
             let construct = if named { finding.subject.clone() } else { finding.construct.to_string() };
             *counts.entry(construct.clone()).or_default() += 1;

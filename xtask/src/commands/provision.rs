@@ -121,7 +121,7 @@ pub fn provision(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -
     let progress = if arguments.json { report::as_json() } else { report::for_stderr() };
     let store = Store::locate()?;
     let digests = Digests::load(&store);
-    // What the user brought is hashed for the plan, which may be gigabytes.
+    // The plan hashes the user's files, which may be gigabytes.
     let step = progress.step("Planning", "the runtime");
     let Prepared { args, manifest_directory, manifests, plan } = prepare(arguments, root, manifests, &store, &digests)?;
     step.finish();
@@ -153,7 +153,7 @@ pub fn provision(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -
     Ok(Provisioned { output: plan.output, target: plan.target, is_new: true })
 }
 
-/// What a user should know before it starts.
+/// Notes for the user before the provision starts.
 pub fn notes(plan: &Plan, speaches: &SpeachesManifest, args: &ProvisionArgs) -> Vec<String> {
     let without = args.without.as_deref().unwrap_or_default();
     let mut notes = Vec::new();
@@ -163,7 +163,7 @@ pub fn notes(plan: &Plan, speaches: &SpeachesManifest, args: &ProvisionArgs) -> 
         }
     }
     notes.extend(speaches.note.as_ref().map(|note| format!("note: {note}")));
-    // Where Pythons are those of the machine, there is no other to choose.
+    // If manifests use the Python of the machine, there is no other to choose.
     if speaches.pythons_of_this_machine.is_empty() && plan.minor() == "3.10" {
         notes.push("note: CPython 3.10 has been past its end of life since October 2026; `--python 3.12` makes a runtime with a maintained one".to_owned());
     }

@@ -17,7 +17,7 @@ use crate::pins::manifest::Manifests;
 use crate::report;
 use crate::runtime::verify;
 
-/// Where a service listens by default.
+/// The default address of a service.
 const ADDRESS: &str = "http://127.0.0.1:34331";
 
 /// Provision a runtime for this machine, let it speak and listen, and say what to do next

@@ -22,8 +22,8 @@ const SHOWN: usize = 20;
 
 /// Provision once more what a runtime.json says, and compare
 ///
-/// What was chosen is read from the runtime. Where its inputs are taken from is not in there: if they were not fetched,
-/// say so with the flags of `provision`.
+/// The command reads the choices from the runtime. The runtime does not record local sources: if inputs were not
+/// fetched, say so with the flags of `provision`.
 #[derive(Args, Debug)]
 pub struct Arguments {
     /// The directory of the runtime
@@ -77,7 +77,7 @@ pub fn run(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Resu
     Ok(())
 }
 
-/// What was chosen then, but for what a flag says now.
+/// The choices of the runtime, overridden by flags.
 fn complete(flags: &ProvisionArgs, info: &RuntimeInfo) -> ProvisionArgs {
     let without = lock::GROUPS.iter().filter(|group| !info.groups.iter().any(|one| one == *group));
     let models = info.models.iter().map(|model| format!("{}@{}", model.id, model.revision)).collect::<Vec<_>>();
@@ -135,7 +135,7 @@ fn compare(one: &Utf8Path, there: &Description, other: &Utf8Path, again: &Descri
     }
     let additions = now.keys().filter(|path| !then.contains_key(*path));
     lines.extend(additions.map(|path| format!("extra: {path} (from {})", owner(path))));
-    // Whatever else is in the description.
+    // All other fields of the description.
     if lines.is_empty() && there.to_text()? != again.to_text()? {
         let text = |description: &Description| -> Result<String> { Ok(String::from_utf8(description.to_text()?)?) };
         let (then, now) = (text(there)?, text(again)?);
@@ -164,7 +164,7 @@ fn owners(runtime: &Utf8Path, description: &Description) -> Result<BTreeMap<Stri
     Ok(owners)
 }
 
-/// What brought a file that no distribution names.
+/// The owner of a file that no distribution names.
 fn by_place(path: &str) -> &'static str {
     match path.split('/').next().unwrap_or_default() {
         "bin" => "the launcher",

@@ -21,7 +21,7 @@ use crate::runtime::verify;
 use crate::work::WorkDirectory;
 
 pub const SENTENCE: &str = "The quick brown fox jumps over the lazy dog.";
-/// Where the service logs to, beside its state.
+/// The service's log file, beside its state.
 const LOG: &str = "log";
 /// How long a cold machine may take to answer for the first time.
 const START: Duration = Duration::from_secs(120);
@@ -48,7 +48,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 
 pub struct Outcome {
     pub speech: Vec<u8>,
-    /// What was understood of it; `None` when the runtime has no models.
+    /// The transcription of it; `None` when the runtime has no models.
     pub heard: Option<String>,
 }
 
@@ -195,7 +195,7 @@ fn check_audio(format: &str, bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// What a service tells about itself in its state directory.
+/// The status of a service, from its state directory.
 fn status(state: &Utf8Path) -> Option<Value> {
     serde_json::from_slice(&fs_err::read(state.join("status.json")).ok()?).ok()
 }
@@ -229,7 +229,8 @@ impl Service {
             // Bundled models are linked into the cache, and that of the user is none of our business.
             .args(["--hf-cache", state.path().join("cache").as_str()])
             .env_clear()
-            // What Windows starts nothing without, and where qemu finds the libraries of another system.
+            // Windows starts no program without SYSTEMROOT; qemu finds the libraries of another system by the other
+            // variable.
             .envs(["SYSTEMROOT", "QEMU_LD_PREFIX"].into_iter().filter_map(|name| Some((name, std::env::var_os(name)?))))
             .stdin(Stdio::null())
             .stdout(Stdio::null())

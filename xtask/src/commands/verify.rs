@@ -94,13 +94,13 @@ fn scan_binaries(runtime: &Utf8Path, description: &Description, manifests: &Utf8
     Ok((platform, report))
 }
 
-/// What a scan without findings says.
+/// The result line of a scan without findings.
 fn summary(platform: &Platform, report: &Report) -> String {
     let newest = match report.newest {
         Some(newest) => format!(", {} at most {newest}", platform.system()),
         None => String::new(),
     };
-    // What was copied from a machine may load from its directories, which the notes say.
+    // A copied CPython may load from directories of its machine, which the notes report.
     let of = if report.notes.is_empty() { "" } else { " in what is pinned" };
     let exceptions =
         if report.accepted == 0 { String::new() } else { format!(" ({} known exceptions)", report.accepted) };

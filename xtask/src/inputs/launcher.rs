@@ -106,7 +106,7 @@ impl LauncherInput {
         }
     }
 
-    /// What has to be installed before it can be linked.
+    /// The programs to install before it can be linked.
     pub fn tools(&self) -> Option<&Requirements> {
         match self {
             Self::Built { tools, .. } => tools.as_ref(),

@@ -1,4 +1,4 @@
-//! What a license file is, in wheels, crates and models alike.
+//! The names of license files, in wheels, crates and models alike.
 
 /// How the names of files begin that hold a license or say who has a right, in lower case.
 const STARTS: [&str; 9] =

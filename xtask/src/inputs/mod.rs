@@ -1,4 +1,4 @@
-//! What a runtime is made from: each input is described once, by the constructor of its kind, after flags, environment,
+//! The inputs of a runtime: each input is described once, by the constructor of its kind, after flags, environment,
 //! vendor directory, manifests and lock were resolved into values. Plan, `runtime.json`, bill of materials and vendor
 //! directory read these descriptions.
 
@@ -32,11 +32,10 @@ use crate::store::fetch::is_local;
 #[derive(Clone)]
 pub struct Input<S> {
     pub facts: Facts,
-    /// Where its bytes come from.
     pub source: S,
 }
 
-/// What can be said of an input.
+/// The facts about an input.
 #[derive(Clone, Debug)]
 pub struct Facts {
     pub kind: Kind,
@@ -48,7 +47,7 @@ pub struct Facts {
     pub file: Option<String>,
     pub title: String,
     pub origin: Origin,
-    /// Where this machine gets it from, for people.
+    /// The local source of the input, for people.
     pub place: String,
     /// In bytes, when it is known.
     pub size: Option<u64>,
@@ -61,19 +60,19 @@ pub struct Facts {
 
 pub struct Inputs {
     pub python: Input<PythonInput>,
-    /// What compiles its bytecode, when the interpreter is for another system.
+    /// Compiles the bytecode when the interpreter is for another system.
     pub compiler: Option<Input<PythonInput>>,
     pub speaches: Input<SpeachesInput>,
     pub wheels: Vec<Input<LockedWheel>>,
     pub models: Vec<Input<ModelInput>>,
-    /// What links the launcher for another system, when it has to be installed.
+    /// Links the launcher for another system, if it has to be installed.
     pub linker: Option<Input<Requirements>>,
     pub launcher: Input<LauncherInput>,
     pub template: Input<Template>,
 }
 
 impl Inputs {
-    /// What can be said of each, in the order in which things happen.
+    /// The facts about each input, in the order of their steps.
     pub fn facts(&self) -> impl Iterator<Item = &Facts> {
         let Self { python, compiler: _, speaches, wheels, models, linker, launcher, template } = self;
         [Some(&python.facts), self.fetched_compiler().map(|input| &input.facts), Some(&speaches.facts)]

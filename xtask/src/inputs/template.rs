@@ -1,4 +1,4 @@
-//! What every runtime contains before it is filled: the service manager, the Harbor contract and the files for Harbor.
+//! The files that every runtime contains: the service manager, the Harbor contract and the files for Harbor.
 
 use anyhow::{Context as _, Result};
 use camino::{Utf8Path, Utf8PathBuf};

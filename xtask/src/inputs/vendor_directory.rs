@@ -93,7 +93,7 @@ impl Vendor {
         args
     }
 
-    /// What runtimes are called that are made of it.
+    /// The name of runtimes made from this directory.
     pub fn name(&self) -> &Name {
         &self.document.chosen.name
     }
@@ -109,7 +109,7 @@ impl Vendor {
         Some(found)
     }
 
-    /// What a vendor directory has is taken from there, and from nowhere else.
+    /// If a vendor directory has an input, the tool takes it from there only.
     pub fn prefer(&self, inputs: &mut Inputs) {
         let path = |sha256| self.file(sha256).map(ToString::to_string);
         let interpreters = std::iter::once(&mut inputs.python).chain(&mut inputs.compiler);
@@ -143,7 +143,7 @@ impl Vendor {
         if self.document.chosen.target == target && is_wanted { self.input(python, digests) } else { Ok(None) }
     }
 
-    /// What compiles for a CPython of this version, unless it is a pinned archive.
+    /// The compiler for a CPython of this version, unless it is a pinned archive.
     pub fn compiler(&self, version: &str, digests: &Digests) -> Result<Option<PythonInput>> {
         match self.document.compiler.as_ref().filter(|python| python.version == version) {
             Some(python) => self.input(python, digests),

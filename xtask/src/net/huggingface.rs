@@ -35,7 +35,7 @@ pub fn forbidden_by(offline: bool) -> Option<&'static str> {
     }
 }
 
-/// Where a file of a repository is.
+/// The URL of a file of a repository.
 pub fn file_url(id: &str, commit: &str, path: &str) -> String {
     format!("{}/{id}/resolve/{commit}/{path}", endpoint())
 }
@@ -51,7 +51,7 @@ pub fn token_for(url: &str) -> Option<String> {
     if is_of_hub(url) { token::find().map(|token| token.text) } else { None }
 }
 
-/// What to do when a URL leads to the hub and its answer is about permission.
+/// The hint when the hub denies access.
 pub fn advice(url: &str, status: StatusCode) -> Option<&'static str> {
     (is_of_hub(url) && matches!(status.as_u16(), 401 | 403)).then_some(
         "a gated model needs its terms accepted on its page, and a token of that account in `HF_TOKEN` or from \

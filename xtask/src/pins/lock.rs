@@ -32,7 +32,7 @@ pub struct LockedWheel {
     pub size: Option<u64>,
     /// Of the wheel.
     pub sha256: Sha256,
-    /// Where it is, for wheels that are on no default index.
+    /// The address of a wheel that is on no default index.
     pub url: Option<String>,
     /// The parts that need it; it belongs to every runtime when there are none.
     pub groups: BTreeSet<String>,
@@ -141,7 +141,7 @@ impl Lock {
     }
 }
 
-/// What is different in the wheels of a lock, one line for each package: version, or only the file.
+/// The differences between the wheels of two locks, one line for each package: version, or only the file.
 pub fn changes(before: &[LockedWheel], after: &[LockedWheel]) -> Vec<String> {
     let by_name = |wheels: &[LockedWheel]| {
         wheels.iter().map(|wheel| (wheel.name.distribution.clone(), wheel.clone())).collect::<BTreeMap<_, _>>()

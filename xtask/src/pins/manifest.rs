@@ -22,7 +22,7 @@ pub struct Manifests {
     pub speaches: SpeachesManifest,
     pub models: ModelsManifest,
     pub locks: Utf8PathBuf,
-    /// What links launchers for other systems.
+    /// The programs that link launchers for other systems.
     pub linker: Requirements,
 }
 
@@ -61,7 +61,7 @@ fn read<T: DeserializeOwned>(path: &Utf8Path) -> Result<T> {
 pub struct PythonManifest {
     /// The minor version of a runtime when none is asked for.
     pub default: String,
-    /// Where each archive is served too; `{release}` stands for its path below `/releases/download/`.
+    /// Mirrors of each archive; `{release}` stands for its path below `/releases/download/`.
     pub mirrors: Vec<String>,
     /// Newest first within a minor version.
     pub release: Vec<PythonRelease>,
@@ -129,11 +129,11 @@ impl PythonManifest {
 #[serde(deny_unknown_fields)]
 pub struct SpeachesManifest {
     pub name: Name,
-    /// What people should know of it before they wait for it.
+    /// A note that the plan prints.
     pub note: Option<String>,
     #[serde(default)]
     pub parts: Vec<String>,
-    /// Minor versions, best first, when runtimes take whatever Python the machine that makes them has.
+    /// Minor versions, best first, when runtimes take the Python of the machine that makes them.
     #[serde(default)]
     pub pythons_of_this_machine: Vec<String>,
     /// Whether the launcher is compiled as fast as possible, not to be as small and fast as possible.
@@ -144,14 +144,14 @@ pub struct SpeachesManifest {
     pub commit: String,
     /// git's tree id of that commit.
     pub tree: String,
-    /// What `git describe --tags` says, without the `v`.
+    /// The output of `git describe --tags`, without the `v`.
     pub version: String,
     /// SPDX expression.
     pub license: String,
     /// Source archives; `{commit}` stands for the commit.
     #[serde(default)]
     pub archives: Vec<String>,
-    /// Where the source lies, if that is in this repository.
+    /// The path of the source, if it is in this repository.
     pub directory: Option<Utf8PathBuf>,
     /// sha256 of `speaches.files`.
     pub files_sha256: Sha256,
@@ -203,7 +203,7 @@ impl SpeachesManifest {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelsManifest {
-    /// Where the hub cache with these models lies, if that is in this repository.
+    /// The path of the hub cache with these models, if it is in this repository.
     pub directory: Option<Utf8PathBuf>,
     pub model: Vec<ModelEntry>,
 }
@@ -243,7 +243,7 @@ impl ModelEntry {
         self.default || self.default_for.iter().any(|one| one == target)
     }
 
-    /// What `--models` calls it: the repository, and of GGML weights, of which a repository may have many, the file.
+    /// Its name in `--models`: the repository, and for GGML weights, of which a repository may have many, the file.
     pub fn name(&self) -> String {
         match self.file.first().filter(|_| !self.serves.is_empty()) {
             Some(file) => format!("{}/{}", self.id, file.path),
@@ -263,10 +263,10 @@ pub struct ModelFile {
     /// Whether `sha256` was computed from how the file is made, and never seen on the hub.
     #[serde(default)]
     pub predicted: bool,
-    /// Where the same bytes are served too.
+    /// Mirrors of the same bytes.
     #[serde(default)]
     pub mirrors: Vec<String>,
-    /// Where the file lies in this repository.
+    /// The path of the file in this repository.
     pub in_repository: Option<Utf8PathBuf>,
     /// The wheels whose members, joined in order, are the file.
     #[serde(default)]

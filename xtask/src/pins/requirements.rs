@@ -13,7 +13,7 @@ impl Requirements {
         Ok(Self(fs_err::read_to_string(path)?))
     }
 
-    /// What is installed, for people: `cargo-zigbuild 0.24.1 and ziglang 0.17.1`.
+    /// The installed programs, for people: `cargo-zigbuild 0.24.1 and ziglang 0.17.1`.
     pub fn name(&self) -> String {
         let packages = self.0.lines().filter_map(|line| line.split_whitespace().next()?.split_once("=="));
         packages.map(|(name, version)| format!("{name} {version}")).collect::<Vec<_>>().join(" and ")

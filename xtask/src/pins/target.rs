@@ -1,4 +1,4 @@
-//! What a target is. The target is a value that is passed down: nothing that goes into a runtime depends on
+//! Targets. The target is a value that is passed down: nothing that goes into a runtime depends on
 //! the machine it is made on.
 
 use std::collections::BTreeMap;

@@ -17,7 +17,7 @@ use show::Shown;
 /// Raised whenever the same inputs give another runtime.
 const VERSION: u32 = 5;
 
-/// What a provision is going to do.
+/// The complete list of what a provision will fetch and make.
 pub struct Plan {
     pub target: Target,
     pub accelerator: Accelerator,
@@ -31,7 +31,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// What identifies the runtime that this plan makes. The place where it is made is no part of it.
+    /// The identity of the runtime that this plan makes. The output path is no part of it.
     pub fn identity(&self) -> Sha256 {
         let Inputs { python, speaches, wheels, models, launcher, template, .. } = &self.inputs;
         let wheels = wheels.iter().map(|wheel| (&wheel.source.name.file, wheel.source.sha256)).collect::<Vec<_>>();

@@ -24,13 +24,13 @@ use crate::pins::target::{Accelerator, Target};
 use crate::store::Store;
 use crate::store::digests::Digests;
 
-/// What is at hand for making a plan.
+/// The context of planning.
 pub struct Planner<'a> {
     pub root: &'a Utf8Path,
     pub manifests: &'a Manifests,
     pub store: &'a Store,
     pub digests: &'a Digests,
-    /// Where inputs are taken from first.
+    /// The preferred source of inputs.
     pub vendor: Option<&'a Vendor>,
 }
 
@@ -153,7 +153,7 @@ impl Planner<'_> {
         python.compiler(&self.manifests.python, &self.manifests.targets)
     }
 
-    /// Which Python, and from where: if the manifests say so, whatever this machine has that there is a lock for.
+    /// The Python and its source. If the manifests say so, a Python of this machine that has a lock.
     fn python_choice(
         &self,
         args: &ProvisionArgs,

@@ -77,7 +77,7 @@ impl<'a> Shown<'a> {
         })?)
     }
 
-    /// What is going to be done, in one line for people.
+    /// The plan in one line for people.
     pub fn summary(&self) -> String {
         let plan = self.plan;
         let parts = plan.groups.iter().map(|part| format!(" with {part}")).collect::<Vec<_>>().join(" and");
@@ -130,7 +130,6 @@ impl<'a> Shown<'a> {
         text
     }
 
-    /// What it is that a runtime is made of.
     fn subject(&self) -> String {
         format!("{} {}", self.plan.name.title(), self.plan.version)
     }

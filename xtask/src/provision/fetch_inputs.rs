@@ -71,7 +71,7 @@ impl Provision<'_> {
         self.store.fetch_all(&downloads, |count| pluralize(count, "wheel"), self.progress)
     }
 
-    /// Where those of these wheels are that are somewhere else than their locks say.
+    /// The URLs of those wheels for which the lock names no URL.
     fn urls(&self, plan: &Plan, missing: Vec<&LockedWheel>) -> Result<BTreeMap<Sha256, String>> {
         let mut urls = BTreeMap::new();
         let mut unknown = Vec::new();

@@ -23,7 +23,7 @@ use crate::store::digests::Digests;
 use crate::store::tree::Tree;
 use crate::work::{self, WorkDirectory};
 
-/// What carrying out a plan needs beside the plan.
+/// The context of carrying out a plan.
 pub struct Provision<'a> {
     pub root: &'a Utf8Path,
     pub manifests: &'a Utf8Path,
@@ -34,7 +34,7 @@ pub struct Provision<'a> {
     pub offline: bool,
 }
 
-/// What a runtime is filled from, but for its launcher.
+/// The contents of a runtime, except its launcher.
 struct FetchedInputs {
     python: Tree,
     is_compiled: bool,
@@ -107,7 +107,7 @@ impl Provision<'_> {
         Ok(FetchedInputs { python, is_compiled: compiler.is_some(), trees })
     }
 
-    /// What compiles: the runtime's own CPython, or its like for this machine.
+    /// The compiler of bytecode: the runtime's own CPython, or its counterpart for this machine.
     fn compiler(&self, plan: &Plan, python: &Tree) -> Result<Option<Compiler>> {
         let minor = plan.minor();
         if plan.target.is_host() {

@@ -25,7 +25,7 @@ const DRAWN: u8 = 20;
 const TICK: Duration = Duration::from_millis(200);
 /// Columns that stay free for what a terminal echoes for Ctrl-C.
 const FREE: usize = 3;
-/// What is left of a name, in columns, that has to be cut.
+/// The shortest useful length of a cut name, in columns.
 const WORTH_READING: usize = 8;
 
 /// A line on terminals that have so many columns, and how many of them are not there for the name of the step: those of a
@@ -58,7 +58,7 @@ fn bars() -> &'static MultiProgress {
 #[derive(Debug)]
 struct Screen {
     term: Term,
-    /// What comes next begins a line.
+    /// Whether the next character begins a line.
     line_ended: AtomicBool,
 }
 

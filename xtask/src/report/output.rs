@@ -1,4 +1,4 @@
-//! What is said on standard error and printed on standard output, beside bars or as events.
+//! Messages on standard error and results on standard output, beside bars or as events.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};

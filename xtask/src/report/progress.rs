@@ -1,8 +1,8 @@
-//! What a long step tells while it goes on.
+//! Progress of long steps.
 
 use crate::base::quantity::human_size;
 
-/// Where progress goes.
+/// The receiver of progress.
 ///
 /// A step is what is being done, such as `Fetching`, and to what, such as `26 wheels`.
 pub trait Progress: Sync {

@@ -1,4 +1,4 @@
-//! What `--verbose` and `RUST_LOG` ask for: what the tool does, line by line, between all else that is said.
+//! The log of `--verbose` and `RUST_LOG`: each action of the tool, between its other messages.
 
 use std::fmt;
 use std::io;
@@ -21,7 +21,7 @@ const VARIABLE: &str = "RUST_LOG";
 /// The modules of this crate, by the name that `RUST_LOG` has for them.
 const OURS: &str = "xtask";
 
-/// Begins to tell, if anybody wants to know.
+/// Starts the log, if a flag or variable asks for it.
 pub fn begin(verbose: bool) {
     let variable = host::variable(VARIABLE);
     let wanted = wanted(verbose, variable.as_deref()).unwrap_or_else(|error| {
@@ -42,7 +42,7 @@ fn wanted(verbose: bool, variable: Option<&str>) -> Result<Targets, ParseError> 
     Ok(only_ours(verbose, &asked))
 }
 
-/// N.B. what the crates below write is left out whatever the variable says: among it are URLs with their signatures.
+/// N.B. the log of other crates is left out for any value of the variable: it has URLs with their signatures.
 fn only_ours(verbose: bool, asked: &Targets) -> Targets {
     let is_ours = |name: &str| name.strip_prefix(OURS).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"));
     let everywhere = asked.default_level().map(|level| (OURS.to_owned(), level));

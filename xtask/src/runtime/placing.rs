@@ -1,4 +1,4 @@
-//! Where the trees of the inputs lie in a runtime.
+//! The places of the inputs' trees in a runtime.
 
 use std::collections::BTreeMap;
 
@@ -69,7 +69,7 @@ fn installed(path: &RelativePath, site_packages: &str) -> Option<RelativePath> {
     RelativePath::new(place).ok()
 }
 
-/// What a model's license is, is in its card.
+/// The card of a model states its license.
 fn licenses_of_model(id: &str, tree: &Tree) -> BTreeMap<RelativePath, String> {
     let place = |path: &RelativePath| {
         let file = path.as_str().rsplit('/').next()?;

@@ -18,7 +18,7 @@ use crate::runtime::names;
 use crate::store::tree::{Entry, RelativePath, Tree};
 use crate::work::{self, WorkDirectory};
 
-/// What a runtime will contain, by path.
+/// The contents of a runtime, by path.
 #[derive(Default)]
 pub struct Contents {
     files: BTreeMap<RelativePath, Placed>,
@@ -26,7 +26,6 @@ pub struct Contents {
 
 struct Placed {
     entry: Entry,
-    /// Where its bytes are.
     source: Utf8PathBuf,
     /// Whose it is, for the error when two want the same place.
     owner: String,

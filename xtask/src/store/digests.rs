@@ -33,7 +33,7 @@ struct CachedDigest {
     sha256: Sha256,
 }
 
-/// What changes when a file changes.
+/// Attributes that change when a file changes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Stamp {
     size: u64,
@@ -58,7 +58,7 @@ impl Stamp {
 }
 
 impl Digests {
-    /// What earlier runs found out. A damaged memory is an empty one.
+    /// Loads the digests of earlier runs. A damaged file counts as empty.
     pub fn load(store: &Store) -> Self {
         let file = store.root().join("digests.json");
         let digests =

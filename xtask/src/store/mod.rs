@@ -50,7 +50,7 @@ impl Store {
         &self.root
     }
 
-    /// Where a downloaded file with this digest is, or will be.
+    /// The path of a downloaded file with this digest.
     pub fn file(&self, sha256: Sha256) -> Utf8PathBuf {
         self.root.join("files").join(sha256.to_string())
     }
@@ -67,22 +67,22 @@ impl Store {
         })
     }
 
-    /// Where the tree of this kind and key is, or will be.
+    /// The path of the tree of this kind and key.
     pub fn tree(&self, kind: &str, key: Sha256) -> Utf8PathBuf {
         self.root.join("trees").join(kind).join(key.to_string())
     }
 
-    /// Where work in progress lies: on the same file system as what it becomes.
+    /// The directory of work in progress, on the file system of its destination.
     pub fn work(&self) -> Utf8PathBuf {
         self.root.join("work")
     }
 
-    /// Where downloads lie until they are whole.
+    /// The directory of incomplete downloads.
     fn partial(&self) -> Utf8PathBuf {
         self.root.join("partial")
     }
 
-    /// Where downloads lie that are not what they should be.
+    /// The directory of damaged files.
     fn quarantine(&self) -> Utf8PathBuf {
         self.root.join("quarantine")
     }

@@ -68,7 +68,7 @@ impl Store {
                 }
             }
         }
-        // What a running provision uses it noted at most so long before it began; it may be running for a day.
+        // A running provision noted its use of a tree at most this long before it began, and may run for a day.
         let unused = if pruned.in_use { unused.max(2 * NOTED_EVERY) } else { unused };
         self.prune_trees(unused, &mut pruned)?;
         Ok(pruned)

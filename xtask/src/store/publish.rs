@@ -20,15 +20,15 @@ use crate::work::WorkDirectory;
 const WORTH_MENTIONING: Duration = Duration::from_secs(2);
 /// Between two looks whether a lock is free.
 const PAUSE: Duration = Duration::from_millis(20);
-/// What stands for all trees of the store.
+/// The lock for all trees of the store.
 const TREES: &str = "trees";
 
 static KNOWN: Mutex<Known> = Mutex::new(Known { held: BTreeSet::new(), mentioned: BTreeSet::new() });
 
 struct Known {
-    /// What this process itself has locked: some of its threads may wait for others.
+    /// The locks of this process: some of its threads may wait for others.
     held: BTreeSet<Utf8PathBuf>,
-    /// What it said that it waits for.
+    /// The waits that this process reported.
     mentioned: BTreeSet<Utf8PathBuf>,
 }
 
@@ -76,7 +76,7 @@ impl Store {
         }
     }
 
-    /// Held by those who use trees, together: none disappears meanwhile. Waits for one who removes some.
+    /// A shared lock for users of trees: no tree disappears meanwhile. Waits for a process that removes trees.
     ///
     /// Nothing comes back where it cannot be had, as on a store that can only be read.
     pub fn share(&self) -> Option<File> {

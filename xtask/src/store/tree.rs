@@ -15,11 +15,11 @@ use super::Store;
 use crate::base::digest::{Hasher, Sha256};
 use crate::work;
 
-/// The kind of those that [`Store::make_tool`] makes.
+/// The kind of trees that [`Store::make_tool`] makes.
 pub const TOOL: &str = "tool";
 const LIST: &str = "tree.json";
 const CONTENT: &str = "content";
-/// That a tree was used is noted no more often than this.
+/// The store notes the use of a tree no more often than this.
 pub const NOTED_EVERY: Duration = Duration::from_secs(24 * 3600);
 
 /// A directory in the store and what is in it.
@@ -49,7 +49,7 @@ pub enum Entry {
 pub struct TreeWriter {
     content: Utf8PathBuf,
     entries: BTreeMap<RelativePath, Entry>,
-    /// Those that were made.
+    /// The directories that exist already.
     directories: HashSet<Utf8PathBuf>,
     buffer: Vec<u8>,
 }
@@ -93,7 +93,7 @@ impl TreeWriter {
         Ok(())
     }
 
-    /// What [`Tree::sha256`] of the tree will be, if nothing is added any more.
+    /// The [`Tree::sha256`] of the tree, if no file is added any more.
     pub fn sha256(&self) -> Sha256 {
         Sha256::of_json(&self.entries)
     }
@@ -118,7 +118,7 @@ impl TreeWriter {
     }
 }
 
-/// Sets the permissions of a file, whatever the user's umask is.
+/// Sets the permissions of a file, with any umask.
 fn set_mode(file: &File, executable: bool) -> io::Result<()> {
     #[cfg(unix)]
     {

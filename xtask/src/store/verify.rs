@@ -8,12 +8,11 @@ use super::Store;
 use super::tree::{Entry, TOOL, Tree};
 use crate::base::digest::Sha256;
 
-/// What a check of a store found.
 #[derive(Debug, Default)]
 pub struct Checked {
     pub files: usize,
     pub trees: usize,
-    /// What was not what it should be, and where it is now.
+    /// The damaged parts, with their new paths.
     pub damaged: Vec<(String, Utf8PathBuf)>,
 }
 
@@ -59,7 +58,7 @@ impl Store {
     }
 }
 
-/// What is in a directory, sorted; nothing when there is none.
+/// The entries of a directory, sorted; none if the directory does not exist.
 pub(super) fn entries(directory: &Utf8Path) -> Result<Vec<Utf8PathBuf>> {
     if !directory.is_dir() {
         return Ok(Vec::new());

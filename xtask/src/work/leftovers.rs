@@ -1,4 +1,4 @@
-//! What is left of work directories when a process is killed.
+//! Leftover work directories of killed processes.
 
 use std::fs::TryLockError;
 use std::io;

@@ -1,4 +1,4 @@
-//! What must not outlive the work: work directories and child processes, on success, on failure and on Ctrl-C.
+//! Work directories and child processes, which must not outlive the work: on success, on failure and on Ctrl-C.
 
 mod child;
 mod directory;

@@ -1,4 +1,4 @@
-//! What is going on in this process, for Ctrl-C to end.
+//! The open work of this process, for Ctrl-C to end.
 
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};

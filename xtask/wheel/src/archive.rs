@@ -24,7 +24,7 @@ pub(crate) struct Archive<R> {
     reader: R,
     /// In the order of their contents, so that reading them one after the other goes through the archive once.
     entries: Vec<Entry>,
-    /// Where the contents end.
+    /// The end of the contents.
     directory: u64,
     buffer: Vec<u8>,
 }

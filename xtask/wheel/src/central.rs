@@ -48,7 +48,7 @@ impl Method {
     }
 }
 
-/// What the central directory says about a member.
+/// A member as the central directory describes it.
 #[derive(Debug)]
 pub(crate) struct Entry {
     /// Without the `/` at the end that marks a directory.
@@ -59,7 +59,7 @@ pub(crate) struct Entry {
     pub(crate) crc32: u32,
     pub(crate) compressed: u64,
     pub(crate) size: u64,
-    /// Where its local header begins.
+    /// The offset of its local header.
     pub(crate) start: u64,
     pub(crate) executable: bool,
 }
@@ -89,7 +89,7 @@ pub(crate) fn read(reader: &mut (impl Read + Seek)) -> Result<(Vec<Entry>, u64),
     Ok((entries, end.start))
 }
 
-/// What the end of the central directory says about it.
+/// The end record of the central directory.
 struct End {
     count: u64,
     size: u64,

@@ -1,4 +1,4 @@
-//! Where the members of a wheel are installed.
+//! The places of a wheel's members.
 
 use crate::name::WheelName;
 use crate::path::{RelativePath, fold};
@@ -8,7 +8,7 @@ pub const SITE_PACKAGES: &str = "site-packages";
 /// Files for the prefix of the installation.
 pub const DATA: &str = "data";
 
-/// What is done with a member.
+/// The place of a member.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Place {
     /// It is installed.
@@ -21,7 +21,7 @@ pub(crate) enum Place {
     Signature,
 }
 
-/// Where a member is installed. `stem` is the name of the `.dist-info` directory without its suffix.
+/// The place of a member. `stem` is the name of the `.dist-info` directory without its suffix.
 ///
 /// Scripts and headers are left out, and bytecode that a few wheels carry by accident, since a runtime gets its own. A
 /// module that is only bytecode lies beside where its source would, and stays.
@@ -40,7 +40,7 @@ pub(crate) fn place(path: &RelativePath, stem: &str, name: &WheelName) -> Result
     Ok(place.filter(|_| !bytecode).map_or(Place::LeftOut, Place::Tree))
 }
 
-/// What is special in a `.dist-info` directory.
+/// Special files of a `.dist-info` directory.
 ///
 /// PEP 427: "PEP 376's INSTALLER and REQUESTED are not included in the archive." Both tell how something was
 /// installed, as `direct_url.json` does, which "MUST NOT be created when installing a distribution from an other type

@@ -14,9 +14,9 @@ use wheel_archive::unpack::{Error, Sink, unpack};
 struct Case {
     /// Why it is refused.
     reason: &'static str,
-    /// What the message names in backticks, where there is a member to name.
+    /// The name in backticks in the message, if there is a member to name.
     member: &'static str,
-    /// What it says.
+    /// The expected text.
     says: &'static str,
     change: fn(&mut Wheel),
 }
@@ -35,7 +35,7 @@ fn check(cases: &[Case]) {
         let named = message.contains(&format!("the wheel `{file}` is refused: "));
         assert!(named && message.contains(says), "{reason}: {message}");
         assert!(message.contains(&format!("`{member}`")) || member.is_empty(), "{reason}: {message}");
-        // What the system or a library thinks of it is not what the reader wants to know.
+        // The message must not quote errors of the system or a library.
         assert!(!message.contains("Err(") && !message.contains("Error {") && !message.contains("Custom"), "{message}");
     }
 }
@@ -601,7 +601,7 @@ fn a_sink_that_fails_is_not_the_fault_of_the_wheel_and_one_that_stops_early_is_n
     assert_eq!(error.to_string(), format!("cannot write `{INIT}` of the wheel `{FILE}`"));
     let error = unpack(Wheel::good(), false);
     assert!(matches!(&error, Error::Refused { what, .. } if what.contains("not what its RECORD says")), "{error}");
-    // What comes after that byte is looked at too.
+    // The reader checks the bytes after it, too.
     let mut wheel = Wheel::good();
     wheel.members.swap(0, 1);
     wheel.member(BIN).packed = Some(deflate(&[7; 4999]));

@@ -68,7 +68,7 @@ fn chosen(config: &Config) -> Vec<String> {
     ]
 }
 
-/// What to say when the whole network may use the service.
+/// The warning for a service that the whole network can use.
 #[must_use]
 pub fn exposure(config: &Config) -> Option<String> {
     let everywhere = config.values.host.iter().find(|host| host.is_unspecified())?;

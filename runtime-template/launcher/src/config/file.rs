@@ -1,6 +1,6 @@
 //! The YAML file: the Harbor contract with a block of our own, `x-speaches`.
 //!
-//! What is Harbor's or compose's is not checked, beyond that its top level has no key that neither of them knows.
+//! The launcher does not check the parts of Harbor and compose, except that their top level has no unknown key.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use super::setting_table::{self, Definition, OPTIONS};
 const BLOCK: &str = "x-speaches";
 /// Variables for upstream's own settings, inside the block.
 const ENVIRONMENT: &str = "environment";
-/// What the compose specification has at the top level.
+/// The top-level keys of the compose specification.
 const COMPOSE: [&str; 9] =
     ["version", "name", "services", "networks", "volumes", "configs", "secrets", "include", "models"];
 

@@ -31,7 +31,7 @@ pub struct Definition {
     /// Whether it is never shown.
     pub secret: bool,
     pub kind: Kind,
-    /// What it is about, as the help of its flag says it.
+    /// The help text of its flag.
     pub help: &'static str,
     pub default_text: &'static str,
     /// The default on this machine and in this runtime.

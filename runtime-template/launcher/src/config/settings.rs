@@ -13,7 +13,7 @@ pub struct Config {
     /// Variables for upstream's own settings, from the YAML file and from `override.env`. The real environment is
     /// stronger than they are.
     pub environment: BTreeMap<String, String>,
-    /// What the user should know and what does not stop the service.
+    /// Problems that do not stop the service.
     pub warnings: Vec<String>,
 }
 

@@ -76,7 +76,6 @@ words! {
     LogLevel {
         Debug = "debug",
         Info = "info",
-        /// What should not happen.
         Warning = "warning",
         Error = "error",
         Critical = "critical",

@@ -17,7 +17,7 @@ use crate::instance::Instance;
 use crate::own_runtime::OwnRuntime;
 
 const PORT_VARIABLE: &str = "HARBOR_SPEACHES_NATIVE_PORT";
-/// What a Harbor with a native mode passes on, from its `.env`.
+/// The variables that a Harbor with a native mode passes on from its `.env`.
 const PASSED_ON: [&str; 5] = [
     "HARBOR_SPEACHES_STT_MODEL",
     "HARBOR_SPEACHES_TTS_MODEL",
@@ -38,10 +38,10 @@ pub struct Background<'a> {
     /// The addresses that it listens on when it is started now.
     pub hosts: Vec<IpAddr>,
     pub hosts_origin: Origin,
-    /// What the names of Harbor's containers begin with.
+    /// The prefix of the names of Harbor's containers.
     pub container_prefix: String,
     state: PathBuf,
-    /// Where services on other ports have theirs.
+    /// The parent of the state directories of services on other ports.
     states: PathBuf,
 }
 
@@ -61,7 +61,7 @@ impl<'a> Background<'a> {
             None => (default_port(home.flavor).to_owned(), format!("default; {PORT_VARIABLE} changes it")),
         };
         variables.insert("HARBOR_SPEACHES_HOST_PORT".to_owned(), port);
-        // What the service itself will decide, so that it is found again.
+        // The service will decide the same, so the launcher finds it again.
         let variable = |name: &str| variables.get(name).cloned().or_else(|| (sources.variable)(name));
         let as_started = Sources {
             variable: &variable,
@@ -112,7 +112,8 @@ impl<'a> Background<'a> {
         self.home.flavor == Flavor::Stock && instance.status.port != self.port
     }
 
-    /// Where it logs: in a directory like those of Harbor's own host services, or where a Harbor with a native mode puts it.
+    /// The log file: in a directory like those of Harbor's own host services, or where a Harbor with a native mode puts
+    /// it.
     #[must_use]
     pub fn log(&self) -> PathBuf {
         match self.home.flavor {

@@ -12,9 +12,9 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a container may take to start: its image may have to be fetched.
 const START_TIMEOUT: Duration = Duration::from_secs(600);
 const COLUMNS: &str = "{{.Names}}\t{{.State}}\t{{.Image}}\t{{.Command}}";
-/// What is asked about the Harbor that has started one. N.B. Podman's `ps` may not know such a column.
+/// The query for the Harbor that started a container. N.B. Podman's `ps` may not know such a column.
 const PROJECT: &str = "{{.Name}}\t{{index .Config.Labels \"com.docker.compose.project.working_dir\"}}";
-/// What the command of the proxy has before the port that it connects to.
+/// The part of the proxy's command before its target port.
 const TARGET: &str = "tcp-connect:host.docker.internal:";
 
 /// Why Docker does not answer.
@@ -57,7 +57,7 @@ pub struct Container {
     pub state: String,
     pub image: String,
     command: String,
-    /// Where the compose files are that it was made with, if they say so.
+    /// The directory of its compose files, if its labels name one.
     project: Option<PathBuf>,
 }
 
@@ -83,7 +83,7 @@ impl Container {
         (!there.starts_with(here)).then_some(project)
     }
 
-    /// That another Harbor has started it, as the cause of something.
+    /// The complaint that another Harbor started it.
     #[must_use]
     pub fn belongs_to(&self, other: &Path) -> String {
         format!("`{}` belongs to the Harbor in `{}`", self.name, other.display())
@@ -103,7 +103,7 @@ impl Container {
     }
 }
 
-/// What `docker ARGUMENTS` prints.
+/// Returns the output of `docker ARGUMENTS`.
 pub fn ask(arguments: &[&str]) -> Result<String, DockerError> {
     let mut command = Command::new("docker");
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());

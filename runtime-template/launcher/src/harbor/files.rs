@@ -149,13 +149,13 @@ impl File {
         })
     }
 
-    /// Where it is put when its place is taken.
+    /// The file's path when a file of the user has its place.
     #[must_use]
     pub fn beside(&self) -> PathBuf {
         self.with(".new")
     }
 
-    /// Where theirs is put when it is replaced.
+    /// The path to which a replaced file of the user moves.
     #[must_use]
     pub fn aside(&self) -> PathBuf {
         self.with(".orig")

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// How long connecting, and the answer, may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
-/// What is read of the first line of an answer.
+/// How many bytes of the status line are read.
 const LONGEST_LINE: u64 = 256;
 
 /// Whether the service at an address answers.

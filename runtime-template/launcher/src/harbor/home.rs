@@ -1,4 +1,4 @@
-//! Where Harbor is, and which Harbor it is.
+//! Finds Harbor, and tells its flavor.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

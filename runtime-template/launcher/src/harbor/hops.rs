@@ -22,7 +22,7 @@ const ELSEWHERE: &str = "Docker runs in a virtual machine or without root: Docke
 /// Docker has no default network.
 const NO_BRIDGE: &str =
     "Docker has no network `bridge`, and this machine no `docker0`: containers do not reach 127.0.0.1";
-/// What to do when another Harbor has a container of the same name.
+/// The hint when another Harbor has a container of the same name.
 pub const OWN_PREFIX: &str = "`harbor config set container.prefix NAME` gives this one its own";
 
 /// One thing on the way, and how it is.
@@ -42,7 +42,7 @@ pub enum State {
     /// It does not work.
     Wrong {
         cause: String,
-        /// What to do about it, where that is plain.
+        /// The remedy, if there is a known one.
         advice: Option<String>,
     },
 }
@@ -84,7 +84,7 @@ impl fmt::Display for Hop {
     }
 }
 
-/// Looks at all of them, from the service on. It takes a minute at most, whatever does not answer.
+/// Checks all of them, from the service on. It takes a minute at most, even if none answers.
 #[must_use]
 pub fn look(background: &Background<'_>) -> Vec<Hop> {
     let [speaches, webui] = ["speaches", "webui"].map(|name| format!("{}.{name}", background.container_prefix));
@@ -248,7 +248,7 @@ fn proxy(
     }
 }
 
-/// What is in the way of a proxy when the service answers where it is looked for.
+/// The complaint when a proxy fails and the service answers at its own address.
 fn firewall(address: SocketAddr) -> String {
     format!(
         "the service answers at {address} from this machine, and not from the container: a firewall drops it; allow port \

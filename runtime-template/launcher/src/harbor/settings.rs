@@ -16,7 +16,7 @@ const PREFERENCES: [&str; 2] = ["HARBOR_SPEACHES_EXECUTION_PREFERENCE", "HARBOR_
 
 #[derive(Default)]
 pub struct Settings {
-    /// Where they are, if they are anywhere.
+    /// The path of the file, if it exists.
     path: Option<PathBuf>,
     said: BTreeMap<String, String>,
 }
@@ -45,7 +45,7 @@ impl Settings {
         }
     }
 
-    /// What the names of Harbor's containers begin with.
+    /// The prefix of the names of Harbor's containers.
     #[must_use]
     pub fn container_prefix(&self, sources: &Sources<'_>) -> String {
         self.get("HARBOR_CONTAINER_PREFIX", sources).unwrap_or_else(|| "harbor".to_owned())
@@ -63,7 +63,7 @@ impl Settings {
         PREFERENCES.iter().find_map(says).unwrap_or(by_default)
     }
 
-    /// What `harbor up` starts when nothing is named.
+    /// The services that `harbor up` starts by default.
     #[must_use]
     pub fn default_services(&self) -> Vec<String> {
         let list = self.said.get("HARBOR_SERVICES_DEFAULT").map_or("", String::as_str);

@@ -1,4 +1,4 @@
-//! What services found out about this machine: files in one directory that they write and this program reads.
+//! Findings about this machine: services write them as files into one directory, and this program reads them.
 //!
 //! They are hints. One that is damaged is as if it were not there, and a note says so.
 
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 /// Left by a service that died while the GPU transcribed.
 pub const CRASH_FILE: &str = "gpu-crash.json";
-/// What a comparison of what speech computes with found.
+/// The file with the result of a comparison of speech providers.
 pub const PROBE_FILE: &str = "synthesis-probe.json";
 
 /// The end of a service by a fatal signal while the GPU transcribed.
@@ -62,13 +62,13 @@ pub struct Candidate {
     pub reason: String,
 }
 
-/// What there is for one runtime on this system.
+/// Reads the findings for one runtime on this system.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Findings {
     /// A crash that no newer system or runtime has made pointless to remember.
     pub crash: Option<Crash>,
     pub probe: Option<Probe>,
-    /// What could not be read.
+    /// Files that could not be read.
     pub notes: Vec<String>,
 }
 

@@ -1,7 +1,7 @@
 //! The NVIDIA driver, asked by a child of this process: a broken one may crash or hang.
 //!
-//! What onnxruntime says it was compiled with tells nothing about the machine, and a file in `/proc` or a tool that is
-//! installed not whether CUDA can be used. The driver itself does.
+//! The providers that onnxruntime was compiled with tell nothing about the machine, and a file in `/proc` or a tool
+//! that is installed not whether CUDA can be used. The driver itself does.
 
 use std::ffi::{CStr, c_char, c_int, c_uint};
 use std::process::{Command, Output, Stdio};
@@ -53,7 +53,7 @@ impl Nvidia {
         }
     }
 
-    /// What a child has found out, or how it ended instead.
+    /// The answer of the child, or how it ended without one.
     fn understand(output: &Output) -> Self {
         // The driver may print something as well, before or after.
         let found = output.stdout.split(|byte| *byte == b'\n').find_map(|line| serde_json::from_slice(line).ok());

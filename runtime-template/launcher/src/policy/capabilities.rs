@@ -1,4 +1,4 @@
-//! What a runtime can do on a machine, and why not.
+//! The capabilities of a runtime on a machine, with the reason for each missing one.
 
 use serde::Serialize;
 use speaches_format::description::RuntimeInfo;
@@ -11,7 +11,7 @@ const MACOS_OF_WHISPERCPP: (u32, u32) = (13, 3);
 /// The oldest macOS that runs the format `MLProgram`.
 const MACOS_OF_COREML: (u32, u32) = (12, 0);
 
-/// What is in a runtime, as far as it matters for what computes.
+/// The wheels of a runtime that decide which accelerators it has.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Wheels {
     pub target: String,
@@ -66,7 +66,7 @@ pub type Capability = Result<(), String>;
 /// Everything but the CPU with faster-whisper and onnxruntime, which is always there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Capabilities {
-    /// Transcribing with whisper.cpp, on whatever it is.
+    /// Transcribing with whisper.cpp, on any device.
     pub whispercpp: Capability,
     pub metal: Capability,
     pub coreml: Capability,
@@ -75,7 +75,6 @@ pub struct Capabilities {
 }
 
 impl Capabilities {
-    /// What those wheels can do on that machine.
     #[must_use]
     pub fn of(wheels: &Wheels, machine: &Machine) -> Self {
         let whispercpp = whispercpp(wheels, machine);

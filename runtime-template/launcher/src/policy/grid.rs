@@ -1,4 +1,4 @@
-//! What holds for every combination of everything that a decision depends on.
+//! Properties of the decision for every combination of inputs.
 
 use super::table::{APPLE, GOOD_DRIVER, LINUX, crash, machine, preferences, probe, wheels, with_precision};
 use super::*;
@@ -67,7 +67,7 @@ fn whatever_comes_together_what_is_decided_is_possible_and_has_a_reason() {
         for accelerator in ["cpu", "coreml", "cuda"] {
             for whispercpp in [true, false] {
                 let wheels = wheels(target, accelerator, whispercpp);
-                // What was measured matters on Apple Silicon only, which the first question of each shows.
+                // Measurements matter on Apple Silicon only, which the first input of each shows.
                 let probes = if wheels.is_apple_silicon() { &probes[..] } else { &probes[..3] };
                 for preferences in &all_preferences {
                     for crash in [None, Some(&crash)] {
@@ -94,7 +94,7 @@ fn whatever_comes_together_what_is_decided_is_possible_and_has_a_reason() {
     assert!(decided > 100_000 && refused > 100_000, "{decided} decisions, {refused} refusals");
 }
 
-/// What is there, said without the rules that the policy is made of.
+/// Whether the hardware exists, by rules independent of the policy's.
 fn is_there(inputs: &Inputs<'_>, what: &str) -> bool {
     let Inputs { wheels, machine, .. } = inputs;
     let whispercpp = wheels.whispercpp
@@ -200,7 +200,7 @@ fn check_refusal(inputs: &Inputs<'_>, refusal: &Refusal) {
     // There is a good reason: it is not there, or contradicts what else was said.
     let contradicts = refusal.key == "stt_device" && preferences.backend.choice.is_some();
     assert!(!is_there(inputs, refusal.value) || contradicts, "{}", context());
-    // What it offers instead is there.
+    // The alternatives that it offers exist.
     assert!(refusal.possible.starts_with(&["auto"]), "{}", context());
     for word in &refusal.possible[1..] {
         assert!(is_there(inputs, word) && *word != refusal.value || contradicts, "{}", context());

@@ -1,4 +1,4 @@
-//! What computes: one pure function from everything that matters to a decision with its reasons.
+//! The policy: one pure function from all inputs to a decision with its reasons.
 //!
 //! `auto` takes the fastest choice that has been shown to be right on this machine, and never refuses. The policy
 //! follows or refuses a request of the user, and never replaces it.
@@ -19,7 +19,7 @@ use crate::config::words::{Accelerator, Backend, Device, Precision, Provider};
 use crate::machine::Machine;
 use crate::machine::findings::{Crash, ModelProbe};
 
-/// What may be compared for a model that speaks: its own file and the one in float32, both on the CPU; and CoreML.
+/// The candidates of a comparison for a speech model: its own file and float32, both on the CPU; and CoreML.
 pub const CANDIDATES: [&str; 3] = ["original", "float32", "coreml"];
 
 #[derive(Clone, Debug)]
@@ -29,7 +29,7 @@ pub struct Inputs<'a> {
     pub preferences: &'a Preferences,
     /// A service of this runtime that died on the GPU.
     pub crash: Option<&'a Crash>,
-    /// What was measured for the model that speaks.
+    /// The comparison for the speech model.
     pub probe: Option<&'a ModelProbe>,
 }
 
@@ -48,7 +48,7 @@ pub struct Synthesis {
     pub forced: bool,
     pub precision: Precision,
     pub why: String,
-    /// What may be compared, because measuring decides.
+    /// The candidates to compare, if a measurement decides.
     pub candidates: &'static [&'static str],
 }
 
@@ -60,7 +60,7 @@ pub struct Decision {
 }
 
 impl Decision {
-    /// That of a command that computes nothing.
+    /// The decision of a command that computes nothing.
     #[must_use]
     pub fn none() -> Self {
         let why = "nothing was decided".to_owned();
@@ -93,7 +93,7 @@ pub struct Refusal {
     pub by: String,
     /// A sentence without its full stop.
     pub why: String,
-    /// What the setting can be on this machine.
+    /// The values that work on this machine.
     pub possible: Vec<&'static str>,
 }
 
@@ -262,7 +262,7 @@ fn precision(preferences: &Preferences, provider: Provider) -> (Precision, Strin
     }
 }
 
-/// What measuring says. N.B. the file is believed only as far as it is consistent.
+/// The choice that the measurement supports. N.B. an inconsistent file is ignored.
 fn measured(probe: &ModelProbe, candidates: &[&str]) -> (Provider, String) {
     let chosen = probe.candidates.iter().find(|candidate| {
         candidate.name == probe.chosen && candidate.outcome == "right" && candidates.contains(&candidate.name.as_str())

@@ -5,7 +5,7 @@ use crate::config::words::{Accelerator, Backend, Device, Precision, Provider};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Preference<T> {
-    /// What is wanted; nothing for `auto`.
+    /// `None` for `auto`.
     pub choice: Option<T>,
     pub by: String,
 }

@@ -1,4 +1,4 @@
-//! What is inside a component: the libraries in CPython, and what is linked into the launcher.
+//! Components inside a component: the libraries in CPython, and the crates in the launcher.
 
 use anyhow::Result;
 use serde_json::{Value, json};
@@ -80,7 +80,7 @@ fn launcher(runtime: &Runtime<'_>, component: &Component<'_>) -> Result<Vec<Valu
     Ok(inside)
 }
 
-/// Where a text is that belongs below `licenses/`.
+/// Finds a text below `licenses/`.
 fn text_in(runtime: &Runtime<'_>, files: &[&str]) -> String {
     crates::text(runtime, files).unwrap_or_else(|| "none in the runtime".to_owned())
 }

@@ -19,12 +19,11 @@ use super::image::SUFFIX;
 use crate::base::digest::Sha256;
 use crate::base::failure::{Exit, Failure};
 
-/// What can be done about a bundle that is not what it was.
+/// The hint for a damaged bundle.
 const DAMAGED: &str = "fetch it again, or make it again with `cargo xtask bundle`";
 
 /// A bundle that was looked at as a whole.
 pub struct Checked {
-    /// What its `runtime.json` says.
     pub description: Description,
     pub differences: Differences,
     /// Of all bytes.

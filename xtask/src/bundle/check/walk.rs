@@ -19,7 +19,7 @@ const LONGEST: u64 = 1 << 28;
 /// Bytes that are read at once.
 const CHUNK: usize = 1 << 18;
 
-/// What an archive says about one of its entries.
+/// An entry as its archive describes it.
 pub struct Found<'a> {
     /// With the top-level directory.
     pub name: &'a str,
@@ -36,7 +36,7 @@ pub enum Kind<'a> {
 
 pub struct Walk<'a> {
     bundle: &'a Utf8Path,
-    /// Where the runtime has to be, if that is not for the archive to choose, and the empty directory beside it.
+    /// The place of the runtime and of the empty directory beside it, if the archive may not choose them.
     place: Option<(&'static str, &'static str)>,
     top: Option<String>,
     described: Option<Described>,

@@ -99,7 +99,7 @@ impl Builder<'_> {
     }
 }
 
-/// What cargo says of something that it built, or had built before.
+/// A message of cargo about an artifact.
 #[derive(Deserialize)]
 struct Message {
     reason: String,
@@ -163,7 +163,7 @@ pub(super) fn compiler(rust_target: &str) -> Result<Compiler, MissingCompiler> {
     })
 }
 
-/// What rustc answers, or why it does not.
+/// The output of rustc, or the reason why there is none.
 fn rustc(arguments: &[&str]) -> Result<String, String> {
     let compiler = host::variable("RUSTC").unwrap_or_else(|| "rustc".to_owned());
     match program::output(Command::new(&compiler).args(arguments)) {

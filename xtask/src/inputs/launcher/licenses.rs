@@ -19,14 +19,14 @@ const DIRECTORY: &str = "launcher";
 pub const RECORD: &str = "launcher/crates.toml";
 /// The notices of the standard library, below `licenses/`: as rustup's compilers have them, and as others do.
 pub const STANDARD_LIBRARY: [&str; 2] = ["launcher/rust-standard-library.html", "launcher/rust-standard-library.txt"];
-/// What is said of a launcher that brings nothing, below `licenses/`.
+/// The file below `licenses/` for a launcher that brings no licenses.
 const UNKNOWN: &str = "launcher/UNKNOWN.txt";
 /// All notices of the standard library in one file, below the directory of a compiler.
 const ALL_NOTICES: &str = "share/doc/rust/COPYRIGHT-library.html";
-/// Where compilers have them otherwise: older ones, Arch and Fedora, Debian.
+/// Their other paths: in older compilers, on Arch and Fedora, on Debian.
 const NOTICES: [&str; 4] = ["share/doc/rust", "share/licenses/rust", "share/doc/libstd-rust-dev", "share/doc/rustc"];
 
-/// What is recorded of the crates of a launcher.
+/// The record of the crates in a launcher.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Record {
     /// The crates, sorted.
@@ -88,7 +88,7 @@ pub fn is_known(name: &str) -> bool {
     !UNKNOWN.ends_with(name)
 }
 
-/// What is in a runtime whose launcher was given and brings nothing.
+/// The note in a runtime whose launcher was given without licenses.
 pub fn unknown() -> Result<(RelativePath, &'static [u8])> {
     let text = b"The launcher bin/speaches was given with --launcher. What is linked into it, and under which licenses, is not \
                  known to the tool that made this runtime.\n";
@@ -173,7 +173,7 @@ fn package(manifest: &Utf8Path) -> Result<Package> {
     }
     let malformed = || format!("`{manifest}` is malformed");
     let Manifest { package } = toml::from_str(&fs_err::read_to_string(manifest)?).with_context(malformed)?;
-    // What a crate of this workspace inherits is a table.
+    // A crate of this workspace inherits the field as a table.
     let text = |key: &str| package.get(key).and_then(toml::Value::as_str).map(str::to_owned);
     Ok(Package {
         name: text("name").with_context(malformed)?,

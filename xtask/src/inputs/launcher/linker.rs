@@ -1,4 +1,4 @@
-//! What links a launcher: the linker of this machine, or zig, which has what it needs for all systems.
+//! The linker of a launcher: this machine's, or zig, which has the libraries of all systems.
 
 use std::process::Command;
 
@@ -7,7 +7,7 @@ use crate::pins::target::Target;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Linker {
-    /// That of this machine. On Linux the launcher then needs the glibc of this machine.
+    /// The linker of this machine. On Linux the launcher then needs the glibc of this machine.
     Host,
     /// zig, for any system and, on Linux, for the oldest glibc that the target promises.
     Zig,

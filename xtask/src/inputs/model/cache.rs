@@ -79,7 +79,7 @@ fn missing(cache: &Utf8Path, id: &str, what: &str) -> Failure {
         .hint("it takes a Hugging Face cache (`~/.cache/huggingface/hub`); `--models` says which models are wanted, `none` for none")
 }
 
-/// What the manifest knows for certain about a file.
+/// The pin of a file in the manifest.
 fn pin_of(request: &Request<'_>, path: &str) -> Option<(Option<u64>, Sha256)> {
     let Request::Known(entry) = request else { return None };
     let file = entry.file.iter().find(|file| file.path == path && !file.predicted)?;

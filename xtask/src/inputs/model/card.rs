@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 use serde_saphyr::DuplicateKeyPolicy;
 
-/// What speaches and we take from a card.
+/// The fields of a card that speaches and this tool use.
 #[derive(Debug, Default)]
 pub struct Card {
     /// `library_name`, or `library`, which some have in its place.
@@ -109,7 +109,7 @@ fn is_truthy(value: &Value) -> bool {
     }
 }
 
-/// What `model_index_to_eval_results` asks for.
+/// The fields that `model_index_to_eval_results` requires.
 fn is_model_index(index: &Value) -> bool {
     let has = |value: &Value, key: &str| value.get(key).is_some();
     is_list(Some(index), |model| {

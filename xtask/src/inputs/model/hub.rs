@@ -20,14 +20,14 @@ use crate::net::huggingface::{HUB, endpoint, file_url, name, token};
 use crate::report;
 use crate::store::fetch::{document, mismatch};
 
-/// What the API says about a repository of a hundred thousand files is smaller, in bytes.
+/// In bytes. The answer about a repository of a hundred thousand files is smaller.
 const LARGEST_ANSWER: u64 = 64 << 20;
 /// The hub takes text of at most 10 MB into git itself. In bytes.
 const LARGEST_IN_GIT: u64 = 64 << 20;
 
 #[derive(Debug, Deserialize)]
 pub struct Revision {
-    /// What the hub calls the repository, which may have been renamed since.
+    /// The current name of the repository, which may have been renamed.
     #[serde(default)]
     pub id: String,
     /// The commit, 40 hexadecimal digits.

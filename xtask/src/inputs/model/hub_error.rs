@@ -1,4 +1,4 @@
-//! What it means when the hub does not give what was asked for, and what to do about it.
+//! Errors of the hub, and their remedies.
 
 use anyhow::Error;
 
@@ -91,7 +91,7 @@ impl HubRequest<'_> {
         }
     }
 
-    /// That the model is given only to those who accepted its terms.
+    /// The error for a model that needs accepted terms.
     pub fn gated(self) -> Failure {
         let id = self.id;
         match token::find() {

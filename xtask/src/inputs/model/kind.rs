@@ -26,7 +26,7 @@ struct Files {
     also: &'static [&'static str],
 }
 
-/// What Piper's voices may end with; speaches knows a sample rate for each.
+/// The qualities of Piper's voices; speaches knows a sample rate for each.
 const QUALITIES: [&str; 4] = ["x_low", "low", "medium", "high"];
 
 const SERVED: &str = "speaches serves Whisper in CTranslate2 format (`library_name: ctranslate2`, \
@@ -36,7 +36,7 @@ const SERVED: &str = "speaches serves Whisper in CTranslate2 format (`library_na
 impl Kind {
     const ALL: [Self; 4] = [Self::Whisper, Self::Parakeet, Self::Piper, Self::Kokoro];
 
-    /// What a repository with this name, card and these paths is.
+    /// The kind of a repository, by its name, card and paths.
     ///
     /// # Errors
     /// When speaches could not serve it, with what is missing.
@@ -82,7 +82,7 @@ impl Kind {
         }
     }
 
-    /// What it does, in the hub's words.
+    /// The task, in the hub's words.
     pub fn task(self) -> &'static str {
         match self {
             Self::Whisper | Self::Parakeet => "automatic-speech-recognition",

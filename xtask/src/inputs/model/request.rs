@@ -1,4 +1,4 @@
-//! What `--models` asks for.
+//! The models that `--models` names.
 
 use std::borrow::Cow;
 
@@ -35,7 +35,7 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// What `--models` calls it.
+    /// Its name in `--models`.
     pub fn name(&self) -> String {
         match self {
             Self::Known(entry) => entry.name(),
@@ -115,8 +115,8 @@ fn parse<'a>(manifest: &'a ModelsManifest, text: &str) -> Result<Request<'a>> {
     })
 }
 
-/// What huggingface_hub takes for the name of a repository, with its owner: “Repo id must use alphanumeric chars or '-',
-/// '_', '.', '--' and '..' are forbidden, '-' and '.' cannot start or end the name, max length is 96”.
+/// The names that huggingface_hub accepts for a repository, with its owner: “Repo id must use alphanumeric chars or
+/// '-', '_', '.', '--' and '..' are forbidden, '-' and '.' cannot start or end the name, max length is 96”.
 fn is_repository(id: &str) -> bool {
     let part = |part: &str| {
         let ends = |c: char| c.is_ascii_alphanumeric() || c == '_';

@@ -22,7 +22,7 @@ use crate::report;
 use crate::store::Store;
 use crate::store::fetch::mismatch;
 
-/// What branches pointed at when they were resolved, kept so that the next plan is the same and needs no network.
+/// The commits of resolved branches, kept so that the next plan is the same and needs no network.
 #[derive(Debug, Default)]
 pub struct Resolutions {
     file: Utf8PathBuf,
@@ -36,13 +36,13 @@ pub struct Resolution {
     pub commit: String,
     /// Size in bytes and sha256 of the files that a runtime gets, by path.
     pub files: BTreeMap<String, (u64, Sha256)>,
-    /// What the repository says about itself. What `models.toml` says counts more.
+    /// From the repository itself; `models.toml` is stronger.
     #[serde(default)]
     pub about: Option<About>,
 }
 
 impl Resolutions {
-    /// What earlier runs resolved. A damaged memory is an empty one.
+    /// Loads the resolutions of earlier runs. A damaged file counts as empty.
     pub fn load(store: &Store) -> Self {
         let file = store.root().join("resolutions.json");
         let known = fs_err::read(&file).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
@@ -226,7 +226,6 @@ impl About {
         }
     }
 
-    /// What a repository is, by its card and the paths of its files.
     pub fn of_repository(id: &str, card: Option<&[u8]>, paths: &[&str]) -> Result<(Kind, Self)> {
         let refuse = |why: String| {
             Failure::new(Exit::Config, format!("speaches cannot serve `{id}`: {why}"))

@@ -1,6 +1,6 @@
 //! Copies the CPython of this machine, for machines that cannot reach the pinned archives.
 //!
-//! What is copied is the installation: executable, shared libpython, standard library and extension modules.
+//! The copy holds the installation: executable, shared libpython, standard library and extension modules.
 //! The strings that the C compiler put into those binaries stay as they are; the launcher sees to it that the
 //! loader finds the copied libpython first, and CPython finds its library beside its executable.
 
@@ -44,7 +44,7 @@ pub struct Interpreter {
     files: Vec<Source>,
 }
 
-/// What `local_interpreter.py` prints.
+/// The output of `local_interpreter.py`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Described {
     implementation: String,
@@ -73,7 +73,7 @@ struct Source {
 }
 
 impl Interpreter {
-    /// What it says is its executable, which is never a shim.
+    /// Its own report of its executable, which is never a shim.
     pub fn executable(&self) -> &Utf8Path {
         &self.described.executable
     }
@@ -204,14 +204,14 @@ fn list(described: &Described) -> Result<Vec<Source>> {
     if described.standard_library != described.pure_library {
         walk(&described.standard_library, &library, &mut add)?;
     }
-    // Where a distribution keeps its extension modules elsewhere.
+    // Some distributions keep their extension modules elsewhere.
     if !described.extensions.as_str().is_empty()
         && !described.extensions.starts_with(&described.pure_library)
         && described.extensions.is_dir()
     {
         walk(&described.extensions, &format!("{library}/lib-dynload"), &mut add)?;
     }
-    // What a distribution runs at the start of its Python is about that distribution.
+    // The site customization of a distribution is about that distribution.
     files.retain(|file| !file.to.as_str().ends_with("/sitecustomize.py"));
     files.sort_by(|a, b| a.to.cmp(&b.to));
     files.dedup_by(|a, b| a.to == b.to);

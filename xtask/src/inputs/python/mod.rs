@@ -19,7 +19,7 @@ use crate::store::digests::Digests;
 use crate::store::fetch::Download;
 use crate::store::tree::Tree;
 
-/// Where the interpreter of a runtime comes from, found out but not fetched.
+/// The source of a runtime's interpreter, resolved but not fetched.
 #[derive(Clone, Debug)]
 pub enum PythonInput {
     /// A pinned archive, to be downloaded.
@@ -168,7 +168,7 @@ impl PythonInput {
         Sha256::of_json(&(trim::VERSION, source))
     }
 
-    /// What has to be fetched for it.
+    /// The archive to fetch, if any.
     pub fn download(&self) -> Option<Download> {
         let Self::Pinned { version, archive, urls } = self else { return None };
         Some(Download { label: format!("CPython {version}"), urls: urls.clone(), size: None, sha256: archive.sha256 })

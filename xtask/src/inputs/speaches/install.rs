@@ -129,7 +129,7 @@ impl Source {
         if self.pinned && !manifest.commit.is_empty() { &manifest.commit } else { &self.tree }
     }
 
-    /// What OpenAI's model names stand for: upstream's own choice, or the bundled model of the same task.
+    /// The meaning of OpenAI's model names: upstream's own choice, or the bundled model of the same task.
     ///
     /// Upstream's point at models that are not bundled, so that clients which know only OpenAI's names would
     /// get an error from a runtime that carries perfectly good models.
@@ -146,7 +146,7 @@ impl Source {
     }
 }
 
-/// What core metadata needs of `pyproject.toml`.
+/// The fields of `pyproject.toml` that core metadata needs.
 struct Project {
     version: String,
     requires_python: String,

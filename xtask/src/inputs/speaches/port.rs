@@ -12,12 +12,12 @@ use crate::base::failure::{Exit, Failure};
 pub struct PortedFile<'a> {
     pub path: &'a str,
     pub original: &'a [u8],
-    /// What it is now; borrowed when nothing had to change.
+    /// The ported bytes; borrowed when nothing had to change.
     pub content: Cow<'a, [u8]>,
     pub findings: Vec<Finding>,
     /// What may behave differently.
     pub notes: Vec<Note>,
-    /// What it imports that the original did not.
+    /// The packages that it imports and the original did not.
     pub packages: BTreeSet<Package>,
     /// The first line that has another number than before.
     pub first_moved_line: Option<usize>,

@@ -17,8 +17,8 @@ use crate::pins::manifest::{PinnedFile, SpeachesManifest};
 use crate::report;
 use crate::store::fetch::{self, document};
 
-/// What a runtime takes from the source. Nothing else of it is looked at when it is not pinned, and no file in
-/// these places may be there that the pin does not know.
+/// The parts of the source that a runtime takes. Of an unpinned source the tool looks at nothing else, and at no file
+/// in these places may be there that the pin does not know.
 const TAKEN: [&str; 5] = ["src/speaches/", "realtime-console/dist/", "pyproject.toml", "model_aliases.json", "LICENSE"];
 
 const NAMED: usize = 5;
@@ -148,7 +148,7 @@ impl Source {
         std::str::from_utf8(bytes).with_context(|| format!("`{path}` of speaches is not UTF-8"))
     }
 
-    /// What below a directory of the source goes into a runtime, by path relative to it.
+    /// The files below a directory of the source that go into a runtime, by path relative to it.
     pub fn below<'a>(&'a self, directory: &'a str) -> impl Iterator<Item = (&'a str, &'a [u8])> {
         self.files.iter().filter_map(move |(path, bytes)| Some((path.strip_prefix(directory)?, bytes.as_slice())))
     }
@@ -242,7 +242,7 @@ pub fn list_text(listed: &[PinnedFile]) -> String {
     listed.iter().map(|file| format!("{} {} {}\n", file.sha256, file.mode, file.path)).collect()
 }
 
-/// What pins these files, as ordinary files that are not executable.
+/// The list that pins these files, as ordinary files that are not executable.
 pub fn list(files: &BTreeMap<String, Vec<u8>>) -> Vec<PinnedFile> {
     files
         .iter()

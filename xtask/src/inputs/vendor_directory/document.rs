@@ -72,7 +72,7 @@ pub enum Kind {
     },
 }
 
-/// What `runtime.json` says of a model beside its content.
+/// The fields of a model in `runtime.json` beside its content.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Model {
     pub id: String,

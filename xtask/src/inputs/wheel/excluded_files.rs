@@ -4,11 +4,11 @@ use wheel_archive::path::RelativePath;
 
 use super::tree::below_site_packages;
 
-/// Files at the top of `site-packages` that nothing refers to.
+/// Unreferenced files at the top of `site-packages`.
 struct ExcludedFiles {
     /// The beginning of the wheel's name, with its version: another may need them.
     wheel: &'static str,
-    /// What the names of the files begin with.
+    /// The beginning of the names of the files.
     start: &'static str,
     contains: &'static [&'static str],
 }

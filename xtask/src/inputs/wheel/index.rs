@@ -1,4 +1,4 @@
-//! Where the user's package index has the wheels of a lock.
+//! Finds the wheels of a lock on the user's package index.
 
 use std::collections::BTreeMap;
 

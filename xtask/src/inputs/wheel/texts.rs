@@ -20,11 +20,11 @@ use crate::store::tree::Entry;
 /// No metadata is longer, in bytes; upstream's descriptions are in it.
 const LONGEST: u64 = 16 << 20;
 
-/// What a wheel says about its license.
+/// The license metadata and texts of a wheel.
 #[derive(Debug)]
 pub struct Texts {
     pub metadata: String,
-    /// Where its texts belong below `licenses/` of a runtime.
+    /// The places of its texts below `licenses/` of a runtime.
     pub files: Vec<String>,
 }
 

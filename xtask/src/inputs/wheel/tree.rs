@@ -49,7 +49,7 @@ pub fn has_tree(store: &Store, wheel: Sha256, family: Family) -> bool {
     store.has_tree("wheel", key(wheel, family))
 }
 
-/// Where a file of such a tree is in `site-packages`, if it is there.
+/// The path of a file of such a tree below `site-packages`, if it is there.
 pub fn below_site_packages(path: &RelativePath) -> Option<RelativePath> {
     RelativePath::new(path.as_str().strip_prefix(SITE_PACKAGES)?.strip_prefix('/')?).ok()
 }

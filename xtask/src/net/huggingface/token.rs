@@ -8,7 +8,7 @@ use crate::base::host;
 /// A token, and where it was found.
 #[derive(Clone)]
 pub struct Token {
-    /// What the hub gets to see. It is never shown.
+    /// The secret itself. It is never shown.
     pub text: String,
     /// For people: a variable or a file.
     pub origin: String,

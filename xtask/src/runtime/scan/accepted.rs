@@ -18,7 +18,6 @@ pub struct Accepted {
     /// In the order of the file; the first that fits counts.
     #[serde(default)]
     pub accepted: Vec<Acceptance>,
-    /// What has to be loaded together.
     #[serde(default)]
     pub chain: Vec<Chain>,
 }
@@ -33,7 +32,7 @@ pub struct Acceptance {
     /// The thing that is wrong, as [`Problem::about`] gives it; `*` stands for any text.
     pub about: String,
     pub reason: String,
-    /// What does not work because of it, and where. `verify` says so each time.
+    /// The broken feature, and where it is broken. `verify` reports it each time.
     pub limit: Option<String>,
 }
 

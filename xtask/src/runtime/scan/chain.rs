@@ -1,4 +1,4 @@
-//! What has to be loaded together: the libraries of an extension, followed by name from one to the next.
+//! Libraries that have to be loaded together: those of an extension, followed by name from one to the next.
 //!
 //! That each library which is asked for is there is found for every binary alone. Here it is found out whether the ones
 //! that matter are asked for at all: an extension that was built without a GPU asks for less, and nothing is missing.
@@ -22,14 +22,14 @@ pub struct Chain {
     /// The wheel that it is in; a runtime without the wheel has no such chain.
     pub wheel: String,
     pub target: String,
-    /// Where it begins, below site-packages; `*` stands for any text.
+    /// The first file of the chain, below site-packages; `*` stands for any text.
     pub files: String,
-    /// What has to be loaded from there on: beginnings of names of files.
+    /// The libraries to be loaded from there on: beginnings of names of files.
     pub loads: Vec<String>,
     pub reason: String,
 }
 
-/// What of a chain is missing in a runtime. `binaries` are its binaries by path.
+/// The missing part of a chain in a runtime. `binaries` are its binaries by path.
 pub fn check(
     chain: &Chain,
     info: &RuntimeInfo,

@@ -2,7 +2,7 @@
 //! target promises, does it load from the runtime and the system only, and will the system run it at all?
 //!
 //! Nothing is ever changed in a binary: wheels and CPython stay as their publishers made and signed them.
-//! What is not loaded is not looked at: static libraries, object files and debug symbols are input of other tools.
+//! The scan skips files that no loader loads: static libraries, object files and debug symbols.
 
 mod accepted;
 mod chain;
@@ -42,11 +42,10 @@ pub struct Report {
     pub binaries: usize,
     /// The newest glibc or macOS that one of them asks for.
     pub newest: Option<Version>,
-    /// What must not be.
     pub findings: Vec<Finding>,
     /// How much of that is taken all the same.
     pub accepted: usize,
-    /// What does not work because of it.
+    /// The broken features.
     pub limits: BTreeSet<String>,
     /// The same about parts that the user gave in place of pinned ones, and answers for.
     pub notes: Vec<Finding>,

@@ -1,4 +1,4 @@
-//! What the machines of a target run, and the floor that the target promises.
+//! The binaries that machines of a target run, and the floor that the target promises.
 
 use std::fmt;
 
@@ -52,7 +52,7 @@ impl fmt::Display for Architecture {
     }
 }
 
-/// What a binary must be, and must be content with.
+/// The platform that a binary must run on.
 #[derive(Clone, Debug)]
 pub struct Platform {
     pub format: Format,

@@ -1,4 +1,4 @@
-//! What is wrong with a binary: the kind, the thing that it is about, and the sentence for people.
+//! Problems of binaries: the kind, the subject, and the sentence for people.
 //!
 //! Entries of `manifests/binaries.toml` are compared with the first two. Nothing is ever decided by the sentence.
 
@@ -52,7 +52,7 @@ pub enum Problem {
     Library(String),
     /// It needs a library that CPython brings, and this CPython does not.
     PythonLibrary(String),
-    /// What a chain begins with is not there.
+    /// The first file of a chain is missing.
     NoChain {
         files: String,
         reason: String,
@@ -83,7 +83,7 @@ pub enum Problem {
     NoCodeDirectory,
     /// A part of it has no hash.
     PartlySigned,
-    /// The bytes of a page are not those that were signed.
+    /// The bytes of a page differ from the signed ones.
     ChangedPage {
         index: u64,
         count: u64,

@@ -61,7 +61,7 @@ fn found(target: &str, files: &[(&str, Vec<u8>)]) -> Vec<(Kind, String)> {
     report.findings.into_iter().map(|finding| (finding.problem.kind(), finding.problem.to_string())).collect()
 }
 
-/// What is found in one binary of a package, which must be one thing.
+/// The only finding in one binary of a package.
 fn one(target: &str, bytes: Vec<u8>) -> (Kind, String) {
     let mut all = found(target, &[(PACKAGE, bytes)]);
     assert_eq!(all.len(), 1, "{all:?}");
@@ -223,7 +223,7 @@ fn damaged_binaries_are_found_and_nothing_panics() {
             // A universal file that ends after its magic says that it has no slices.
             assert!([Kind::Damaged, Kind::Architecture].contains(&kind), "{target} {length} {kind:?}");
         }
-        // Every byte of the tables as wrong as can be, one at a time: whatever is found, it returns.
+        // Inverts every byte of the tables, one at a time: the scan always returns.
         let files = (4..bytes.len().min(700)).flat_map(|at| {
             [0x00, 0xff, 0x80].map(|value| {
                 let mut damaged = bytes.clone();

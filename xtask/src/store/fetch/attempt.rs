@@ -139,7 +139,7 @@ pub fn log_body(url: &str, length: u64, began: Instant, end: &str) {
     tracing::info!("{}: {} in {}{end}", http::redact_url(url), human_size(length), format_duration(began.elapsed()));
 }
 
-/// What it means that a body did not go on.
+/// The error for a body that stopped arriving.
 pub fn broken(error: io::Error, timeouts: Timeouts) -> FetchError {
     if is_timeout(&error) {
         return transient(anyhow!("nothing came for {} s", timeouts.stall().as_secs_f64()));
@@ -215,7 +215,7 @@ fn receive(
         partial.append(read).context("cannot keep what was fetched").map_err(FetchError::Local)?;
         bar.advance(read as u64);
         if download.size.is_some_and(|size| partial.length() > size) {
-            // Whatever it is, it is not worth to be read to its end.
+            // A body that is too long need not be read to its end.
             return Ok(());
         }
     }
@@ -225,7 +225,7 @@ fn receive(
     }
 }
 
-/// What it means that a body ended in order, but too early.
+/// The error for a body that ended in order, but too early.
 pub fn ended_early(length: u64, expected: u64) -> FetchError {
     transient(anyhow!("the connection ended after {length} of {expected} bytes"))
 }
@@ -245,7 +245,7 @@ fn wrong_length(url: &str, download: &Download, announced: u64, response: &mut R
     FetchError::Mismatch(differing(&download.label, &http::redact_url(url), (download.size, download.sha256), &text))
 }
 
-/// What it means that an answer is no file.
+/// The error for a response without the file.
 pub fn error_of(url: &str, response: &Response) -> FetchError {
     let answer = ErrorResponse::of(response);
     if retry::is_transient(answer.status) {

@@ -1,4 +1,4 @@
-//! What is asked of the downloader.
+//! A file to download.
 
 use super::place;
 use crate::base::digest::Sha256;
@@ -6,7 +6,7 @@ use crate::base::digest::Sha256;
 #[derive(Clone, Debug)]
 pub struct Download {
     pub label: String,
-    /// Where it is, tried in order: `http:`, `https:` and `file:` URLs, and paths.
+    /// Its sources, tried in order: `http:`, `https:` and `file:` URLs, and paths.
     pub urls: Vec<String>,
     /// In bytes, when it is known.
     pub size: Option<u64>,

@@ -58,7 +58,7 @@ impl Hashing {
         self.state = State::Here { hasher: Hasher::new(io::sink()), length: 0 };
     }
 
-    /// Where the next bytes go; never empty.
+    /// The buffer for the next bytes; never empty.
     pub fn buffer(&mut self) -> &mut [u8] {
         &mut self.block[self.filled..]
     }

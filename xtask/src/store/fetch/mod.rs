@@ -1,6 +1,6 @@
-//! The one downloader. Whatever it returns has the size and sha256 that were asked for.
+//! The only downloader. Each file that it returns has the requested size and sha256.
 //!
-//! What has arrived lies in `partial/` until it is whole, across processes and reboots: the next run asks for the rest.
+//! A file lies in `partial/` until it is whole, across processes and reboots: the next run asks for the rest.
 //! The lock of the file is held meanwhile, so that of several processes one fetches it and the others find it.
 
 mod attempt;
@@ -35,7 +35,7 @@ pub use place::is_local;
 pub use response::ErrorResponse;
 use retry::{Retries, Timeouts};
 
-/// What to do when a server's certificate is not trusted.
+/// The hint for a server with an untrusted certificate.
 pub const UNTRUSTED: &str = "a network with a certificate authority of its own needs it among the certificates of this \
                              system, or in the file that `SSL_CERT_FILE` names";
 

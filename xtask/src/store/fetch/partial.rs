@@ -32,12 +32,12 @@ pub struct Partial {
     doubtful: bool,
 }
 
-/// What is known about a partial file, kept beside it.
+/// The description of a partial file, kept beside it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct About {
-    /// Where it is from, without what signs or authorises.
+    /// The source, without signatures and credentials.
     pub url: String,
-    /// What the server calls this version of it.
+    /// The server's validator of this version.
     pub validator: Option<String>,
     /// How long the whole is, in bytes.
     pub total: Option<u64>,
@@ -83,7 +83,7 @@ impl Partial {
         self.length
     }
 
-    /// Where to go on, in bytes from the beginning.
+    /// The offset to resume at, in bytes.
     pub fn offset(&self) -> u64 {
         if self.doubtful { 0 } else { self.length }
     }
@@ -102,7 +102,7 @@ impl Partial {
         if self.length == 0 { None } else { self.about.total }
     }
 
-    /// What this source called the version of which a part is here.
+    /// The validator that this source sent with the partial file.
     pub fn validator(&self, url: &str) -> Option<&str> {
         if self.about.url == url { self.about.validator.as_deref() } else { None }
     }
@@ -117,7 +117,7 @@ impl Partial {
         self.pure &= self.about.url == url;
     }
 
-    /// Where the next bytes go, for [`Self::append`].
+    /// The buffer for the next bytes, for [`Self::append`].
     pub fn buffer(&mut self) -> &mut [u8] {
         self.hashing.buffer()
     }

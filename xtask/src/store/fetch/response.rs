@@ -1,4 +1,4 @@
-//! What an answer says about itself.
+//! The headers of a response.
 
 use std::fmt;
 
@@ -17,7 +17,7 @@ pub struct Part {
     pub total: Option<u64>,
 }
 
-/// What is worth telling when it turns out that what came is wrong.
+/// Headers for the message about wrong content.
 #[derive(Debug, Default)]
 pub struct ResponseInfo {
     kind: Option<String>,
@@ -74,7 +74,7 @@ fn parse_part(text: &str) -> Option<Part> {
     Some(Part { start: range.split_once('-')?.0.parse().ok()?, total })
 }
 
-/// What to send in `If-Range`.
+/// The value for `If-Range`.
 ///
 /// RFC 9110, 13.1.5: “A client MUST NOT generate an If-Range header field containing an entity tag that is marked as
 /// weak.”

@@ -47,7 +47,7 @@ impl Timeouts {
     }
 }
 
-/// What to do before the next attempt.
+/// The wait before the next attempt.
 #[derive(Clone, Copy, Debug)]
 pub enum Wait {
     Backoff,
@@ -78,7 +78,7 @@ impl Retries {
     /// How long to wait after an attempt that failed when so many bytes were there; nothing when it is time to give up.
     ///
     /// # Errors
-    /// When the server asks for more patience than there is.
+    /// When the server asks for a longer wait than `LONGEST_REQUESTED`.
     pub fn after(&mut self, length: u64, wait: Wait) -> Option<Result<Duration>> {
         self.made += 1;
         // Getting as far as before once more, which a server that knows no ranges makes us do, is not getting on.
@@ -107,7 +107,7 @@ pub fn is_transient(status: StatusCode) -> bool {
     matches!(status.as_u16(), 408 | 425 | 429 | 500 | 502 | 503 | 504)
 }
 
-/// What `Retry-After` asks for.
+/// The wait that `Retry-After` asks for.
 ///
 /// RFC 9110, 10.2.3: “The Retry-After field value can be either an HTTP-date or a number of seconds to delay after
 /// receiving the response.”

@@ -26,7 +26,7 @@ pub fn check(directory: &Utf8Path, bytes: u64, what: &str) -> Result<()> {
     );
 }
 
-/// What this user may still write to the file system of a directory, which need not exist yet. In bytes.
+/// The free space for this user on the file system of a directory, which need not exist yet. In bytes.
 #[cfg(unix)]
 fn free(directory: &Utf8Path) -> Option<u64> {
     let there = directory.ancestors().find(|ancestor| ancestor.exists())?;

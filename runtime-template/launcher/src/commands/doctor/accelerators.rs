@@ -1,4 +1,4 @@
-//! What computes, as a table and as data.
+//! The accelerators, as a table and as JSON.
 
 use serde_json::{Value, json};
 

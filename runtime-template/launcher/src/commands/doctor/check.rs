@@ -1,4 +1,4 @@
-//! What was looked at, and what was found.
+//! The result of one check, and the inputs of all checks.
 
 use serde::Serialize;
 use speaches_format::failure::Failure;
@@ -43,7 +43,6 @@ impl Check {
     }
 }
 
-/// What was looked at, for the checks and the report.
 pub struct Context<'a> {
     pub runtime: Result<&'a OwnRuntime, &'a Failure>,
     pub config: Option<Result<&'a Config, &'a Failure>>,

@@ -106,7 +106,7 @@ fn sample(definition: &Definition, layer: usize, world: &World) -> String {
     }
 }
 
-/// What a text becomes, by the parser that all layers share; `name` matters for the cache only.
+/// Parses a text as all layers do; `name` matters for the cache only.
 fn parsed(definition: &Definition, text: &str, name: &str) -> Value {
     definition.kind.parse(text, name, Place { home: None, directory: Path::new("/work") }).unwrap()
 }
