@@ -16,10 +16,10 @@ pub mod release;
 #[cfg(unix)]
 pub mod scene;
 #[cfg(unix)]
-pub mod seen;
-#[cfg(unix)]
 pub mod service;
 mod skip;
+#[cfg(unix)]
+pub mod snapshot;
 #[cfg(unix)]
 pub mod terminal;
 #[cfg(unix)]

@@ -10,7 +10,8 @@ use crate::pins::manifest::shared;
 
 pub const MANIFEST: &str = "licenses.toml";
 /// The hint for a component without a text.
-pub const FIND_OUT: &str = "find out what their license is, and state it with the reason in `manifests/licenses.toml`";
+pub const LICENSE_HINT: &str =
+    "find out what their license is, and state it with the reason in `manifests/licenses.toml`";
 /// Components without a license file, with the reason why they may be.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -75,7 +76,7 @@ impl Exceptions {
                         missing.concat()
                     )
                 )
-                .hint(FIND_OUT)
+                .hint(LICENSE_HINT)
             );
         }
         Ok(())

@@ -128,7 +128,7 @@ impl Findings<'_> {
             ));
         }
         let (exit, hint) = match (self.without.is_empty(), needless.is_empty(), self.absent.is_empty()) {
-            (false, _, _) => (Exit::Data, license::FIND_OUT),
+            (false, _, _) => (Exit::Data, license::LICENSE_HINT),
             (_, false, _) => (Exit::Data, "take out what is not needed any more"),
             (_, _, false) => (Exit::Unavailable, "`--fetch` gets those that can be reached from here"),
             _ => {

@@ -9,7 +9,7 @@ use reqwest::{StatusCode, Url};
 
 use crate::base::host;
 use crate::net::http;
-use variable::says_yes;
+use variable::is_true;
 
 pub const HUB: &str = "https://huggingface.co";
 
@@ -28,7 +28,7 @@ pub fn name() -> String {
 pub fn forbidden_by(offline: bool) -> Option<&'static str> {
     if offline {
         Some("--offline")
-    } else if says_yes("HF_HUB_OFFLINE") {
+    } else if is_true("HF_HUB_OFFLINE") {
         Some("HF_HUB_OFFLINE")
     } else {
         None

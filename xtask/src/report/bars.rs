@@ -26,7 +26,7 @@ const TICK: Duration = Duration::from_millis(200);
 /// Columns that stay free for what a terminal echoes for Ctrl-C.
 const FREE: usize = 3;
 /// The shortest useful length of a cut name, in columns.
-const WORTH_READING: usize = 8;
+const MIN_NAME_WIDTH: usize = 8;
 
 /// A line on terminals that have so many columns, and how many of them are not there for the name of the step: those of a
 /// short bar among them.
@@ -35,7 +35,7 @@ struct Line(usize, &'static str, usize);
 const VERB: Line = Line(0, "{prefix}", 0);
 const STEP: [Line; 2] = [Line(36, "{prefix}{what} ({elapsed})", 20), VERB];
 const AMOUNT: [Line; 2] = [Line(36, "{prefix}{what} {amount}", 33), VERB];
-const THINGS: [Line; 3] =
+const ITEMS: [Line; 3] =
     [Line(72, "{prefix}{what} [{wide_bar}] {amount}", 35), Line(36, "{prefix}{what} {amount}", 24), VERB];
 const BYTES: [Line; 4] = [
     Line(100, "{prefix}{what} [{wide_bar}] {amount:>20} {decimal_bytes_per_sec:>12} {left:>9}", 67),
@@ -147,7 +147,7 @@ impl Progress for Terminal {
     }
 
     fn items(&self, doing: &str, what: &str, total: usize) -> Box<dyn Bar> {
-        DrawnBar::step(doing, what, Unit::Things, Some(total as u64), &THINGS)
+        DrawnBar::step(doing, what, Unit::Items, Some(total as u64), &ITEMS)
     }
 }
 
@@ -169,7 +169,7 @@ impl DrawnBar {
             .progress_chars("=> ")
             .with_key("what", move |_: &ProgressState, to: &mut dyn Write| {
                 let room = columns().saturating_sub(*rest);
-                if room > WORTH_READING {
+                if room > MIN_NAME_WIDTH {
                     let _ = write!(to, " {}", truncate_str(&what, room - 1, "…"));
                 }
             })
@@ -232,13 +232,13 @@ mod tests {
 
     #[test]
     fn every_line_fits_where_it_is_chosen_and_one_is_for_every_terminal() {
-        for choice in [&STEP[..], &AMOUNT, &THINGS, &BYTES, &PART] {
+        for choice in [&STEP[..], &AMOUNT, &ITEMS, &BYTES, &PART] {
             for Line(least, template, rest) in choice {
                 assert!(ProgressStyle::with_template(template).is_ok() && rest <= least, "{template}");
             }
             assert!(choice.is_sorted_by(|one, other| one.0 > other.0), "the widest first");
         }
-        for choice in [&STEP[..], &AMOUNT, &THINGS, &BYTES] {
+        for choice in [&STEP[..], &AMOUNT, &ITEMS, &BYTES] {
             assert_eq!(choice.last().unwrap().0, 0);
         }
     }

@@ -35,7 +35,7 @@ impl Progress for Log {
     }
 
     fn items(&self, doing: &str, what: &str, total: usize) -> Box<dyn Bar> {
-        Box::new(LoggedBar::begin(doing, what, Unit::Things, Some(total as u64), INTERVALS))
+        Box::new(LoggedBar::begin(doing, what, Unit::Items, Some(total as u64), INTERVALS))
     }
 }
 

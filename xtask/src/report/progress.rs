@@ -50,7 +50,7 @@ impl Bar for Silent {}
 pub enum Unit {
     Nothing,
     Bytes,
-    Things,
+    Items,
 }
 
 impl Unit {
@@ -82,7 +82,7 @@ mod tests {
         assert_eq!(amount(Unit::Bytes, 45_100_000, Some(116_300_000)), "45.1 of 116.3 MB");
         assert_eq!(amount(Unit::Bytes, 900_000, Some(1_200_000_000)), "900.0 kB of 1.2 GB");
         assert_eq!(amount(Unit::Bytes, 0, Some(12)), "0 of 12 B");
-        assert_eq!(amount(Unit::Things, 30, Some(26)), "26 of 26");
+        assert_eq!(amount(Unit::Items, 30, Some(26)), "26 of 26");
         assert_eq!(amount(Unit::Bytes, 45_100_000, None), "45.1 MB");
     }
 }

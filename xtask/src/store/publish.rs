@@ -17,7 +17,7 @@ use crate::report;
 use crate::work::WorkDirectory;
 
 /// Report a wait that lasts longer than this.
-const WORTH_MENTIONING: Duration = Duration::from_secs(2);
+const REPORT_AFTER: Duration = Duration::from_secs(2);
 /// Between two looks whether a lock is free.
 const PAUSE: Duration = Duration::from_millis(20);
 /// The lock for all trees of the store.
@@ -169,7 +169,7 @@ fn wait(
         match attempt() {
             Ok(()) => return Ok(()),
             Err(TryLockError::Error(error)) => return Err(error),
-            Err(TryLockError::WouldBlock) if began.elapsed() < WORTH_MENTIONING => std::thread::sleep(PAUSE),
+            Err(TryLockError::WouldBlock) if began.elapsed() < REPORT_AFTER => std::thread::sleep(PAUSE),
             Err(TryLockError::WouldBlock) => {
                 mention(path, doing);
                 return blocking();

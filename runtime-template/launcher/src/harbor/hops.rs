@@ -34,13 +34,13 @@ pub struct Hop {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
-    Well(String),
+    Working(String),
     /// It is not there, or cannot be looked at, which may be meant so.
     Absent(String),
     /// Docker does not answer.
-    Silent(DockerError),
+    NoAnswer(DockerError),
     /// It does not work.
-    Wrong {
+    Broken {
         cause: String,
         /// The remedy, if there is a known one.
         advice: Option<String>,
@@ -49,7 +49,7 @@ pub enum State {
 
 impl Hop {
     fn well(name: &'static str, text: impl Into<String>) -> Self {
-        Self { name, state: State::Well(text.into()) }
+        Self { name, state: State::Working(text.into()) }
     }
 
     fn absent(name: &'static str, text: impl Into<String>) -> Self {
@@ -57,7 +57,7 @@ impl Hop {
     }
 
     fn wrong(name: &'static str, cause: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { name, state: State::Wrong { cause: cause.into(), advice: Some(advice.into()) } }
+        Self { name, state: State::Broken { cause: cause.into(), advice: Some(advice.into()) } }
     }
 
     /// A container that another Harbor has started.
@@ -67,19 +67,19 @@ impl Hop {
 
     /// Whether it does not work.
     #[must_use]
-    pub const fn is_wrong(&self) -> bool {
-        matches!(self.state, State::Wrong { .. })
+    pub const fn is_broken(&self) -> bool {
+        matches!(self.state, State::Broken { .. })
     }
 }
 
 impl fmt::Display for Hop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.state {
-            State::Well(text) => write!(f, "{}: ok, {text}", self.name),
+            State::Working(text) => write!(f, "{}: ok, {text}", self.name),
             State::Absent(text) => write!(f, "{}: {text}", self.name),
-            State::Silent(why) => write!(f, "{}: does not answer ({why})", self.name),
-            State::Wrong { cause, advice: None } => write!(f, "{}: {cause}", self.name),
-            State::Wrong { cause, advice: Some(advice) } => write!(f, "{}: {cause}; {advice}", self.name),
+            State::NoAnswer(why) => write!(f, "{}: does not answer ({why})", self.name),
+            State::Broken { cause, advice: None } => write!(f, "{}: {cause}", self.name),
+            State::Broken { cause, advice: Some(advice) } => write!(f, "{}: {cause}; {advice}", self.name),
         }
     }
 }
@@ -97,14 +97,14 @@ pub fn look(background: &Background<'_>) -> Vec<Hop> {
             .is_some_and(|found| found.is_proxy() && found.other_harbor(&background.home.path).is_none());
     let mut hops = vec![service(background, running.as_ref(), is_needed)];
     if let Err(why) = &containers {
-        hops.push(Hop { name: "docker", state: State::Silent(why.clone()) });
+        hops.push(Hop { name: "docker", state: State::NoAnswer(why.clone()) });
         return hops;
     }
     let mut answers_at = None;
     if let Some(instance) = running.as_ref().filter(|_| System::HERE == System::Linux) {
-        let is_well = matches!(hops[0].state, State::Well(_));
+        let works = matches!(hops[0].state, State::Working(_));
         let (hop, address) = way_of_containers(background, instance);
-        answers_at = address.filter(|_| is_well);
+        answers_at = address.filter(|_| works);
         hops.push(hop);
     }
     let port = running.map_or(background.port, |instance| instance.status.port);
@@ -116,14 +116,14 @@ pub fn look(background: &Background<'_>) -> Vec<Hop> {
 /// The service and its proxy, as far as they are not there: `harbor up` is for both.
 #[must_use]
 pub fn missing(hops: &[Hop]) -> Vec<&'static str> {
-    let is_well = |name: &&str| hops.iter().any(|hop| hop.name == *name && matches!(hop.state, State::Well(_)));
-    ["service", "proxy"].into_iter().filter(|name| !is_well(name)).collect()
+    let works = |name: &&str| hops.iter().any(|hop| hop.name == *name && matches!(hop.state, State::Working(_)));
+    ["service", "proxy"].into_iter().filter(|name| !works(name)).collect()
 }
 
 /// The first one that explains why nothing gets through: one that does not work, or Docker that does not answer.
 #[must_use]
 pub fn culprit(hops: &[Hop]) -> Option<&Hop> {
-    hops.iter().find(|hop| hop.is_wrong()).or_else(|| hops.iter().find(|hop| matches!(hop.state, State::Silent(_))))
+    hops.iter().find(|hop| hop.is_broken()).or_else(|| hops.iter().find(|hop| matches!(hop.state, State::NoAnswer(_))))
 }
 
 fn service(background: &Background<'_>, running: Option<&Instance>, is_needed: bool) -> Hop {
@@ -243,7 +243,7 @@ fn proxy(
         Ok(_) => Hop::well(HOP, format!("`{name}` passes on what it is asked")),
         Err(why) => {
             let cause = format!("`{name}` does not get through to the service: {why}");
-            Hop { name: HOP, state: State::Wrong { cause, advice: answers_at.map(firewall) } }
+            Hop { name: HOP, state: State::Broken { cause, advice: answers_at.map(firewall) } }
         }
     }
 }
@@ -291,13 +291,13 @@ mod tests {
         assert_eq!(ok.to_string(), "service: ok, ready");
         assert_eq!(none.to_string(), "proxy: no container");
         assert_eq!(wrong.to_string(), "webui: it is gone; start it");
-        let helpless = Hop { name: "proxy", state: State::Wrong { cause: "it is odd".to_owned(), advice: None } };
+        let helpless = Hop { name: "proxy", state: State::Broken { cause: "it is odd".to_owned(), advice: None } };
         assert_eq!(helpless.to_string(), "proxy: it is odd");
         assert_eq!(culprit(&[ok.clone(), none.clone(), wrong.clone()]), Some(&wrong));
         assert_eq!(culprit(&[ok.clone(), none]), None);
         assert_eq!(missing(std::slice::from_ref(&ok)), ["proxy"]);
         assert!(missing(&[ok.clone(), Hop::well("proxy", "it runs")]).is_empty());
-        let docker = Hop { name: "docker", state: State::Silent(DockerError::NoProgram) };
+        let docker = Hop { name: "docker", state: State::NoAnswer(DockerError::NoProgram) };
         assert_eq!(docker.to_string(), "docker: does not answer (there is no `docker` on PATH)");
         assert_eq!(culprit(&[ok, docker.clone()]), Some(&docker));
     }

@@ -13,7 +13,7 @@ use super::download::Download;
 use super::error::{FetchError, transient};
 use super::mismatch::differing;
 use super::partial::{self, About, Partial};
-use super::response::{self, ErrorResponse, ResponseInfo, TELLING};
+use super::response::{self, ErrorResponse, ResponseInfo, SNIFF_LENGTH};
 use super::retry::{self, Timeouts, Wait};
 use super::space;
 use crate::base::quantity::{format_duration, human_size};
@@ -34,7 +34,7 @@ pub fn once(
         return Ok(ResponseInfo::default());
     }
     if total.is_some_and(|total| partial.offset() > total) {
-        partial.doubt();
+        partial.start_over();
     }
     let mut response = ask(url, partial, timeouts)?;
     let expected = match response.status() {
@@ -43,7 +43,7 @@ pub fn once(
         }
         StatusCode::PARTIAL_CONTENT if partial.offset() > 0 => resume(url, download, partial, &response)?,
         StatusCode::RANGE_NOT_SATISFIABLE if partial.offset() > 0 => {
-            partial.doubt();
+            partial.start_over();
             return Err(retry_now("the server has less of it than is here (416)"));
         }
         _ => return Err(error_of(url, &response)),
@@ -68,10 +68,10 @@ pub fn check(
     if found.1 == download.sha256 && download.size.is_none_or(|size| size == found.0) {
         return Ok(partial.complete());
     }
-    let was_pure = partial.is_pure();
+    let was_of_one_source = partial.is_of_one_source();
     let place = partial.quarantine().map_err(FetchError::Local)?;
     bar.set_back(found.0);
-    if !was_pure {
+    if !was_of_one_source {
         // Some of it came from elsewhere, or before a power cut: that is not this source's fault.
         return Err(retry_now("what was fetched earlier does not go together with the rest"));
     }
@@ -180,7 +180,7 @@ fn resume(
     response: &Response,
 ) -> Result<Option<u64>, FetchError> {
     let Some(part) = response::part(response).filter(|part| part.start == partial.offset()) else {
-        partial.doubt();
+        partial.start_over();
         return Err(retry_now("the server sends another part than was asked for"));
     };
     let known = download.size.or(partial.total());
@@ -190,7 +190,7 @@ fn resume(
         _ => true,
     };
     if !same_length || !same_version {
-        partial.doubt();
+        partial.start_over();
         return Err(retry_now("it has changed on the server since a part of it was fetched"));
     }
     partial.continue_from(&http::redact_url(url));
@@ -239,7 +239,7 @@ fn is_timeout(error: &io::Error) -> bool {
 fn wrong_length(url: &str, download: &Download, announced: u64, response: &mut Response) -> FetchError {
     let mut beginning = Vec::new();
     // It is only to be shown; what does not come is not shown.
-    let _ = response.take(TELLING).read_to_end(&mut beginning);
+    let _ = response.take(SNIFF_LENGTH).read_to_end(&mut beginning);
     let empty = if announced == 0 { ", an empty answer" } else { "" };
     let text = format!("offered: {announced} bytes{empty}{}", ResponseInfo::of(response).describe(&beginning));
     FetchError::Mismatch(differing(&download.label, &http::redact_url(url), (download.size, download.sha256), &text))

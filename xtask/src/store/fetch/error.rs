@@ -39,7 +39,7 @@ pub fn wait(retries: &mut Retries, error: FetchError, length: u64, label: &str) 
     };
     let pause = pause.map_err(FetchError::Fatal)?;
     tracing::info!("{label}: {error:#}; trying again in {} ms", pause.as_millis());
-    if pause >= retry::WORTH_MENTIONING {
+    if pause >= retry::REPORT_AFTER {
         report::say(&format!("{label}: {error:#}; trying again in {} s", pause.as_secs()));
     }
     std::thread::sleep(pause);

@@ -106,7 +106,7 @@ impl Store {
             let whole = from_any(download, &mut partial, &bar);
             part.finish();
             if whole.is_err() {
-                partial.tidy();
+                partial.keep_or_remove();
             }
             Ok((whole?, ()))
         })?;

@@ -27,9 +27,9 @@ pub struct Partial {
     /// Whether a description may lie beside it. If not, `about` is still to be written there.
     described: bool,
     /// Whether all of it came from one source in this process.
-    pure: bool,
+    one_source: bool,
     /// Whether a server said something that does not go together with what is here.
-    doubtful: bool,
+    starts_over: bool,
 }
 
 /// The description of a partial file, kept beside it.
@@ -73,8 +73,8 @@ impl Partial {
             length,
             about,
             described: true,
-            pure: length == 0,
-            doubtful: false,
+            one_source: length == 0,
+            starts_over: false,
         })
     }
 
@@ -85,12 +85,12 @@ impl Partial {
 
     /// The offset to resume at, in bytes.
     pub fn offset(&self) -> u64 {
-        if self.doubtful { 0 } else { self.length }
+        if self.starts_over { 0 } else { self.length }
     }
 
     /// The next attempt is to bring the whole. Until it does, what is here stays.
-    pub fn doubt(&mut self) {
-        self.doubtful = true;
+    pub fn start_over(&mut self) {
+        self.starts_over = true;
     }
 
     pub fn directory(&self) -> Utf8PathBuf {
@@ -108,13 +108,13 @@ impl Partial {
     }
 
     /// Whether everything here came from one source in this process.
-    pub fn is_pure(&self) -> bool {
-        self.pure
+    pub fn is_of_one_source(&self) -> bool {
+        self.one_source
     }
 
     /// The rest will come from here.
     pub fn continue_from(&mut self, url: &str) {
-        self.pure &= self.about.url == url;
+        self.one_source &= self.about.url == url;
     }
 
     /// The buffer for the next bytes, for [`Self::append`].
@@ -144,8 +144,8 @@ impl Partial {
             remove(&self.description())?;
         }
         self.length = 0;
-        self.pure = true;
-        self.doubtful = false;
+        self.one_source = true;
+        self.starts_over = false;
         self.described = false;
         self.about = about;
         Ok(())
@@ -187,7 +187,7 @@ impl Partial {
     }
 
     /// Leaves no empty files behind, and what is of use with its description.
-    pub fn tidy(&mut self) {
+    pub fn keep_or_remove(&mut self) {
         if self.length == 0 {
             let _ = fs_err::remove_file(&self.path);
             let _ = fs_err::remove_file(self.description());
@@ -209,6 +209,6 @@ fn remove(path: &Utf8PathBuf) -> io::Result<()> {
 /// The first bytes of a file, as many as say what it is.
 pub fn beginning(path: &Utf8PathBuf) -> Vec<u8> {
     let mut bytes = Vec::new();
-    let _ = File::open(path).and_then(|file| file.take(super::response::TELLING).read_to_end(&mut bytes));
+    let _ = File::open(path).and_then(|file| file.take(super::response::SNIFF_LENGTH).read_to_end(&mut bytes));
     bytes
 }

@@ -7,7 +7,7 @@ use reqwest::blocking::Response;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName, LAST_MODIFIED};
 
 /// So many bytes are enough to see what something is.
-pub const TELLING: u64 = 1 << 10;
+pub const SNIFF_LENGTH: u64 = 1 << 10;
 
 /// Which part of a file an answer brings.
 #[derive(Debug, PartialEq, Eq)]

@@ -19,7 +19,7 @@ const LONGEST_REQUESTED: f64 = 120.0;
 /// After so many seconds without a byte a connection counts as dead.
 const STALL: f64 = 30.0;
 /// Report a wait that lasts longer than this.
-pub const WORTH_MENTIONING: Duration = Duration::from_secs(4);
+pub const REPORT_AFTER: Duration = Duration::from_secs(4);
 
 /// How long a second is. Tests have shorter ones: `SPEACHES_FETCH_SECOND_MS` says how many milliseconds.
 #[derive(Clone, Copy, Debug)]
