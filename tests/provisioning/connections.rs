@@ -211,7 +211,7 @@ mod secure {
     }
 
     #[test]
-    fn nobody_is_sent_on_from_https_to_plain_http() {
+    fn a_redirect_from_https_to_plain_http_is_refused() {
         let plain = Faults::start([("/data", vec![super::good()])]);
         let to = |location: String| Answer { status: 302, location: Some(location), ..Answer::default() };
         let server = SecureServer::start([

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use sha2::Digest as _;
 
 #[test]
-fn whatever_passes_ends_in_the_right_bytes() {
+fn transient_faults_end_in_the_right_bytes() {
     let page = || Reply::data(b"<html>please log in</html>").header("Content-Type", "text/html");
     let date = "Tue, 01 Sep 2026 10:00:00 GMT";
     // Name, answers in order, requests, bytes sent beyond those of the file.
@@ -80,7 +80,7 @@ fn whatever_passes_ends_in_the_right_bytes() {
 }
 
 #[test]
-fn whatever_stays_ends_in_one_message() {
+fn permanent_faults_end_in_one_message() {
     let html = b"\n<html><title>Please \x1b[31mlog in</title>".as_slice();
     let page = || Reply::data(html).header("Content-Type", "text/html; charset=utf-8");
     let mut other = data();

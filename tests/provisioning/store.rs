@@ -82,7 +82,7 @@ fn leftovers(directory: &Utf8Path) -> Vec<String> {
 }
 
 #[test]
-fn trees_that_nobody_uses_are_pruned_by_age() {
+fn unused_trees_are_pruned_by_age() {
     let scratch = scratch();
     let store = scratch.path.join("store");
     let tree = |kind: &str, name: &str| store.join("trees").join(kind).join(sha256(name.as_bytes()));

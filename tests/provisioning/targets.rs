@@ -21,7 +21,7 @@ fn provision(target: &str, python: &Utf8Path, out: &Utf8Path) -> Vec<String> {
 }
 
 #[test]
-fn every_target_gets_the_same_runtime_whoever_makes_it() {
+fn every_target_gets_the_same_runtime_from_every_machine() {
     let scratch = scratch();
     let runtime = sample_runtime();
     let unix = python_archive(&scratch.path);

@@ -73,7 +73,7 @@ fn what_the_user_brought_is_vendored_as_it_was() {
 }
 
 #[test]
-fn whatever_is_damaged_in_a_vendor_directory_is_found_and_named() {
+fn damaged_files_of_a_vendor_directory_are_named() {
     let scratch = scratch();
     let vendor = scratch.path.join("vendor");
     vendor_sample(&vendor);

@@ -10,7 +10,7 @@ use crate::support::*;
 use camino::{Utf8Path, Utf8PathBuf};
 
 #[test]
-fn a_bundle_is_the_same_whoever_makes_it_and_on_any_number_of_processors() {
+fn a_bundle_is_the_same_on_every_machine_and_number_of_processors() {
     let scratch = scratch();
     let name = "a-runtime";
     let one = provision_sample(&scratch.path.join("one").join(name), &[]);

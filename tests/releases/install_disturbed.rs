@@ -145,7 +145,7 @@ fn a_bundle_that_is_no_runtime_or_does_not_start_changes_nothing() {
 const CHANGING: &[&str] = &["cp", "curl", "ln", "mkdir", "mv", "rm", "tar"];
 
 #[test]
-fn whoever_kills_it_at_any_moment_has_a_working_version_and_the_next_run_finishes() {
+fn after_a_kill_at_any_moment_a_version_works_and_the_next_run_finishes() {
     if !is_here("curl") {
         return not_run("curl", "killing install.sh at every step", "there is no curl");
     }

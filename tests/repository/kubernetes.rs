@@ -78,7 +78,7 @@ fn probes_are_patient() {
 }
 
 #[test]
-fn everybody_means_the_same_port_and_the_same_pods() {
+fn all_objects_name_the_same_port_and_the_same_pods() {
     let deployment = object("Deployment");
     let labels = &deployment["spec"]["template"]["metadata"]["labels"];
     let container = &deployment["spec"]["template"]["spec"]["containers"][0];

@@ -122,7 +122,7 @@ fn doctor(name: &str) -> Value {
 }
 
 #[test]
-fn the_driver_is_asked_and_whatever_it_does_is_found_out() {
+fn every_behavior_of_the_driver_is_found_out() {
     let drivers = vec![
         ("works", "present", "2 GPUs with CUDA 12.8", "cuda"),
         ("no-device", "present", "offers no GPU", "cpu"),

@@ -116,7 +116,7 @@ fn one_command_starts_the_service_and_harbor_and_one_stops_both() {
 }
 
 #[test]
-fn a_file_that_somebody_changed_is_left_alone_and_nothing_is_started() {
+fn a_file_that_the_user_changed_stays_and_nothing_is_started() {
     let stack = Stack::stock();
     fs_err::write(stack.home.join(OVERLAY), "services: {}\n").unwrap();
     stack.run(&["up"]).expect(73).says(OVERLAY).says("speaches harbor install --replace");

@@ -221,7 +221,7 @@ fn services_side_by_side_are_found_told_apart_and_stopped() {
 }
 
 #[test]
-fn a_process_that_is_somebody_elses_is_not_stopped() {
+fn a_foreign_process_is_not_stopped() {
     let state = scratch();
     let mut sleeper = Command::new("sleep").arg("60").spawn().unwrap();
     let status = format!(r#"{{"pid": {}, "port": 1, "phase": "ready", "addresses": []}}"#, sleeper.id());

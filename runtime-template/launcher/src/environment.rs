@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn telemetry_is_off_unless_somebody_says_otherwise() {
+    fn telemetry_is_off_unless_the_user_sets_a_variable_of_it() {
         assert_eq!(changed(false, &[], "", "DO_NOT_TRACK"), set_to("1"));
         assert_eq!(changed(false, &[("DO_NOT_TRACK", "0")], "", "DO_NOT_TRACK"), None);
         let yaml = "x-speaches:\n  environment: {DO_NOT_TRACK: 0}\n";
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn glibc_has_two_heaps_unless_somebody_says_otherwise() {
+    fn glibc_has_two_heaps_unless_the_user_sets_another_number() {
         let yaml = "x-speaches:\n  environment: {MALLOC_ARENA_MAX: 8}\n";
         assert_eq!(changed(false, &[], "", "MALLOC_ARENA_MAX"), set_to("2"));
         assert_eq!(changed(false, &[], yaml, "MALLOC_ARENA_MAX"), set_to("8"));

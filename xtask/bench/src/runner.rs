@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn everybody_runs_in_every_round_and_is_compared_with_the_first() {
+    fn all_run_in_every_round_and_are_compared_with_the_first() {
         let calls = std::cell::RefCell::new(Vec::new());
         let candidate = |name: &'static str, seconds| {
             let calls = &calls;

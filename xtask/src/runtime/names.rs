@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_differ_in_case_or_composition_collide_where_nobody_tells_them_apart() {
+    fn names_that_differ_in_case_or_composition_only_collide() {
         for (one, other) in [
             ("a/Readme", "a/README"),
             ("Package/x.py", "package/y.py"),

@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_belongs_to_whoever_has_its_lock() {
+    fn a_directory_belongs_to_the_process_with_its_lock() {
         let scratch = tempfile::tempdir().unwrap();
         let parent = Utf8Path::from_path(scratch.path()).unwrap();
         let mine = WorkDirectory::new_in(parent).unwrap();

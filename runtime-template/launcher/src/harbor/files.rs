@@ -222,7 +222,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_is_one_word_whatever_is_in_it() {
+    fn a_path_with_any_characters_is_one_word() {
         assert_eq!(quoted(Path::new("/a b/it's $x")), r"'/a b/it'\''s $x'");
     }
 

@@ -60,7 +60,7 @@ fn probes() -> Vec<Option<ModelProbe>> {
 }
 
 #[test]
-fn whatever_comes_together_what_is_decided_is_possible_and_has_a_reason() {
+fn every_decision_is_possible_and_has_a_reason() {
     let (crash, all_preferences, probes) = (crash(), all_preferences(), probes());
     let (mut decided, mut refused) = (0_u32, 0_u32);
     for (target, machine) in machines() {
