@@ -100,7 +100,7 @@ fn a_list_of_checksums_that_is_none_or_has_no_bundle_for_this_machine_is_said() 
     let name = release.taken("1.0");
     let sums = release.sums();
     refuse(&sums.replace(&here(), "riscv64-unknown-linux-gnu-cpu"), 69, "there is no bundle for");
-    // That of another bundle.
+    // The checksum of another bundle.
     refuse(&sums.replace(&sha256(&release.files[&name]), &"0".repeat(64)), 65, "is not what its checksum says");
 
     server.set("/SHA256SUMS", vec![Reply::status(404)]);

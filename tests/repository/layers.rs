@@ -47,7 +47,7 @@ fn paths(module: &[String], code: &str) -> BTreeSet<Vec<String>> {
     paths
 }
 
-/// `a::{b, c::d}` as `a::b` and `a::c::d`. What follows a path that is not a group is not a part of it.
+/// `a::{b, c::d}` as `a::b` and `a::c::d`. Text behind a path that is not a group is no part of it.
 fn expand(text: &str, each: &mut dyn FnMut(&str)) {
     let plain = text.find(|letter: char| !letter.is_alphanumeric() && !"_:".contains(letter)).unwrap_or(text.len());
     let Some(group) = text[plain..].strip_prefix('{').filter(|_| text[..plain].ends_with("::")) else {

@@ -1,4 +1,4 @@
-//! What Harbor's container does for its users, done by a runtime: the rows of `docs/container.md` that are about a
+//! A runtime does for its users what Harbor's container does: the rows of `docs/container.md` that are about a
 //! running service.
 #![cfg(unix)]
 

@@ -136,8 +136,8 @@ pub fn sample_runtime() -> &'static Utf8Path {
     RUNTIME.get_or_init(|| made_once("sample-runtime", |place| drop(provision_sample(place, &[]))))
 }
 
-/// What several tests look at, in the directory that all of them share. It is made by one process at a time, and once in
-/// each run of the tests: nextest gives each test a process of its own.
+/// A directory that several tests share. One process at a time makes it, once in each run of the
+/// tests: nextest gives each test a process of its own.
 pub fn made_once(name: &str, make: impl FnOnce(&Utf8Path)) -> Utf8PathBuf {
     let place = Utf8Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let run = std::env::var("NEXTEST_RUN_ID").unwrap_or_else(|_| format!("process {}", std::process::id()));

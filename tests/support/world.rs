@@ -32,7 +32,7 @@ pub struct Served {
 }
 
 impl World {
-    /// Made of the sample and of the wheels that its runtime was made from. What it writes goes below `scratch`.
+    /// Made of the sample and of the wheels that its runtime was made from. Its files go below `scratch`.
     pub fn new(scratch: &Utf8Path) -> Self {
         let runtime = sample_runtime();
         let description = json(&runtime.join("runtime.json"));

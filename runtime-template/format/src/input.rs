@@ -10,7 +10,7 @@ pub struct Input {
     pub kind: Kind,
     /// `CPython`, `speaches`, the normalised name of a wheel, the id of a model.
     pub name: String,
-    /// A version; the revision of a model. What this repository brings has none of its own.
+    /// A version; the revision of a model. Inputs from this repository have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
     /// For a wheel: its file name, as package indexes have it.

@@ -1,7 +1,7 @@
 //! `bench start`: how soon a runtime serves, and with how much memory, beside upstream's own way to start.
 //!
-//! Both serve the bundled models of the runtime, with the user interface on. Every round starts each of them once. What
-//! they need in the course of their lives is measured once, in the end.
+//! Both serve the bundled models of the runtime, with the user interface on. Every round starts each of them once. Their
+//! memory in use is measured once, at the end.
 
 use std::net::TcpStream;
 

@@ -1,8 +1,8 @@
 //! `bench verify`: comparing a runtime with its description, beside `sha256sum` over the same files.
 //!
 //! sha256sum hashes only: it looks neither for further files nor at permissions and links. Both read what the system has in
-//! memory, and both use all processors. What is measured of this tool is the launcher in the runtime, started as a user
-//! starts it, where that can run here.
+//! memory, and both use all processors. For this tool the benchmark starts the launcher in the runtime, as a user
+//! does, if it can run here.
 
 use std::fmt::Write as _;
 use std::process::Command;

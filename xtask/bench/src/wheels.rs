@@ -110,8 +110,7 @@ pub fn run(arguments: &Arguments, manifests: &Utf8Path) -> Result<Report> {
             }
         };
     let peak = Cell::new(0);
-    // Cold, the cache is in the place of the run. What is linked into a place from a warm one shares its bytes with it, but
-    // pip copies.
+    // A cold cache is in the directory of the run. Links from a warm cache share its bytes, but pip copies.
     let race = |who: &str, cold: bool| {
         let place = workspace.fresh(!cold && who != "pip")?;
         let cache = if cold { place.join("cache") } else { workspace.path().join(format!("cache of {who}")) };

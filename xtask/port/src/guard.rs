@@ -276,7 +276,7 @@ impl Guards<'_, '_> {
 
     /// Whether a handler around this body can only be there for what the body tries to reach.
     ///
-    /// That is so when an import may fail. Other exceptions have other causes too, unless there is only one
+    /// An import that may fail is such a case. Other exceptions have other causes too, unless there is only one
     /// statement that could raise them.
     fn is_about(&self, body: NodeId, caught: &[&str]) -> bool {
         caught.contains(&"ImportError") || self.syntax.named_children(body).count() == 1

@@ -37,7 +37,7 @@ pub(crate) struct Split {
     pub(crate) statements: Vec<String>,
 }
 
-/// Where new statements can go.
+/// The place of new statements.
 enum Place {
     /// Behind a simple statement.
     After(usize),

@@ -1,7 +1,7 @@
 //! The proof that nothing newer than the target is left.
 //!
 //! It shares with the rules only the tables of names: another parser reads the text, and another walk finds
-//! out what the names mean. What the rules overlook, this does not overlook in the same way.
+//! out what the names mean. So it does not repeat oversights of the rules.
 
 mod bindings;
 mod condition;

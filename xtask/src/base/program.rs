@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use super::quantity::format_duration;
 
-/// Runs a command to its end. What may have to be ended on Ctrl-C is run by `work`.
+/// Runs a command to its end. `work` runs programs that Ctrl-C may have to end.
 pub fn output(command: &mut Command) -> io::Result<Output> {
     logged(command, Command::output)
 }

@@ -50,7 +50,7 @@ struct Layer {
     plain: Sha256,
 }
 
-/// Packs a runtime into an archive of an image layout. What is made on the way goes to `work`.
+/// Packs a runtime into an archive of an image layout. Temporary files go to `work`.
 pub fn pack(
     runtime: &Runtime<'_>,
     file: &Utf8Path,

@@ -45,9 +45,9 @@ const LIBRARIES: [Library; 10] = [
     library("libedit", "libedit", "BSD-3-Clause", false),
 ];
 
-/// What the CPython of a runtime has inside, each library once for each version that was found of it; without a version
-/// what it has to have and does not tell about. One that was copied from a machine may link anything of that machine, so
-/// only what was found in it is said.
+/// The libraries in the CPython of a runtime, each once for each version found; without a version, libraries that it must
+/// have and whose version it does not tell. A copied CPython may link any library of its machine, so of that only found
+/// versions are listed.
 pub fn of_python(runtime: &Runtime<'_>) -> Result<Vec<(&'static Library, Option<String>)>> {
     let info = &runtime.description.info;
     let family = Family::of(&info.target);

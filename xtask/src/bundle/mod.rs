@@ -1,7 +1,7 @@
 //! Bundles: a runtime as one archive, with its checksum and bill of materials beside it.
 //!
-//! What the bytes of a bundle are is decided by the runtime and by this code alone: not by the disk, the machine, the user or
-//! the number of processors.
+//! The runtime and this code alone decide the bytes of a bundle: not the disk, the machine, the user or the number of
+//! processors.
 
 mod bill;
 pub mod check;

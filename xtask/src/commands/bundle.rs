@@ -30,7 +30,7 @@ pub struct Arguments {
     level: Option<u32>,
 }
 
-/// What can be asked for.
+/// The formats of `--format`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Packing {
     #[value(name = "tar.zst")]

@@ -104,7 +104,7 @@ struct Findings<'a> {
 }
 
 impl Findings<'_> {
-    /// Says it. What has no license is worse than what could not be looked at, but both are said.
+    /// Reports all findings. The exit code is that of a missing license rather than of an unreachable wheel.
     fn report(&self, store: &Store, wheels: usize, exceptions: &Exceptions, all: bool) -> Result<()> {
         let needless = exceptions.components().filter(|it| all && !self.used.contains(it) && !self.open.contains(it));
         let needless = needless.collect::<Vec<_>>();

@@ -1,7 +1,7 @@
 //! Locks: PEP 751 files that name every wheel of a runtime by file name, size and sha256.
 //!
 //! A lock belongs to one Python, one target and one accelerator, so it has no markers about the
-//! environment. What markers say is which optional part of speaches a package belongs to.
+//! environment. Markers tell only the optional part of speaches that a package belongs to.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -112,7 +112,7 @@ fn wrapped(text: &str, width: Option<usize>, first: &str, others: &str) -> Strin
     if text.is_empty() { first.to_owned() } else { lines.join("\n") }
 }
 
-/// The words of a line. What is quoted with backticks is one: a path or a command, to be copied in one piece.
+/// The words of a line. Text in backticks is one word: a path or a command, to be copied in one piece.
 fn words(line: &str) -> Box<dyn Iterator<Item = Word<'_>> + '_> {
     let mut rest = line;
     Box::new(std::iter::from_fn(move || {

@@ -179,7 +179,7 @@ pub fn publish(stage: &Utf8Path, output: &Utf8Path, work: &WorkDirectory) -> Res
     replace(stage, output, work)
 }
 
-/// Puts a finished directory in its place. What was there before is put into the work directory.
+/// Puts a finished directory in its place. A directory that was there before goes into the work directory.
 pub fn replace(stage: &Utf8Path, output: &Utf8Path, work: &WorkDirectory) -> Result<()> {
     if !output.exists() {
         fs_err::rename(stage, output)?;

@@ -104,8 +104,8 @@ impl Store {
     /// Makes `destination` unless it is there: `make` gets an empty work directory and returns which path in
     /// it is to be published. `doing` is for those who wait for it meanwhile.
     ///
-    /// The check is made once more under the lock, since another process may have been faster. What `make`
-    /// leaves behind when it fails disappears with the work directory.
+    /// The check is made once more under the lock, since another process may have been faster. Leftovers
+    /// of a failed `make` disappear with the work directory.
     pub fn publish(
         &self,
         destination: &Utf8Path,

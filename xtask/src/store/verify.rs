@@ -17,8 +17,7 @@ pub struct Checked {
 }
 
 impl Store {
-    /// Hashes everything. What is not what its name says goes to the quarantine, and will be made again when it is
-    /// needed.
+    /// Hashes everything. Damaged files and trees go to the quarantine, and will be made again when they are needed.
     pub fn check(&self) -> Result<Checked> {
         let files = entries(&self.root().join("files"))?;
         let mut trees = Vec::new();

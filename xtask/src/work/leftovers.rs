@@ -21,7 +21,8 @@ pub enum Place {
     OfTheUser,
 }
 
-/// Removes what killed runs left in a directory, and returns how many bytes that were. What cannot be removed stays.
+/// Removes leftovers of killed runs from a directory, and returns their size in bytes. Leftovers that cannot be removed
+/// stay.
 pub fn remove_leftovers(directory: &Utf8Path, whose: Place) -> u64 {
     let mut freed = 0;
     for entry in directory.read_dir_utf8().into_iter().flatten().flatten() {

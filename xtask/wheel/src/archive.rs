@@ -43,7 +43,7 @@ impl<R: Read + Seek> Archive<R> {
         &self.entries
     }
 
-    /// Where the next local header or the central directory begins.
+    /// The offset of the next local header or of the central directory.
     fn end(&self, index: usize) -> u64 {
         self.entries.get(index + 1).map_or(self.directory, |next| next.start)
     }

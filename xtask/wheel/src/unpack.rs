@@ -4,7 +4,7 @@
 //! prefix of the installation). Scripts and headers are left out: a runtime starts one program, the launcher.
 //!
 //! Everything that can be known without unpacking is checked before the first file is written; what is wrong with
-//! a content is known only after it was. So whoever gets an error throws away what was written.
+//! a content is known only after it was. So after an error the caller discards the written files.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Seek};

@@ -21,7 +21,6 @@ pub struct ServiceOptions {
     /// The largest body of a request, in MiB.
     pub upload_limit: u32,
     pub log_level: LogLevel,
-    /// What a line of the log is.
     pub log_format: LogFormat,
     /// File for the log; none means standard error.
     pub log_file: Option<PathBuf>,

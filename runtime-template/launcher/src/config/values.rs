@@ -23,10 +23,10 @@ pub struct Values {
     pub accelerator: Option<Accelerator>,
     #[serde(deserialize_with = "unless_auto")]
     pub stt_backend: Option<Backend>,
-    /// What faster-whisper computes on.
+    /// The device of faster-whisper.
     #[serde(deserialize_with = "unless_auto")]
     pub stt_device: Option<Device>,
-    /// What the model that speaks computes on.
+    /// The provider of the speech model.
     #[serde(deserialize_with = "unless_auto")]
     pub tts_provider: Option<Provider>,
     /// The numbers that a quantised model that speaks computes with.

@@ -54,7 +54,7 @@ words! {
         Metal = "metal",
     }
 
-    /// What onnxruntime runs models that speak on.
+    /// The onnxruntime provider of speech models.
     Provider {
         Cpu = "cpu",
         /// Apple's GPU or neural engine, as CoreML decides.
@@ -81,7 +81,7 @@ words! {
         Critical = "critical",
     }
 
-    /// What a line of the log is.
+    /// The format of a log line.
     LogFormat {
         Text = "text",
         Json = "json",

@@ -1,5 +1,5 @@
-//! What lies between Open WebUI and the service, looked at one by one: the service itself, the address at which containers
-//! look for it, the container that passes everything on to it, and that of Open WebUI.
+//! Checks each hop between the service and Open WebUI: the service itself, the address at which containers look for it,
+//! the container that forwards requests to it, and the container of Open WebUI.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};

@@ -27,7 +27,7 @@ const LONGEST: u64 = 16 << 20;
 pub const START: &[u8] = image::BLOBS.as_bytes();
 
 struct Member {
-    /// Where it begins in the archive.
+    /// Its offset in the archive.
     at: u64,
     size: u64,
     sha256: Sha256,

@@ -20,7 +20,7 @@ impl Linker {
         if foreign || (target.glibc_floor().is_some() && has_zig()) { Self::Zig } else { Self::Host }
     }
 
-    /// What rustc calls the target. zig has none of the libraries of Microsoft's compiler, which a launcher links to
+    /// The target's name in rustc. zig has none of the libraries of Microsoft's compiler, which a launcher links to
     /// on Windows; one that is linked to MinGW's runs there as well.
     pub(super) fn rust_target(self, target: &Target) -> String {
         match self {

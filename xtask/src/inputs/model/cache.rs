@@ -27,8 +27,8 @@ pub fn directory(id: &str) -> String {
 
 /// Finds a model in a user's cache.
 ///
-/// One of the manifest is held to its pins at the pinned revision; another revision of it is taken as it is and counts as
-/// unpinned. So does whatever is not in the manifest, which the copy in the cache says itself what it is.
+/// The tool checks a model of the manifest against its pins at the pinned revision. It accepts another revision, or a model
+/// that is not in the manifest, as unpinned; the card in the cache then tells the kind of the model.
 pub fn find(cache: &Utf8Path, request: &Request<'_>, digests: &Digests) -> Result<ModelInput> {
     let snapshot = Snapshot::find(cache, request)?;
     tracing::debug!("found the model `{}` in a cache: `{}`", request.id(), snapshot.path);

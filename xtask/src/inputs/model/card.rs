@@ -1,7 +1,7 @@
 //! Model cards: the metadata at the top of a repository's `README.md`, read as huggingface_hub 0.35 reads it.
 //!
 //! speaches reads the cards of all models whenever it lists them, and an exception about one of them is an error for all.
-//! So whatever huggingface_hub or speaches would raise an exception about is an error here.
+//! So an input that would raise an exception in huggingface_hub or speaches is an error here.
 
 use std::collections::BTreeSet;
 
@@ -158,7 +158,7 @@ const SPDX: [&str; 26] = [
     "Zlib",
 ];
 
-/// An SPDX expression for what a card says. What SPDX has no name for becomes a `LicenseRef-`.
+/// An SPDX expression for the license of a card. A license without an SPDX name becomes a `LicenseRef-`.
 fn license(said: Option<&Value>, name: Option<&str>) -> String {
     match said {
         Some(Value::String(word)) => match (word.as_str(), name) {

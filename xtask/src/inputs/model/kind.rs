@@ -100,7 +100,7 @@ impl Kind {
         }
     }
 
-    /// Whether a runtime gets this file of a repository. What is there in other formats stays there.
+    /// Whether a runtime gets this file of a repository. Files in other formats stay out.
     pub fn takes(self, path: &str) -> bool {
         let files = self.files();
         files.needed.iter().chain(files.also).any(|pattern| fits(pattern, path))

@@ -119,7 +119,7 @@ impl PythonInput {
     /// very same version, since what a compiler writes may change from one patch release to the next.
     ///
     /// Beside a pinned archive that is the archive pinned for this machine, so that every machine makes the same
-    /// bytecode; beside an archive of the user it is whatever this machine has. When there is none, the runtime goes
+    /// bytecode; beside an archive of the user it is a Python of this machine. When there is none, the runtime goes
     /// without bytecode.
     pub fn compiler(&self, manifest: &PythonManifest, targets: &TargetsManifest) -> Result<Option<Self>> {
         match self {

@@ -15,7 +15,7 @@ pub struct PortedFile<'a> {
     /// The ported bytes; borrowed when nothing had to change.
     pub content: Cow<'a, [u8]>,
     pub findings: Vec<Finding>,
-    /// What may behave differently.
+    /// Code that may behave differently.
     pub notes: Vec<Note>,
     /// The packages that it imports and the original did not.
     pub packages: BTreeSet<Package>,

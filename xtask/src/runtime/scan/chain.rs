@@ -1,7 +1,7 @@
 //! Libraries that have to be loaded together: those of an extension, followed by name from one to the next.
 //!
-//! That each library which is asked for is there is found for every binary alone. Here it is found out whether the ones
-//! that matter are asked for at all: an extension that was built without a GPU asks for less, and nothing is missing.
+//! The other checks find missing libraries of each binary. This one checks that the libraries that matter are requested
+//! at all: an extension that was built without a GPU requests fewer, and none is missing.
 
 use std::collections::BTreeSet;
 

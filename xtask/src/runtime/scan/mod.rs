@@ -64,7 +64,7 @@ enum Contents {
 ///
 /// # Errors
 ///
-/// Only when a file cannot be opened. What is wrong with a binary is a finding.
+/// Only when a file cannot be opened. Faults of a binary are findings.
 pub fn scan(runtime: &Utf8Path, description: &Description, platform: &Platform, accepted: &Accepted) -> Result<Report> {
     let read = |path: &str| -> Result<Option<Contents>> {
         let source = Source::open(&runtime.join(path))?;

@@ -109,7 +109,7 @@ impl Problem {
         }
     }
 
-    /// The thing itself, in a form that stays as it is whatever the sentence says. The head of `binaries.toml` lists
+    /// The subject, in a form that does not depend on the wording. The head of `binaries.toml` lists
     /// the forms.
     pub fn about(&self) -> String {
         match self {

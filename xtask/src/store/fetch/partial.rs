@@ -133,7 +133,7 @@ impl Partial {
         self.hashing.advance(count)
     }
 
-    /// Forgets what is there. What comes next is a version of the whole that `about` describes.
+    /// Discards the bytes. The next ones are a version of the whole file that `about` describes.
     pub fn restart(&mut self, about: About) -> Result<()> {
         // In this order: a description must never belong to other bytes than those beside it.
         if self.length > 0 {
