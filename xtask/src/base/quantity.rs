@@ -4,7 +4,7 @@ use std::time::Duration;
 
 pub use speaches_format::size::human_size;
 
-/// How many more there were in the store: nothing, or `; 12 more were in the store`.
+/// The suffix about cached inputs: empty, or `; 12 more were in the store`.
 pub fn cached_suffix(there: usize) -> String {
     match there {
         0 => String::new(),
@@ -18,7 +18,7 @@ pub fn pluralize(count: usize, noun: &str) -> String {
     if count == 1 { format!("{count} {noun}") } else { format!("{count} {noun}s") }
 }
 
-/// How long something took: `40 ms`, `12.1 s`, `2 min 5 s`.
+/// A duration: `40 ms`, `12.1 s`, `2 min 5 s`.
 pub fn format_duration(time: Duration) -> String {
     if time.as_millis() < 1000 {
         return format!("{} ms", time.as_millis());

@@ -12,7 +12,7 @@ use super::Runtime;
 
 /// How binaries of Linux, Windows and macOS begin; the last one is of several processors.
 const BINARIES: [&[u8]; 4] = [b"\x7fELF", b"MZ", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe"];
-/// The shortest text that is looked at: `5.0.0`.
+/// The length of the shortest version: `5.0.0`.
 const SHORTEST: usize = 5;
 
 /// A library that builds of CPython for distribution carry.

@@ -172,7 +172,7 @@ pub struct Request<'a> {
     pub format: Option<Format>,
     /// An image layout, to make an image on it instead of an archive.
     pub base: Option<&'a Utf8Path>,
-    /// The format's usual one if nothing is said.
+    /// By default the format's usual level.
     pub level: Option<u32>,
 }
 

@@ -169,7 +169,7 @@ fn locks(arguments: &Arguments, manifests: &Utf8Path) -> Result<Vec<(Lock, Targe
     paths.iter().map(read).collect()
 }
 
-/// Gets the wheels of a lock. Those that cannot be reached are put down with the reason.
+/// Gets the wheels of a lock, and records unreachable ones with the reason.
 fn fetch(
     store: &Store,
     manifests: &Utf8Path,

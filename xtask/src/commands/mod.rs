@@ -30,14 +30,14 @@ pub fn print(text: &str) -> io::Result<()> {
     }
 }
 
-/// A path as short as it can be from here: relative when it is below the current directory.
+/// The path relative to the current directory, if it is below that.
 fn display_path(path: &Utf8Path) -> Utf8PathBuf {
     let here = std::env::current_dir().ok().and_then(|here| Utf8PathBuf::from_path_buf(here).ok());
     let below = here.and_then(|here| path.strip_prefix(here).ok().map(Utf8Path::to_owned));
     below.filter(|below| !below.as_str().is_empty()).unwrap_or_else(|| path.to_owned())
 }
 
-/// A command as it is typed into a shell of this system.
+/// A command, quoted for a shell of this system.
 fn shell_quote(words: &[&str]) -> String {
     let quoted = words.iter().map(|word| {
         if cfg!(windows) {

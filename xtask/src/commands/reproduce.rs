@@ -22,8 +22,8 @@ const SHOWN: usize = 20;
 
 /// Provision once more what a runtime.json says, and compare
 ///
-/// The command reads the choices from the runtime. The runtime does not record local sources: if inputs were not
-/// fetched, say so with the flags of `provision`.
+/// What was chosen is read from the runtime. Where its inputs are taken from is not in there: if they were not fetched,
+/// say so with the flags of `provision`.
 #[derive(Args, Debug)]
 pub struct Arguments {
     /// The directory of the runtime

@@ -122,13 +122,13 @@ pub fn smoke(runtime: &Utf8Path, sentence: &str) -> Result<Outcome> {
     Ok(outcome)
 }
 
-/// Whether at least 7 of 9 words that were said were heard, in their order.
+/// Whether the transcription has at least 7 of 9 spoken words, in their order.
 pub fn understood(said: &str, heard: &str) -> bool {
     let (right, all) = words_heard(said, heard);
     right * 9 >= all * 7
 }
 
-/// How many of the words that were said were heard in their order, and how many words were said.
+/// The number of spoken words that the transcription has in their order, and the number of spoken words.
 pub fn words_heard(said: &str, heard: &str) -> (usize, usize) {
     let (said, heard) = (words(said), words(heard));
     // The longest common subsequence, by rows.

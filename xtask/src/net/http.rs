@@ -124,7 +124,7 @@ pub fn answers(url: &str) -> bool {
     client().is_ok_and(|client| send(client.head(url).timeout(TIMEOUT)).is_ok())
 }
 
-/// A URL for people: without passwords and signatures.
+/// A URL without passwords and signatures, for messages.
 pub fn redact_url(url: &str) -> String {
     let Ok(mut parsed) = Url::parse(url) else { return url.to_owned() };
     if !parsed.has_host() {
@@ -140,7 +140,7 @@ pub fn redact_url(url: &str) -> String {
     parsed.into()
 }
 
-/// Whether something failed because a server cannot be trusted, or does not speak TLS.
+/// Whether the cause is an untrusted certificate, or a server that does not speak TLS.
 pub fn is_tls_error(error: &Error) -> bool {
     error.chain().any(|cause| cause.is::<rustls::Error>() || is_tls_inside(cause))
 }

@@ -16,7 +16,7 @@ use super::lines;
 use super::progress::{Bar, Progress, Silent, Unit};
 use crate::base::quantity::format_duration;
 
-/// All bars of this process: what is said between them must not be drawn over.
+/// All bars of this process, which must not draw over messages between them.
 static BARS: OnceLock<MultiProgress> = OnceLock::new();
 
 /// How often a second bars are drawn at most.
@@ -112,7 +112,7 @@ impl TermLike for Screen {
     }
 }
 
-/// Does something that writes to the terminal, while no bar is drawn.
+/// Hides all bars while `write` writes to the terminal.
 pub fn suspend_bars<T>(write: impl FnOnce() -> T) -> T {
     match BARS.get() {
         Some(bars) => bars.suspend(write),

@@ -8,12 +8,12 @@ use super::lines::write_status_to_stderr;
 use super::progress::{Bar, Progress, Unit};
 use crate::base::quantity::format_duration;
 
-/// How a step is told of while it is going on.
+/// The intervals of reports about a running step.
 #[derive(Clone, Copy)]
 struct Intervals {
-    /// How long nothing is said.
+    /// The time before the first report.
     silent: Duration,
-    /// How long it is until it is said again.
+    /// The time between further reports.
     pause: Duration,
     /// Gets a verb and the rest.
     report: fn(&str, &str),
@@ -50,7 +50,7 @@ struct Step {
     began: Instant,
     done: AtomicU64,
     intervals: Intervals,
-    /// Held while something is said, so that nothing is said of a step after its end.
+    /// Locked during a report, so that no report follows the end of a step.
     is_over: Mutex<bool>,
     ends: Condvar,
 }

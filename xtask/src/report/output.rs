@@ -63,7 +63,7 @@ pub fn next(verb: &str, text: &str) -> io::Result<()> {
     bars::suspend_bars(|| lines::write_to_stdout(&lines::command(verb, text)))
 }
 
-/// From now on a program follows: what is said becomes events.
+/// From now on a program reads the output: messages become events.
 pub fn follow() {
     AS_JSON.store(true, Ordering::Relaxed);
 }

@@ -55,7 +55,7 @@ impl Store {
         self.root.join("files").join(sha256.to_string())
     }
 
-    /// Whether a downloaded file with this digest is there, as long as it is said to be.
+    /// Whether a downloaded file with this digest and size is there.
     ///
     /// After a power cut the name of a file may be there and its bytes not. One of the right length is found by a check
     /// of the store only, or when what is made of it is not what it should be.

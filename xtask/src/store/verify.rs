@@ -1,4 +1,4 @@
-//! Looking after a store: is everything in it what its name says?
+//! Verifies a store: each file and tree must match the digest in its name.
 
 use anyhow::{Context as _, Result};
 use camino::{Utf8Path, Utf8PathBuf};
@@ -43,7 +43,7 @@ impl Store {
         Ok(checked)
     }
 
-    /// Moves something to where it can be looked at but is never used, and returns that place.
+    /// Moves a damaged file or tree to the quarantine, where users can inspect it, and returns its new path.
     pub fn set_aside(&self, path: &Utf8Path) -> Result<Utf8PathBuf> {
         let directory = self.quarantine();
         fs_err::create_dir_all(&directory)?;

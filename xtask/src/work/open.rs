@@ -29,7 +29,7 @@ pub fn create_inside(directory: &Utf8Path) -> io::Result<()> {
     uninterruptible(|| fs_err::create_dir_all(directory))
 }
 
-/// Does something that Ctrl-C has to wait for, since half of it would be worse than none.
+/// Runs `work` to its end before Ctrl-C ends the process, since half of it would be worse than none.
 pub fn uninterruptible<T>(work: impl FnOnce() -> T) -> T {
     let _creating = CREATING.read().unwrap_or_else(PoisonError::into_inner);
     work()

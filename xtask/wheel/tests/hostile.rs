@@ -1,4 +1,4 @@
-//! Wheels that are hostile or broken, each of them wrong in one way, and what is said about it.
+//! Hostile or broken wheels, each with one fault, and the message about it.
 
 mod fixture;
 

@@ -36,7 +36,7 @@ impl Settings {
         sources.variable(name).or_else(|| self.said.get(name).cloned())
     }
 
-    /// For messages: where a setting is said.
+    /// The place of a setting, for messages.
     #[must_use]
     pub fn place(&self, name: &str, sources: &Sources<'_>) -> String {
         match &self.path {

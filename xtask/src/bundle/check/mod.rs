@@ -22,7 +22,7 @@ use crate::base::failure::{Exit, Failure};
 /// The hint for a damaged bundle.
 const DAMAGED: &str = "fetch it again, or make it again with `cargo xtask bundle`";
 
-/// A bundle that was looked at as a whole.
+/// A fully checked bundle.
 pub struct Checked {
     pub description: Description,
     pub differences: Differences,

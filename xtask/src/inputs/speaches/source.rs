@@ -17,8 +17,8 @@ use crate::pins::manifest::{PinnedFile, SpeachesManifest};
 use crate::report;
 use crate::store::fetch::{self, document};
 
-/// The parts of the source that a runtime takes. Of an unpinned source the tool looks at nothing else, and at no file
-/// in these places may be there that the pin does not know.
+/// The parts of the source that a runtime takes. Of an unpinned source the tool looks at nothing else. A
+/// pinned source may have no other file in these places.
 const TAKEN: [&str; 5] = ["src/speaches/", "realtime-console/dist/", "pyproject.toml", "model_aliases.json", "LICENSE"];
 
 const NAMED: usize = 5;

@@ -1,4 +1,4 @@
-//! One request for what is missing of a file, and what to make of its answer.
+//! One request for the missing part of a file, and the handling of the response.
 
 use std::io::{self, Read as _};
 use std::time::Instant;
@@ -21,7 +21,7 @@ use crate::net::http;
 use crate::net::huggingface;
 use crate::report::Bar;
 
-/// Asks for the rest of a file and appends what comes. Afterwards it is as long as it should be, or there is an error.
+/// Requests the rest of a file and appends it. On success the file has its full length.
 pub fn once(
     url: &str,
     download: &Download,
@@ -148,7 +148,7 @@ pub fn broken(error: io::Error, timeouts: Timeouts) -> FetchError {
     transient(anyhow!("the connection broke: {}", Error::from(error).root_cause()))
 }
 
-/// An answer with the whole file: what was here is forgotten. Returns how long the whole will be.
+/// Handles a response with the whole file: discards the partial file. Returns the length of the whole.
 fn restart(
     url: &str,
     download: &Download,
@@ -172,7 +172,7 @@ fn restart(
     Ok(download.size.or(length))
 }
 
-/// An answer with the rest of the file. Returns how long the whole will be.
+/// Handles a response with the rest of the file. Returns the length of the whole.
 fn resume(
     url: &str,
     download: &Download,

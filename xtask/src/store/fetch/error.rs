@@ -1,4 +1,4 @@
-//! Why an attempt did not bring a file, and the wait for the next one.
+//! Errors of one attempt to fetch a file, and the wait before the next attempt.
 
 use anyhow::Error;
 
@@ -6,7 +6,6 @@ use super::retry::{self, Retries, Wait};
 use crate::base::failure::Failure;
 use crate::report;
 
-/// Why the file is not there.
 pub enum FetchError {
     /// The next attempt may bring it.
     Transient { error: Error, wait: Wait },

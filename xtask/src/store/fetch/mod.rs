@@ -117,7 +117,7 @@ impl Store {
     }
 }
 
-/// The bar of a file and that of all files.
+/// A bar that forwards to the bar of one file and to that of all files.
 struct TeeBar<'a> {
     whole: &'a dyn Bar,
     part: &'a dyn Bar,

@@ -88,7 +88,7 @@ impl Partial {
         if self.starts_over { 0 } else { self.length }
     }
 
-    /// The next attempt is to bring the whole. Until it does, what is here stays.
+    /// Makes the next attempt fetch the whole file. The partial file stays until that starts.
     pub fn start_over(&mut self) {
         self.starts_over = true;
     }
@@ -97,7 +97,7 @@ impl Partial {
         self.store.partial()
     }
 
-    /// How long the whole is said to be by the server it came from, in bytes.
+    /// The length of the whole file, as its server announced it, in bytes.
     pub fn total(&self) -> Option<u64> {
         if self.length == 0 { None } else { self.about.total }
     }
@@ -170,7 +170,7 @@ impl Partial {
         self.hashing.finish()
     }
 
-    /// It is whole and right: returns where it is, to be renamed.
+    /// For a complete file with the right digest: returns its path, for the rename.
     pub fn complete(&mut self) -> Utf8PathBuf {
         if self.described {
             let _ = fs_err::remove_file(self.description());
@@ -178,7 +178,7 @@ impl Partial {
         self.path.clone()
     }
 
-    /// It is wrong: moves it to where it can be looked at but is never used, and returns that place.
+    /// For a wrong file: moves it to the quarantine, and returns its new path.
     pub fn quarantine(&mut self) -> Result<Utf8PathBuf> {
         let place = self.store.set_aside(&self.path)?;
         let _ = fs_err::remove_file(self.description());
@@ -186,7 +186,7 @@ impl Partial {
         Ok(place)
     }
 
-    /// Leaves no empty files behind, and what is of use with its description.
+    /// Removes an empty file, and writes the description of a useful one.
     pub fn keep_or_remove(&mut self) {
         if self.length == 0 {
             let _ = fs_err::remove_file(&self.path);

@@ -6,10 +6,10 @@ use reqwest::StatusCode;
 use reqwest::blocking::Response;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName, LAST_MODIFIED};
 
-/// So many bytes are enough to see what something is.
+/// The number of bytes that identify the type of a file.
 pub const SNIFF_LENGTH: u64 = 1 << 10;
 
-/// Which part of a file an answer brings.
+/// The part of a file that a response brings.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Part {
     pub start: u64,
@@ -24,7 +24,7 @@ pub struct ResponseInfo {
     encoding: Option<String>,
 }
 
-/// An answer without what was asked for. The hub says more about it than its status does.
+/// A response with an error. The hub adds a code and a message to the status.
 #[derive(Clone, Debug)]
 pub struct ErrorResponse {
     /// Neither a success nor a redirect.
@@ -58,7 +58,7 @@ fn header(response: &Response, name: HeaderName) -> Option<&str> {
     response.headers().get(name)?.to_str().ok().map(str::trim).filter(|text| !text.is_empty())
 }
 
-/// How long the body says it is, in bytes. (What reqwest says is known only to the end of a body.)
+/// The announced length of the body, in bytes. (reqwest's own value is the size hint of its body.)
 pub fn length(response: &Response) -> Option<u64> {
     header(response, CONTENT_LENGTH)?.parse().ok()
 }
@@ -105,7 +105,7 @@ impl ResponseInfo {
     }
 }
 
-/// The first line of a text that has something in it; nothing when it is no text.
+/// The first line of a text that is not empty; `None` for binary data.
 fn first_line(bytes: &[u8]) -> Option<&str> {
     let text = match std::str::from_utf8(bytes) {
         Ok(text) => text,

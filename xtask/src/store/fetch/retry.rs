@@ -66,7 +66,7 @@ pub struct Retries {
 }
 
 impl Retries {
-    /// Nothing was tried; so many bytes are there.
+    /// Starts before the first attempt, with this many bytes of the file present.
     pub fn new(timeouts: Timeouts, length: u64) -> Self {
         Self { timeouts, in_vain: 0, made: 0, furthest: length }
     }
@@ -102,7 +102,7 @@ impl Retries {
     }
 }
 
-/// Whether a server that answers so may answer otherwise in a moment.
+/// Whether a server with this status may succeed on the next attempt.
 pub fn is_transient(status: StatusCode) -> bool {
     matches!(status.as_u16(), 408 | 425 | 429 | 500 | 502 | 503 | 504)
 }
