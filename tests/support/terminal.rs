@@ -10,7 +10,7 @@ use rustix::termios::{Winsize, tcsetwinsize};
 
 /// More lines than anything here prints, so that nothing scrolls away.
 const ROWS: u16 = 100;
-/// Nothing here takes so long.
+/// No test takes so long.
 const TIMEOUT: Duration = Duration::from_secs(300);
 
 /// A program that runs on a terminal of its own.

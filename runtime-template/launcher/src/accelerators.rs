@@ -23,9 +23,9 @@ const COMPARISON: &str = "comparison 2";
 /// When the NVIDIA driver of a runtime with CUDA is asked. Other runtimes have no use for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Driver {
-    /// When the answer matters.
+    /// Asks only if the answer can change the decision.
     AskIfNeeded,
-    /// To show it.
+    /// Asks always, for a command that shows the answer.
     Ask,
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 /// Between two looks whether it has ended.
 const PAUSE: Duration = Duration::from_millis(2);
-/// For one that was killed.
+/// The time for a killed child to end.
 const LAST_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Runs a command that says little, or kills it: then there is no output.

@@ -43,12 +43,12 @@ pub fn fail(text: &str) {
     bars::suspend_bars(|| lines::write_to_stderr(&shaped));
 }
 
-/// Removes what is drawn, for good.
+/// Removes all bars, and draws no more.
 pub fn end() {
     bars::end();
 }
 
-/// Sentences that are a result.
+/// Prints sentences of a result.
 pub fn print(text: &str) -> io::Result<()> {
     bars::suspend_bars(|| lines::write_to_stdout(&lines::prose(text, lines::width_of_stdout())))
 }

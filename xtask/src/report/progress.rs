@@ -40,7 +40,7 @@ pub trait Bar: Sync {
     fn done(&self, _did: &str, _what: &str) {}
 }
 
-/// Says nothing.
+/// Progress without output.
 pub struct Silent;
 
 impl Progress for Silent {}

@@ -10,7 +10,7 @@ use wheel_archive::name::WheelName;
 use wheel_archive::path::RelativePath;
 use wheel_archive::unpack::{Error, Sink, unpack};
 
-/// One way to be wrong.
+/// One fault of a wheel.
 struct Case {
     /// Why it is refused.
     reason: &'static str,

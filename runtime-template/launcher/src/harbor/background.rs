@@ -230,7 +230,7 @@ impl<'a> Background<'a> {
         }
     }
 
-    /// Removes what says that it runs.
+    /// Removes the pid file.
     pub fn forget(&self) {
         // The file may be gone already, and only people look at a stale pid file.
         let _ = fs_err::remove_file(self.pid_file());

@@ -152,7 +152,7 @@ impl<'a> Walk<'a> {
         Ok(Described { description, files, directories })
     }
 
-    /// Nothing comes any more.
+    /// Ends the walk after the last entry.
     pub fn finish(self, bundle: &Utf8Path) -> Result<(Description, Differences)> {
         let described = self.described.ok_or_else(|| damaged(bundle, "there is no `runtime.json` in it"))?;
         let mut differences = self.differences;

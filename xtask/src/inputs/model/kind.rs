@@ -22,7 +22,7 @@ pub enum Kind {
 struct Files {
     /// Without one for each of these the model cannot be used without network.
     needed: &'static [&'static str],
-    /// Taken where they are.
+    /// Optional files, taken if present.
     also: &'static [&'static str],
 }
 

@@ -22,7 +22,7 @@ const OVERLAY: &str = "speaches-native";
 const IS_APPLE_SILICON: bool = cfg!(all(target_os = "macos", target_arch = "aarch64"));
 /// How long it may take after Harbor's start until everything answers.
 const TIMEOUT: Duration = Duration::from_secs(90);
-/// Between two looks at it.
+/// The pause between two checks.
 const PAUSE: Duration = Duration::from_millis(500);
 
 pub fn up(background: &Background<'_>, args: &HarborArgs, runtime: &OwnRuntime) -> Result<Exit, Failure> {
