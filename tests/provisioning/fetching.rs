@@ -1,7 +1,7 @@
 //! The downloader through the real binary, against servers on this machine with every known fault.
 //!
-//! Each scenario ends in the right bytes or in one clear message, and no more is fetched than was missing. What is about
-//! connections rather than about one file is in `connections.rs`.
+//! Each scenario ends in the right bytes or in one clear message, and fetches no more than was missing. Scenarios about
+//! connections rather than about one file are in `connections.rs`.
 #![cfg(unix)]
 
 use std::process::Stdio;

@@ -138,7 +138,7 @@ fn a_gated_model_needs_a_token_of_an_account_that_accepted_its_terms() {
     let stranger = Scene { hub: scene.hub, ..Scene::with(&[]) }.set("HF_TOKEN", "hf_stranger");
     stranger.plan("org/gated", &[]).expect(69).says("the account of the token from `HF_TOKEN` has no access to it");
 
-    // Where `hf auth login` leaves the token.
+    // `hf auth login` writes the token there.
     let member = Scene { hub: stranger.hub, ..Scene::with(&[]) };
     fs_err::create_dir(member.scratch.path.join("hf")).unwrap();
     fs_err::write(member.scratch.path.join("hf/token"), "hf_member\n").unwrap();

@@ -223,7 +223,7 @@ fn an_archive_with_another_sha256_than_its_pin() {
     let scratch = scratch();
     let archive = python_archive(&scratch.path);
     let manifests = own_manifests(&scratch.path);
-    // This archive is no pinned one, whatever version it is.
+    // This archive is not pinned, in any version.
     let minor = json(&sample_runtime().join("runtime.json"))["python"]["minor"].as_str().unwrap().to_owned();
     edit(&manifests.join("python.toml"), "version = \"3.12.16\"", &format!("version = \"{minor}.99\""));
     let says = ["is not the pinned CPython", "pinned: sha256", "found:  sha256", "--allow-unpinned"];

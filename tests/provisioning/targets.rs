@@ -7,7 +7,6 @@ use crate::support::*;
 use camino::Utf8Path;
 use speaches_format::description::Description;
 
-/// Every target of the table.
 fn targets() -> Vec<String> {
     let table: toml::Table = fs_err::read_to_string(root().join("manifests/targets.toml")).unwrap().parse().unwrap();
     table["target"].as_table().unwrap().keys().cloned().collect()

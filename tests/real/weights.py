@@ -137,7 +137,7 @@ def _npz(voices: Mapping[str, bytes]) -> bytes:
 
 
 def _card(task: str, library: str, language: str, tags: list[str], terms: str) -> bytes:
-    """A model card with the fields by which speaches knows the kind of a model, and the licence."""
+    """A model card with the fields by which speaches knows the kind of a model, and the license."""
     lines = [
         "---",
         f"library_name: {library}",

@@ -74,15 +74,15 @@ fn assert_same_files(one: &Utf8Path, other: &Utf8Path, what: &str) {
 }
 
 #[test]
-fn a_bundle_that_ends_with_the_seal_of_older_versions_is_verified() {
+fn a_bundle_with_the_trailer_of_older_versions_is_verified() {
     let scratch = scratch();
     let frame = [&0x184D_2A50_u32.to_le_bytes()[..], &71_u32.to_le_bytes(), &[b'0'; 71]].concat();
     let member = [&[0x1f, 0x8b, 8, 4, 0, 0, 0, 0, 0, 255, 36, 0, b'S', b'P', 32, 0][..], &[7; 32], &[3, 0], &[0; 8]];
     let tiny = Tiny::make(&scratch.path.join("tiny"), LINUX);
-    for (format, seal) in [("tar.zst", frame), ("tar.gz", member.concat())] {
+    for (format, trailer) in [("tar.zst", frame), ("tar.gz", member.concat())] {
         let packed = bundle(&tiny.path, &scratch.path.join(format), &["--format", format]);
         let older = scratch.path.join(format!("older.{format}"));
-        fs_err::write(&older, [fs_err::read(&packed).unwrap(), seal].concat()).unwrap();
+        fs_err::write(&older, [fs_err::read(&packed).unwrap(), trailer].concat()).unwrap();
         run(&mut xtask(&["verify", older.as_str()])).expect(0);
     }
     let packed = bundle(&Tiny::make(&scratch.path.join("other"), WINDOWS).path, &scratch.path.join("zip"), &[]);
@@ -247,7 +247,7 @@ fn a_modified_runtime_is_not_packed_and_nothing_is_left() {
 }
 
 #[test]
-fn a_component_without_a_licence_is_refused_unless_the_manifest_says_why() {
+fn a_component_without_a_license_is_refused_unless_the_manifest_says_why() {
     let scratch = scratch();
     let out = scratch.path.join("out");
     let mut tiny = Tiny::make(&scratch.path.join("tiny"), LINUX);

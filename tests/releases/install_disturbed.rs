@@ -189,7 +189,6 @@ fn killed_at_any_moment_it_leaves_a_working_version_and_the_next_run_finishes() 
     assert!(killed > 20, "{killed}");
 }
 
-/// Waits for something that happens soon.
 #[track_caller]
 fn until(what: &str, mut happened: impl FnMut() -> bool) {
     let started = Instant::now();
@@ -200,14 +199,14 @@ fn until(what: &str, mut happened: impl FnMut() -> bool) {
 }
 
 /// A run that is in the middle of a download which does not go on.
-struct Halfway {
+struct InterruptedInstall {
     home: Home,
     release: Release,
     server: Faults,
     child: Child,
 }
 
-impl Halfway {
+impl InterruptedInstall {
     fn start() -> Self {
         let release = Release::of("1.0");
         let server = release.serve();
@@ -232,12 +231,12 @@ impl Halfway {
 
 #[test]
 fn a_run_whose_download_goes_on_without_it_does_no_harm_to_the_next() {
-    let Halfway { home, release, server, mut child } = Halfway::start();
+    let InterruptedInstall { home, release, server, mut child } = InterruptedInstall::start();
     // The shell alone: its curl goes on writing.
     child.kill().unwrap();
     child.wait().unwrap();
     assert_eq!(home.installed(), "");
-    let (path, bytes) = Halfway::bundle(&release);
+    let (path, bytes) = InterruptedInstall::bundle(&release);
     server.set(&path, vec![Reply::data(bytes)]);
     run(&mut home.command(&["--from", &server.url])).expect(0).says("resuming");
     assert_eq!(home.installed(), "speaches 1.0");
@@ -245,7 +244,7 @@ fn a_run_whose_download_goes_on_without_it_does_no_harm_to_the_next() {
 
 #[test]
 fn interrupting_it_leaves_what_was_fetched_and_nothing_else() {
-    let Halfway { home, mut child, .. } = Halfway::start();
+    let InterruptedInstall { home, mut child, .. } = InterruptedInstall::start();
     // As Ctrl-C in a terminal does.
     let group = rustix::process::Pid::from_raw(child.id().try_into().unwrap()).unwrap();
     rustix::process::kill_process_group(group, rustix::process::Signal::TERM).unwrap();

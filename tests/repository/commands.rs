@@ -45,7 +45,6 @@ pub fn words(line: &str) -> Vec<Vec<String>> {
     commands
 }
 
-/// A program whose help is known.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Program {
     Xtask,

@@ -31,7 +31,6 @@ fn items<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
     value[key].as_array().unwrap_or_else(|| panic!("there are no `{key}` in {value}")).iter()
 }
 
-/// The Pods, each with its containers.
 fn pods() -> [Value; 2] {
     ["Deployment", "Job"].map(|kind| object(kind)["spec"]["template"]["spec"].clone())
 }

@@ -4,7 +4,7 @@
 mod commands;
 mod kubernetes;
 mod layers;
-mod licences;
+mod licenses;
 mod packages;
 mod promises;
 #[path = "../support/mod.rs"]

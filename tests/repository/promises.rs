@@ -33,7 +33,6 @@ fn the_table_of_exit_codes_is_that_of_the_programs() {
     }
 }
 
-/// The documents of this repository.
 fn documents() -> Vec<Utf8PathBuf> {
     let mut documents = ["", "docs", "docs/benchmarks", "deploy"]
         .into_iter()
@@ -78,7 +77,7 @@ fn on_windows_the_service_waits_for_the_event_that_the_launcher_sets() {
     assert_eq!(named(&service), named(&launcher));
 }
 
-/// The blocks of commands of a document. What comes before one may say `<!-- not run: why -->`.
+/// The blocks of commands of a document. A line before one may say `<!-- not run: why -->`.
 #[cfg(unix)]
 fn blocks(text: &str) -> Vec<Block> {
     let mut blocks = Vec::<Block>::new();

@@ -95,8 +95,8 @@ fn make_cuda_runtime(runtime: &Utf8Path) {
     let file = runtime.join("runtime.json");
     // N.B. as this type: the launcher reads as far as the list of files, which has to come last.
     let mut description = Description::parse(&fs_err::read(&file).unwrap()).unwrap();
-    description.head.accelerator = "cuda".into();
-    description.head.inputs.push(Input {
+    description.info.accelerator = "cuda".into();
+    description.info.inputs.push(Input {
         kind: Kind::Wheel,
         name: "nvidia-cuda-runtime-cu12".into(),
         version: Some("12.8.90".into()),
@@ -122,7 +122,7 @@ fn doctor(name: &str) -> Value {
 }
 
 #[test]
-fn the_driver_is_asked_and_whatever_it_does_is_found_out() {
+fn every_behavior_of_the_driver_is_found_out() {
     let drivers = vec![
         ("works", "present", "2 GPUs with CUDA 12.8", "cuda"),
         ("no-device", "present", "offers no GPU", "cpu"),

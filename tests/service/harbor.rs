@@ -295,7 +295,7 @@ const STARTS_NATIVELY: &str = "if [ \"$1\" = up ]; then\n  HARBOR_SPEACHES_HOST_
 fn a_harbor_with_a_native_mode_is_helped_to_its_proxy() {
     let settings = "HARBOR_SPEACHES_EXECUTION_PREFERENCE=\"native\"\nHARBOR_SERVICES_DEFAULT=\"ollama;webui\"\n";
     let stack = Stack::native(settings);
-    play_harbor(&stack.home, STARTS_NATIVELY, 0);
+    fake_harbor(&stack.home, STARTS_NATIVELY, 0);
     let containers = proxy_to(stack.port);
     let ps = stack.scratch.path.join("docker/ps.out");
     stack.docker.does("compose", &format!("printf '{}' > '{ps}'", containers.replace('"', "")));
@@ -311,7 +311,7 @@ fn a_harbor_with_a_native_mode_is_helped_to_its_proxy() {
     assert!(stack.hop("service", 0).contains(&format!("at http://127.0.0.1:{}", stack.port)));
     assert_eq!(stack.hop("proxy", 0), "ok, `harbor.speaches` forwards requests");
     // A running proxy is not started again.
-    play_harbor(&stack.home, ":", 0);
+    fake_harbor(&stack.home, ":", 0);
     let asked = stack.docker.asked().matches("|compose ").count();
     stack.run(&["up", "webui"]).expect(0);
     assert_eq!(stack.docker.asked().matches("|compose ").count(), asked);
@@ -337,7 +337,7 @@ fn a_harbor_with_a_native_mode_that_prefers_the_container_is_not_changed() {
 fn a_native_start_that_comes_to_nothing_is_explained() {
     let stack = Stack::native("HARBOR_SPEACHES_EXECUTION_PREFERENCE=native\n");
     stack.docker.answers("ps", &proxy_to(stack.port));
-    play_harbor(&stack.home, ":", 3);
+    fake_harbor(&stack.home, ":", 3);
     stack
         .run(&["up", "webui"])
         .expect(69)
@@ -350,10 +350,10 @@ fn harbor_starts_it_asks_it_through_its_proxy_and_stops_it() {
     let home = native_harbor(&scratch.path);
     run(&mut harbor(&home, &["install"])).expect(0);
     let port = free_port();
-    let mut harbor = PlayedHarbor::start(&home, port);
+    let mut harbor = FakeHarbor::start(&home, port);
     harbor.wait_for_port(Duration::from_secs(30));
 
-    // Containers do not reach loopback; they go through a proxy in front of it, whatever address that has.
+    // Containers do not reach loopback; they go through a proxy in front of it, on any address.
     for address in ["127.0.0.1", "127.0.0.2"] {
         let proxy = Proxy::start(address, port);
         let base = format!("http://{}", proxy.address);

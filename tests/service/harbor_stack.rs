@@ -14,7 +14,7 @@ use camino::Utf8PathBuf;
 pub struct Stack {
     pub scratch: Scratch,
     pub home: Utf8PathBuf,
-    pub docker: PlayedDocker,
+    pub docker: FakeDocker,
     pub port: u16,
 }
 
@@ -32,9 +32,9 @@ impl Stack {
     }
 
     pub fn of(scratch: Scratch, home: Utf8PathBuf, settings: &str) -> Self {
-        let (docker, port) = (PlayedDocker::install(&scratch.path), free_port());
+        let (docker, port) = (FakeDocker::install(&scratch.path), free_port());
         fs_err::write(home.join(".env"), format!("HARBOR_SPEACHES_NATIVE_PORT={port}\n{settings}")).unwrap();
-        play_harbor(&home, ":", 0);
+        fake_harbor(&home, ":", 0);
         Self { scratch, home, docker, port }
     }
 
@@ -147,7 +147,7 @@ fn a_service_without_its_models_is_reported_before_harbor_starts() {
 #[test]
 fn harbor_that_fails_is_explained_by_what_is_not_well() {
     let stack = Stack::stock();
-    play_harbor(&stack.home, "echo 'container harbor.speaches is unhealthy' >&2", 1);
+    fake_harbor(&stack.home, "echo 'container harbor.speaches is unhealthy' >&2", 1);
     stack.docker.answers("ps", &proxy_to(stack.port));
     stack.docker.fails("proxy", "wget: error getting response: Connection reset by peer");
     stack
@@ -177,7 +177,7 @@ fn harbor_that_fails_is_explained_by_what_is_not_well() {
         .says("Harbor's output above has the reason");
     // Docker that was there before, and is gone when Harbor has ended.
     let ps = stack.scratch.path.join("docker/ps.sh");
-    play_harbor(&stack.home, &format!("echo 'echo permission denied >&2; exit 1' > '{ps}'"), 1);
+    fake_harbor(&stack.home, &format!("echo 'echo permission denied >&2; exit 1' > '{ps}'"), 1);
     stack.run(&["up"]).expect(69).says("but Docker does not answer (permission denied").says("the group `docker`");
     // A Harbor that cannot be stopped keeps nothing from being stopped.
     let ended = stack.run(&["down"]).expect(69).says("harbor.sh down` failed (exit status: 1)");

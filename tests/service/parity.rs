@@ -6,7 +6,6 @@ use crate::support::*;
 
 const KEY: &str = "sk-speaches";
 
-/// A service that answers.
 struct Asked {
     service: Service,
     base: String,
@@ -54,7 +53,7 @@ fn the_service_is_healthy_while_a_model_cannot_be_had() {
 
 #[test]
 fn the_calls_of_speaches_init_succeed_without_a_network() {
-    // Nothing of the sample can be fetched from anywhere, so whatever succeeds is done with what is there.
+    // No server has the sample's models, so each success proves that the bundled ones were used.
     let asked = Asked::start("serving", |_| {});
     let models = json(&sample_runtime().join("runtime.json"))["models"].clone();
     let ids = models.as_array().unwrap().iter().map(|model| model["id"].as_str().unwrap()).collect::<Vec<_>>();

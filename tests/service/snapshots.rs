@@ -28,14 +28,14 @@ fn help_of(run_with: &dyn Fn(&[&str]) -> Command, path: &[&str], text: &mut Stri
 fn help_of_the_tool() {
     let mut text = String::new();
     help_of(&|arguments| xtask(arguments), &[], &mut text);
-    seen::expect("help of the tool", &text, &[]);
+    snapshot::expect("help of the tool", &text, &[]);
 }
 
 #[test]
 fn help_of_the_launcher() {
     let mut text = String::new();
     help_of(&|arguments| speaches(sample_runtime(), arguments), &[], &mut text);
-    seen::expect("help of the launcher", &text, &[]);
+    snapshot::expect("help of the launcher", &text, &[]);
 }
 
 #[test]
@@ -48,18 +48,18 @@ fn plan_and_provision() {
         let arguments = ["--locked", "--dry-run", "--out", out.as_str()];
         run(&mut world.command("provision", &store, &[&arguments, more].concat())).expect(0)
     };
-    seen::expect("plan as text", &seen::all_of(&plan(&[])), &paths);
-    seen::expect("plan as JSON", &shape(&plan(&["--json"]).stdout), &paths);
+    snapshot::expect("plan as text", &snapshot::all_of(&plan(&[])), &paths);
+    snapshot::expect("plan as JSON", &shape(&plan(&["--json"]).stdout), &paths);
 
     let cold = run(&mut world.provision(&store, &out)).expect(0);
-    seen::expect("cold provision", &seen::all_of(&cold), &paths);
+    snapshot::expect("cold provision", &snapshot::all_of(&cold), &paths);
     let warm = run(&mut world.provision(&store, &out)).expect(0);
-    seen::expect("warm provision", &seen::all_of(&warm), &paths);
-    seen::expect("warm plan as text", &seen::all_of(&plan(&[])), &paths);
-    seen::expect("runtime.json", &shape(&fs_err::read_to_string(out.join("runtime.json")).unwrap()), &paths);
+    snapshot::expect("warm provision", &snapshot::all_of(&warm), &paths);
+    snapshot::expect("warm plan as text", &snapshot::all_of(&plan(&[])), &paths);
+    snapshot::expect("runtime.json", &shape(&fs_err::read_to_string(out.join("runtime.json")).unwrap()), &paths);
     fs_err::write(out.join("service/speaches_service_manager.py"), "").unwrap();
     let changed = run(&mut speaches(&out, &["verify"]));
-    seen::expect("verify of a changed runtime", &seen::all_of(&changed), &paths);
+    snapshot::expect("verify of a changed runtime", &snapshot::all_of(&changed), &paths);
 }
 
 /// A document with one wheel, the first files, and no numbers that differ between machines.
@@ -100,7 +100,7 @@ fn the_launcher_without_a_service() {
         let ended = run(speaches(sample_runtime(), &name.split(' ').collect::<Vec<_>>())
             .env("HOME", &home.path)
             .env("LANG", "C.UTF-8"));
-        seen::expect(&format!("speaches {name}"), &seen::all_of(&ended), &paths);
+        snapshot::expect(&format!("speaches {name}"), &snapshot::all_of(&ended), &paths);
     }
 }
 
@@ -109,7 +109,7 @@ fn verify_and_doctor() {
     // The other messages about a CPython that was copied from this machine depend on the machine.
     let mut verified = run(&mut xtask(&["verify", sample_runtime().as_str()])).expect(0);
     verified.stdout = verified.stdout.lines().take(1).collect();
-    seen::expect("verify", &seen::all_of(&verified), &[(sample_runtime().as_str(), "[RUNTIME]")]);
+    snapshot::expect("verify", &snapshot::all_of(&verified), &[(sample_runtime().as_str(), "[RUNTIME]")]);
     let home = scratch();
     let ended = run(speaches(sample_runtime(), &["doctor"]).env("HOME", &home.path));
     // The messages about these depend on the machine.
@@ -118,7 +118,7 @@ fn verify_and_doctor() {
     };
     let rows = ended.stdout.lines().take_while(|line| !line.is_empty()).filter(|line| !depends(line));
     let text = rows.collect::<Vec<_>>().join("\n");
-    seen::expect("speaches doctor", &text, &[(home.path.as_str(), "[HOME]")]);
+    snapshot::expect("speaches doctor", &text, &[(home.path.as_str(), "[HOME]")]);
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn the_launcher_beside_a_service() {
     let directory = service.state.path.as_str();
     let paths = [(directory, "[STATE]"), (port.as_str(), "[PORT]"), (sample_runtime().as_str(), "[RUNTIME]")];
     let status = run(&mut speaches(sample_runtime(), &["status", "--state-dir", directory]));
-    seen::expect("speaches status of a service", &seen::all_of(&status), &paths);
+    snapshot::expect("speaches status of a service", &snapshot::all_of(&status), &paths);
 }
 
 #[test]
@@ -176,9 +176,9 @@ fn errors_of_the_tool() {
     ] {
         let ended = run(&mut xtask(arguments));
         assert_ne!(ended.code, Some(0), "{arguments:?}");
-        let _ = writeln!(text, "$ {}\n{}\n", arguments.join(" "), seen::all_of(&ended));
+        let _ = writeln!(text, "$ {}\n{}\n", arguments.join(" "), snapshot::all_of(&ended));
     }
-    seen::expect("errors of the tool", &text, &[(scratch.path.as_str(), "[SCRATCH]")]);
+    snapshot::expect("errors of the tool", &text, &[(scratch.path.as_str(), "[SCRATCH]")]);
 }
 
 #[test]
@@ -200,8 +200,8 @@ fn errors_of_the_launcher() {
     ] {
         let ended = run(speaches(sample_runtime(), arguments).env("HOME", &home.path));
         assert_ne!(ended.code, Some(0), "{arguments:?}: {}{}", ended.stdout, ended.stderr);
-        let _ = writeln!(text, "$ {}\n{}\n", arguments.join(" "), seen::all_of(&ended));
+        let _ = writeln!(text, "$ {}\n{}\n", arguments.join(" "), snapshot::all_of(&ended));
     }
     let paths = [(home.path.as_str(), "[HOME]"), (sample_runtime().as_str(), "[RUNTIME]")];
-    seen::expect("errors of the launcher", &text, &paths);
+    snapshot::expect("errors of the launcher", &text, &paths);
 }

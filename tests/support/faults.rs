@@ -83,7 +83,6 @@ impl Reply {
         Self { status, ranges: false, etag: None, ..Self::data(b"") }
     }
 
-    /// Sends on to another place.
     pub fn redirect(to: &str) -> Self {
         Self::status(302).header("Location", to)
     }
@@ -244,7 +243,6 @@ impl Faults {
         self.requests().into_iter().map(|request| request.path).collect()
     }
 
-    /// Bytes of bodies that were sent.
     pub fn sent(&self) -> u64 {
         self.state.sent.lock().unwrap().values().sum()
     }

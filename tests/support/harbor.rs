@@ -62,7 +62,7 @@ pub fn native_harbor(at: &Utf8Path) -> Utf8PathBuf {
 }
 
 /// A `harbor.sh` that writes down what it was told, where and with which home, does something, and ends with a code.
-pub fn play_harbor(home: &Utf8Path, does: &str, code: i32) {
+pub fn fake_harbor(home: &Utf8Path, does: &str, code: i32) {
     let script = format!(
         "#!/bin/bash\necho \"$HARBOR_HOME|$PWD|$*\" >> '{home}/told'\ncd \"$HARBOR_HOME\" || exit 99\n{does}\nexit {code}\n"
     );
@@ -82,7 +82,7 @@ fn write_program(path: &Utf8Path, text: &str) {
 
 /// A `docker` that gives prepared answers to what the launcher asks: `ps`, `inspect`, `network`, `proxy` and `webui` for the health
 /// that a container asks for, and `compose`.
-pub struct PlayedDocker {
+pub struct FakeDocker {
     directory: Utf8PathBuf,
 }
 
@@ -99,10 +99,9 @@ pub fn made_in(name: &str, directory: &Utf8Path) -> String {
 
 /// The container of Open WebUI.
 pub const OPEN_WEBUI: &str = "harbor.webui\trunning\tghcr.io/open-webui/open-webui:main\t\"/app/start_webui.sh\"\n";
-/// Harbor's own container of speaches.
 pub const STOCK_CONTAINER: &str = "harbor.speaches\trunning\tghcr.io/speaches-ai/speaches:latest-cpu\t\"uvicorn --factory speaches.main:create_app\"\n";
 
-impl PlayedDocker {
+impl FakeDocker {
     /// A Docker that answers, without containers. Its bridge has an address that is not an address of this machine.
     pub fn install(at: &Utf8Path) -> Self {
         let directory = at.join("docker");
@@ -202,19 +201,18 @@ fn merge(base: Value, over: &Value) -> Value {
     }
 }
 
-/// A port that is free now.
 pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// A Harbor that has started the service, in the way that its `harbor.sh` does.
-pub struct PlayedHarbor {
+pub struct FakeHarbor {
     child: Child,
     log: Utf8PathBuf,
     port: u16,
 }
 
-impl PlayedHarbor {
+impl FakeHarbor {
     /// `nohup env VARIABLES speaches/speaches_native.sh speaches serve`, in Harbor's home, with nothing to read, and with
     /// two descriptors of Harbor's own that leak.
     pub fn start(home: &Utf8Path, port: u16) -> Self {
@@ -242,11 +240,11 @@ impl PlayedHarbor {
     }
 
     /// `nc -z localhost PORT`, for as long as Harbor waits.
-    pub fn wait_for_port(&mut self, patience: Duration) {
+    pub fn wait_for_port(&mut self, timeout: Duration) {
         let started = Instant::now();
         while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
             assert!(self.child.try_wait().unwrap().is_none(), "it has ended: {}", self.text());
-            assert!(started.elapsed() < patience, "{}", self.text());
+            assert!(started.elapsed() < timeout, "{}", self.text());
             std::thread::sleep(Duration::from_millis(20));
         }
     }
@@ -273,7 +271,7 @@ impl PlayedHarbor {
     }
 }
 
-impl Drop for PlayedHarbor {
+impl Drop for FakeHarbor {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -379,9 +377,7 @@ pub const LAN: &str = "10.213.78.1";
 
 /// Two network namespaces beside this machine: one on a bridge as containers are, one on a network as neighbours are.
 pub struct Network {
-    /// The namespace of the container.
     pub container: String,
-    /// The namespace of the neighbour.
     pub neighbour: String,
 }
 

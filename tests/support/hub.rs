@@ -10,7 +10,6 @@ use super::{files, sha256};
 /// The commit of all repositories here, unless a test sets another one.
 pub const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
-/// A repository.
 #[derive(Clone)]
 pub struct Repository {
     id: String,
@@ -190,7 +189,6 @@ impl Hub {
         }
     }
 
-    /// How many requests both got.
     pub fn requests(&self) -> usize {
         self.api.requests().len() + self.cdn.requests().len()
     }

@@ -9,7 +9,6 @@ pub mod fetch;
 pub mod harbor;
 #[cfg(unix)]
 pub mod hub;
-mod lacks;
 #[cfg(unix)]
 pub mod packing;
 #[cfg(unix)]
@@ -17,9 +16,10 @@ pub mod release;
 #[cfg(unix)]
 pub mod scene;
 #[cfg(unix)]
-pub mod seen;
-#[cfg(unix)]
 pub mod service;
+mod skip;
+#[cfg(unix)]
+pub mod snapshot;
 #[cfg(unix)]
 pub mod terminal;
 #[cfg(unix)]
@@ -38,9 +38,8 @@ use serde_json::Value;
 use sha2::Digest as _;
 
 #[allow(unused_imports, reason = "on Windows one of the programs has no test that needs it")]
-pub use lacks::not_run;
+pub use skip::not_run;
 
-/// Root of this repository.
 pub fn root() -> &'static Utf8Path {
     Utf8Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
@@ -83,7 +82,6 @@ pub struct Scratch {
     pub path: Utf8PathBuf,
 }
 
-/// The tool with the shared store.
 pub fn xtask(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
     command.args(arguments).env("SPEACHES_STORE", shared_store()).env_remove("RUST_LOG").current_dir(root());
@@ -118,7 +116,6 @@ impl Ended {
     }
 }
 
-/// Runs a command to its end.
 pub fn run(command: &mut Command) -> Ended {
     Ended::of(command.output().unwrap())
 }
@@ -139,8 +136,8 @@ pub fn sample_runtime() -> &'static Utf8Path {
     RUNTIME.get_or_init(|| made_once("sample-runtime", |place| drop(provision_sample(place, &[]))))
 }
 
-/// What several tests look at, in the directory that all of them share. It is made by one process at a time, and once in
-/// each run of the tests: nextest gives each test a process of its own.
+/// A directory that several tests share. One process at a time makes it, once in each run of the
+/// tests: nextest gives each test a process of its own.
 pub fn made_once(name: &str, make: impl FnOnce(&Utf8Path)) -> Utf8PathBuf {
     let place = Utf8Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let run = std::env::var("NEXTEST_RUN_ID").unwrap_or_else(|_| format!("process {}", std::process::id()));
@@ -275,7 +272,7 @@ pub fn python_archive_for_windows(runtime: &Utf8Path, to: &Utf8Path) -> Utf8Path
     let minor = json(&runtime.join("runtime.json"))["python"]["minor"].as_str().unwrap().to_owned();
     let mut archive = Archive::create(&to.join("cpython-for-windows.tar.gz"));
     archive.add("include/patchlevel.h", &patch_level(runtime));
-    archive.add("LICENSE.txt", "the licence of a stand-in");
+    archive.add("LICENSE.txt", "the license of a stand-in");
     for program in ["python.exe", "DLLs/_ssl.pyd", &format!("python{}.dll", minor.replace('.', ""))] {
         archive.add(program, "a stand-in");
     }

@@ -71,7 +71,6 @@ pub fn zstd(bytes: &[u8]) -> Option<Vec<u8>> {
     output.status.success().then_some(output.stdout)
 }
 
-/// The files of a release.
 #[derive(Clone, Default)]
 pub struct Release {
     pub files: BTreeMap<String, Vec<u8>>,
@@ -122,7 +121,6 @@ impl Release {
     }
 }
 
-/// A user who installs.
 pub struct Home {
     pub scratch: Scratch,
     pub path: Utf8PathBuf,

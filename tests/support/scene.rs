@@ -62,7 +62,6 @@ impl Scene {
         self.provision(&[&["--dry-run", "--json", "--models", models], more].concat())
     }
 
-    /// The models of a plan.
     #[track_caller]
     pub fn planned(&self, models: &str, more: &[&str]) -> Vec<Value> {
         of_kind(&serde_json::from_str(&self.plan(models, more).expect(0).stdout).unwrap())

@@ -10,8 +10,8 @@ use rustix::termios::{Winsize, tcsetwinsize};
 
 /// More lines than anything here prints, so that nothing scrolls away.
 const ROWS: u16 = 100;
-/// Nothing here takes so long.
-const PATIENCE: Duration = Duration::from_secs(300);
+/// No test takes so long.
+const TIMEOUT: Duration = Duration::from_secs(300);
 
 /// A program that runs on a terminal of its own.
 pub struct Terminal {
@@ -22,7 +22,7 @@ pub struct Terminal {
 }
 
 /// The contents of a terminal after a program has ended.
-pub struct Left {
+pub struct TerminalOutput {
     pub status: ExitStatus,
     columns: u16,
     chunks: Vec<Vec<u8>>,
@@ -76,7 +76,6 @@ impl Terminal {
         Self { child, columns, chunks, reader }
     }
 
-    /// Waits until it has written this.
     #[track_caller]
     pub fn wait_for(&mut self, text: &str) {
         let began = Instant::now();
@@ -87,7 +86,7 @@ impl Terminal {
                 return;
             }
             let ended = self.child.try_wait().unwrap();
-            assert!(ended.is_none() && began.elapsed() < PATIENCE, "`{text}` never came ({ended:?}):\n{written}");
+            assert!(ended.is_none() && began.elapsed() < TIMEOUT, "`{text}` never came ({ended:?}):\n{written}");
             std::thread::sleep(Duration::from_millis(10));
         }
     }
@@ -98,16 +97,15 @@ impl Terminal {
         rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
     }
 
-    /// Waits for its end.
-    pub fn end(mut self) -> Left {
+    pub fn end(mut self) -> TerminalOutput {
         let status = self.child.wait().unwrap();
         self.reader.join().unwrap();
         let chunks = std::mem::take(&mut *self.chunks.lock().unwrap());
-        Left { status, columns: self.columns, chunks }
+        TerminalOutput { status, columns: self.columns, chunks }
     }
 }
 
-impl Left {
+impl TerminalOutput {
     /// All that was written, with every escape code.
     pub fn written(&self) -> String {
         String::from_utf8(self.chunks.concat()).unwrap()

@@ -1,7 +1,7 @@
 //! A runtime of a few files, for tests with a thousand repetitions.
 
 use camino::{Utf8Path, Utf8PathBuf};
-use speaches_format::description::{Description, File, Head, Python, SCHEMA};
+use speaches_format::description::{Description, File, Python, RuntimeInfo, SCHEMA};
 use speaches_format::input::{Input, Kind, Origin};
 use speaches_format::name::Name;
 
@@ -36,13 +36,13 @@ impl Tiny {
             input(Kind::Launcher, "speaches", None, Origin::Built { needs_this_system: false }),
             input(Kind::Template, "service", None, Origin::Workspace),
         ];
-        let head = Head {
+        let info = RuntimeInfo {
             schema: SCHEMA,
             version: "1.0".to_owned(),
             name: Name::SPEACHES,
             target: target.to_owned(),
             accelerator: "cpu".to_owned(),
-            python: Python { version: "3.12.1".to_owned(), minor: "3.12".to_owned(), harvested: false },
+            python: Python { version: "3.12.1".to_owned(), minor: "3.12".to_owned(), copied: false },
             bytecode: false,
             groups: Vec::new(),
             models: Vec::new(),
@@ -50,7 +50,7 @@ impl Tiny {
             tool: "0.1.0".to_owned(),
             inputs,
         };
-        let mut tiny = Self { path: path.to_owned(), description: Description { head, files: Vec::new() } };
+        let mut tiny = Self { path: path.to_owned(), description: Description { info, files: Vec::new() } };
         let windows = target.contains("windows");
         let library = if windows { "python/Lib" } else { "python/lib/python3.12" };
         let metadata = "Metadata-Version: 2.4\nName: thing\nVersion: 1.0\nLicense-Expression: MIT\n\nA thing\n";
@@ -59,11 +59,11 @@ impl Tiny {
         let text = "to be, or not to be; ".repeat(6_000);
         for (file, bytes, mode) in [
             (if windows { "bin/speaches.exe" } else { "bin/speaches" }, &b"a stand-in for the launcher"[..], "755"),
-            ("licenses/CPython/LICENSE.txt", b"the licence of CPython", "644"),
-            ("licenses/speaches-native/LICENSE-MIT", b"a licence", "644"),
+            ("licenses/CPython/LICENSE.txt", b"the license of CPython", "644"),
+            ("licenses/speaches-native/LICENSE-MIT", b"a license", "644"),
             ("licenses/launcher/crates.toml", b"crate = []\n", "644"),
             ("licenses/launcher/rust-standard-library.html", b"notices", "644"),
-            (&format!("licenses/{WHEEL}/LICENSE"), b"another licence", "644"),
+            (&format!("licenses/{WHEEL}/LICENSE"), b"another license", "644"),
             (&format!("{library}/site-packages/{WHEEL}.dist-info/METADATA"), metadata.as_bytes(), "644"),
             (&format!("{library}/site-packages/thing/noise.bin"), bytes.as_slice(), "644"),
             (&format!("{library}/site-packages/thing/text.txt"), text.as_bytes(), "644"),
@@ -82,7 +82,6 @@ impl Tiny {
         tiny
     }
 
-    /// Puts one more file into it.
     pub fn put(&mut self, path: &str, bytes: &[u8]) {
         self.add(path, bytes, "644");
         self.write();

@@ -69,7 +69,6 @@ impl SecureServer {
         *self.state.connections.lock().unwrap()
     }
 
-    /// Bytes of bodies that were sent.
     pub fn sent(&self) -> usize {
         *self.state.sent.lock().unwrap()
     }

@@ -23,7 +23,6 @@ with zipfile.ZipFile(wheel, 'w', zipfile.ZIP_DEFLATED) as archive:
     archive.writestr(f'{info}/RECORD', '\\n'.join([*rows, f'{info}/RECORD,,', '']))
 ";
 
-/// A wheel that holds data.
 pub struct Wheel {
     pub name: &'static str,
     pub bytes: Vec<u8>,

@@ -25,7 +25,6 @@ pub struct World {
     cache: Utf8PathBuf,
 }
 
-/// A file on the server.
 pub struct Served {
     pub path: String,
     pub size: u64,
@@ -33,7 +32,7 @@ pub struct Served {
 }
 
 impl World {
-    /// Made of the sample and of the wheels that its runtime was made from. What it writes goes below `scratch`.
+    /// Made of the sample and of the wheels that its runtime was made from. Its files go below `scratch`.
     pub fn new(scratch: &Utf8Path) -> Self {
         let runtime = sample_runtime();
         let description = json(&runtime.join("runtime.json"));
@@ -57,7 +56,6 @@ impl World {
         self.command("provision", store, &["--locked", "--out", out.as_str()])
     }
 
-    /// A subcommand that makes a plan.
     pub fn command(&self, name: &str, store: &Utf8Path, more: &[&str]) -> std::process::Command {
         let url = &self.server.url;
         let mut command = xtask(&[name, "--manifests", self.manifests.as_str(), "--python", &self.version]);

@@ -1,10 +1,10 @@
 //! Provisions relocatable speaches runtimes. `ARCHITECTURE.md` says what each folder is for.
 
 mod base;
+pub mod bench_api;
 mod bundle;
 mod commands;
 mod inputs;
-pub mod measured;
 mod net;
 mod pins;
 mod plan;
@@ -56,7 +56,6 @@ enum Command {
     Ci(commands::ci::Arguments),
 }
 
-/// The tool.
 pub fn main() -> ExitCode {
     program(run)
 }
@@ -73,7 +72,7 @@ pub fn program<C: Parser>(run: impl FnOnce(&C) -> anyhow::Result<()>) -> ExitCod
     match work::install().and_then(|()| run(&cli)) {
         Ok(()) => Exit::Success.into(),
         Err(error) => {
-            work::settle();
+            work::park_until_exit();
             report::fail(&failure::describe(&error));
             failure::exit_of(&error).into()
         }

@@ -13,8 +13,8 @@ use crate::base::digest::{Hasher, Sha256};
 use crate::base::failure::{Exit, Failure};
 use crate::base::tarball::{append_file, append_link};
 use crate::inputs::Inputs;
-use crate::inputs::choices::Choices;
-use crate::inputs::launcher::{LauncherInput, licences, sources};
+use crate::inputs::launcher::{LauncherInput, licenses, sources};
+use crate::inputs::provision_args::ProvisionArgs;
 use crate::inputs::python::PythonInput;
 use crate::inputs::speaches::source::Source;
 use crate::inputs::vendor_directory::document::{
@@ -23,7 +23,7 @@ use crate::inputs::vendor_directory::document::{
 use crate::pins::manifest::SpeachesManifest;
 use crate::plan::Plan;
 use crate::provision::Provision;
-use crate::runtime::stage::{self, Sharing};
+use crate::runtime::stage::{self, LinkMode};
 use crate::store::tree::{Entry, RelativePath, Tree};
 use crate::work::{self, WorkDirectory};
 
@@ -37,16 +37,14 @@ pub fn check_output(output: &Utf8Path) -> Result<()> {
     )
 }
 
-/// What a vendor directory holds.
 pub struct Collected {
-    /// How many files there are.
     pub files: usize,
     /// How large they are together, in bytes.
     pub bytes: u64,
 }
 
 /// Fetches every input of a plan and puts it into a directory. One that was there before is replaced in the end.
-pub fn collect(provision: &Provision<'_>, plan: &Plan, choices: &Choices, output: &Utf8Path) -> Result<Collected> {
+pub fn collect(provision: &Provision<'_>, plan: &Plan, args: &ProvisionArgs, output: &Utf8Path) -> Result<Collected> {
     check_output(output)?;
     plan.inputs.launcher.source.check()?;
     let parent = output.parent().context("a vendor directory has a parent directory")?;
@@ -76,10 +74,10 @@ pub fn collect(provision: &Provision<'_>, plan: &Plan, choices: &Choices, output
         chosen: Chosen {
             target: plan.target.triple.clone(),
             accelerator: plan.accelerator.to_string(),
-            without: choices.without.clone().unwrap_or_default(),
-            models: choices.models.clone().unwrap_or_else(|| "default".to_owned()),
+            without: args.without.clone().unwrap_or_default(),
+            models: args.models.clone().unwrap_or_else(|| "default".to_owned()),
             name: plan.name.clone(),
-            allow_unpinned: choices.allow_unpinned,
+            allow_unpinned: args.allow_unpinned,
         },
         python,
         compiler,
@@ -102,13 +100,13 @@ pub fn collect(provision: &Provision<'_>, plan: &Plan, choices: &Choices, output
 struct Collection {
     root: Utf8PathBuf,
     files: BTreeMap<Utf8PathBuf, File>,
-    sharing: Sharing,
+    link_mode: LinkMode,
 }
 
 impl Collection {
     fn new(root: Utf8PathBuf) -> Result<Self> {
         work::create_inside(&root)?;
-        Ok(Self { root, files: BTreeMap::new(), sharing: Sharing::default() })
+        Ok(Self { root, files: BTreeMap::new(), link_mode: LinkMode::default() })
     }
 
     fn prepare(&self, path: &Utf8Path) -> Result<Utf8PathBuf> {
@@ -125,7 +123,7 @@ impl Collection {
         if self.files.get(&path).is_some_and(|there| there.sha256 == sha256) {
             return Ok(());
         }
-        self.sharing.place(source, &self.prepare(&path)?)?;
+        self.link_mode.link_or_copy(source, &self.prepare(&path)?)?;
         self.files.insert(path, File { size: fs_err::metadata(source)?.len(), sha256 });
         Ok(())
     }
@@ -201,10 +199,10 @@ impl Collection {
         // A copy, so that a user's chmod cannot reach the store.
         fs_err::copy(tree.content.join(place), self.prepare(&file)?)?;
         self.files.insert(file.clone(), File { size: *size, sha256: *sha256 });
-        let licences = tree.entries.iter().filter(|(path, _)| path.as_str() != place);
-        for (path, entry) in licences {
+        let licenses = tree.entries.iter().filter(|(path, _)| path.as_str() != place);
+        for (path, entry) in licenses {
             let (Entry::File { sha256, .. }, Some(name)) = (entry, path.as_str().rsplit('/').next()) else { continue };
-            if licences::is_known(name) {
+            if licenses::is_known(name) {
                 self.share(Utf8Path::new(LAUNCHER).join(name), &tree.content.join(path.as_str()), *sha256)?;
             }
         }
@@ -218,7 +216,6 @@ impl Collection {
     }
 }
 
-/// Where an archive of CPython lies.
 fn in_python(name: &str) -> Utf8PathBuf {
     Utf8Path::new("python").join(name.replace("%2B", "+"))
 }

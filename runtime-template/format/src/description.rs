@@ -12,15 +12,15 @@ use crate::system::System;
 
 /// The version of the format; readers refuse another.
 pub const SCHEMA: u32 = 3;
-/// What stands between the description and its own sha256, which is the last thing in the file.
-const SEAL: &str = ",\n  \"sha256\": \"";
+/// The text between the description and its own sha256, which ends the file.
+const TRAILER: &str = ",\n  \"sha256\": \"";
 
 /// All of `runtime.json`.
 #[derive(Clone, Debug, Serialize)]
 pub struct Description {
     /// Everything but the list of files.
     #[serde(flatten)]
-    pub head: Head,
+    pub info: RuntimeInfo,
     /// Every file and link of the runtime but `runtime.json` itself, sorted by path.
     pub files: Vec<File>,
 }
@@ -28,9 +28,6 @@ pub struct Description {
 impl Description {
     /// The text of `runtime.json`. Its last value is the sha256 of all that comes before it, so that no bit of the file
     /// can change unnoticed.
-    ///
-    /// # Errors
-    /// None that is known: the types above have a JSON form.
     pub fn to_text(&self) -> serde_json::Result<Vec<u8>> {
         let mut text = serde_json::to_vec_pretty(self)?;
         text.truncate(text.strip_suffix(b"\n}").map_or(text.len(), <[u8]>::len));
@@ -40,9 +37,6 @@ impl Description {
     }
 
     /// Reads the text of `runtime.json`.
-    ///
-    /// # Errors
-    /// That it has another format, or what is wrong with it.
     pub fn parse(text: &[u8]) -> Result<Self, Unreadable> {
         expect_format(text)?;
         let length = text.len().saturating_sub(end_of(b"").len());
@@ -53,11 +47,11 @@ impl Description {
         }
         // N.B. through `flatten`, the launcher would have the code for reading each type of this twice.
         let Files { files } = read(text)?;
-        Ok(Self { head: read(text)?, files })
+        Ok(Self { info: read(text)?, files })
     }
 }
 
-/// The part of a description that [`Head`] leaves out.
+/// The part of a description that [`RuntimeInfo`] leaves out.
 #[derive(Deserialize)]
 struct Files {
     files: Vec<File>,
@@ -102,23 +96,20 @@ fn read<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Result<T, Unreadable> {
 }
 
 fn end_of(body: &[u8]) -> String {
-    format!("{SEAL}{}\"\n}}\n", hex::encode(&Sha256::digest(body)))
+    format!("{TRAILER}{}\"\n}}\n", hex::encode(&Sha256::digest(body)))
 }
 
 /// The part of `runtime.json` that starting the service needs, which leaves out thousands of files.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Head {
+pub struct RuntimeInfo {
     /// [`SCHEMA`]
     pub schema: u32,
-    /// What it is called.
     pub name: Name,
-    /// Version of speaches.
     pub version: String,
     /// Rust target triple of the machines it runs on.
     pub target: String,
     /// `cpu`, `coreml` or `cuda`: which wheels are inside.
     pub accelerator: String,
-    /// The interpreter.
     pub python: Python,
     /// Whether compiled bytecode is inside: it is when a CPython of the same minor version could run where the
     /// runtime was made.
@@ -131,11 +122,9 @@ pub struct Head {
     pub plan: String,
     /// Version of the tool that made it.
     pub tool: String,
-    /// What it was made from.
     pub inputs: Vec<Input>,
 }
 
-/// The CPython of a runtime.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Python {
     /// Full version, such as `3.12.16`.
@@ -144,7 +133,9 @@ pub struct Python {
     pub minor: String,
     /// Whether it was copied from an interpreter of the building machine instead of a pinned archive. Such
     /// a CPython may need libraries of that system and runs on machines like it only.
-    pub harvested: bool,
+    // `runtime.json` keeps the older name of this field.
+    #[serde(rename = "harvested")]
+    pub copied: bool,
 }
 
 /// A model that is part of the runtime.
@@ -156,7 +147,7 @@ pub struct Model {
     pub task: String,
     /// Commit of the repository, 40 hexadecimal digits.
     pub revision: String,
-    /// SPDX identifier of its licence.
+    /// SPDX identifier of its license.
     pub license: String,
     /// A voice that a text-to-speech model has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -169,11 +160,8 @@ pub struct Model {
     pub file: Option<String>,
 }
 
-impl Head {
+impl RuntimeInfo {
     /// Reads a description without its files.
-    ///
-    /// # Errors
-    /// That it has another format, or what is wrong with it.
     pub fn parse(text: &[u8]) -> Result<Self, Unreadable> {
         expect_format(text)?;
         read(text)
@@ -185,7 +173,6 @@ impl Head {
         System::of(&self.target)
     }
 
-    /// The wheels that went into it.
     pub fn wheels(&self) -> impl Iterator<Item = &Input> {
         self.inputs.iter().filter(|input| input.kind == Kind::Wheel)
     }
@@ -202,7 +189,6 @@ impl Head {
     }
 }
 
-/// One file of a runtime.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct File {
     /// Relative to the root of the runtime, with `/`.
@@ -222,13 +208,13 @@ mod tests {
     #[test]
     fn no_bit_of_a_description_changes_unnoticed() {
         let description = Description {
-            head: Head {
+            info: RuntimeInfo {
                 schema: SCHEMA,
                 version: "1".to_owned(),
                 name: Name::SPEACHES,
                 target: "x86_64-unknown-linux-gnu".to_owned(),
                 accelerator: "cpu".to_owned(),
-                python: Python { version: "3.12.1".to_owned(), minor: "3.12".to_owned(), harvested: false },
+                python: Python { version: "3.12.1".to_owned(), minor: "3.12".to_owned(), copied: false },
                 bytecode: true,
                 groups: Vec::new(),
                 models: Vec::new(),
@@ -252,7 +238,7 @@ mod tests {
         let older =
             br#"{"schema": 2, "sample": false, "inputs": [{"kind": "python", "origin": "given"}], "files": []}"#;
         assert_eq!(Description::parse(older).unwrap_err(), Unreadable::OtherFormat(2));
-        assert_eq!(Head::parse(older).unwrap_err(), Unreadable::OtherFormat(2));
+        assert_eq!(RuntimeInfo::parse(older).unwrap_err(), Unreadable::OtherFormat(2));
         let told = Unreadable::OtherFormat(2).to_string();
         assert!(told.starts_with("it has format 2, but this program reads format 3"), "{told}");
     }

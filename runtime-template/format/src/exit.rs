@@ -24,7 +24,7 @@ pub enum Exit {
     InputOutput = 74,
     /// It may work when tried again: a port is taken, a lock is held.
     Temporary = 75,
-    /// What was asked for cannot work: a combination that does not exist, or settings that contradict.
+    /// The request cannot work: a combination that does not exist, or settings that contradict.
     Config = 78,
     /// Ended by Ctrl-C.
     Interrupted = 130,
@@ -46,7 +46,6 @@ impl Exit {
         Self::Interrupted,
     ];
 
-    /// The number the parent process sees.
     #[must_use]
     pub const fn code(self) -> u8 {
         self as u8

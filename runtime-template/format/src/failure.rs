@@ -7,7 +7,6 @@ pub use crate::exit::Exit;
 /// An error whose exit code is decided where it is raised.
 #[derive(Debug)]
 pub struct Failure {
-    /// How the program ends.
     pub exit: Exit,
     message: String,
     hint: Option<String>,
@@ -27,7 +26,6 @@ impl Failure {
         self
     }
 
-    /// What the user can do about it.
     #[must_use]
     pub fn advice(&self) -> Option<&str> {
         self.hint.as_deref()

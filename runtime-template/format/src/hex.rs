@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 #[must_use]
 pub fn encode(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        // A text takes whatever is written to it.
+        // Writing to a `String` never fails.
         let _ = write!(text, "{byte:02x}");
         text
     })

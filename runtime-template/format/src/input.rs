@@ -1,4 +1,4 @@
-//! What a runtime was made from, as `runtime.json` has it.
+//! The inputs of a runtime, as `runtime.json` records them.
 
 use std::fmt;
 
@@ -7,17 +7,15 @@ use serde::{Deserialize, Serialize};
 /// One thing that went into a runtime.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Input {
-    /// What it is.
     pub kind: Kind,
     /// `CPython`, `speaches`, the normalised name of a wheel, the id of a model.
     pub name: String,
-    /// A version; the revision of a model. What this repository brings has none of its own.
+    /// A version; the revision of a model. Inputs from this repository have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
     /// For a wheel: its file name, as package indexes have it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
-    /// Where it is from.
     pub origin: Origin,
     /// sha256 of its bytes, or of its sorted list of files for a directory.
     pub sha256: String,
@@ -25,23 +23,17 @@ pub struct Input {
     pub pinned: bool,
 }
 
-/// The kinds of inputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
-    /// The interpreter.
     Python,
     /// An interpreter that compiles bytecode for another system. It is in no runtime.
     Compiler,
-    /// The source of speaches.
     Speaches,
-    /// A distribution of the package index.
     Wheel,
-    /// A model of the hub.
     Model,
     /// Programs that link the launcher for another system. They are in no runtime.
     Linker,
-    /// The program that starts the service.
     Launcher,
     /// The service manager and the Harbor contract.
     Template,
@@ -73,20 +65,16 @@ impl fmt::Display for Kind {
     }
 }
 
-/// Where an input is from, without anything about the machine that fetched it.
+/// The source of an input, without anything about the machine that fetched it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Origin {
-    /// It was published there.
     Url(String),
-    /// A commit of a Git repository.
     Git {
-        /// Its address.
         repository: String,
         /// 40 hexadecimal digits.
         commit: String,
     },
-    /// The user's package index.
     PackageIndex,
     /// A Hugging Face cache of the user.
     ModelCache,
@@ -95,16 +83,12 @@ pub enum Origin {
         /// git's id of it.
         tree: String,
     },
-    /// A source tree of the user.
     UserTree {
         /// git's id of it.
         tree: String,
     },
-    /// An archive of the user.
     UserArchive,
-    /// An interpreter of the building machine.
     Interpreter,
-    /// A launcher that the user gave.
     Given,
     /// Built from the workspace of the tool.
     Built {
@@ -116,7 +100,7 @@ pub enum Origin {
 }
 
 impl Origin {
-    /// What anyone can fetch it from, if there is such an address.
+    /// The public address of the input, if it has one.
     #[must_use]
     pub fn url(&self) -> Option<&str> {
         match self {

@@ -1,14 +1,11 @@
-//! Where things lie inside a runtime, relative to its root, with `/` on every system.
+//! The paths inside a runtime, relative to its root, with `/` on every system.
 
 use crate::system::System;
 
-/// The description of a runtime.
 pub const DESCRIPTION: &str = "runtime.json";
-/// Root of the CPython installation.
 pub const PYTHON: &str = "python";
 /// Working directory of the service: upstream opens files relative to it.
 pub const APP: &str = "app";
-/// The service manager.
 pub const SERVICE: &str = "service";
 /// The script that the launcher turns into.
 pub const SERVICE_MANAGER: &str = "service/speaches_service_manager.py";
@@ -16,12 +13,9 @@ pub const SERVICE_MANAGER: &str = "service/speaches_service_manager.py";
 pub const MODELS_HUB: &str = "models/hub";
 /// The Harbor contract, which is also the YAML layer of the configuration.
 pub const CONTRACT: &str = "speaches_native.yml";
-/// The files that Harbor reads.
 pub const HARBOR: &str = "harbor";
-/// Licence texts of everything inside.
 pub const LICENSES: &str = "licenses";
 
-/// The layouts that CPython itself knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Family {
     /// `bin/`, `lib/python3.x/`
@@ -31,13 +25,11 @@ pub enum Family {
 }
 
 impl Family {
-    /// The family of a target triple.
     #[must_use]
     pub fn of(target: &str) -> Self {
         Self::of_system(System::of(target))
     }
 
-    /// The family of an operating system.
     #[must_use]
     pub const fn of_system(system: System) -> Self {
         match system {
@@ -46,7 +38,6 @@ impl Family {
         }
     }
 
-    /// The launcher.
     #[must_use]
     pub const fn launcher(self) -> &'static str {
         match self {

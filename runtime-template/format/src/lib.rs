@@ -1,5 +1,5 @@
-//! What the tool that makes runtimes and the launcher of a runtime agree on, so that each is written down once: the layout
-//! of a runtime, `runtime.json`, how the two are compared, exit codes and failures.
+//! Shared by the tool that makes runtimes and the launcher, so that each is written down once: the layout of
+//! a runtime, `runtime.json`, how the two are compared, exit codes and failures.
 
 pub mod description;
 pub mod exit;

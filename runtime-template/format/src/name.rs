@@ -1,4 +1,4 @@
-//! What runtimes are called, and what people and programs are told for it.
+//! The names of runtimes, for people and for programs.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// The name of the real thing; others add to it what they are.
 const SPEACHES: &str = "speaches";
-/// What the miniatures of this repository add: the one to try things out, and the one that tests use.
+/// The suffixes of the two miniatures: the sample for users, and the one for tests.
 const MINIATURES: [&str; 2] = ["sample", "tones"];
 
 /// `speaches`, or with what kind of it this is, `speaches-sample`. Directories are named after it.
@@ -17,7 +17,6 @@ pub struct Name {
 }
 
 impl Name {
-    /// The real thing.
     pub const SPEACHES: Self = Self { kind: None };
 
     /// Whether it is a miniature of this repository.
@@ -32,13 +31,13 @@ impl Name {
         self.kind.as_ref().map(|kind| kind.to_uppercase())
     }
 
-    /// What a runtime is made of: `speaches` or `the SAMPLE of speaches`.
+    /// `speaches` or `the SAMPLE of speaches`.
     #[must_use]
     pub fn title(&self) -> String {
         self.label().map_or_else(|| SPEACHES.to_owned(), |label| format!("the {label} of {SPEACHES}"))
     }
 
-    /// What was made: `the runtime` or `the SAMPLE runtime`.
+    /// `the runtime` or `the SAMPLE runtime`.
     #[must_use]
     pub fn of_runtime(&self) -> String {
         self.label().map_or_else(|| "the runtime".to_owned(), |label| format!("the {label} runtime"))

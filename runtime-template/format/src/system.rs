@@ -2,7 +2,7 @@
 
 /// An operating system.
 ///
-/// What depends on one asks for it as a value, so that the tests on one system cover the others.
+/// Callers pass the system as a value, so that the tests on one system cover the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum System {
     /// With glibc.
@@ -23,7 +23,6 @@ impl System {
         Self::Linux
     };
 
-    /// The system of a target triple.
     #[must_use]
     pub fn of(target: &str) -> Self {
         // "<arch><sub>-<vendor>-<sys>-<env>", as Rust's Platform Support names its targets
@@ -45,17 +44,14 @@ impl System {
     }
 }
 
-/// A kind of processor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Architecture {
-    /// Apple Silicon and its like.
     Arm64,
     /// Intel's and AMD's.
     X86,
 }
 
 impl Architecture {
-    /// The processor of a target triple.
     #[must_use]
     pub fn of(target: &str) -> Self {
         match target.split('-').next() {

@@ -3,9 +3,6 @@
 use std::path::{Path, PathBuf};
 
 /// Every file below a directory, relative to it, sorted; symbolic links to files are files.
-///
-/// # Errors
-/// When a directory cannot be read.
 pub fn files_below(directory: &Path) -> std::io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     let mut open = vec![PathBuf::new()];

@@ -28,32 +28,25 @@ pub struct Differences {
 }
 
 impl Differences {
-    /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.changed.is_empty() && self.missing.is_empty() && self.extra.is_empty()
     }
 
-    /// One line each.
     pub fn lines(&self) -> impl Iterator<Item = String> {
         let kinds = [("changed", &self.changed), ("missing", &self.missing), ("extra", &self.extra)];
         kinds.into_iter().flat_map(|(kind, paths)| paths.iter().map(move |path| format!("{kind}: {path}")))
     }
 }
 
-/// How closely files are looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Depth {
-    /// That they are there, with the right length and permissions.
+    /// Existence, length and permissions.
     Metadata,
-    /// Every byte.
     Content,
 }
 
 /// Compares every described file, on all processors, and looks for others.
-///
-/// # Errors
-/// When a file that is there cannot be read.
 pub fn compare(runtime: &Path, files: &[File], depth: Depth) -> io::Result<Differences> {
     let mut order = files.iter().collect::<Vec<_>>();
     // The largest first, so that no processor is left with one at the end.
@@ -92,9 +85,6 @@ pub fn compare(runtime: &Path, files: &[File], depth: Depth) -> io::Result<Diffe
 
 /// Files that are there and not described, but for `runtime.json`, what packages write when the service runs, and what macOS
 /// puts into directories that are looked at, or copied to disks of other systems.
-///
-/// # Errors
-/// When a directory cannot be read.
 pub fn extra(runtime: &Path, files: &[File]) -> io::Result<Vec<String>> {
     let mut described = files.iter().map(|file| file.path.as_str()).collect::<Vec<_>>();
     described.sort_unstable();

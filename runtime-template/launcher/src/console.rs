@@ -1,4 +1,4 @@
-//! What the user does to the console that a program of Windows runs in: Ctrl-C, Ctrl-Break, closing it, logging off.
+//! Console events of Windows: Ctrl-C, Ctrl-Break, closing the console, logging off.
 
 use std::io;
 use std::time::Duration;
@@ -11,9 +11,6 @@ use windows_sys::core::BOOL;
 ///
 /// The console tells a child in the same moment, which may finish what it does. Without this, this process would end
 /// at once, and its job object would kill the child.
-///
-/// # Errors
-/// What the system says.
 pub fn leave_events_to_child() -> io::Result<()> {
     // SAFETY: the function is there as long as the process.
     if unsafe { SetConsoleCtrlHandler(Some(live_on), TRUE) } == 0 {

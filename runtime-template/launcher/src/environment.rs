@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use speaches_format::description::Head;
+use speaches_format::description::RuntimeInfo;
 use speaches_format::layout::{self, Family};
 use speaches_format::system::System;
 
@@ -25,26 +25,25 @@ const ARENAS: &str = "MALLOC_ARENA_MAX";
 /// A variable to set, or with `None` to remove.
 pub type Change = (String, Option<String>);
 
-/// Where the service listens and finds its models, after all that could be tried was tried.
+/// The addresses and the model cache of the service, after all fallbacks.
 pub struct Prepared<'a> {
     /// TCP port; 0 if it is not known yet.
     pub port: u16,
     /// The directory in which huggingface_hub keeps models.
     pub hub: &'a Path,
-    /// What computes, if anything does.
     pub decision: Option<&'a Decision>,
 }
 
-/// What has to change in the environment, in the order in which it is done.
+/// The changes of the environment, in their order.
 #[must_use]
 pub fn changes(
     runtime: &Path,
-    head: &Head,
+    info: &RuntimeInfo,
     config: &Config,
     prepared: &Prepared<'_>,
     sources: &Sources<'_>,
 ) -> Vec<Change> {
-    let (values, system) = (&config.values, head.system());
+    let (values, system) = (&config.values, info.system());
     let mut changes: Vec<Change> = Vec::new();
     let mut set = |name: &str, value: Option<String>| changes.push((name.to_owned(), value));
     // The real environment is stronger than what only the files say.
@@ -66,7 +65,7 @@ pub fn changes(
     set("API_KEY", values.api_key.clone());
     set("STT_MODEL_TTL", Some(values.stt_idle.to_string()));
     set("TTS_MODEL_TTL", Some(values.tts_idle.to_string()));
-    // What faster-whisper computes on, be it in front or behind whisper.cpp.
+    // The device of faster-whisper, alone or behind whisper.cpp.
     let on_cuda = prepared.decision.is_some_and(|decision| decision.transcription.device == Device::Cuda);
     set("WHISPER__INFERENCE_DEVICE", Some(if on_cuda { "cuda" } else { "cpu" }.to_owned()));
     set("HF_HUB_CACHE", Some(prepared.hub.display().to_string()));
@@ -82,7 +81,7 @@ pub fn changes(
     }
     changes.extend(no_proxy_for_itself(sources));
     let uses_cuda = prepared.decision.is_some_and(Decision::uses_cuda);
-    changes.extend(library_path(runtime, head, sources, uses_cuda));
+    changes.extend(library_path(runtime, info, sources, uses_cuda));
     changes
 }
 
@@ -101,17 +100,17 @@ fn no_proxy_for_itself(sources: &Sources<'_>) -> Vec<Change> {
     excepted.map(|(name, hosts)| (name.to_owned(), Some(format!("{hosts},{LOOPBACK}")))).collect()
 }
 
-/// Where the loader finds libraries: the variable is read when a program starts, so Python cannot set it for itself.
+/// The library path of the loader, which reads it when a program starts, so Python cannot set it for itself.
 #[must_use]
-pub fn library_path(runtime: &Path, head: &Head, sources: &Sources<'_>, uses_cuda: bool) -> Option<Change> {
-    let system = head.system();
+pub fn library_path(runtime: &Path, info: &RuntimeInfo, sources: &Sources<'_>, uses_cuda: bool) -> Option<Change> {
+    let system = info.system();
     let mut directories = Vec::new();
-    if head.python.harvested {
+    if info.python.copied {
         // A copied interpreter has the path of the building machine's libpython in it; the loader looks here first.
         directories.push(runtime.join(layout::PYTHON).join("lib"));
     }
     if uses_cuda {
-        directories.extend(cuda_libraries(runtime, head, Family::of_system(system)));
+        directories.extend(cuda_libraries(runtime, info, Family::of_system(system)));
     }
     if directories.is_empty() {
         return None;
@@ -127,8 +126,8 @@ pub fn library_path(runtime: &Path, head: &Head, sources: &Sources<'_>, uses_cud
 }
 
 /// NVIDIA's wheels, each with a directory of libraries that neither onnxruntime nor CTranslate2 would find.
-fn cuda_libraries(runtime: &Path, head: &Head, family: Family) -> Vec<PathBuf> {
-    let wheels = runtime.join(layout::PYTHON).join(family.site_packages(&head.python.minor)).join("nvidia");
+fn cuda_libraries(runtime: &Path, info: &RuntimeInfo, family: Family) -> Vec<PathBuf> {
+    let wheels = runtime.join(layout::PYTHON).join(family.site_packages(&info.python.minor)).join("nvidia");
     let libraries = match family {
         Family::Unix => "lib",
         Family::Windows => "bin",
@@ -143,18 +142,18 @@ fn cuda_libraries(runtime: &Path, head: &Head, family: Family) -> Vec<PathBuf> {
 mod tests {
     use super::*;
     use crate::config::Flags;
-    use crate::config::tests::{World, head};
+    use crate::config::tests::{World, info};
     use crate::config::words::{Backend, Precision, Provider};
     use crate::policy::{Synthesis, Transcription};
 
     /// The last change of a variable: `None` if it stays, `Some(None)` if it is removed.
-    fn changed(harvested: bool, environment: &[(&str, &str)], yaml: &str, name: &str) -> Option<Option<String>> {
-        let mut head = head();
-        head.python.harvested = harvested;
+    fn changed(copied: bool, environment: &[(&str, &str)], yaml: &str, name: &str) -> Option<Option<String>> {
+        let mut info = info();
+        info.python.copied = copied;
         let world = World::new(environment, yaml);
-        world.with(&Flags::default(), &head, |config, sources| {
+        world.with(&Flags::default(), &info, |config, sources| {
             let prepared = Prepared { port: 4711, hub: Path::new("/hub"), decision: None };
-            let changes = changes(Path::new("/runtime"), &head, config, &prepared, sources);
+            let changes = changes(Path::new("/runtime"), &info, config, &prepared, sources);
             changes.into_iter().rev().find(|(known, _)| known == name).map(|(_, value)| value)
         })
     }
@@ -164,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn telemetry_is_off_unless_somebody_says_otherwise() {
+    fn telemetry_is_off_unless_the_user_sets_a_variable_of_it() {
         assert_eq!(changed(false, &[], "", "DO_NOT_TRACK"), set_to("1"));
         assert_eq!(changed(false, &[("DO_NOT_TRACK", "0")], "", "DO_NOT_TRACK"), None);
         let yaml = "x-speaches:\n  environment: {DO_NOT_TRACK: 0}\n";
@@ -199,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn glibc_has_two_heaps_unless_somebody_says_otherwise() {
+    fn glibc_has_two_heaps_unless_the_user_sets_another_number() {
         let yaml = "x-speaches:\n  environment: {MALLOC_ARENA_MAX: 8}\n";
         assert_eq!(changed(false, &[], "", "MALLOC_ARENA_MAX"), set_to("2"));
         assert_eq!(changed(false, &[], yaml, "MALLOC_ARENA_MAX"), set_to("8"));
@@ -223,11 +222,11 @@ mod tests {
         assert_eq!(path(&[]), set_to(&own));
         assert_eq!(path(&[("LD_LIBRARY_PATH", "/x")]), set_to(&format!("{own}:/x")));
         assert_eq!(changed(false, &[], "", "LD_LIBRARY_PATH"), None);
-        let mut head = head();
-        (head.python.harvested, head.target) = (true, "aarch64-apple-darwin".into());
+        let mut info = info();
+        (info.python.copied, info.target) = (true, "aarch64-apple-darwin".into());
         let world = World::new(&[], "");
         let found = world
-            .with(&Flags::default(), &head, |_, sources| library_path(Path::new("/runtime"), &head, sources, false));
+            .with(&Flags::default(), &info, |_, sources| library_path(Path::new("/runtime"), &info, sources, false));
         assert_eq!(found, Some(("DYLD_LIBRARY_PATH".to_owned(), Some(own))), "what the loader of macOS reads");
     }
 
@@ -243,11 +242,11 @@ mod tests {
     fn faster_whisper_computes_where_it_can_be_it_in_front_or_behind() {
         for (device, word) in [(Device::Cpu, "cpu"), (Device::Cuda, "cuda"), (Device::Metal, "cpu")] {
             let decision = decision(device, Provider::Cpu);
-            // Whatever the variable was: the decision has taken it into account.
+            // The decision has taken every value of the variable into account.
             let world = World::new(&[("WHISPER__INFERENCE_DEVICE", "auto")], "");
-            let found = world.with(&Flags::default(), &head(), |config, sources| {
+            let found = world.with(&Flags::default(), &info(), |config, sources| {
                 let prepared = Prepared { port: 1, hub: Path::new("/hub"), decision: Some(&decision) };
-                let changes = changes(Path::new("/runtime"), &head(), config, &prepared, sources);
+                let changes = changes(Path::new("/runtime"), &info(), config, &prepared, sources);
                 changes.into_iter().rfind(|(name, _)| name == "WHISPER__INFERENCE_DEVICE").unwrap().1
             });
             assert_eq!(found.as_deref(), Some(word));
@@ -266,12 +265,12 @@ mod tests {
                 fs_err::create_dir_all(nvidia.join(wheel).join(libraries)).unwrap();
             }
             fs_err::create_dir_all(nvidia.join("only-headers/include")).unwrap();
-            let mut head = head();
-            head.target = target.into();
+            let mut info = info();
+            info.target = target.into();
             let path = |uses_cuda: bool| {
                 let world = World::new(&[(name, "theirs")], "");
-                world.with(&Flags::default(), &head, |_, sources| {
-                    library_path(runtime.path(), &head, sources, uses_cuda)
+                world.with(&Flags::default(), &info, |_, sources| {
+                    library_path(runtime.path(), &info, sources, uses_cuda)
                 })
             };
             let own = ["cublas", "cudnn"].map(|wheel| nvidia.join(wheel).join(libraries).display().to_string());

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use speaches_format::tree;
 
-/// A repository in a cache.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Repository {
     /// Such as `Systran/faster-distil-whisper-small.en`.

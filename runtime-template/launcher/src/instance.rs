@@ -11,10 +11,8 @@ use crate::process;
 /// The file in the state directory of a service.
 pub const STATUS_FILE: &str = "status.json";
 
-/// What a service says about itself.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Status {
-    /// Its process.
     pub pid: u32,
     /// IP addresses it listens on.
     #[serde(default)]
@@ -34,16 +32,12 @@ pub struct Status {
     pub models: Value,
 }
 
-/// A service with its state directory.
 #[derive(Clone, Debug)]
 pub struct Instance {
-    /// Its state directory.
     pub directory: PathBuf,
-    /// What it said last.
     pub status: Status,
     /// The same with everything that this program does not know.
     pub raw: Value,
-    /// Whether its process is there.
     pub alive: bool,
 }
 
@@ -86,13 +80,11 @@ impl Instance {
         if self.alive || self.status.phase == "stopped" { &self.status.phase } else { "died" }
     }
 
-    /// What it listens on.
     #[must_use]
     pub fn addresses(&self) -> Vec<IpAddr> {
         self.status.addresses.iter().filter_map(|address| address.parse().ok()).collect()
     }
 
-    /// Where it is reached.
     #[must_use]
     pub fn urls(&self) -> Vec<String> {
         let url = |address: &String| {

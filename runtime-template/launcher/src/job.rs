@@ -19,9 +19,6 @@ pub struct Job(HANDLE);
 impl Job {
     /// Makes a job and enters it before the child is started, so that there is no moment in which the child is not in
     /// it.
-    ///
-    /// # Errors
-    /// What the system says.
     pub fn enter() -> io::Result<std::mem::ManuallyDrop<Self>> {
         // SAFETY: no security attributes and no name are allowed values.
         let handle = unsafe { CreateJobObjectW(ptr::null(), ptr::null()) };

@@ -24,7 +24,6 @@ const FREE_PORT_ATTEMPTS: usize = 16;
 pub struct Listeners {
     /// The addresses, parallel to the sockets.
     pub addresses: Vec<IpAddr>,
-    /// The port.
     pub port: u16,
     /// One for each optional address that the launcher could not listen on.
     pub warnings: Vec<String>,
@@ -71,9 +70,6 @@ impl Listeners {
     }
 
     /// Lets the sockets pass to the program that this process turns into, and returns their numbers.
-    ///
-    /// # Errors
-    /// When the system refuses, which it has no reason to.
     pub fn inherit(&self) -> Result<Vec<RawFd>, Failure> {
         for socket in &self.sockets {
             fcntl(socket, FcntlArg::F_SETFD(FdFlag::empty()))
@@ -231,7 +227,7 @@ mod tests {
 
     #[test]
     fn an_address_that_vanished_is_left_out_and_one_that_was_asked_for_is_an_error() {
-        // TEST-NET-1 of RFC 5737: never anybody's address
+        // TEST-NET-1 of RFC 5737: no machine has this address
         let both = [LOOPBACK, "192.0.2.1".parse().unwrap()];
         let listeners = Listeners::open(&both, 0, false).unwrap();
         assert_eq!(listeners.addresses, [LOOPBACK]);

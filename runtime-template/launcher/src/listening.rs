@@ -1,4 +1,4 @@
-//! What the service listens on.
+//! The listening addresses of the service.
 
 use std::net::IpAddr;
 
@@ -15,7 +15,7 @@ pub struct Listening {
 }
 
 impl Listening {
-    /// What the settings say, with nothing open.
+    /// The addresses of the settings, without open sockets.
     #[must_use]
     pub fn as_configured(config: &Config) -> Self {
         Self { addresses: config.values.host.clone(), port: config.values.port, descriptors: Vec::new() }

@@ -46,7 +46,6 @@ impl<'a> Manager<'a> {
         Ok(Self { runtime, config, sources, hub, notes, accelerators: None })
     }
 
-    /// Adds a line for the log.
     pub fn note(&mut self, line: String) {
         self.notes.push(line);
     }
@@ -86,8 +85,8 @@ impl<'a> Manager<'a> {
             .current_dir(self.runtime.app())
             .env(SETTINGS, settings);
         let prepared = Prepared { port: listening.port, hub: &self.hub, decision: self.decision() };
-        let OwnRuntime { root, head } = self.runtime;
-        for (name, value) in environment::changes(root, head, self.config, &prepared, self.sources) {
+        let OwnRuntime { root, info } = self.runtime;
+        for (name, value) in environment::changes(root, info, self.config, &prepared, self.sources) {
             match value {
                 Some(value) => command.env(name, value),
                 None => command.env_remove(name),
@@ -99,15 +98,15 @@ impl<'a> Manager<'a> {
     /// Nothing is ever written into a runtime. One without bytecode has it compiled beside the state of the services,
     /// at the first start.
     fn bytecode(&self) -> Vec<OsString> {
-        let head = &self.runtime.head;
-        if head.bytecode {
+        let info = &self.runtime.info;
+        if info.bytecode {
             return vec!["-B".into()];
         }
         let mut prefix = OsString::from("pycache_prefix=");
         prefix.push(
             service_directories::shared(self.config, self.sources)
                 .join("bytecode")
-                .join(head.plan.get(..16).unwrap_or("runtime")),
+                .join(info.plan.get(..16).unwrap_or("runtime")),
         );
         vec!["-X".into(), prefix]
     }
@@ -116,10 +115,10 @@ impl<'a> Manager<'a> {
 /// The user's cache with links to the bundled models; the runtime's own one if that cannot be.
 fn choose_hub(runtime: &OwnRuntime, config: &Config, notes: &mut Vec<String>) -> PathBuf {
     let (own, users) = (runtime.hub(), config.values.hf_cache.clone());
-    if runtime.head.models.is_empty() || users == own {
+    if runtime.info.models.is_empty() || users == own {
         return users;
     }
-    match models::link(&runtime.head.models, &own, &users) {
+    match models::link(&runtime.info.models, &own, &users) {
         Ok(linked) => {
             notes.extend(linked.notes);
             notes.push(format!("models are in `{}` ({})", users.display(), config.origin("hf_cache")));

@@ -14,17 +14,13 @@ use speaches_format::tree;
 
 use crate::hub;
 
-/// What became of a cache.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Linked {
-    /// What was added or found to be odd, one sentence each.
+    /// Additions and oddities, one sentence each.
     pub notes: Vec<String>,
 }
 
 /// Links every bundled model of `from` (the runtime's cache) into `to` (the user's).
-///
-/// # Errors
-/// When `to` cannot be written.
 pub fn link(models: &[Model], from: &Path, to: &Path) -> io::Result<Linked> {
     let mut linked = Linked::default();
     for model in models {
@@ -46,9 +42,7 @@ struct Link<'a> {
     model: &'a Model,
     /// Relative to the snapshot.
     files: &'a [PathBuf],
-    /// The snapshot in the runtime.
     source: &'a Path,
-    /// The repository in the user's cache.
     repository: &'a Path,
 }
 

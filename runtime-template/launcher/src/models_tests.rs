@@ -7,7 +7,6 @@ const OURS: &str = "1111111111111111111111111111111111111111";
 const THEIRS: &str = "2222222222222222222222222222222222222222";
 const FILES: [&str; 2] = ["README.md", "onnx/model.onnx"];
 
-/// A runtime and a user's cache.
 struct World {
     _directory: tempfile::TempDir,
     runtime: PathBuf,

@@ -3,12 +3,12 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use speaches_format::description::{Description, Head, Unreadable};
+use speaches_format::description::{Description, RuntimeInfo, Unreadable};
 use speaches_format::failure::{Exit, Failure};
 use speaches_format::layout::{self, Family};
 use speaches_format::system::System;
 
-/// What can be done about a runtime that is not whole.
+/// The hint for an incomplete runtime.
 pub const DAMAGED: &str =
     "the runtime is damaged; provision or unpack it again (`bin/speaches verify` shows the differences)";
 
@@ -21,35 +21,25 @@ const CHUNK: u64 = 1 << 16;
 pub struct OwnRuntime {
     /// Absolute path, without symbolic links.
     pub root: PathBuf,
-    /// What it is.
-    pub head: Head,
+    pub info: RuntimeInfo,
 }
 
 impl OwnRuntime {
-    /// Finds and reads it.
-    ///
-    /// # Errors
-    /// When the executable was taken out of its runtime, or the description is damaged or of another version.
     pub fn find() -> Result<Self, Failure> {
         let root = root()?;
-        let head = read_head(&root)?;
-        Ok(Self { root, head })
+        let info = read_info(&root)?;
+        Ok(Self { root, info })
     }
 
-    /// The whole description, with every file.
-    ///
-    /// # Errors
-    /// When it is damaged.
     pub fn description(&self) -> Result<Description, Failure> {
         let text = fs_err::read(self.root.join(layout::DESCRIPTION));
         let text = text.map_err(|error| damaged(&self.root, &error.to_string()))?;
         Description::parse(&text).map_err(|error| unreadable(&self.root, &error))
     }
 
-    /// The interpreter.
     #[must_use]
     pub fn python(&self) -> PathBuf {
-        self.root.join(layout::PYTHON).join(Family::of_system(self.head.system()).interpreter(&self.head.python.minor))
+        self.root.join(layout::PYTHON).join(Family::of_system(self.info.system()).interpreter(&self.info.python.minor))
     }
 
     /// The script that this program turns into.
@@ -58,7 +48,6 @@ impl OwnRuntime {
         self.root.join(layout::SERVICE_MANAGER)
     }
 
-    /// The working directory of the service.
     #[must_use]
     pub fn app(&self) -> PathBuf {
         self.root.join(layout::APP)
@@ -71,10 +60,6 @@ impl OwnRuntime {
     }
 }
 
-/// Where it is.
-///
-/// # Errors
-/// When the executable was taken out of its runtime.
 pub fn root() -> Result<PathBuf, Failure> {
     let executable = std::env::current_exe()
         .and_then(dunce::canonicalize)
@@ -101,7 +86,7 @@ pub fn launcher(root: &Path) -> PathBuf {
 
 /// Reads as far as the list of files, which comes last and is a hundred times as long as the rest: going through all of
 /// it would take longer than everything else that this program does.
-fn read_head(root: &Path) -> Result<Head, Failure> {
+fn read_info(root: &Path) -> Result<RuntimeInfo, Failure> {
     let failed = |error: &dyn std::fmt::Display| damaged(root, &error.to_string());
     let mut file = fs_err::File::open(root.join(layout::DESCRIPTION)).map_err(|error| failed(&error))?;
     let mut text = Vec::new();
@@ -121,7 +106,7 @@ fn read_head(root: &Path) -> Result<Head, Failure> {
             break;
         }
     }
-    Head::parse(&text).map_err(|error| unreadable(root, &error))
+    RuntimeInfo::parse(&text).map_err(|error| unreadable(root, &error))
 }
 
 fn unreadable(root: &Path, error: &Unreadable) -> Failure {
@@ -142,19 +127,19 @@ mod tests {
     #[test]
     fn the_head_is_read_without_the_files_in_any_layout_of_the_text() {
         let directory = tempfile::tempdir().unwrap();
-        let mut head = crate::config::tests::head();
+        let mut info = crate::config::tests::info();
         // Longer than what is read at once, and with something that looks like the key.
-        head.tool = format!("\"files\": [{}", "x".repeat(100_000));
+        info.tool = format!("\"files\": [{}", "x".repeat(100_000));
         let file = File { path: "a".into(), size: 1, sha256: String::new(), mode: "644".into() };
-        let description = Description { head: head.clone(), files: vec![file] };
+        let description = Description { info: info.clone(), files: vec![file] };
         for text in [serde_json::to_string(&description).unwrap(), serde_json::to_string_pretty(&description).unwrap()]
         {
             fs_err::write(directory.path().join(layout::DESCRIPTION), text).unwrap();
-            let read = read_head(directory.path()).unwrap();
-            assert_eq!((read.tool, read.models), (head.tool.clone(), head.models.clone()));
+            let read = read_info(directory.path()).unwrap();
+            assert_eq!((read.tool, read.models), (info.tool.clone(), info.models.clone()));
         }
         fs_err::write(directory.path().join(layout::DESCRIPTION), "{").unwrap();
-        assert_eq!(read_head(directory.path()).unwrap_err().exit, Exit::Unavailable);
+        assert_eq!(read_info(directory.path()).unwrap_err().exit, Exit::Unavailable);
     }
 
     #[cfg(unix)]

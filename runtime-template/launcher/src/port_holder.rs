@@ -2,10 +2,8 @@
 
 use std::net::IpAddr;
 
-/// The process that holds a port.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Holder {
-    /// Its process identifier.
     pub pid: u32,
     /// As `ps` shows it: on Linux at most 15 bytes.
     pub name: String,

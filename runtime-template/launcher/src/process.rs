@@ -17,7 +17,7 @@ pub fn is_service(pid: u32) -> bool {
     system::is_service(pid)
 }
 
-/// Asks a service to end. It is looked at once more before.
+/// Asks a service to end, after another check that the process is the service.
 ///
 /// # Errors
 /// [`Exit::Unavailable`] when this user may not.

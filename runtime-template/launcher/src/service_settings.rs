@@ -1,4 +1,4 @@
-//! What the service manager is told, as one JSON value: `settings.py` has the same fields by the same names.
+//! The settings of the service manager, as one JSON value: `settings.py` has the same fields by the same names.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -36,11 +36,8 @@ pub struct ServiceSettings {
     options: ServiceOptions,
     /// The models below `models/hub`.
     bundled_models: Vec<BundledModel>,
-    /// What the runtime is called.
     name: Name,
-    /// What transcribes.
     transcription: Transcription,
-    /// What speaks.
     synthesis: Synthesis,
     /// Name and version of the system, where something computes.
     system: Option<String>,
@@ -48,11 +45,9 @@ pub struct ServiceSettings {
     machine_directory: PathBuf,
     /// The directory for files that can be made again.
     cache_directory: PathBuf,
-    /// Lines for the log.
     notes: Vec<String>,
 }
 
-/// A model that the runtime contains.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(serde::Deserialize), serde(deny_unknown_fields))]
 struct BundledModel {
@@ -63,7 +58,7 @@ struct BundledModel {
     file: Option<String>,
 }
 
-/// What models that speak compute with, and what a comparison of that is valid for.
+/// The provider of speech models, and the key under which a comparison of providers is valid.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(serde::Deserialize), serde(deny_unknown_fields))]
 struct Synthesis {
@@ -86,7 +81,7 @@ impl ServiceSettings {
         listening: &Listening,
         notes: Vec<String>,
     ) -> Self {
-        let OwnRuntime { root, head } = runtime;
+        let OwnRuntime { root, info } = runtime;
         let decision = accelerators.and_then(|accelerators| accelerators.decision.as_ref().ok()).cloned();
         let policy::Decision { transcription, synthesis, .. } = decision.unwrap_or_else(policy::Decision::none);
         Self {
@@ -96,8 +91,8 @@ impl ServiceSettings {
             port: listening.port,
             listeners: listening.descriptors.clone(),
             options: config.values.service.clone(),
-            bundled_models: head.models.iter().map(BundledModel::of).collect(),
-            name: head.name.clone(),
+            bundled_models: info.models.iter().map(BundledModel::of).collect(),
+            name: info.name.clone(),
             transcription,
             synthesis: Synthesis {
                 provider: synthesis.provider,
@@ -128,10 +123,10 @@ mod tests {
 
     use super::*;
     use crate::config::setting_table::OPTIONS;
-    use crate::config::tests::head;
+    use crate::config::tests::info;
     use crate::config::{Flags, Values};
 
-    /// The settings of a machine that has nothing, with an answer for whatever could be null, if something computes.
+    /// The settings of a machine without accelerators. If something computes, no optional value is null.
     fn settings(computes: bool) -> Value {
         let variable = |name: &str| {
             let value = match name {
@@ -145,17 +140,17 @@ mod tests {
         };
         let system = speaches_format::system::System::Linux;
         let sources = Sources { variable: &variable, contract: "/none".into(), directory: "/work".into(), system };
-        let mut head = head();
-        head.models.push(Model {
+        let mut info = info();
+        info.models.push(Model {
             id: "org/weights".to_owned(),
             task: "automatic-speech-recognition".to_owned(),
             voice: None,
             serves: vec!["org/whisper".to_owned()],
             file: Some("ggml.bin".to_owned()),
-            ..head.models[0].clone()
+            ..info.models[0].clone()
         });
-        let config = Config::resolve(&Flags::default(), &sources, &head).unwrap();
-        let runtime = OwnRuntime { root: "/runtime".into(), head };
+        let config = Config::resolve(&Flags::default(), &sources, &info).unwrap();
+        let runtime = OwnRuntime { root: "/runtime".into(), info };
         let mut accelerators =
             Accelerators::find(&runtime, &config, &sources, crate::accelerators::Driver::AskIfNeeded);
         // Not those of the machine that tests.
@@ -168,7 +163,7 @@ mod tests {
         json!(ServiceSettings::of(&runtime, &config, &sources, accelerators, &listening, notes))
     }
 
-    /// What Python's tests read. Paths have other separators on Windows.
+    /// The example that Python's tests read. Paths have other separators on Windows.
     #[cfg(unix)]
     #[test]
     fn the_example_for_python_is_what_the_launcher_writes() {
@@ -220,7 +215,7 @@ mod tests {
         let variable = |_: &str| None;
         let system = speaches_format::system::System::Linux;
         let sources = Sources { variable: &variable, contract: "/none".into(), directory: "/work".into(), system };
-        let values: Values = Config::resolve(&Flags::default(), &sources, &head()).unwrap().values;
+        let values: Values = Config::resolve(&Flags::default(), &sources, &info()).unwrap().values;
         let mut fields = keys(json!(values));
         fields.sort_unstable();
         assert_eq!(fields, table);

@@ -9,14 +9,14 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result, bail};
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
-use xtask::measured::{Exit, Failure, Format, Request, Silent, Store, human_size, make};
+use xtask::bench_api::{Exit, Failure, Format, Request, Silent, Store, human_size, make};
 
-use crate::contest::{Contestant, alternate, compare_times, timed, warm_up};
-use crate::places::Places;
 use crate::process::{peak_memory, version};
 use crate::report::Report;
+use crate::runner::{Candidate, alternate, compare_times, timed, warm_up};
+use crate::workspace::Workspace;
 
-/// What the project has promised: packing takes at most so many times as long as tar and zstd.
+/// The project's promise: packing takes at most this many times as long as tar and zstd.
 const LIMIT: f64 = 1.1;
 
 /// Pack a runtime, beside tar and zstd
@@ -35,12 +35,12 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments, manifests: &Utf8Path) -> Result<Report> {
     let mut report = Report::new("bundle: verify, pack, documents");
     // It is a comparison: without these it measures nothing.
-    for peer in ["tar", "zstd"] {
-        report.versions.insert(peer.to_owned(), version(peer)?);
+    for baseline in ["tar", "zstd"] {
+        report.versions.insert(baseline.to_owned(), version(baseline)?);
     }
     let runtime = camino::absolute_utf8(&arguments.runtime)?;
-    let places = Places::new(&Store::locate()?)?;
-    let (out, theirs) = (places.path().join("ours"), places.path().join("theirs.tar.zst"));
+    let workspace = Workspace::new(&Store::locate()?)?;
+    let (out, theirs) = (workspace.path().join("ours"), workspace.path().join("theirs.tar.zst"));
     let (runtime, level) = (runtime.as_path(), arguments.level);
     let request = Request { runtime, out: Some(&out), base: None, format: Some(Format::TarZst), level: Some(level) };
     let sizes = Cell::new((0, 0));
@@ -51,11 +51,12 @@ pub fn run(arguments: &Arguments, manifests: &Utf8Path) -> Result<Report> {
             Ok(())
         })
     };
-    let peer = Contestant::new(format!("tar | zstd -T0 -{level}"), || timed(|| tar_and_zstd(runtime, &theirs, level)));
-    let mut contestants = [Contestant::new(&report.ours, pack), peer];
-    warm_up(&mut contestants)?;
-    alternate(&mut contestants, arguments.rounds)?;
-    compare_times(&mut report, "pack a runtime", Some(LIMIT), &contestants);
+    let baseline =
+        Candidate::new(format!("tar | zstd -T0 -{level}"), || timed(|| tar_and_zstd(runtime, &theirs, level)));
+    let mut candidates = [Candidate::new(&report.ours, pack), baseline];
+    warm_up(&mut candidates)?;
+    alternate(&mut candidates, arguments.rounds)?;
+    compare_times(&mut report, "pack a runtime", Some(LIMIT), &candidates);
     let (plain, packed) = sizes.get();
     let other = human_size(theirs.metadata()?.len());
     report.notes.push(format!(

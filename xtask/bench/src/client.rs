@@ -7,11 +7,11 @@ use reqwest::blocking::multipart::{Form, Part};
 use reqwest::blocking::{RequestBuilder, Response};
 use reqwest::header::CONNECTION;
 use serde_json::{Value, json};
-use speaches_format::description::Head;
-use xtask::measured::{Exit, Failure, loopback};
+use speaches_format::description::RuntimeInfo;
+use xtask::bench_api::{Exit, Failure, loopback};
 
 /// How long a start may take, and an answer.
-pub const PATIENCE: Duration = Duration::from_secs(600);
+pub const TIMEOUT: Duration = Duration::from_secs(600);
 
 pub struct Client {
     http: reqwest::blocking::Client,
@@ -23,19 +23,19 @@ pub struct Client {
 
 impl Client {
     /// `listens` names another model than the first one that transcribes.
-    pub fn new(base: &str, head: &Head, listens: Option<&str>) -> Result<Self> {
+    pub fn new(base: &str, info: &RuntimeInfo, listens: Option<&str>) -> Result<Self> {
         let missing = |what: &str| {
             Failure::new(Exit::Config, format!("the runtime has no {what}"))
                 .hint("provision it without `--models none`")
         };
-        let find = |task: &str| head.served_for(task).ok_or_else(|| missing(&format!("model for {task}")));
+        let find = |task: &str| info.served_for(task).ok_or_else(|| missing(&format!("model for {task}")));
         let speaker = find("text-to-speech")?;
         let listener = match listens {
-            Some(id) => head.served().find(|model| model.id == id).ok_or_else(|| missing(&format!("model `{id}`")))?,
+            Some(id) => info.served().find(|model| model.id == id).ok_or_else(|| missing(&format!("model `{id}`")))?,
             None => find("automatic-speech-recognition")?,
         };
         Ok(Self {
-            http: loopback(PATIENCE)?,
+            http: loopback(TIMEOUT)?,
             base: base.to_owned(),
             speaks: speaker.id.clone(),
             listens: listener.id.clone(),

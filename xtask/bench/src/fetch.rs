@@ -11,16 +11,15 @@ use anyhow::Result;
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 use serde_json::json;
-use xtask::measured::{CONNECTIONS, Silent, Store, Uv, counted, human_size, print, pythons, read_downloads};
+use xtask::bench_api::{CONNECTIONS, Silent, Store, Uv, human_size, pluralize, print, pythons, read_downloads};
 
-use crate::contest::{Contestant, alternate, compare_times, timed, warm_up};
-use crate::payload::Wheel;
-use crate::places::Places;
 use crate::process::{peak_memory, run as run_process, version, version_of};
 use crate::report::Report;
+use crate::runner::{Candidate, alternate, compare_times, timed, warm_up};
 use crate::server::Server;
+use crate::synthetic_wheel::Wheel;
+use crate::workspace::Workspace;
 
-/// How many small files there are.
 const SMALL: u32 = 200;
 /// The smallest and the largest of them, in bytes; there are as many between 10 and 20 kB as between 1 and 2 MB.
 const SIZES: (f64, f64) = (10e3, 2e6);
@@ -58,14 +57,14 @@ pub fn list(arguments: &ListArguments) -> Result<()> {
 
 /// A peer: its name, and the commands that it runs one after the other in the directory of a run, which is beside the
 /// files that say what is to be fetched.
-type Peer = (String, Box<dyn Fn() -> Vec<Command>>);
+type Baseline = (String, Box<dyn Fn() -> Vec<Command>>);
 
 pub fn run(arguments: &Arguments, manifests: &Utf8Path) -> Result<Report> {
     let mut report = Report::new("this tool");
     let store = Store::locate()?;
-    let places = Places::new(&store)?;
-    let peers = peers(arguments, &store, manifests, &mut report)?;
-    let files = places.path().join("files");
+    let workspace = Workspace::new(&store)?;
+    let baselines = baselines(arguments, &store, manifests, &mut report)?;
+    let files = workspace.path().join("files");
     fs_err::create_dir(&files)?;
     eprintln!("creating the files");
     let large = vec![Wheel::make(&files, "bench_large", arguments.large_mib << 20)?];
@@ -76,10 +75,10 @@ pub fn run(arguments: &Arguments, manifests: &Utf8Path) -> Result<Report> {
     fastrand::Rng::with_seed(1).shuffle(&mut small);
     let server = Server::start(&files)?;
     for wheels in [large, small] {
-        describe(&places, &server, &wheels)?;
+        describe(&workspace, &server, &wheels)?;
         let (peak, connections) = (Cell::new(0), Cell::new(0));
         let ours = || {
-            let place = places.fresh(false)?;
+            let place = workspace.fresh(false)?;
             let mut command = Command::new(std::env::current_exe()?);
             command.args(["fetch-list", "../list.json"]).env("SPEACHES_STORE", place.join("store"));
             let before = server.connections();
@@ -90,27 +89,27 @@ pub fn run(arguments: &Arguments, manifests: &Utf8Path) -> Result<Report> {
             connections.set(connections.get().max(server.connections() - before));
             Ok(time)
         };
-        let mut contestants = vec![Contestant::new(&report.ours, ours)];
-        for (name, commands) in &peers {
-            contestants.push(Contestant::new(name, || {
-                let place = places.fresh(false)?;
+        let mut candidates = vec![Candidate::new(&report.ours, ours)];
+        for (name, commands) in &baselines {
+            candidates.push(Candidate::new(name, || {
+                let place = workspace.fresh(false)?;
                 let mut commands = commands();
                 timed(|| commands.iter_mut().try_for_each(|command| run_in(&place, name, command).map(drop)))
             }));
         }
-        warm_up(&mut contestants)?;
-        alternate(&mut contestants, arguments.rounds)?;
+        warm_up(&mut candidates)?;
+        alternate(&mut candidates, arguments.rounds)?;
         let bytes = wheels.iter().map(|wheel| wheel.size).sum::<u64>();
-        let title = format!("{}, {}", counted(wheels.len(), "file"), human_size(bytes));
-        compare_times(&mut report, &title, None, &contestants);
-        let (memory, connections) = (human_size(peak.get()), counted(connections.get(), "connection"));
+        let title = format!("{}, {}", pluralize(wheels.len(), "file"), human_size(bytes));
+        compare_times(&mut report, &title, None, &candidates);
+        let (memory, connections) = (human_size(peak.get()), pluralize(connections.get(), "connection"));
         report.notes.push(format!("{title}: peak memory of this tool {memory}, {connections}"));
     }
     Ok(report)
 }
 
-/// Those that this machine has. It is a comparison: without curl it measures nothing.
-fn peers(arguments: &Arguments, store: &Store, manifests: &Utf8Path, report: &mut Report) -> Result<Vec<Peer>> {
+/// The baselines that this machine has. Without curl there is no comparison.
+fn baselines(arguments: &Arguments, store: &Store, manifests: &Utf8Path, report: &mut Report) -> Result<Vec<Baseline>> {
     report.versions.insert("curl".to_owned(), version("curl")?);
     let curl = || {
         let mut curl = Command::new("curl");
@@ -120,7 +119,7 @@ fn peers(arguments: &Arguments, store: &Store, manifests: &Utf8Path, report: &mu
         curl
     };
     let title = format!("curl --parallel-max {CONNECTIONS}, no check");
-    let mut peers: Vec<Peer> = vec![(title, Box::new(move || vec![curl()]))];
+    let mut baselines: Vec<Baseline> = vec![(title, Box::new(move || vec![curl()]))];
     match version("sha256sum") {
         Ok(version) => {
             report.versions.insert("sha256sum".to_owned(), version);
@@ -129,9 +128,9 @@ fn peers(arguments: &Arguments, store: &Store, manifests: &Utf8Path, report: &mu
                 sha256sum.args(["--check", "--quiet", "../sha256.txt"]);
                 vec![curl(), sha256sum]
             };
-            peers.push(("the same, then sha256sum -c".to_owned(), Box::new(checked)));
+            baselines.push(("the same, then sha256sum -c".to_owned(), Box::new(checked)));
         }
-        Err(error) => report.lacks("curl with a check of the hashes", &error.to_string()),
+        Err(error) => report.skip("curl with a check of the hashes", &error.to_string()),
     }
     let pythons = arguments.python_from.clone().map_or_else(|| pythons(&[]), |path| vec![path]);
     match Uv::locate(store, manifests, &pythons) {
@@ -145,9 +144,9 @@ fn peers(arguments: &Arguments, store: &Store, manifests: &Utf8Path, report: &mu
                     .args(["--target", "site", "--requirement", "../requirements.txt"]);
                 vec![command]
             };
-            peers.push(("uv pip install (unpacks as well)".to_owned(), Box::new(install)));
+            baselines.push(("uv pip install (unpacks as well)".to_owned(), Box::new(install)));
         }
-        Err(error) => report.lacks("uv", &format!("{error:#}")),
+        Err(error) => report.skip("uv", &format!("{error:#}")),
     }
     let pip = |python: &Utf8PathBuf| Some((python.clone(), pip_version(python)?));
     match pythons.iter().find_map(pip).filter(|_| !arguments.without_pip) {
@@ -161,21 +160,20 @@ fn peers(arguments: &Arguments, store: &Store, manifests: &Utf8Path, report: &mu
                     .args(["--requirement", "../requirements.txt"]);
                 vec![command]
             };
-            peers.push(("pip download".to_owned(), Box::new(download)));
+            baselines.push(("pip download".to_owned(), Box::new(download)));
         }
-        None if arguments.without_pip => report.lacks("pip", "`--without-pip` excludes it"),
-        None => report.lacks("pip", "found no Python with pip; name one with `--python-from`"),
+        None if arguments.without_pip => report.skip("pip", "`--without-pip` excludes it"),
+        None => report.skip("pip", "found no Python with pip; name one with `--python-from`"),
     }
-    Ok(peers)
+    Ok(baselines)
 }
 
-/// The version of an interpreter's pip.
 pub fn pip_version(python: &Utf8Path) -> Option<String> {
     version_of(Command::new(python).args(["-m", "pip", "--version"]))
 }
 
 /// Says what is to be fetched, in the form that each of them wants.
-fn describe(places: &Places, server: &Server, wheels: &[Wheel]) -> Result<()> {
+fn describe(workspace: &Workspace, server: &Server, wheels: &[Wheel]) -> Result<()> {
     let (mut list, mut urls, mut digests, mut requirements) = (Vec::new(), String::new(), String::new(), String::new());
     for wheel in wheels {
         let (file, sha256, url) = (&wheel.file, wheel.sha256, server.url(&wheel.file));
@@ -186,12 +184,12 @@ fn describe(places: &Places, server: &Server, wheels: &[Wheel]) -> Result<()> {
     }
     let list = serde_json::to_string(&list)?;
     let files = [("list.json", list), ("curl.txt", urls), ("sha256.txt", digests), ("requirements.txt", requirements)];
-    files.into_iter().try_for_each(|(name, text)| places.write(name, text).map(drop))
+    files.into_iter().try_for_each(|(name, text)| workspace.write(name, text).map(drop))
 }
 
 /// Runs a command in a directory, with no proxy between it and the server.
 fn run_in(place: &Utf8Path, who: &str, command: &mut Command) -> Result<String> {
     command.current_dir(place).env("NO_PROXY", "127.0.0.1").env("no_proxy", "127.0.0.1");
-    // Where pip puts files first, which must be on the same file system as where they go.
+    // pip puts files here first, so it must be on the file system of their destination.
     run_process(who, command.env("TMPDIR", place), b"")
 }

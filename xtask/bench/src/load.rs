@@ -13,13 +13,13 @@ use camino::Utf8PathBuf;
 use clap::Args;
 use reqwest::blocking::Response;
 use serde_json::json;
-use speaches_format::description::Head;
-use xtask::measured::{Exit, Failure, SENTENCE, Service, read_description, understood};
+use speaches_format::description::RuntimeInfo;
+use xtask::bench_api::{Exit, Failure, SENTENCE, Service, read_description, understood};
 
 use crate::client::Client;
-use crate::contest::timed;
 use crate::process::resident;
-use crate::report::{Peer, Report, Unit};
+use crate::report::{Baseline, Report, Unit};
+use crate::runner::timed;
 use crate::sound::{MORE, PARAGRAPH, clip};
 
 /// Memory may be so many times as large as in the first minute, in which is loaded what is loaded when it is needed.
@@ -50,7 +50,7 @@ pub struct Arguments {
     seconds: u64,
 }
 
-/// What a client does again and again.
+/// The repeated request of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Act {
     Paragraph,
@@ -64,17 +64,17 @@ const ACTS: [Act; 5] = [Act::Paragraph, Act::Word, Act::Transcribe, Act::Health,
 
 pub fn run(arguments: &Arguments) -> Result<Report> {
     let runtime = camino::absolute_utf8(&arguments.runtime)?;
-    let head = read_description(&runtime)?.head;
-    let mut service = Service::start_with(&runtime, &head, |_| {})?;
-    let report = measure(arguments, &head, &mut service);
+    let info = read_description(&runtime)?.info;
+    let mut service = Service::start_with(&runtime, &info, |_| {})?;
+    let report = measure(arguments, &info, &mut service);
     if report.is_err() {
         eprintln!("{}", errors_in(&service.log()));
     }
     report
 }
 
-fn measure(arguments: &Arguments, head: &Head, service: &mut Service) -> Result<Report> {
-    let target = Target::new(&service.wait_until_ready()?, head, arguments.stt_model.as_deref())?;
+fn measure(arguments: &Arguments, info: &RuntimeInfo, service: &mut Service) -> Result<Report> {
+    let target = Target::new(&service.wait_until_ready()?, info, arguments.stt_model.as_deref())?;
     let alone = (0..ALONE).map(|_| target.timed(Act::Word)).collect::<Result<Vec<_>>>()?;
     let (taken, wrong) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
     let mut memory = Vec::new();
@@ -117,7 +117,7 @@ fn measure(arguments: &Arguments, head: &Head, service: &mut Service) -> Result<
         "{each} clients with a paragraph, {each} with one word, {each} with a minute of speech; answers to all requests of \
          {seconds} s: {counts}; none was wrong"
     ));
-    let beside = |name: &str, limit, samples| Some(Peer { name: name.to_owned(), limit: Some(limit), samples });
+    let beside = |name: &str, limit, samples| Some(Baseline { name: name.to_owned(), limit: Some(limit), samples });
     let words = of(Act::Word);
     report.add("one word", Unit::Seconds, words.clone(), beside("alone", WAITING, alone.clone()));
     report.add("one word, the longest", Unit::Seconds, vec![most(&words)], beside("alone", WAITING, alone));
@@ -127,7 +127,7 @@ fn measure(arguments: &Arguments, head: &Head, service: &mut Service) -> Result<
     report.add("/health, the longest", Unit::Seconds, longest, beside("a second", 1.0, vec![HEALTHY]));
     let (first, later) = memory.split_at(memory.len().min(FIRST));
     if later.is_empty() {
-        report.lacks("growth of memory", &format!("the run was shorter than {FIRST} s"));
+        report.skip("growth of memory", &format!("the run was shorter than {FIRST} s"));
     } else {
         let minute = beside("the most in the first minute", GROWTH, vec![most(first)]);
         report.add("most memory after the first minute", Unit::Bytes, vec![most(later)], minute);
@@ -171,7 +171,6 @@ fn stop_while_reading(client: &Client, service: &mut Service) -> Result<()> {
     })
 }
 
-/// The service as clients see it.
 struct Target {
     client: Client,
     address: String,
@@ -180,8 +179,8 @@ struct Target {
 }
 
 impl Target {
-    fn new(base: &str, head: &Head, stt_model: Option<&str>) -> Result<Self> {
-        let client = Client::new(base, head, stt_model)?;
+    fn new(base: &str, info: &RuntimeInfo, stt_model: Option<&str>) -> Result<Self> {
+        let client = Client::new(base, info, stt_model)?;
         let minute = clip(&client.speak(&format!("{PARAGRAPH} {MORE}"), "pcm")?, 60);
         let heard = client.transcribe(&minute)?;
         expect(!heard.is_empty(), "the transcription of a minute of speech is empty")?;

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result};
 use serde::Serialize;
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
-use xtask::measured::human_size;
+use xtask::bench_api::human_size;
 
 #[derive(Debug, Serialize)]
 pub struct Machine {

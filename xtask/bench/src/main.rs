@@ -1,24 +1,24 @@
 //! `cargo xtask bench`: how fast things are beside their peers, in one run and in alternation, as ratios.
 
+mod baselines;
 mod bundle;
 mod client;
-mod contest;
 mod fetch;
 mod load;
 mod machine;
 mod memory;
-mod payload;
-mod peers;
-mod places;
 mod process;
 mod report;
+mod runner;
 mod server;
 mod sound;
 mod speech;
 mod start;
+mod synthetic_wheel;
 mod transcribe;
 mod verify;
 mod wheels;
+mod workspace;
 
 use std::process::ExitCode;
 
@@ -81,6 +81,6 @@ fn run(cli: &Cli) -> Result<()> {
         results["machine"] = serde_json::to_value(&machine)?;
         fs_err::write(path, format!("{results:#}\n"))?;
     }
-    xtask::measured::print(&format!("{}{}", report.table(title), machine.line()))?;
+    xtask::bench_api::print(&format!("{}{}", report.table(title), machine.line()))?;
     Ok(())
 }

@@ -5,16 +5,16 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::peers::{Servers, Who};
+use crate::baselines::{ServerKind, Servers};
 use crate::process::resident;
-use crate::report::{Peer, Report, Unit};
+use crate::report::{Baseline, Report, Unit};
 use crate::sound::{PARAGRAPH, SENTENCE, clip};
 
 /// When unused models are unloaded, in seconds.
 const IDLE: u64 = 10;
-/// What follows then takes a while.
+/// Seconds until the memory of unloaded models is returned.
 const UNLOADING: u64 = 5;
-/// What is promised after a speech and a transcription, in bytes.
+/// The promised memory after a speech and a transcription, in bytes.
 const SMALL: f64 = 900e6;
 const MOMENTS: [&str; 4] = [
     "memory when ready",
@@ -25,26 +25,26 @@ const MOMENTS: [&str; 4] = [
 
 /// Measures each server once.
 pub fn measure(servers: &Servers, recording: &[u8], report: &mut Report) -> Result<()> {
-    let lives = servers.who().iter().map(|who| life(servers, *who, recording)).collect::<Result<Vec<_>>>()?;
+    let lives = servers.kinds().iter().map(|kind| life(servers, *kind, recording)).collect::<Result<Vec<_>>>()?;
     for (moment, title) in MOMENTS.into_iter().enumerate() {
-        let upstream = lives.get(1).map(|life| Peer {
-            name: Who::Upstream.name().to_owned(),
+        let upstream = lives.get(1).map(|life| Baseline {
+            name: ServerKind::Upstream.name().to_owned(),
             limit: None,
             samples: vec![life[moment]],
         });
         report.add(title, Unit::Bytes, vec![lives[0][moment]], upstream);
         if moment == 1 {
-            let small = Peer { name: Unit::Bytes.show(SMALL), limit: Some(1.0), samples: vec![SMALL] };
+            let small = Baseline { name: Unit::Bytes.show(SMALL), limit: Some(1.0), samples: vec![SMALL] };
             report.add(title, Unit::Bytes, vec![lives[0][moment]], Some(small));
         }
     }
     Ok(())
 }
 
-fn life(servers: &Servers, who: Who, recording: &[u8]) -> Result<[f64; 4]> {
+fn life(servers: &Servers, kind: ServerKind, recording: &[u8]) -> Result<[f64; 4]> {
     let idle = IDLE.to_string();
     // Ours knows upstream's names, too.
-    let server = servers.start_ready(who, |command| {
+    let server = servers.start_ready(kind, |command| {
         command.envs([("TTS_MODEL_TTL", &idle), ("STT_MODEL_TTL", &idle)]);
     })?;
     let client = &server.client;

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
-use xtask::measured::{Exit, Failure, output};
+use xtask::bench_api::{Exit, Failure, output};
 
 /// Runs one to its end and returns what it says; fails with what it said when it did.
 pub fn run(who: &str, command: &mut Command, input: &[u8]) -> Result<String> {

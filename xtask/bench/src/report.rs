@@ -1,4 +1,4 @@
-//! What a benchmark has found out: rows with a sample of every round, the table of them, and the same as JSON.
+//! The results of a benchmark: rows with a sample of every round, as a table and as JSON.
 //!
 //! All that is measured here is better when there is less of it, time and memory alike. So a ratio below 1 is good.
 
@@ -6,15 +6,13 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
-use xtask::measured::{counted, human_size};
+use xtask::bench_api::{human_size, pluralize};
 
 pub struct Report {
-    /// What of this project takes part.
     pub ours: String,
     pub rows: Vec<Row>,
-    /// What else was seen, and who could not take part.
+    /// Other observations, and skipped candidates.
     pub notes: Vec<String>,
-    /// Of the programs that take part.
     pub versions: BTreeMap<String, String>,
 }
 
@@ -23,10 +21,10 @@ pub struct Row {
     pub what: String,
     pub unit: Unit,
     pub ours: Vec<f64>,
-    pub beside: Option<Peer>,
+    pub beside: Option<Baseline>,
 }
 
-pub struct Peer {
+pub struct Baseline {
     pub name: String,
     /// The project has promised that ours divided by this one is at most so much.
     pub limit: Option<f64>,
@@ -44,12 +42,12 @@ impl Report {
         Self { ours: ours.into(), rows: Vec::new(), notes: Vec::new(), versions: BTreeMap::new() }
     }
 
-    pub fn lacks(&mut self, who: &str, why: &str) {
+    pub fn skip(&mut self, who: &str, why: &str) {
         eprintln!("without {who}: {why}");
         self.notes.push(format!("not run: {who}: {why}"));
     }
 
-    pub fn add(&mut self, what: impl Into<String>, unit: Unit, ours: Vec<f64>, beside: Option<Peer>) {
+    pub fn add(&mut self, what: impl Into<String>, unit: Unit, ours: Vec<f64>, beside: Option<Baseline>) {
         self.rows.push(Row { what: what.into(), unit, ours, beside });
     }
 
@@ -79,10 +77,10 @@ impl Report {
     /// All samples, in seconds and bytes.
     pub fn json(&self) -> Value {
         let rows = self.rows.iter().map(|row| {
-            let peer = row.beside.as_ref().map(
-                |peer| json!({ "name": peer.name, "samples": peer.samples, "ratio": row.ratio(), "limit": peer.limit }),
+            let baseline = row.beside.as_ref().map(
+                |baseline| json!({ "name": baseline.name, "samples": baseline.samples, "ratio": row.ratio(), "limit": baseline.limit }),
             );
-            json!({ "what": row.what, "unit": row.unit.name(), "ours": row.ours, "beside": peer })
+            json!({ "what": row.what, "unit": row.unit.name(), "ours": row.ours, "beside": baseline })
         });
         let rows = rows.collect::<Vec<_>>();
         json!({ "ours": self.ours, "rows": rows, "notes": self.notes, "versions": self.versions })
@@ -98,23 +96,23 @@ impl Row {
     fn cells(&self) -> [String; 7] {
         let shown = |samples| self.unit.show(median(samples));
         let (what, ours) = (self.what.clone(), shown(&self.ours));
-        let Some(peer) = &self.beside else {
-            let rounds = counted(self.ours.len(), "round");
+        let Some(baseline) = &self.beside else {
+            let rounds = pluralize(self.ours.len(), "round");
             return [what, ours, String::new(), String::new(), String::new(), rounds, String::new()];
         };
-        let each = self.ours.iter().zip(&peer.samples).filter_map(|(ours, theirs)| quotient(*ours, *theirs));
+        let each = self.ours.iter().zip(&baseline.samples).filter_map(|(ours, theirs)| quotient(*ours, *theirs));
         let mut each = each.collect::<Vec<_>>();
         each.sort_by(f64::total_cmp);
         let rounds = match each.as_slice() {
             [least, .., most] => format!("{} to {} in {}", show_ratio(*least), show_ratio(*most), each.len()),
-            _ => counted(each.len(), "round"),
+            _ => pluralize(each.len(), "round"),
         };
-        let limit = peer.limit.zip(self.ratio()).map(|(limit, ratio)| {
+        let limit = baseline.limit.zip(self.ratio()).map(|(limit, ratio)| {
             let verdict = if ratio <= limit { "within" } else { "beyond" };
             format!("{verdict} {limit}")
         });
         let ratio = self.ratio().map_or_else(|| "too short".to_owned(), show_ratio);
-        [what, ours, peer.name.clone(), shown(&peer.samples), ratio, rounds, limit.unwrap_or_default()]
+        [what, ours, baseline.name.clone(), shown(&baseline.samples), ratio, rounds, limit.unwrap_or_default()]
     }
 }
 
@@ -161,8 +159,8 @@ mod tests {
     use super::*;
 
     fn row(ours: &[f64], limit: f64, samples: &[f64]) -> Row {
-        let peer = Peer { name: "theirs".to_owned(), limit: Some(limit), samples: samples.to_vec() };
-        Row { what: "a race".to_owned(), unit: Unit::Seconds, ours: ours.to_vec(), beside: Some(peer) }
+        let baseline = Baseline { name: "theirs".to_owned(), limit: Some(limit), samples: samples.to_vec() };
+        Row { what: "a race".to_owned(), unit: Unit::Seconds, ours: ours.to_vec(), beside: Some(baseline) }
     }
 
     #[test]

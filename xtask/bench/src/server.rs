@@ -41,7 +41,7 @@ impl Server {
     }
 }
 
-/// Answers every request of a connection; none of those that come here has a body, or asks for a part of a file.
+/// Answers every request of a connection. The clients here send no body and no `Range`.
 fn serve(mut stream: &TcpStream, directory: &Utf8Path) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut lines = BufReader::new(stream).lines();

@@ -1,4 +1,4 @@
-//! What is spoken, and sound to transcribe that is made of it.
+//! Texts to speak, and sound to transcribe that is made of them.
 
 /// A sentence of 81 characters.
 pub const SENTENCE: &str = "The ferry leaves the harbor at nine, and on clear days you can see the far hills.";

@@ -11,18 +11,18 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
-use xtask::measured::{Exit, Failure};
+use xtask::bench_api::{Exit, Failure};
 
-use crate::contest::{Contestant, Figure, alternate, compare};
-use crate::peers::{Places, Running, Servers, Who};
+use crate::baselines::{Running, ServerArgs, ServerKind, Servers};
 use crate::process::{processor_time, version_of};
-use crate::report::{Peer, Report, Unit};
+use crate::report::{Baseline, Report, Unit};
+use crate::runner::{Candidate, Figure, alternate, compare};
 use crate::sound::{BYTES, PARAGRAPH, SENTENCE};
 
 /// Of the sentence; those of the paragraph are the first ones.
 const FORMATS: [&str; 7] = ["pcm", "mp3", "wav", "opus", "sse", "flac", "aac"];
 const LONG_FORMATS: usize = 5;
-/// What is promised of first byte, whole answer and processor time, beside upstream.
+/// The promised ratios to upstream of first byte, whole answer and processor time.
 const SENTENCE_LIMITS: [Option<f64>; 3] = [None, Some(0.4), Some(0.5)];
 const PARAGRAPH_LIMITS: [Option<f64>; 3] = [Some(0.06), Some(0.5), None];
 /// Of a paragraph, beside the length of its sound.
@@ -32,7 +32,7 @@ const REAL_TIME: f64 = 0.5;
 #[derive(Args)]
 pub struct Arguments {
     #[command(flatten)]
-    places: Places,
+    servers: ServerArgs,
     /// The ffmpeg that upstream starts for each request; by default that of PATH
     #[arg(long, value_name = "PATH")]
     ffmpeg: Option<Utf8PathBuf>,
@@ -45,14 +45,14 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> Result<Report> {
-    let servers = Servers::new(&arguments.places)?;
+    let servers = Servers::new(&arguments.servers)?;
     let mut report = servers.report();
-    let ffmpeg = if arguments.places.has_upstream() { Some(find_ffmpeg(arguments.ffmpeg.as_deref())?) } else { None };
+    let ffmpeg = if arguments.servers.has_upstream() { Some(find_ffmpeg(arguments.ffmpeg.as_deref())?) } else { None };
     let version = ffmpeg.as_ref().and_then(|ffmpeg| version_of(Command::new(ffmpeg).arg("-version")));
     report.versions.extend(version.map(|version| ("ffmpeg".to_owned(), version)));
     let mut running = Vec::new();
-    for who in servers.who() {
-        let server = servers.start_ready(*who, |command| {
+    for kind in servers.kinds() {
+        let server = servers.start_ready(*kind, |command| {
             if let Some(directory) = ffmpeg.as_deref().and_then(Utf8Path::parent) {
                 command.env("PATH", format!("{directory}:{}", std::env::var("PATH").unwrap_or_default()));
             }
@@ -68,7 +68,7 @@ pub fn run(arguments: &Arguments) -> Result<Report> {
     let formats = &FORMATS[..LONG_FORMATS];
     let paragraph = Text { title: "paragraph", text: PARAGRAPH, formats, limits: PARAGRAPH_LIMITS };
     let [spoken, samples] = paragraph.measure(&running, arguments.paragraph_rounds, &mut report)?;
-    let sound = Peer { name: "length of its sound".to_owned(), limit: Some(REAL_TIME), samples };
+    let sound = Baseline { name: "length of its sound".to_owned(), limit: Some(REAL_TIME), samples };
     report.add("paragraph, pcm, whole answer", Unit::Seconds, spoken, Some(sound));
     report.notes.push(format!(
         "the sentence has {} characters, the paragraph {}; upstream speaks the paragraph as pcm only, which the other \
@@ -93,26 +93,26 @@ impl Text<'_> {
     fn measure(&self, running: &[Running], rounds: usize, report: &mut Report) -> Result<[Vec<f64>; 2]> {
         eprintln!("{}: {}", self.title, self.formats.join(", "));
         let sounds = RefCell::new(Vec::new());
-        let mut contestants = Vec::new();
+        let mut candidates = Vec::new();
         for server in running {
-            let count = if server.who == Who::Ours { self.formats.len() } else { 1 };
+            let count = if server.kind == ServerKind::Ours { self.formats.len() } else { 1 };
             for (index, format) in self.formats[..count].iter().enumerate() {
-                let sounds = (server.who == Who::Ours && index == 0).then_some(&sounds);
-                contestants.push(Contestant::new(server.who.name(), move || {
+                let sounds = (server.kind == ServerKind::Ours && index == 0).then_some(&sounds);
+                candidates.push(Candidate::new(server.kind.name(), move || {
                     let (measured, bytes) = speak(server, self.text, format)?;
                     sounds.into_iter().for_each(|sounds| sounds.borrow_mut().push(bytes as f64 / BYTES));
                     Ok(measured)
                 }));
             }
         }
-        alternate(&mut contestants, rounds)?;
+        alternate(&mut candidates, rounds)?;
         let [first, whole, processor] = self.limits;
         let figures = [
             Figure("first byte", Unit::Seconds, first),
             Figure("whole answer", Unit::Seconds, whole),
             Figure("processor time", Unit::Seconds, processor),
         ];
-        let (ours, others) = contestants.split_at(self.formats.len());
+        let (ours, others) = candidates.split_at(self.formats.len());
         for (format, ours) in self.formats.iter().zip(ours) {
             compare(report, &format!("{}, {format}", self.title), figures, ours, others);
         }

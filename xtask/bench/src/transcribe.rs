@@ -7,18 +7,18 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
-use xtask::measured::{Exit, Failure, Service};
+use xtask::bench_api::{Exit, Failure, Service};
 
+use crate::baselines::{ServerArgs, Servers};
 use crate::client::Client;
-use crate::contest::{Contestant, Figure, alternate, compare, compare_times, timed};
-use crate::peers::{Places, Servers};
 use crate::process::processor_time;
 use crate::report::{Report, Unit};
+use crate::runner::{Candidate, Figure, alternate, compare, compare_times, timed};
 use crate::sound::clip;
 
 /// Lengths of sound beside upstream, in seconds.
 const LENGTHS: [u32; 2] = [5, 60];
-/// What is promised of processor time beside upstream.
+/// The promised ratio of processor time to upstream.
 const LIMIT: f64 = 0.75;
 /// How many clients ask at once.
 const CROWDS: [usize; 3] = [1, 4, 8];
@@ -27,7 +27,7 @@ const CROWDS: [usize; 3] = [1, 4, 8];
 #[derive(Args)]
 pub struct Arguments {
     #[command(flatten)]
-    places: Places,
+    servers: ServerArgs,
     /// Lengths of the sound for whisper.cpp, in seconds
     #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "5,30,120")]
     seconds: Vec<u32>,
@@ -45,9 +45,9 @@ fn default_threads() -> usize {
 
 /// Measures the parts for which everything is there.
 pub fn run(arguments: &Arguments) -> Result<Report> {
-    let servers = Servers::new(&arguments.places)?;
-    let cannot = lacks(&servers).err();
-    let upstream = arguments.places.has_upstream();
+    let servers = Servers::new(&arguments.servers)?;
+    let cannot = find_whispercpp(&servers).err();
+    let upstream = arguments.servers.has_upstream();
     if let Some(cannot) = cannot.filter(|_| !upstream) {
         return Err(cannot);
     }
@@ -56,17 +56,17 @@ pub fn run(arguments: &Arguments) -> Result<Report> {
     if upstream {
         beside_upstream(&servers, &recording, arguments.rounds, &mut report)?;
     }
-    match lacks(&servers) {
+    match find_whispercpp(&servers) {
         Ok(()) => beside_whispercpp(arguments, &servers, &recording, &mut report)?,
-        Err(why) => report.lacks("whisper.cpp", &format!("{why:#}")),
+        Err(why) => report.skip("whisper.cpp", &format!("{why:#}")),
     }
     Ok(report)
 }
 
 /// Why whisper.cpp cannot take part, if it cannot.
-fn lacks(servers: &Servers) -> Result<()> {
+fn find_whispercpp(servers: &Servers) -> Result<()> {
     let model = servers.client("")?.listens;
-    if !servers.head.models.iter().any(|weights| weights.serves.contains(&model)) {
+    if !servers.info.models.iter().any(|weights| weights.serves.contains(&model)) {
         bail!(
             Failure::new(Exit::Config, format!("the runtime has no GGML weights for {model}")).hint(
                 "docs/transcription.md says how to get them; `--upstream-python` and `--upstream-source` need none"
@@ -78,26 +78,26 @@ fn lacks(servers: &Servers) -> Result<()> {
 
 fn beside_upstream(servers: &Servers, recording: &[u8], rounds: usize, report: &mut Report) -> Result<()> {
     let mut running = Vec::new();
-    for who in servers.who() {
-        let server = servers.start_ready(*who, |_| {})?;
+    for kind in servers.kinds() {
+        let server = servers.start_ready(*kind, |_| {})?;
         // The first request loads the model.
         let heard = server.client.transcribe(&clip(recording, LENGTHS[0]))?;
-        report.notes.push(format!("{} hears {heard:?}", who.name()));
+        report.notes.push(format!("{} hears {heard:?}", kind.name()));
         running.push(server);
     }
     for seconds in LENGTHS {
         let clip = clip(recording, seconds);
-        let mut contestants = Vec::new();
+        let mut candidates = Vec::new();
         for server in &running {
-            contestants.push(Contestant::new(server.who.name(), || {
+            candidates.push(Candidate::new(server.kind.name(), || {
                 let before = processor_time(server.pid())?;
                 let [wall] = timed(|| server.client.transcribe(&clip).map(drop))?;
                 Ok([wall, processor_time(server.pid())? - before])
             }));
         }
-        alternate(&mut contestants, rounds)?;
+        alternate(&mut candidates, rounds)?;
         let figures = [Figure("", Unit::Seconds, None), Figure("processor time", Unit::Seconds, Some(LIMIT))];
-        compare(report, &format!("{seconds} s of speech"), figures, &contestants[0], &contestants[1..]);
+        compare(report, &format!("{seconds} s of speech"), figures, &candidates[0], &candidates[1..]);
     }
     Ok(())
 }
@@ -105,7 +105,7 @@ fn beside_upstream(servers: &Servers, recording: &[u8], rounds: usize, report: &
 fn beside_whispercpp(arguments: &Arguments, servers: &Servers, recording: &[u8], report: &mut Report) -> Result<()> {
     let threads = arguments.threads.to_string();
     let start = |more: &[&str]| -> Result<(Service, Client)> {
-        let mut service = Service::start_with(&servers.runtime, &servers.head, |command| {
+        let mut service = Service::start_with(&servers.runtime, &servers.info, |command| {
             command.arg("--stt-backend").args(more).env("WHISPER__CPU_THREADS", &threads);
         })?;
         let client = servers.client(&service.wait_until_ready()?)?;
@@ -120,22 +120,22 @@ fn beside_whispercpp(arguments: &Arguments, servers: &Servers, recording: &[u8],
     }
     let ours = format!("whisper.cpp, {}", device(&service)?);
     let theirs = format!("faster-whisper, cpu, {threads} threads");
-    let mut contest = |what: String, seconds: u32, clients: usize| -> Result<()> {
+    let mut compare_backends = |what: String, seconds: u32, clients: usize| -> Result<()> {
         let clip = clip(recording, seconds);
         let mut both = [
-            Contestant::new(&ours, || timed(|| crowd(&whispercpp, &clip, clients))),
-            Contestant::new(&theirs, || timed(|| crowd(&faster_whisper, &clip, clients))),
+            Candidate::new(&ours, || timed(|| crowd(&whispercpp, &clip, clients))),
+            Candidate::new(&theirs, || timed(|| crowd(&faster_whisper, &clip, clients))),
         ];
         alternate(&mut both, arguments.rounds)?;
         compare_times(report, &format!("{ours}: {what}"), None, &both);
         Ok(())
     };
     for seconds in &arguments.seconds {
-        contest(format!("{seconds} s of sound"), *seconds, 1)?;
+        compare_backends(format!("{seconds} s of sound"), *seconds, 1)?;
     }
     let shortest = arguments.seconds.iter().min().copied().context("`--seconds` names no length")?;
     for clients in CROWDS {
-        contest(format!("{clients} at once, {shortest} s each"), shortest, clients)?;
+        compare_backends(format!("{clients} at once, {shortest} s each"), shortest, clients)?;
     }
     Ok(())
 }
@@ -151,7 +151,7 @@ fn crowd(client: &Client, clip: &[u8], clients: usize) -> Result<()> {
     })
 }
 
-/// What whisper.cpp computes on, by its own account; it is an error when it is not used at all.
+/// The device that whisper.cpp reports. It is an error when whisper.cpp is not used.
 fn device(service: &Service) -> Result<String> {
     let begun = Instant::now();
     loop {

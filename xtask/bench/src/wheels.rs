@@ -10,16 +10,16 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail};
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
-use xtask::measured::{
-    Exit, Failure, GROUPS, Interpreter, Lock, Store, Target, Uv, counted, file_name, fill_site_packages, human_size,
-    locate, minor_of, print, pythons, target_and_locks,
+use xtask::bench_api::{
+    Exit, Failure, GROUPS, Interpreter, Lock, Store, Target, Uv, file_name, fill_site_packages, human_size, locate,
+    minor_of, pluralize, print, pythons, target_and_locks,
 };
 
-use crate::contest::{Contestant, alternate, compare_times, timed, warm_up};
 use crate::fetch::pip_version;
-use crate::places::Places;
 use crate::process::{self, peak_memory, version_of};
 use crate::report::Report;
+use crate::runner::{Candidate, alternate, compare_times, timed, warm_up};
+use crate::workspace::Workspace;
 
 /// Fill site-packages from a lock, beside uv and pip
 #[derive(Args)]
@@ -80,9 +80,9 @@ pub fn run(arguments: &Arguments, manifests: &Utf8Path) -> Result<Report> {
         writeln!(pylock, "wheels = [{{ url = '{url}', {size}hashes = {{ sha256 = '{sha256}' }} }}]")?;
         writeln!(requirements, "{name} @ {url} --hash=sha256:{sha256}")?;
     }
-    let places = Places::new(&store)?;
-    let pylock = places.write("pylock.toml", pylock)?;
-    let requirements = places.write("requirements.txt", requirements)?;
+    let workspace = Workspace::new(&store)?;
+    let pylock = workspace.write("pylock.toml", pylock)?;
+    let requirements = workspace.write("requirements.txt", requirements)?;
 
     let (tool, manifests) = (std::env::current_exe()?, camino::absolute_utf8(manifests)?);
     let command =
@@ -110,42 +110,41 @@ pub fn run(arguments: &Arguments, manifests: &Utf8Path) -> Result<Report> {
             }
         };
     let peak = Cell::new(0);
-    // Cold, the cache is in the place of the run. What is linked into a place from a warm one shares its bytes with it, but
-    // pip copies.
+    // A cold cache is in the directory of the run. Links from a warm cache share its bytes, but pip copies.
     let race = |who: &str, cold: bool| {
-        let place = places.fresh(!cold && who != "pip")?;
-        let cache = if cold { place.join("cache") } else { places.path().join(format!("cache of {who}")) };
+        let place = workspace.fresh(!cold && who != "pip")?;
+        let cache = if cold { place.join("cache") } else { workspace.path().join(format!("cache of {who}")) };
         let mut command = command(who, &cache, &place.join("site"));
         timed(|| {
-            let said = process::run(who, command.current_dir(places.path()), b"")?;
+            let said = process::run(who, command.current_dir(workspace.path()), b"")?;
             // The others say nothing.
             peak.set(peak.get().max(said.parse::<u64>().unwrap_or_default()));
             Ok(())
         })
     };
-    let contestants = |cold: bool, linked: &str| {
-        let peers = [
+    let candidates = |cold: bool, linked: &str| {
+        let baselines = [
             ("this tool", "this tool".to_owned()),
             ("uv", format!("uv pip sync{linked}")),
             ("pip", "pip install".to_owned()),
         ];
-        let peers = peers.into_iter().filter(|(who, _)| *who != "pip" || !arguments.without_pip);
-        peers.map(|(who, name)| Contestant::new(name, move || race(who, cold))).collect::<Vec<_>>()
+        let baselines = baselines.into_iter().filter(|(who, _)| *who != "pip" || !arguments.without_pip);
+        baselines.map(|(who, name)| Candidate::new(name, move || race(who, cold))).collect::<Vec<_>>()
     };
     report.versions.extend(version_of(uv.command().arg("--version")).map(|version| ("uv".to_owned(), version)));
     if arguments.without_pip {
-        report.lacks("pip", "`--without-pip` excludes it");
+        report.skip("pip", "`--without-pip` excludes it");
     } else {
         report.versions.extend(pip_version(python.executable()).map(|version| ("pip".to_owned(), version)));
     }
-    let (mut cold, mut warm) = (contestants(true, ""), contestants(false, " (hard links)"));
+    let (mut cold, mut warm) = (candidates(true, ""), candidates(false, " (hard links)"));
     // This fills the caches that are to be warm.
     warm_up(&mut warm)?;
     alternate(&mut cold, arguments.rounds)?;
     alternate(&mut warm, arguments.rounds)?;
     compare_times(&mut report, "cold", None, &cold);
     compare_times(&mut report, "warm", None, &warm);
-    report.notes.push(format!("{}, {}, Python {minor}", counted(wheels.len(), "wheel"), human_size(bytes)));
+    report.notes.push(format!("{}, {}, Python {minor}", pluralize(wheels.len(), "wheel"), human_size(bytes)));
     report.notes.push(format!("peak memory of this tool: {}", human_size(peak.get())));
     Ok(report)
 }

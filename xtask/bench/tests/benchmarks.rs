@@ -1,4 +1,4 @@
-//! What `cargo xtask bench` says and writes down, of benchmarks in their smallest form.
+//! The output of `cargo xtask bench`, for benchmarks in their smallest form.
 #![allow(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
 
 use std::process::Command;

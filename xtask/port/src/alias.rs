@@ -59,7 +59,7 @@ fn alias(work: &mut Work<'_, '_>, id: NodeId, variables: &[String]) {
 
 /// Whether the value cannot be evaluated where the alias stands.
 ///
-/// A `type` statement evaluates its value when somebody asks for it, a `TypeAliasType` at once.
+/// A `type` statement evaluates its value on first access, a `TypeAliasType` at once.
 fn is_lazy(work: &Work<'_, '_>, alias: NodeId, value: NodeId) -> bool {
     let (syntax, scopes) = (work.syntax, work.scopes);
     let here = scopes.scope(alias);

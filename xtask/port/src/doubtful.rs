@@ -1,6 +1,6 @@
 //! Code that both Pythons read and that may do something else on the older one.
 //!
-//! Where a rule cannot know the type of an object, it leaves the code as it is and says so.
+//! If a rule cannot know the type of an object, it leaves the code as it is and says so.
 
 use crate::guard::Reach;
 use crate::syntax::{Field, Kind, NodeId};

@@ -56,7 +56,7 @@ fn bases(work: &Work<'_, '_>, class: NodeId) -> Vec<NodeId> {
     superclasses.map(|list| work.syntax.named_children(list).collect()).unwrap_or_default()
 }
 
-/// What kind of enumeration an expression stands for, as far as this file tells.
+/// The kind of enumeration that an expression stands for, as far as this file tells.
 fn family(work: &Work<'_, '_>, class: NodeId, depth: usize) -> Option<Family> {
     let (syntax, scopes) = (work.syntax, work.scopes);
     if let [Some(full)] = &scopes.qualified(class)[..] {

@@ -1,4 +1,4 @@
-//! What was rewritten, for a table by construct and file.
+//! Rewritten places, for a table by construct and file.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -54,13 +54,13 @@ impl fmt::Display for Construct {
 /// One place that was rewritten.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// What kind of thing it was.
+    /// The construct that was rewritten.
     pub construct: Construct,
-    /// What it was about: `asyncio.TaskGroup`, the name of the alias, the head of the function.
+    /// Its subject: `asyncio.TaskGroup`, the name of the alias, the head of the function.
     pub subject: String,
     /// The line it stands on, counted from 1, in the source that came in.
     pub line: usize,
-    /// What stands there now.
+    /// The new text.
     pub replacement: String,
 }
 
@@ -71,7 +71,7 @@ pub struct Note {
     pub line: usize,
     /// The code, as the source writes it.
     pub construct: String,
-    /// What may differ.
+    /// The behavior that may differ.
     pub reason: String,
 }
 
@@ -134,7 +134,7 @@ impl fmt::Display for Package {
     }
 }
 
-/// What became of one file.
+/// The result for one file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
     /// The rewritten text, or `None` when the file can stay as it is.

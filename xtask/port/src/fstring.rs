@@ -16,9 +16,9 @@ struct Written {
     edits: Vec<(std::ops::Range<usize>, String)>,
 }
 
-/// What surrounds a string inside an f-string.
+/// The surroundings of a string inside an f-string.
 #[derive(Clone, Default)]
-struct Around {
+struct Enclosing {
     /// The quotes of the f-strings around, outermost first.
     quotes: Vec<&'static str>,
     /// Whether an expression around is of the form `{x=}`, whose very text is part of the result.
@@ -38,7 +38,7 @@ pub(crate) fn rewrite(work: &mut Work<'_, '_>) {
         };
         // The form that stays closest to the original is tried first.
         let order = std::iter::once(own).chain(QUOTES.into_iter().filter(|quotes| *quotes != own));
-        let written = order.into_iter().find_map(|quotes| string(syntax, id, quotes, &Around::default()));
+        let written = order.into_iter().find_map(|quotes| string(syntax, id, quotes, &Enclosing::default()));
         match written {
             Some(written) if written.edits.is_empty() => {}
             Some(written) => {
@@ -94,8 +94,8 @@ fn quotes_of(syntax: &Syntax<'_>, string: NodeId) -> Option<&'static str> {
     QUOTES.into_iter().find(|quotes| *quotes == own)
 }
 
-/// Writes a string with the given quotes, and what is in it with whatever quotes fit.
-fn string(syntax: &Syntax<'_>, id: NodeId, quotes: &'static str, around: &Around) -> Option<Written> {
+/// Writes a string with the given quotes, and the strings in it with quotes that fit.
+fn string(syntax: &Syntax<'_>, id: NodeId, quotes: &'static str, around: &Enclosing) -> Option<Written> {
     let own = quotes_of(syntax, id)?;
     if own != quotes && around.frozen {
         return None;
@@ -151,7 +151,7 @@ fn expression(
     syntax: &Syntax<'_>,
     id: NodeId,
     quotes: &'static str,
-    around: &Around,
+    around: &Enclosing,
     written: &mut Written,
 ) -> Option<()> {
     let mut inner = around.clone();
@@ -198,7 +198,7 @@ fn raw(
     syntax: &Syntax<'_>,
     interpolation: NodeId,
     range: std::ops::Range<usize>,
-    inner: &Around,
+    inner: &Enclosing,
     written: &mut Written,
 ) -> Option<()> {
     let text = &syntax.source[range.clone()];

@@ -19,7 +19,7 @@ pub(crate) enum Reach {
     Caught,
 }
 
-/// What is known about a condition at the target.
+/// The value of a condition at the target, if it is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Truth {
     Yes,
@@ -98,7 +98,7 @@ impl Guards<'_, '_> {
         let syntax = self.syntax;
         let mut below = node;
         let mut reach = Reach::Runs;
-        // What a handler catches around the definition of a function is not what its call raises.
+        // A handler around the definition of a function does not catch errors of its calls.
         let mut called_later = false;
         for above in syntax.ancestors(node) {
             let found = match syntax.kind(above) {
@@ -276,7 +276,7 @@ impl Guards<'_, '_> {
 
     /// Whether a handler around this body can only be there for what the body tries to reach.
     ///
-    /// That is so when an import may fail. Other exceptions have other causes too, unless there is only one
+    /// An import that may fail is such a case. Other exceptions have other causes too, unless there is only one
     /// statement that could raise them.
     fn is_about(&self, body: NodeId, caught: &[&str]) -> bool {
         caught.contains(&"ImportError") || self.syntax.named_children(body).count() == 1

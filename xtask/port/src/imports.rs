@@ -10,7 +10,7 @@ use crate::scope::{Bound, Scopes, imported};
 use crate::syntax::{Field, Kind, NodeId, Syntax};
 use crate::text::{Lines, declared_encoding, newline};
 
-/// What has to be imported or defined at the top of the module, collected while the rules run.
+/// Imports and definitions for the top of the module, collected while the rules run.
 pub(crate) struct Imports<'t, 's> {
     syntax: &'t Syntax<'s>,
     scopes: &'t Scopes<'t, 's>,
@@ -37,7 +37,7 @@ pub(crate) struct Split {
     pub(crate) statements: Vec<String>,
 }
 
-/// Where new statements can go.
+/// The place of new statements.
 enum Place {
     /// Behind a simple statement.
     After(usize),
@@ -285,7 +285,7 @@ impl<'t, 's> Imports<'t, 's> {
 
 /// The key of a stand-in module, which lives as long as the program.
 fn package_key(module: &str) -> &'static str {
-    crate::newcomers::package_of(module).map_or("typing", crate::finding::Package::module)
+    crate::stdlib_additions::package_of(module).map_or("typing", crate::finding::Package::module)
 }
 
 /// The docstring, the `__future__` imports and the imports behind them.

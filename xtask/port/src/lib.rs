@@ -17,6 +17,8 @@
 //! Every rule edits byte ranges found by one parser (tree-sitter), so formatting, comments and line numbers
 //! stay. Every result is then proved by a second, unrelated parser (ruff's): see [`prove`].
 
+#![warn(missing_docs)]
+
 mod alias;
 mod doubtful;
 mod edit;
@@ -26,11 +28,11 @@ mod fstring;
 mod guard;
 mod imports;
 mod names;
-mod newcomers;
 mod proof;
 mod refusal;
 mod scope;
 mod star;
+mod stdlib_additions;
 mod syntax;
 mod target;
 mod text;

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use crate::finding::{Construct, Package};
 use crate::guard::Reach;
 use crate::imports::{Split, names_of};
-use crate::newcomers::{self, GENERIC_NAMED_TUPLE, Newcomer, REGISTERED_OVERLOAD};
 use crate::scope::{Bound, dotted};
+use crate::stdlib_additions::{self, Addition, GENERIC_NAMED_TUPLE, REGISTERED_OVERLOAD};
 use crate::syntax::{Field, Kind, NodeId};
 use crate::work::Work;
 
@@ -56,15 +56,15 @@ fn companions(work: &Work<'_, '_>) -> Companions {
     companions
 }
 
-fn lookup(work: &Work<'_, '_>, full_name: &str, companions: &Companions) -> Option<Newcomer> {
-    let backport = |name| Newcomer::Backport { module: "typing_extensions", name, package: Package::TypingExtensions };
+fn lookup(work: &Work<'_, '_>, full_name: &str, companions: &Companions) -> Option<Addition> {
+    let backport = |name| Addition::Backport { module: "typing_extensions", name, package: Package::TypingExtensions };
     if companions.named_tuple && full_name == GENERIC_NAMED_TUPLE.0 {
         return Some(backport("NamedTuple"));
     }
     if companions.overload && full_name == REGISTERED_OVERLOAD.0 {
         return Some(backport("overload"));
     }
-    newcomers::newcomer(work.target, full_name)
+    stdlib_additions::addition(work.target, full_name)
 }
 
 /// `import tomllib`
@@ -72,21 +72,21 @@ fn modules(work: &mut Work<'_, '_>, statement: NodeId) {
     let syntax = work.syntax;
     for (_, path, alias) in names_of(syntax, statement) {
         let module = dotted(syntax, path);
-        let Some(newcomer) = newcomers::module_newcomer(work.target, &module) else {
+        let Some(addition) = stdlib_additions::module_addition(work.target, &module) else {
             continue;
         };
         let reach = work.guards.reach(statement, &["ImportError", "ModuleNotFoundError"]);
         if matches!(reach, Reach::Never | Reach::Caught) {
             continue;
         }
-        match newcomer {
-            Newcomer::Backport { module: stand_in, package, .. } => {
+        match addition {
+            Addition::Backport { module: stand_in, package, .. } => {
                 let text = if alias.is_some() { stand_in.to_owned() } else { format!("{stand_in} as {module}") };
                 work.edits.replace(syntax.range(path), text);
                 work.found(Construct::Import, statement, module, stand_in);
                 require(work, package, reach);
             }
-            _ => missing(work, path, &module, newcomer, reach),
+            _ => missing(work, path, &module, addition, reach),
         }
     }
 }
@@ -99,42 +99,42 @@ fn members(work: &mut Work<'_, '_>, statement: NodeId, companions: &Companions) 
         return;
     };
     let module = dotted(syntax, from);
-    if let Some(newcomer) = newcomers::module_newcomer(work.target, &module) {
+    if let Some(addition) = stdlib_additions::module_addition(work.target, &module) {
         let reach = work.guards.reach(statement, &["ImportError", "ModuleNotFoundError"]);
-        match (reach, newcomer) {
+        match (reach, addition) {
             (Reach::Never | Reach::Caught, _) => {}
-            (_, Newcomer::Backport { module: stand_in, package, .. }) => {
+            (_, Addition::Backport { module: stand_in, package, .. }) => {
                 work.edits.replace(syntax.range(from), stand_in);
                 work.found(Construct::Import, statement, module, stand_in);
                 require(work, package, reach);
             }
-            _ => missing(work, from, &module, newcomer, reach),
+            _ => missing(work, from, &module, addition, reach),
         }
         return;
     }
     let mut split = Split { statement, moved: Vec::new(), from: BTreeMap::new(), statements: Vec::new() };
     for (node, path, alias) in names_of(syntax, statement) {
         let full = format!("{module}.{}", dotted(syntax, path));
-        let Some(newcomer) = lookup(work, &full, companions) else {
+        let Some(addition) = lookup(work, &full, companions) else {
             continue;
         };
         let reach = work.guards.reach(statement, &["ImportError"]);
-        if reach == Reach::Never || (reach == Reach::Caught && !newcomers::exists(&full)) {
+        if reach == Reach::Never || (reach == Reach::Caught && !stdlib_additions::exists(&full)) {
             continue;
         }
-        match newcomer {
-            Newcomer::Backport { module: stand_in, name, package } => {
+        match addition {
+            Addition::Backport { module: stand_in, name, package } => {
                 let item = alias.map_or_else(|| name.to_owned(), |alias| format!("{name} as {}", syntax.text(alias)));
                 work.found(Construct::Import, node, full, format!("{stand_in}.{name}"));
                 split.from.entry(stand_in).or_default().push(item);
                 split.moved.push(node);
                 require(work, package, reach);
             }
-            Newcomer::Utc => {
+            Addition::Utc => {
                 work.found(Construct::Import, node, full, "timezone.utc");
                 utc(work, node, alias.unwrap_or(path), &mut split);
             }
-            Newcomer::Missing { .. } => missing(work, node, &full, newcomer, reach),
+            Addition::Missing { .. } => missing(work, node, &full, addition, reach),
         }
     }
     if !split.moved.is_empty() || !split.statements.is_empty() {
@@ -170,7 +170,7 @@ fn attribute(work: &mut Work<'_, '_>, id: NodeId, companions: &Companions) {
         return;
     };
     let name = syntax.text(last);
-    if let Some(since) = newcomers::attribute_since(work.target, name) {
+    if let Some(since) = stdlib_additions::attribute_since(work.target, name) {
         if work.guards.reach(id, &["AttributeError"]) == Reach::Runs {
             let reason = work.lacks(since);
             work.refuse(last, name, reason, None);
@@ -181,26 +181,26 @@ fn attribute(work: &mut Work<'_, '_>, id: NodeId, companions: &Companions) {
         note(work, id);
         return;
     }
-    if !newcomers::may_be_newcomer(name) {
+    if !stdlib_additions::may_be_addition(name) {
         return;
     }
-    let newcomers_of = |full_names: &[Option<String>]| {
+    let additions_of = |full_names: &[Option<String>]| {
         full_names.iter().flatten().find_map(|full| {
-            let newcomer = lookup(work, full, companions).or_else(|| {
-                newcomers::module_newcomer(work.target, full)
-                    .filter(|newcomer| matches!(newcomer, Newcomer::Missing { .. }))
+            let addition = lookup(work, full, companions).or_else(|| {
+                stdlib_additions::module_addition(work.target, full)
+                    .filter(|addition| matches!(addition, Addition::Missing { .. }))
             });
-            newcomer.map(|newcomer| (full.clone(), newcomer))
+            addition.map(|addition| (full.clone(), addition))
         })
     };
     let mut full_names = work.scopes.qualified(id);
-    let mut found = newcomers_of(&full_names);
+    let mut found = additions_of(&full_names);
     if found.is_some() && full_names.len() > 1 {
         // `if sys.version_info >= (3, 11): import asyncio as timeouts`, with something else otherwise.
         full_names = work.scopes.qualified_by(id, |binding| work.guards.reach(binding.node, &[]) != Reach::Never);
-        found = newcomers_of(&full_names);
+        found = additions_of(&full_names);
     }
-    let Some((full, newcomer)) = found else {
+    let Some((full, addition)) = found else {
         return;
     };
     let reach = work.guards.reach(id, &["AttributeError"]);
@@ -218,17 +218,17 @@ fn attribute(work: &mut Work<'_, '_>, id: NodeId, companions: &Companions) {
     let assigned = syntax.parent(id).is_some_and(|parent| {
         matches!(syntax.kind(parent), Kind::Assignment | Kind::AugmentedAssignment) && syntax.field(id) == Field::Left
     });
-    match newcomer {
-        Newcomer::Missing { .. } => missing(work, id, &full, newcomer, reach),
+    match addition {
+        Addition::Missing { .. } => missing(work, id, &full, addition, reach),
         _ if assigned || syntax.text(id).contains(['\n', '\\']) => {
             let reason = format!("stands for `{full}` in a form that cannot be rewritten");
             work.refuse(id, syntax.text(id), reason, None);
         }
-        Newcomer::Utc => {
+        Addition::Utc => {
             work.edits.replace(syntax.range(last), "timezone.utc");
             work.found(Construct::Attribute, id, full, "timezone.utc");
         }
-        Newcomer::Backport { module, name, package } => {
+        Addition::Backport { module, name, package } => {
             let text = format!("{}.{name}", work.imports.module(module));
             work.edits.replace(range, text.clone());
             work.found(Construct::Attribute, id, full, text);
@@ -275,13 +275,13 @@ fn pattern(work: &mut Work<'_, '_>, id: NodeId) {
         let own: Vec<_> = full.split('.').collect();
         for length in own.len().saturating_sub(parts) + 1..=own.len() {
             let full = own[..length].join(".");
-            let Some(newcomer) = newcomers::newcomer(work.target, &full) else {
+            let Some(addition) = stdlib_additions::addition(work.target, &full) else {
                 continue;
             };
             let reach = work.guards.reach(id, &["AttributeError"]);
-            match newcomer {
-                _ if reach == Reach::Never || newcomers::exists(&full) => {}
-                Newcomer::Missing { .. } => missing(work, id, &full, newcomer, reach),
+            match addition {
+                _ if reach == Reach::Never || stdlib_additions::exists(&full) => {}
+                Addition::Missing { .. } => missing(work, id, &full, addition, reach),
                 _ => {
                     let reason = format!("stands for `{full}` in a pattern, which cannot be rewritten");
                     work.refuse(id, syntax.text(id), reason, Some("import the name itself"));
@@ -300,7 +300,7 @@ fn keywords(work: &mut Work<'_, '_>, call: NodeId) {
     };
     let last = syntax.text(function).rsplit('.').next().unwrap_or("").trim();
     let imported = syntax.kind(function) == Kind::Identifier;
-    if syntax.kind(arguments) != Kind::ArgumentList || !(imported || newcomers::may_learn_keywords(last)) {
+    if syntax.kind(arguments) != Kind::ArgumentList || !(imported || stdlib_additions::may_learn_keywords(last)) {
         return;
     }
     let [Some(full)] = &work.scopes.qualified(function)[..] else {
@@ -313,7 +313,7 @@ fn keywords(work: &mut Work<'_, '_>, call: NodeId) {
             continue;
         };
         let keyword = syntax.text(keyword);
-        if let Some(since) = newcomers::keyword_since(work.target, full, keyword)
+        if let Some(since) = stdlib_additions::keyword_since(work.target, full, keyword)
             && work.guards.reach(call, &["TypeError"]) == Reach::Runs
         {
             let reason = work.lacks(since);
@@ -326,26 +326,26 @@ fn keywords(work: &mut Work<'_, '_>, call: NodeId) {
 fn name(work: &mut Work<'_, '_>, id: NodeId) {
     let syntax = work.syntax;
     let name = syntax.text(id);
-    if !newcomers::may_be_newcomer(name) || work.scopes.resolve(id).is_some() {
+    if !stdlib_additions::may_be_addition(name) || work.scopes.resolve(id).is_some() {
         return;
     }
     for module in &work.scopes.wildcards {
-        if newcomers::newcomer(work.target, &format!("{module}.{name}")).is_some() {
+        if stdlib_additions::addition(work.target, &format!("{module}.{name}")).is_some() {
             let reason =
                 format!("comes out of `from {module} import *`, which does not bring it on Python {}", work.target);
             work.refuse(id, name, reason, Some("import the name itself"));
             return;
         }
     }
-    let Some(newcomer) = newcomers::builtin_newcomer(work.target, name) else {
+    let Some(addition) = stdlib_additions::builtin_addition(work.target, name) else {
         return;
     };
     let reach = work.guards.reach(id, &["NameError"]);
     if reach == Reach::Never {
         return;
     }
-    match newcomer {
-        Newcomer::Backport { module, name: member, package } => {
+    match addition {
+        Addition::Backport { module, name: member, package } => {
             let local = work.imports.builtin(module, member);
             if local != name {
                 work.edits.replace(syntax.range(id), local);
@@ -353,19 +353,19 @@ fn name(work: &mut Work<'_, '_>, id: NodeId) {
             work.found(Construct::Builtin, id, name, format!("{module}.{member}"));
             work.packages.insert(package);
         }
-        _ => missing(work, id, name, newcomer, reach),
+        _ => missing(work, id, name, addition, reach),
     }
 }
 
-fn missing(work: &mut Work<'_, '_>, node: NodeId, full: &str, newcomer: Newcomer, reach: Reach) {
+fn missing(work: &mut Work<'_, '_>, node: NodeId, full: &str, addition: Addition, reach: Reach) {
     if reach != Reach::Runs {
         return;
     }
-    let Newcomer::Missing { since } = newcomer else {
+    let Addition::Missing { since } = addition else {
         return;
     };
     let reason = work.lacks(since);
-    work.refuse(node, full, reason, newcomers::hint(full));
+    work.refuse(node, full, reason, stdlib_additions::hint(full));
 }
 
 /// Records that the result imports a package, unless only type checkers see the import.

@@ -1,7 +1,7 @@
 //! The proof that nothing newer than the target is left.
 //!
 //! It shares with the rules only the tables of names: another parser reads the text, and another walk finds
-//! out what the names mean. What the rules overlook, this does not overlook in the same way.
+//! out what the names mean. So it does not repeat oversights of the rules.
 
 mod bindings;
 mod condition;
@@ -33,7 +33,7 @@ pub struct Violation {
     pub column: usize,
     /// The construct, as the source writes it.
     pub construct: String,
-    /// What is wrong with it.
+    /// The reason.
     pub reason: String,
     offset: usize,
 }
@@ -96,7 +96,7 @@ fn prove_on_this_stack(source: &str, target: Target) -> Result<(), Vec<Violation
     if violations.is_empty() { Ok(()) } else { Err(violations) }
 }
 
-/// What the second parser says about a text that the first one cannot read.
+/// The errors of the second parser for a text that the first one cannot read.
 pub(crate) fn explain(path: &str, source: &str, lines: &Lines<'_>, target: Target) -> Vec<Refusal> {
     // How deep such a text is nested is not known; its length bounds the stack that dropping its tree takes.
     if source.len() > EXPLAINED {
@@ -108,7 +108,7 @@ pub(crate) fn explain(path: &str, source: &str, lines: &Lines<'_>, target: Targe
 fn explain_on_this_stack(path: &str, source: &str, lines: &Lines<'_>, target: Target) -> Vec<Refusal> {
     let parsed = parse_unchecked(source, options(target));
     let mut violations = syntax_violations(&parsed, source, lines);
-    // What the rules would have rewritten does not explain why the first parser failed.
+    // Constructs that the rules rewrite do not explain the failure of the first parser.
     let rewritable: Vec<_> = parsed
         .unsupported_syntax_errors()
         .iter()

@@ -15,7 +15,7 @@ pub struct Refusal {
     pub construct: String,
     /// Why it was refused, as the rest of a sentence that begins with the construct.
     pub reason: String,
-    /// What a person could do about it.
+    /// The hint for a person.
     pub hint: Option<String>,
 }
 

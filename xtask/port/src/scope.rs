@@ -19,7 +19,7 @@ enum ScopeKind {
     Annotation,
 }
 
-/// What a binding makes its name stand for.
+/// The meaning that a binding gives its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Bound {
     /// An imported module or member, by its full name: `asyncio`, `datetime.datetime`.
@@ -85,12 +85,12 @@ impl<'t, 's> Scopes<'t, 's> {
         scopes
     }
 
-    /// What a name that is read at a node means: the bindings of the nearest scope that has it.
+    /// Resolves a name that is read at a node: the bindings of the nearest scope that has it.
     pub(crate) fn resolve(&self, node: NodeId) -> Option<(ScopeId, &[Binding])> {
         self.lookup(self.syntax.text(node), self.scope(node))
     }
 
-    /// What a name means in a scope.
+    /// Resolves a name in a scope.
     pub(crate) fn lookup(&self, name: &str, scope: ScopeId) -> Option<(ScopeId, &[Binding])> {
         let mut current = scope;
         let mut class_visible = true;

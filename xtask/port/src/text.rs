@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-/// Where the lines of a text begin, to turn byte offsets into lines and columns.
+/// The starts of the lines of a text, to turn byte offsets into lines and columns.
 pub(crate) struct Lines<'s> {
     source: &'s str,
     starts: Vec<usize>,

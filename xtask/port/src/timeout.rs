@@ -16,7 +16,7 @@ const FUTURES: &[&str] = &["concurrent.futures.TimeoutError", "concurrent.future
 
 /// The modules of whose timeouts a file may hear.
 #[derive(Clone, Copy)]
-struct Heard {
+struct Timeouts {
     asyncio: bool,
     futures: bool,
 }
@@ -26,7 +26,7 @@ pub(crate) fn rewrite(work: &mut Work<'_, '_>) {
     if work.target.has(11) || !syntax.source.contains("TimeoutError") {
         return;
     }
-    let heard = Heard {
+    let timeouts = Timeouts {
         asyncio: imports(work, "asyncio") || syntax.ids().any(|id| syntax.kind(id) == Kind::Await),
         futures: imports(work, "concurrent") || syntax.source.contains("run_coroutine_threadsafe"),
     };
@@ -39,7 +39,7 @@ pub(crate) fn rewrite(work: &mut Work<'_, '_>) {
             _ => value,
         };
         if work.guards.reach(clause, &[]) == Reach::Runs {
-            handler(work, clause, value, heard);
+            handler(work, clause, value, timeouts);
         }
     }
 }
@@ -54,7 +54,7 @@ fn imports(work: &Work<'_, '_>, module: &str) -> bool {
     })
 }
 
-fn handler(work: &mut Work<'_, '_>, clause: NodeId, value: NodeId, heard: Heard) {
+fn handler(work: &mut Work<'_, '_>, clause: NodeId, value: NodeId, timeouts: Timeouts) {
     let (syntax, scopes) = (work.syntax, work.scopes);
     let is_tuple = syntax.kind(value) == Kind::Tuple;
     let caught: Vec<_> = if is_tuple { syntax.named_children(value).collect() } else { vec![value] };
@@ -73,10 +73,10 @@ fn handler(work: &mut Work<'_, '_>, clause: NodeId, value: NodeId, heard: Heard)
             others.push(format!("{}.TimeoutError", work.imports.module("builtins")));
         }
     }
-    if heard.asyncio && !asyncio {
+    if timeouts.asyncio && !asyncio {
         others.push(format!("{}.TimeoutError", work.imports.module("asyncio")));
     }
-    if heard.futures && !futures {
+    if timeouts.futures && !futures {
         others.push(format!("{}.TimeoutError", work.imports.module("concurrent.futures")));
     }
     let (Some(last), false) = (caught.last(), others.is_empty()) else { return };

@@ -107,7 +107,7 @@ fn rewrite_definition(
         };
         names.push(name);
     }
-    // What was rewritten inside the list lives on in the bounds; the list itself goes, and leaves its line
+    // Rewritten parts of the list live on in the bounds; the list itself goes, and leaves its line
     // ends and comments behind.
     let left_over = left_over(syntax, list, syntax.range(list));
     work.edits.take(syntax.source, syntax.range(list), Edits::default())?;

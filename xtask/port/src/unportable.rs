@@ -52,7 +52,7 @@ fn scope_around(work: &Work<'_, '_>, node: NodeId) -> Option<NodeId> {
     syntax.ancestors(node).find(|above| match syntax.kind(*above) {
         Kind::Lambda | Kind::FunctionDefinition | Kind::ClassDefinition => true,
         kind if is_comprehension(kind) => {
-            // What the first `for` goes over is evaluated outside.
+            // The iterable of the first `for` is evaluated outside.
             let first = syntax.children(*above).find(|child| syntax.kind(*child) == Kind::ForInClause);
             let iterable = first.and_then(|clause| syntax.child(clause, Field::Right));
             !iterable.is_some_and(|iterable| syntax.contains(iterable, node))

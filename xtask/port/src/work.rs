@@ -12,7 +12,7 @@ use crate::syntax::{NodeId, Syntax};
 use crate::target::Target;
 use crate::text::Lines;
 
-/// What every rule reads, and where it writes its edits, findings and refusals.
+/// The input of every rule, and its edits, findings and refusals.
 pub(crate) struct Work<'t, 's> {
     pub(crate) path: &'t str,
     pub(crate) target: Target,

@@ -41,7 +41,7 @@ fn every_file_of_a_real_tree_is_rewritten_or_refused() {
     let mut paths = Vec::new();
     python_files(&root, &mut paths);
     paths.sort();
-    // What is no UTF-8 is no business of a function that takes text.
+    // A function that takes text cannot get invalid UTF-8.
     let sources: Vec<_> = paths.iter().filter_map(|path| Some((path, fs_err::read_to_string(path).ok()?))).collect();
     for target in [Target::PYTHON_3_10, Target::PYTHON_3_11] {
         let begin = Instant::now();

@@ -201,7 +201,7 @@ fn deep_nesting_is_refused_and_not_followed() {
     let _ = downlevel("deep.py", &source, Target::PYTHON_3_10);
 }
 
-/// What the rules make of generated modules is what a real Python 3.10 can read.
+/// A real Python 3.10 can compile the results for generated modules.
 #[test]
 fn generated_modules_compile_on_python_3_10() {
     let Some(interpreter) = python::find(10) else {

@@ -24,7 +24,6 @@ impl Sha256 {
         Self::of(&serde_json::to_vec(value).expect("values of the plan have a JSON form"))
     }
 
-    /// The digest of a file's content.
     pub fn of_file(path: &Utf8Path) -> io::Result<Self> {
         let mut hasher = Hasher::new(io::sink());
         io::copy(&mut File::open(path)?, &mut hasher)?;

@@ -90,7 +90,7 @@ pub fn pythons(minors: &[&str]) -> Vec<Utf8PathBuf> {
     found
 }
 
-/// What an interpreter says is its executable.
+/// The executable that an interpreter reports.
 fn answer(interpreter: &Utf8Path) -> Option<Utf8PathBuf> {
     let mut command = Command::new(interpreter);
     command.args(["-I", "-c", "import sys; print(sys.executable)"]).stdin(std::process::Stdio::null());
@@ -104,7 +104,7 @@ pub fn python_behind_shim(minor: &str) -> Option<Utf8PathBuf> {
     answer(&behind_shim(&on_path(&format!("python{minor}"))?)?)
 }
 
-/// Where PATH has a program.
+/// Finds a program on PATH.
 fn on_path(name: &str) -> Option<Utf8PathBuf> {
     std::env::split_paths(&std::env::var_os("PATH")?)
         .filter_map(|directory| Utf8PathBuf::from_path_buf(directory.join(name)).ok())

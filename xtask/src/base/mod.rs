@@ -1,4 +1,4 @@
-//! What everything stands on, and knows no product.
+//! The base of all other modules, without knowledge of the product.
 
 pub mod digest;
 pub mod failure;

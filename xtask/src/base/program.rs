@@ -5,20 +5,20 @@ use std::io;
 use std::process::{Command, Output};
 use std::time::Instant;
 
-use super::quantity::took;
+use super::quantity::format_duration;
 
-/// Runs a command to its end. What may have to be ended on Ctrl-C is run by `work`.
+/// Runs a command to its end. `work` runs programs that Ctrl-C may have to end.
 pub fn output(command: &mut Command) -> io::Result<Output> {
-    told(command, Command::output)
+    logged(command, Command::output)
 }
 
 /// Runs a command by `run`, and tells which one it is and how it ended.
-pub fn told(command: &mut Command, run: impl FnOnce(&mut Command) -> io::Result<Output>) -> io::Result<Output> {
-    let shown = shown(command);
+pub fn logged(command: &mut Command, run: impl FnOnce(&mut Command) -> io::Result<Output>) -> io::Result<Output> {
+    let shown = display(command);
     tracing::debug!("runs {shown}");
     let began = Instant::now();
     let result = run(command);
-    let time = took(began.elapsed());
+    let time = format_duration(began.elapsed());
     match &result {
         Ok(output) => tracing::info!("ran {shown}: {} in {time}", output.status),
         Err(error) => tracing::info!("cannot run {shown}: {error}"),
@@ -27,7 +27,7 @@ pub fn told(command: &mut Command, run: impl FnOnce(&mut Command) -> io::Result<
 }
 
 /// A command for people: without its environment, which may have secrets, and without the text of scripts.
-pub fn shown(command: &Command) -> String {
+pub fn display(command: &Command) -> String {
     let mut words = vec![command.get_program().to_string_lossy()];
     words.extend(command.get_args().map(|argument| argument.to_string_lossy()));
     let quoted = words.iter().map(|word| {
@@ -64,7 +64,7 @@ mod tests {
         command.args(["-c", "\nimport sys\nprint(1)", "--index=https://me:secret@host/a?key=secret", "https://a@b"]);
         command.args(["a b", "https://host/simple/"]).env("TOKEN", "secret");
         assert_eq!(
-            shown(&command),
+            display(&command),
             "`python3 -c 'import sys …' '--index=https://host/a?…' https://b 'a b' https://host/simple/`"
         );
     }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 pub use speaches_format::size::human_size;
 
-/// How many more there were in the store: nothing, or `; 12 more were in the store`.
-pub fn besides(there: usize) -> String {
+/// The suffix about cached inputs: empty, or `; 12 more were in the store`.
+pub fn cached_suffix(there: usize) -> String {
     match there {
         0 => String::new(),
         1 => "; 1 more was in the store".to_owned(),
@@ -14,17 +14,17 @@ pub fn besides(there: usize) -> String {
 }
 
 /// `1 file`, `2 files`.
-pub fn counted(count: usize, noun: &str) -> String {
+pub fn pluralize(count: usize, noun: &str) -> String {
     if count == 1 { format!("{count} {noun}") } else { format!("{count} {noun}s") }
 }
 
-/// How long something took: `40 ms`, `12.1 s`, `2 min 5 s`.
-pub fn took(time: Duration) -> String {
+/// A duration: `40 ms`, `12.1 s`, `2 min 5 s`.
+pub fn format_duration(time: Duration) -> String {
     if time.as_millis() < 1000 {
         return format!("{} ms", time.as_millis());
     }
     let seconds = time.as_secs_f64();
-    // What would be written as 60.0 s is a minute.
+    // 59.95 s would be written as 60.0 s, which is a minute.
     if seconds < 59.95 {
         return format!("{seconds:.1} s");
     }
@@ -39,7 +39,7 @@ mod tests {
 
     #[test]
     fn times_are_told_as_people_tell_them() {
-        let told = |milliseconds| took(Duration::from_millis(milliseconds));
+        let told = |milliseconds| format_duration(Duration::from_millis(milliseconds));
         assert_eq!([told(40), told(12_140), told(59_949)], ["40 ms", "12.1 s", "59.9 s"]);
         assert_eq!([told(59_951), told(125_000), told(3_726_000)], ["1 min 0 s", "2 min 5 s", "1 h 2 min"]);
     }

@@ -16,7 +16,6 @@ pub fn file_header(name: &str, size: u64) -> Result<Header> {
     Ok(header)
 }
 
-/// Adds a file.
 pub fn append_file<W: Write>(
     archive: &mut Builder<W>,
     name: &str,
@@ -38,7 +37,6 @@ pub fn append_directory<W: Write>(archive: &mut Builder<W>, name: &str, owner: u
     Ok(())
 }
 
-/// Adds a symbolic link.
 pub fn append_link<W: Write>(archive: &mut Builder<W>, name: &str, to: &str) -> Result<()> {
     archive.append_link(&mut header(EntryType::Symlink, 0, 0o755), name, to)?;
     Ok(())

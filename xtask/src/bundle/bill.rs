@@ -12,7 +12,7 @@ use super::{Packed, Runtime};
 
 /// The document: the same for the same bundle.
 pub fn document(runtime: &Runtime<'_>, name: &str, packed: Packed, components: &[Component<'_>]) -> Result<Vec<u8>> {
-    let head = &runtime.description.head;
+    let info = &runtime.description.info;
     let root = format!("bundle:{name}");
     let mut entries = Vec::new();
     let mut dependencies = Vec::new();
@@ -35,19 +35,19 @@ pub fn document(runtime: &Runtime<'_>, name: &str, packed: Packed, components: &
         "serialNumber": serial_number(packed),
         "version": 1,
         "metadata": {
-            "tools": { "components": [{ "type": "application", "name": "speaches-native", "version": head.tool }] },
+            "tools": { "components": [{ "type": "application", "name": "speaches-native", "version": info.tool }] },
             "component": {
                 "bom-ref": root,
                 "type": "application",
                 "name": name,
-                "version": head.version,
+                "version": info.version,
                 "hashes": hashes(&packed.sha256.to_string()),
                 "properties": [
-                    property("target", &head.target),
-                    property("accelerator", &head.accelerator),
-                    property("python", &head.python.version),
-                    property("plan", &head.plan),
-                    property("sample", if head.name.is_sample() { "true" } else { "false" }),
+                    property("target", &info.target),
+                    property("accelerator", &info.accelerator),
+                    property("python", &info.python.version),
+                    property("plan", &info.plan),
+                    property("sample", if info.name.is_sample() { "true" } else { "false" }),
                 ],
             },
         },
@@ -94,13 +94,13 @@ fn entry(runtime: &Runtime<'_>, component: &Component<'_>, reference: &str, insi
             if matches!(input.origin, Origin::Given) {
                 properties.push(property("crates", "unknown: a prebuilt launcher was given"));
             }
-            let launcher = Family::of(&runtime.description.head.target).launcher();
+            let launcher = Family::of(&runtime.description.info.target).launcher();
             if let Some(file) = runtime.description.files.iter().find(|file| file.path == launcher) {
                 entry["hashes"] = hashes(&file.sha256);
             }
         }
         kind => {
-            if kind == Kind::Python && runtime.description.head.python.harvested {
+            if kind == Kind::Python && runtime.description.info.python.copied {
                 properties.push(property("links", "unknown libraries of the machine that it was copied from"));
             }
             properties.push(property("content-sha256", &input.sha256));

@@ -9,7 +9,6 @@ use camino::Utf8Path;
 use crate::base::digest::Sha256;
 use crate::base::failure::{Exit, Failure};
 
-/// The name of the file.
 pub const CHECKSUMS: &str = "SHA256SUMS";
 
 /// Digests by the name of the file.
@@ -41,7 +40,6 @@ impl Checksums {
         Ok(checksums)
     }
 
-    /// The digest of a file.
     pub fn get(&self, name: &str) -> Option<Sha256> {
         self.0.get(name).copied()
     }

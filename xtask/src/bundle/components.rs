@@ -1,4 +1,4 @@
-//! What a runtime is made of, as its `runtime.json` and the metadata of its wheels say.
+//! The components of a runtime, from its `runtime.json` and the metadata of its wheels.
 
 use std::collections::BTreeMap;
 
@@ -9,12 +9,10 @@ use wheel_archive::name::normalize;
 
 use super::{Runtime, crates, metadata};
 
-/// Where the licences of what this repository brings are, below `licenses/`.
+/// The directory below `licenses/` for the licenses of this repository.
 const OWN: &str = "speaches-native";
 
-/// One part of a runtime.
 pub struct Component<'a> {
-    /// What it was made from.
     pub input: &'a Input,
     /// `CPython`, `speaches`, the normalised name of a wheel, the id of a model, `launcher` or `service`.
     pub name: String,
@@ -24,25 +22,25 @@ pub struct Component<'a> {
     pub purl: Option<String>,
     /// An SPDX expression, when it states one that can be understood.
     pub license: Option<String>,
-    /// Whether its licence is among the files of the runtime.
+    /// Whether its license is among the files of the runtime.
     pub has_text: bool,
 }
 
 /// Every part, in the order of `runtime.json`.
 pub fn components<'a>(runtime: &Runtime<'a>) -> Result<Vec<Component<'a>>> {
-    let head = &runtime.description.head;
+    let info = &runtime.description.info;
     let distributions = Distributions::read(runtime)?;
     let has_text = |directory: &str| {
         let start = format!("{}/{directory}/", layout::LICENSES);
         runtime.description.files.iter().any(|file| file.path.starts_with(&start))
     };
     let mut components = Vec::new();
-    for input in &head.inputs {
+    for input in &info.inputs {
         let part = match input.kind {
             Kind::Python => Component {
                 name: "CPython".to_owned(),
-                version: head.python.version.clone(),
-                purl: Some(format!("pkg:generic/cpython@{}", head.python.version)),
+                version: info.python.version.clone(),
+                purl: Some(format!("pkg:generic/cpython@{}", info.python.version)),
                 license: Some("Python-2.0.1".to_owned()),
                 has_text: has_text("CPython"),
                 input,
@@ -57,7 +55,7 @@ pub fn components<'a>(runtime: &Runtime<'a>) -> Result<Vec<Component<'a>>> {
                 };
                 Component {
                     name: "speaches".to_owned(),
-                    version: head.version.clone(),
+                    version: info.version.clone(),
                     purl: github.map(|place| format!("pkg:github/{place}")),
                     license: distribution.and_then(|distribution| metadata::of_metadata(&distribution.metadata)),
                     has_text: distribution.is_some_and(|distribution| has_text(&distribution.stem)),
@@ -79,7 +77,7 @@ pub fn components<'a>(runtime: &Runtime<'a>) -> Result<Vec<Component<'a>>> {
             Kind::Model => {
                 let id = input.name.as_str();
                 let revision = input.version.as_deref().context("a model has a revision")?;
-                let model = head.models.iter().find(|model| model.id == id);
+                let model = info.models.iter().find(|model| model.id == id);
                 Component {
                     name: id.to_owned(),
                     version: revision.to_owned(),
@@ -91,7 +89,7 @@ pub fn components<'a>(runtime: &Runtime<'a>) -> Result<Vec<Component<'a>>> {
             }
             Kind::Launcher | Kind::Template | Kind::Compiler | Kind::Linker => Component {
                 name: if input.kind == Kind::Launcher { "launcher".to_owned() } else { input.name.clone() },
-                version: head.tool.clone(),
+                version: info.tool.clone(),
                 purl: None,
                 license: Some("MIT OR Apache-2.0".to_owned()),
                 has_text: has_text(OWN)
@@ -106,7 +104,7 @@ pub fn components<'a>(runtime: &Runtime<'a>) -> Result<Vec<Component<'a>>> {
     Ok(components)
 }
 
-/// What is installed in `site-packages`.
+/// The distributions in `site-packages`.
 struct Distributions(BTreeMap<String, Vec<Distribution>>);
 
 struct Distribution {
@@ -118,8 +116,8 @@ struct Distribution {
 
 impl Distributions {
     fn read(runtime: &Runtime<'_>) -> Result<Self> {
-        let head = &runtime.description.head;
-        let place = format!("{}/{}/", layout::PYTHON, Family::of(&head.target).site_packages(&head.python.minor));
+        let info = &runtime.description.info;
+        let place = format!("{}/{}/", layout::PYTHON, Family::of(&info.target).site_packages(&info.python.minor));
         let mut distributions = BTreeMap::<_, Vec<_>>::new();
         for file in &runtime.description.files {
             let stem = file.path.strip_prefix(&place).and_then(|rest| rest.strip_suffix(".dist-info/METADATA"));

@@ -1,11 +1,11 @@
-//! The crates that are linked into the launcher of a runtime, as the record among its licences has them.
+//! The crates that are linked into the launcher of a runtime, as the record among its licenses has them.
 
 use anyhow::Result;
 use speaches_format::layout;
 
 use super::Runtime;
 use crate::base::failure::{Exit, Failure};
-use crate::inputs::launcher::licences::{Crate, RECORD, Record, STANDARD_LIBRARY};
+use crate::inputs::launcher::licenses::{Crate, RECORD, Record, STANDARD_LIBRARY};
 
 /// Those of the target, sorted; nothing if the runtime has no record.
 pub fn crates(runtime: &Runtime<'_>) -> Result<Option<Vec<Crate>>> {
@@ -14,7 +14,7 @@ pub fn crates(runtime: &Runtime<'_>) -> Result<Option<Vec<Crate>>> {
     let record: Record = toml::from_str(&fs_err::read_to_string(&path)?)
         .map_err(|error| Failure::new(Exit::Data, format!("`{path}` is malformed: {error}")))?;
     let mut crates = record.crates;
-    crates.retain(|one| one.targets.contains(&runtime.description.head.target));
+    crates.retain(|one| one.targets.contains(&runtime.description.info.target));
     Ok(Some(crates))
 }
 

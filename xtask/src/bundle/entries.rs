@@ -1,4 +1,4 @@
-//! What an archive of a runtime contains, in order: decided by `runtime.json`, never by the disk.
+//! The entries of an archive of a runtime, in order: decided by `runtime.json`, never by the disk.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,6 @@ pub enum Entry<'a> {
     Directory(&'a str),
     /// `runtime.json`, before every file that it describes, so that a reader of the archive can compare at once.
     Description,
-    /// A file or a symbolic link.
     Described(&'a File),
 }
 

@@ -19,7 +19,6 @@ const END: [u8; 2] = [3, 0];
 
 type Compressed = io::Result<(Vec<u8>, crc32fast::Hasher)>;
 
-/// Compresses what is written.
 pub struct Gzip<W> {
     inner: W,
     level: u32,
@@ -32,7 +31,6 @@ pub struct Gzip<W> {
 }
 
 impl<W: Write> Gzip<W> {
-    /// Starts a member.
     pub fn new(mut inner: W, level: u32) -> io::Result<Self> {
         inner.write_all(&HEADER)?;
         let at_once = 2 * thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -47,7 +45,6 @@ impl<W: Write> Gzip<W> {
         })
     }
 
-    /// Ends the member.
     pub fn finish(mut self) -> io::Result<W> {
         self.send();
         while !self.pending.is_empty() {

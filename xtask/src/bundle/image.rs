@@ -26,21 +26,18 @@ use base::Base;
 
 /// How the name of an image ends.
 pub const SUFFIX: &str = "oci.tar";
-/// Where the runtime is in the image.
 pub const ROOT: &str = "opt/speaches";
-/// Where the service may write.
+/// The only directory that the service may write to.
 pub const HOME: &str = "var/lib/speaches";
-/// Who the service runs as; no base needs to know it by a name.
+/// The user ID of the service; no base image needs a name for it.
 pub const USER: u64 = 65_532;
-/// The port of the service.
 const PORT: &str = "34331/tcp";
 /// "created […] MUST be formatted as defined by RFC 3339": that of everything in an archive.
 const CREATED: &str = "1980-01-01T00:00:00Z";
-/// The file that names the manifest.
 pub const INDEX: &str = "index.json";
 /// The file that makes a directory a layout.
 pub const LAYOUT: &str = "oci-layout";
-/// Where blobs are, each by its digest.
+/// The directory of blobs, each named by its digest.
 pub const BLOBS: &str = "blobs/sha256/";
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
@@ -53,7 +50,7 @@ struct Layer {
     plain: Sha256,
 }
 
-/// Packs a runtime into an archive of an image layout. What is made on the way goes to `work`.
+/// Packs a runtime into an archive of an image layout. Temporary files go to `work`.
 pub fn pack(
     runtime: &Runtime<'_>,
     file: &Utf8Path,
@@ -62,8 +59,8 @@ pub fn pack(
     level: Option<u32>,
     progress: &dyn Progress,
 ) -> Result<Packed> {
-    let head = &runtime.description.head;
-    let architecture = architecture(&head.target)?;
+    let info = &runtime.description.info;
+    let architecture = architecture(&info.target)?;
     let base = Base::open(base, architecture, work)?;
     let blobs = work.join("blobs");
     fs_err::create_dir(&blobs)?;
@@ -83,7 +80,7 @@ pub fn pack(
         "annotations": labels(runtime),
     });
     let manifest = serde_json::to_vec(&manifest)?;
-    let index = index(&manifest, architecture, &head.version)?;
+    let index = index(&manifest, architecture, &info.version)?;
 
     let mut files = BTreeMap::new();
     for bytes in [config, manifest] {
@@ -105,7 +102,6 @@ pub fn pack(
     Ok(Packed { sha256, size })
 }
 
-/// The index, which names one manifest.
 pub fn index(manifest: &[u8], architecture: &str, version: &str) -> Result<Vec<u8>> {
     let mut entry = descriptor(MANIFEST, manifest);
     entry["platform"] = json!({ "architecture": architecture, "os": "linux" });
@@ -117,7 +113,7 @@ pub fn index(manifest: &[u8], architecture: &str, version: &str) -> Result<Vec<u
     }))?)
 }
 
-/// What says that this is a layout.
+/// The file that marks an OCI layout.
 pub fn layout() -> Result<Vec<u8>> {
     Ok(serde_json::to_vec(&json!({ "imageLayoutVersion": "1.0.0" }))?)
 }
@@ -153,7 +149,7 @@ fn layer(runtime: &Runtime<'_>, file: &Utf8Path, level: u32, progress: &dyn Prog
     Ok(Layer { digest, size, plain })
 }
 
-/// That of the base, with the runtime on top.
+/// The configuration of the base, with the runtime on top.
 fn configuration(runtime: &Runtime<'_>, mut config: Value, layer: &Layer) -> Result<Value> {
     let push = |value: &mut Value, item: Value| match value {
         Value::Array(items) => items.push(item),
@@ -163,7 +159,7 @@ fn configuration(runtime: &Runtime<'_>, mut config: Value, layer: &Layer) -> Res
     push(&mut config["rootfs"]["diff_ids"], json!(format!("sha256:{}", layer.plain)));
     push(
         &mut config["history"],
-        json!({ "created": CREATED, "created_by": format!("speaches-native {}", runtime.description.head.tool) }),
+        json!({ "created": CREATED, "created_by": format!("speaches-native {}", runtime.description.info.tool) }),
     );
     let run = &mut config["config"];
     run["Entrypoint"] = json!([format!("/{ROOT}/bin/speaches")]);
@@ -186,12 +182,12 @@ fn configuration(runtime: &Runtime<'_>, mut config: Value, layer: &Layer) -> Res
 }
 
 fn labels(runtime: &Runtime<'_>) -> Value {
-    let head = &runtime.description.head;
+    let info = &runtime.description.info;
     json!({
         "org.opencontainers.image.title": "speaches",
-        "org.opencontainers.image.version": head.version,
-        "org.opencontainers.image.description": format!("speaches with CPython {}, {}", head.python.version, head.accelerator),
-        "speaches-native.plan": head.plan,
+        "org.opencontainers.image.version": info.version,
+        "org.opencontainers.image.description": format!("speaches with CPython {}, {}", info.python.version, info.accelerator),
+        "speaches-native.plan": info.plan,
     })
 }
 

@@ -12,7 +12,7 @@ use super::Runtime;
 
 /// How binaries of Linux, Windows and macOS begin; the last one is of several processors.
 const BINARIES: [&[u8]; 4] = [b"\x7fELF", b"MZ", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe"];
-/// The shortest text that is looked at: `5.0.0`.
+/// The length of the shortest version: `5.0.0`.
 const SHORTEST: usize = 5;
 
 /// A library that builds of CPython for distribution carry.
@@ -45,28 +45,28 @@ const LIBRARIES: [Library; 10] = [
     library("libedit", "libedit", "BSD-3-Clause", false),
 ];
 
-/// What the CPython of a runtime has inside, each library once for each version that was found of it; without a version
-/// what it has to have and does not tell about. One that was copied from a machine may link anything of that machine, so
-/// only what was found in it is said.
+/// The libraries in the CPython of a runtime, each once for each version found; without a version, libraries that it must
+/// have and whose version it does not tell. A copied CPython may link any library of its machine, so of that only found
+/// versions are listed.
 pub fn of_python(runtime: &Runtime<'_>) -> Result<Vec<(&'static Library, Option<String>)>> {
-    let head = &runtime.description.head;
-    let family = Family::of(&head.target);
+    let info = &runtime.description.info;
+    let family = Family::of(&info.target);
     let place = format!("{}/", layout::PYTHON);
-    let packages = format!("{place}{}/", family.site_packages(&head.python.minor));
+    let packages = format!("{place}{}/", family.site_packages(&info.python.minor));
     let is_own = |path: &str| path.starts_with(&place) && !path.starts_with(&packages);
     let files = runtime.description.files.par_iter().filter(|file| file.mode != "link" && is_own(&file.path));
     let found = files
         .map(|file| {
             let bytes = fs_err::read(runtime.root.join(&file.path))?;
             let is_binary = BINARIES.iter().any(|start| bytes.starts_with(start));
-            Ok(if is_binary { versions(&bytes, &head.python.version) } else { BTreeSet::new() })
+            Ok(if is_binary { versions(&bytes, &info.python.version) } else { BTreeSet::new() })
         })
         .collect::<Result<Vec<_>>>()?;
     let found = found.into_iter().flatten().collect::<BTreeSet<_>>();
     let mut libraries = Vec::new();
     for library in &LIBRARIES {
         let versions = found.iter().filter(|(id, _)| *id == library.id).collect::<Vec<_>>();
-        if versions.is_empty() && !head.python.harvested && (library.windows || family != Family::Windows) {
+        if versions.is_empty() && !info.python.copied && (library.windows || family != Family::Windows) {
             libraries.push((library, None));
         }
         libraries.extend(versions.into_iter().map(|(_, version)| (library, Some(version.clone()))));

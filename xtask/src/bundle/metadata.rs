@@ -1,6 +1,6 @@
-//! Which licence the metadata of a distribution states.
+//! Which license the metadata of a distribution states.
 
-/// How metadata and classifiers name licences that have one name only, in lower case, and how SPDX does. Names that stand
+/// How metadata and classifiers name licenses that have one name only, in lower case, and how SPDX does. Names that stand
 /// for several (`BSD`, `GPL`) are not here: a guess would be a wrong statement.
 const NAMES: [(&str, &str); 19] = [
     ("mit license", "MIT"),
@@ -25,7 +25,6 @@ const NAMES: [(&str, &str); 19] = [
     ("nvidia proprietary software", "LicenseRef-NVIDIA-Proprietary"),
 ];
 
-/// One line of core metadata.
 pub fn header<'a>(metadata: &'a str, name: &str) -> Option<&'a str> {
     let head = metadata.lines().take_while(|line| !line.is_empty());
     head.filter_map(|line| line.split_once(": "))
@@ -52,7 +51,7 @@ pub fn of_metadata(metadata: &str) -> Option<String> {
     named(one)
 }
 
-/// An SPDX expression, or a well-known other name of one licence.
+/// An SPDX expression, or a well-known other name of one license.
 fn expression(text: &str) -> Option<String> {
     spdx::Expression::parse(text).map(|expression| expression.to_string()).ok().or_else(|| named(text))
 }
@@ -67,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_licence_is_what_the_metadata_says_or_unknown() {
+    fn a_license_is_what_the_metadata_says_or_unknown() {
         for (metadata, expected) in [
             ("License-Expression: MIT", Some("MIT")),
             ("License-Expression: Apache-2.0 OR BSD-3-Clause", Some("Apache-2.0 OR BSD-3-Clause")),

@@ -1,7 +1,7 @@
 //! Bundles: a runtime as one archive, with its checksum and bill of materials beside it.
 //!
-//! What the bytes of a bundle are is decided by the runtime and by this code alone: not by the disk, the machine, the user or
-//! the number of processors.
+//! The runtime and this code alone decide the bytes of a bundle: not the disk, the machine, the user or the number of
+//! processors.
 
 mod bill;
 pub mod check;
@@ -11,7 +11,7 @@ mod crates;
 mod entries;
 mod gzip;
 mod image;
-pub mod licence;
+pub mod license;
 mod linked;
 pub mod metadata;
 mod source;
@@ -39,7 +39,7 @@ use crate::runtime::verify;
 use crate::store::Store;
 use crate::work::{self, WorkDirectory};
 use checksums::{CHECKSUMS, Checksums};
-use licence::Exceptions;
+use license::Exceptions;
 
 /// Bytes that zstd compresses together. Fixed, since the result depends on it; it does not on the number of threads.
 const JOB: u32 = 16 << 20;
@@ -48,7 +48,6 @@ const MOST_WORKERS: usize = 32;
 /// Bytes that are written at once.
 const BUFFER: usize = 1 << 18;
 
-/// How a bundle is packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// For Unix.
@@ -60,15 +59,14 @@ pub enum Format {
 }
 
 impl Format {
-    /// All of them.
     pub const ALL: [Self; 3] = [Self::TarZst, Self::TarGz, Self::Zip];
 
-    /// What machines of a target unpack without further ado.
+    /// The format that machines of a target unpack without extra programs.
     pub fn of(target: &str) -> Self {
         if System::of(target) == System::Windows { Self::Zip } else { Self::TarZst }
     }
 
-    /// That of a file with this name.
+    /// The format of a file with this name.
     pub fn of_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|format| name.ends_with(&format!(".{format}")))
     }
@@ -95,9 +93,7 @@ impl fmt::Display for Format {
 
 /// A runtime that is to be packed.
 pub struct Runtime<'a> {
-    /// Where it is.
     pub root: &'a Utf8Path,
-    /// What it is.
     pub description: &'a Description,
     /// The text of its `runtime.json`.
     pub text: &'a [u8],
@@ -168,25 +164,20 @@ fn zstd<W: Write>(output: W, level: u32) -> Result<zstd::Encoder<'static, W>> {
     Ok(encoder)
 }
 
-/// What is to be made.
 pub struct Request<'a> {
-    /// The runtime.
     pub runtime: &'a Utf8Path,
-    /// Where everything goes; beside the runtime if nothing is said.
+    /// The output directory; by default the one of the runtime.
     pub out: Option<&'a Utf8Path>,
-    /// What the target unpacks if nothing is said.
+    /// By default the format of the target.
     pub format: Option<Format>,
     /// An image layout, to make an image on it instead of an archive.
     pub base: Option<&'a Utf8Path>,
-    /// The format's usual one if nothing is said.
+    /// By default the format's usual level.
     pub level: Option<u32>,
 }
 
-/// What was made.
 pub struct Made {
-    /// The bundle.
     pub path: Utf8PathBuf,
-    /// Its size and digest.
     pub packed: Packed,
     /// Of all files in it, in bytes.
     pub plain: u64,
@@ -213,7 +204,7 @@ pub fn make(request: &Request<'_>, progress: &dyn Progress, manifests: &Utf8Path
             format!("`{directory}` is inside the runtime, so the bundle would change the runtime")
         ));
     }
-    let format = request.format.unwrap_or_else(|| Format::of(&description.head.target));
+    let format = request.format.unwrap_or_else(|| Format::of(&description.info.target));
     let name = match request.base {
         Some(_) => format!("{top}.{}", image::SUFFIX),
         None => format!("{top}.{format}"),
@@ -236,7 +227,7 @@ pub fn make(request: &Request<'_>, progress: &dyn Progress, manifests: &Utf8Path
     fs_err::write(work.path().join(&bill_name), &bill)?;
     publish(&work, &directory, &[(name.clone(), packed.sha256), (bill_name, Sha256::of(&bill))])?;
     let plain = description.files.iter().map(|file| file.size).sum();
-    Ok(Made { path: directory.join(name), packed, plain, copied_python: description.head.python.harvested })
+    Ok(Made { path: directory.join(name), packed, plain, copied_python: description.info.python.copied })
 }
 
 /// Puts finished files into their directory, and their digests into its `SHA256SUMS`.
@@ -249,7 +240,7 @@ fn publish(work: &WorkDirectory, directory: &Utf8Path, digests: &[(String, Sha25
     }
     fs_err::write(work.path().join(CHECKSUMS), checksums.text())?;
     // All or nothing, as far as that can be with several files.
-    work::undivided(|| {
+    work::uninterruptible(|| {
         let names = digests.iter().map(|(name, _)| name.as_str()).chain([CHECKSUMS]);
         names.into_iter().try_for_each(|name| fs_err::rename(work.path().join(name), directory.join(name)))
     })?;

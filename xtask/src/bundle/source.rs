@@ -25,10 +25,10 @@ const CHUNK: usize = 1 << 20;
 const AHEAD: u64 = 8;
 /// Bytes of all files that are read ahead.
 const BUDGET: u64 = 64 << 20;
-/// What a file needs beside its bytes, so that not too many empty ones are read ahead.
+/// The cost of a file beside its bytes, so that not too many empty files are read ahead.
 const OVERHEAD: u64 = 4 << 10;
 
-/// What becomes of the bytes.
+/// The encoding of the bytes.
 #[derive(Clone, Copy, Debug)]
 pub enum Form {
     /// Nothing.
@@ -107,7 +107,7 @@ pub fn read(
     })
 }
 
-/// What a file may need in memory, in bytes.
+/// The largest memory for a file, in bytes.
 fn need(file: &File) -> u64 {
     file.size.min(AHEAD * CHUNK as u64) + OVERHEAD
 }
@@ -172,7 +172,7 @@ fn work(runtime: &Utf8Path, files: &[&File], form: Form, queue: &Queue, announce
             Ok(crc) => Piece::End { crc },
             Err(error) => Piece::Failed(error),
         };
-        // Who does not listen any more has failed, and says so.
+        // A receiver that is gone has failed, and reports that.
         let _ = sender.send(piece);
     }
 }

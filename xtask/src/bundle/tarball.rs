@@ -57,7 +57,7 @@ pub fn write_into<W: Write>(archive: &mut Builder<W>, runtime: &Runtime<'_>, top
                     } else {
                         let mut reader = Reader::new(pieces);
                         let result = append_file(archive, &name, file.mode == "755", file.size, &mut reader);
-                        // What is wrong with the file says more than that it could not be packed.
+                        // The error of the file is more precise than the one of packing.
                         reader.finish()?;
                         result?;
                     }
@@ -84,7 +84,6 @@ impl<'a> Reader<'a> {
         Self { pieces, piece: Vec::new(), at: 0, error: None, ended: false }
     }
 
-    /// The error that reading had.
     fn finish(mut self) -> Result<()> {
         // Also of a file without bytes.
         if self.error.is_none() && !self.ended {

@@ -29,7 +29,7 @@ pub fn run(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Resu
     let mut command = Command::new(&cargo);
     command.args(["run", "--quiet", "--manifest-path", root.join("Cargo.toml").as_str(), "--package", "bench", "--"]);
     command.args(["--manifests", manifests.as_str()]).args(&arguments.arguments);
-    // What the cargo that started this says about its package would make the other one compile ring again, which looks at
+    // The variables of the outer cargo would make the inner one compile ring again, which looks at
     // that, and all that is above it.
     for (name, _) in std::env::vars_os() {
         let is_of_package =

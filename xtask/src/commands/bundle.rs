@@ -5,7 +5,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use clap::{Args, ValueEnum};
 
 use crate::base::failure::{Exit, Failure};
-use crate::base::quantity::{human_size, took};
+use crate::base::quantity::{format_duration, human_size};
 use crate::bundle::{self, Format, Request};
 use crate::report;
 
@@ -30,7 +30,7 @@ pub struct Arguments {
     level: Option<u32>,
 }
 
-/// What can be asked for.
+/// The formats of `--format`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Packing {
     #[value(name = "tar.zst")]
@@ -53,7 +53,6 @@ impl Packing {
     }
 }
 
-/// Runs the subcommand.
 pub fn run(arguments: &Arguments, manifests: &Utf8Path) -> Result<()> {
     let is_image = arguments.format == Some(Packing::Oci);
     if is_image != arguments.base.is_some() {
@@ -71,10 +70,10 @@ pub fn run(arguments: &Arguments, manifests: &Utf8Path) -> Result<()> {
     };
     let started = std::time::Instant::now();
     let made = bundle::make(&request, report::for_stderr(), manifests)?;
-    let path = super::nearby(&made.path);
+    let path = super::display_path(&made.path);
     let sizes = format!("{} of {}", human_size(made.packed.size), human_size(made.plain));
-    report::status("Finished", &format!("`{path}` ({sizes}) in {}", took(started.elapsed())));
-    report::command("Verify", &super::typed(&["cargo", "xtask", "verify", path.as_str()]));
+    report::status("Finished", &format!("`{path}` ({sizes}) in {}", format_duration(started.elapsed())));
+    report::command("Verify", &super::shell_quote(&["cargo", "xtask", "verify", path.as_str()]));
     if made.copied_python {
         report::say(
             "note: its CPython was copied from the machine that made it, so it needs the libraries of that system \

@@ -30,7 +30,6 @@ pub enum Command {
     Verify,
 }
 
-/// Runs the subcommand.
 pub fn run(command: &Command) -> Result<()> {
     let store = Store::locate()?;
     match command {

@@ -41,7 +41,6 @@ enum Step {
     Tests,
 }
 
-/// Runs the subcommand.
 pub fn run(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Result<()> {
     let shell = Shell::new()?;
     shell.change_dir(root);
@@ -110,8 +109,7 @@ fn from_index(uv: &Uv, requirements: &Utf8Path, check: &[&str], directory: &Utf8
     Ok(())
 }
 
-/// Runs all tests. What a test says that it could not try has to be seen, so that it is not taken for a success; and so has
-/// every failure, since the next run is minutes away.
+/// Runs all tests, and shows each skipped test, which is no success, and each failure, since the next run is minutes away.
 fn test(shell: &Shell) -> Result<()> {
     if cmd!(shell, "cargo nextest --version").quiet().ignore_stdout().ignore_stderr().run().is_ok() {
         cmd!(shell, "cargo nextest run --workspace --locked --no-fail-fast").quiet().run()?;

@@ -6,7 +6,7 @@ use clap::Args;
 use serde::Deserialize;
 
 use crate::base::digest::Sha256;
-use crate::base::quantity::counted;
+use crate::base::quantity::pluralize;
 use crate::report;
 use crate::store::Store;
 use crate::store::fetch::Download;
@@ -28,19 +28,17 @@ struct Wanted {
     size: Option<u64>,
 }
 
-/// Runs the subcommand.
 pub fn run(arguments: &Arguments) -> Result<()> {
     let store = Store::locate()?;
     let downloads = read(&arguments.list)?;
     let progress = if arguments.json { report::as_json() } else { report::for_stderr() };
-    store.fetch_all(&downloads, |count| counted(count, "file"), progress)?;
+    store.fetch_all(&downloads, |count| pluralize(count, "file"), progress)?;
     for download in &downloads {
         super::print(store.file(download.sha256).as_str())?;
     }
     Ok(())
 }
 
-/// What a list asks for.
 pub fn read(list: &Utf8Path) -> Result<Vec<Download>> {
     let wanted = serde_json::from_slice::<Vec<Wanted>>(&fs_err::read(list)?)
         .with_context(|| format!("`{list}` is not a list of downloads"))?;

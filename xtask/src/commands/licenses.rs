@@ -1,4 +1,4 @@
-//! `cargo xtask licenses`: can the runtimes of all locks be bundled, as far as licences decide that?
+//! `cargo xtask licenses`: can the runtimes of all locks be bundled, as far as licenses decide that?
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,8 +10,8 @@ use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use crate::base::digest::Sha256;
 use crate::base::failure::{Exit, Failure};
 use crate::base::host;
-use crate::base::quantity::counted;
-use crate::bundle::licence::{self, Exceptions};
+use crate::base::quantity::pluralize;
+use crate::bundle::license::{self, Exceptions};
 use crate::bundle::metadata;
 use crate::inputs::wheel::texts::Texts;
 use crate::inputs::wheel::uv::Uv;
@@ -36,7 +36,6 @@ pub struct Arguments {
     fetch: bool,
 }
 
-/// Runs the subcommand.
 pub fn run(arguments: &Arguments, manifests: &Utf8Path) -> Result<()> {
     let store = Store::locate()?;
     let exceptions = Exceptions::read(manifests)?;
@@ -92,21 +91,20 @@ pub fn run(arguments: &Arguments, manifests: &Utf8Path) -> Result<()> {
     findings.report(&store, looked.len(), &exceptions, arguments.locks.is_empty())
 }
 
-/// What is wrong, or not known.
+/// Missing, unneeded and unknown licenses.
 #[derive(Default)]
 struct Findings<'a> {
     /// Wheels without a text and without a place in the manifest.
     without: BTreeSet<String>,
     /// Wheels that are not in the store.
     absent: BTreeSet<String>,
-    /// Their distributions.
     open: BTreeSet<&'a str>,
-    /// What the manifest has and some wheel needs.
+    /// Entries of the manifest that some wheel needs.
     used: BTreeSet<&'a str>,
 }
 
 impl Findings<'_> {
-    /// Says it. What has no licence is worse than what could not be looked at, but both are said.
+    /// Reports all findings. The exit code is that of a missing license rather than of an unreachable wheel.
     fn report(&self, store: &Store, wheels: usize, exceptions: &Exceptions, all: bool) -> Result<()> {
         let needless = exceptions.components().filter(|it| all && !self.used.contains(it) && !self.open.contains(it));
         let needless = needless.collect::<Vec<_>>();
@@ -119,7 +117,7 @@ impl Findings<'_> {
         }
         if !needless.is_empty() {
             let list = list(needless.iter().copied());
-            said.push(format!("manifests/{} has these entries, but no wheel needs them:{list}", licence::MANIFEST));
+            said.push(format!("manifests/{} has these entries, but no wheel needs them:{list}", license::MANIFEST));
         }
         if !self.absent.is_empty() {
             said.push(format!(
@@ -130,11 +128,11 @@ impl Findings<'_> {
             ));
         }
         let (exit, hint) = match (self.without.is_empty(), needless.is_empty(), self.absent.is_empty()) {
-            (false, _, _) => (Exit::Data, licence::FIND_OUT),
+            (false, _, _) => (Exit::Data, license::LICENSE_HINT),
             (_, false, _) => (Exit::Data, "remove these entries"),
             (_, _, false) => (Exit::Unavailable, "`--fetch` downloads those that this machine can reach"),
             _ => {
-                let manifest = licence::MANIFEST;
+                let manifest = license::MANIFEST;
                 eprintln!("{wheels} wheels: each has the text of its license, or an entry in manifests/{manifest}");
                 return Ok(());
             }
@@ -171,7 +169,7 @@ fn locks(arguments: &Arguments, manifests: &Utf8Path) -> Result<Vec<(Lock, Targe
     paths.iter().map(read).collect()
 }
 
-/// Gets the wheels of a lock. Those that cannot be reached are put down with the reason.
+/// Gets the wheels of a lock, and records unreachable ones with the reason.
 fn fetch(
     store: &Store,
     manifests: &Utf8Path,
@@ -179,7 +177,7 @@ fn fetch(
     target: &Target,
     unreachable: &mut BTreeMap<Sha256, String>,
 ) -> Result<()> {
-    let wheels = |count| counted(count, "wheel");
+    let wheels = |count| pluralize(count, "wheel");
     let missing = fill::missing(store, &lock.wheels, target);
     let (elsewhere, on_index): (Vec<_>, Vec<_>) = missing.into_iter().partition(|wheel| wheel.url.is_some());
     if !on_index.is_empty() {

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use crate::base::digest::Sha256;
 use crate::base::failure::{Exit, Failure};
 use crate::base::host;
-use crate::base::quantity::counted;
+use crate::base::quantity::pluralize;
 use crate::commands::miniature::{self, MINIATURES, Miniature};
 use crate::inputs::model::pins::{self, Outcome};
 use crate::inputs::speaches::pyproject;
@@ -75,7 +75,6 @@ struct Departures {
 struct Addition {
     /// `name==version`
     requirement: String,
-    /// Where it exists.
     targets: Vec<String>,
     reason: String,
 }
@@ -84,7 +83,7 @@ struct Addition {
 #[serde(deny_unknown_fields)]
 struct Constraint {
     requirement: String,
-    /// Where it holds; everywhere when there are none.
+    /// The targets that it holds for; none means all.
     #[serde(default)]
     targets: Vec<String>,
     reason: String,
@@ -125,7 +124,6 @@ struct Resolver<'a> {
     departures: Departures,
 }
 
-/// Runs the subcommand.
 pub fn run(arguments: &Arguments, root: &Utf8Path, manifest_directory: &Utf8Path) -> Result<()> {
     let store = Store::locate()?;
     let target = arguments.target.as_deref();
@@ -229,7 +227,6 @@ impl<'a> Resolver<'a> {
         self.departures.constraint.iter().filter(move |one| one.targets.is_empty() || one.targets.contains(&triple))
     }
 
-    /// What is added for a target.
     fn additions(&self, target: &Target) -> impl Iterator<Item = &Addition> {
         let triple = target.triple.clone();
         self.departures.addition.iter().filter(move |one| one.targets.contains(&triple))
@@ -305,7 +302,7 @@ impl<'a> Resolver<'a> {
                     url,
                     groups: BTreeSet::new(),
                 });
-                // What several groups need in common would otherwise be written for each of them alone.
+                // Otherwise a package that several groups need would be written for each of them.
                 if let [group] = groups.as_slice() {
                     resolved.groups.insert(group.clone());
                 }
@@ -362,7 +359,7 @@ impl<'a> Resolver<'a> {
         Some(format!("upstream has {before}: {why}"))
     }
 
-    /// What requirements of this repository come to, whatever upstream has.
+    /// Resolves requirements of this repository, without upstream's lock.
     fn newest(&self, input: &Utf8Path, overrides: &Utf8Path, minor: &str, target: &Target) -> Result<Vec<Resolved>> {
         let step = report::for_stderr().step("Choosing", &format!("wheels for {} and Python {minor}", target.triple));
         let mut found = index::resolve(&self.uv, self.store, input, overrides, minor, target)?;
@@ -474,7 +471,7 @@ fn report(path: &Utf8Path, before: Option<&str>, after: &str) -> Result<()> {
     let changes = old.as_ref().map(|old| lock::changes(&old.wheels, &new.wheels));
     let text = match changes {
         _ if before == Some(after) => format!("{path}: unchanged"),
-        None => format!("{path}: new, {}", counted(new.wheels.len(), "wheel")),
+        None => format!("{path}: new, {}", pluralize(new.wheels.len(), "wheel")),
         Some(none) if none.is_empty() => format!("{path}: the same wheels, with other sizes, addresses or comments"),
         Some(changes) => format!("{path}:\n    {}", changes.join("\n    ")),
     };

@@ -74,7 +74,7 @@ mod tests {
         assert_eq!(found("speaches-sample", &sample).unwrap(), sample);
         let refused = found("speaches-other", &manifests).unwrap_err().to_string();
         assert!(refused.contains("has no manifests of `speaches-other`"), "{refused}");
-        // What the command line says comes before what a file says, and nothing said is the directory itself.
+        // The command line is stronger than a file. The default is the directory itself.
         let flag = ManifestChoice::of_sample().or_recorded(&named("speaches"));
         assert_eq!(flag.directory(&manifests).unwrap(), sample);
         assert_eq!(ManifestChoice::default().directory(&manifests).unwrap(), manifests);

@@ -17,19 +17,17 @@ pub const SOURCE: &str = "tests/sample/speaches";
 pub struct Miniature {
     /// Its name below `manifests/`, and what runtimes add to theirs.
     pub kind: &'static str,
-    /// What people should know of it.
     note: &'static str,
     /// Whether people wait for its launcher and then try it once.
     quick_launcher: bool,
-    /// What it needs beside itself.
     pub requirements: &'static str,
-    /// What its requirements ask for and it does not use.
+    /// Requirements that it names but does not use.
     pub overrides: &'static str,
-    /// Where its models lie, if they do so in this repository. Otherwise `models.toml` is written by hand.
+    /// The directory of its models in this repository. Without one, `models.toml` is written by hand.
     hub: Option<&'static str>,
 }
 
-/// What newcomers try, and what the tests use, since tones take no time.
+/// The sample for new users, and the one for tests, since tones take no time.
 pub const MINIATURES: [Miniature; 2] = [
     Miniature {
         kind: "sample",

@@ -30,15 +30,15 @@ pub fn print(text: &str) -> io::Result<()> {
     }
 }
 
-/// A path as short as it can be from here: relative when it is below the current directory.
-fn nearby(path: &Utf8Path) -> Utf8PathBuf {
+/// The path relative to the current directory, if it is below that.
+fn display_path(path: &Utf8Path) -> Utf8PathBuf {
     let here = std::env::current_dir().ok().and_then(|here| Utf8PathBuf::from_path_buf(here).ok());
     let below = here.and_then(|here| path.strip_prefix(here).ok().map(Utf8Path::to_owned));
     below.filter(|below| !below.as_str().is_empty()).unwrap_or_else(|| path.to_owned())
 }
 
-/// A command as it is typed into a shell of this system.
-fn typed(words: &[&str]) -> String {
+/// A command, quoted for a shell of this system.
+fn shell_quote(words: &[&str]) -> String {
     let quoted = words.iter().map(|word| {
         if cfg!(windows) {
             let plain = word.chars().all(|letter| letter.is_alphanumeric() || "-_./\\:=+".contains(letter));
@@ -57,15 +57,15 @@ mod tests {
     #[test]
     #[cfg(unix)]
     fn commands_are_shown_as_a_shell_takes_them() {
-        assert_eq!(typed(&["cargo", "xtask", "smoke", "/a b/it's"]), "cargo xtask smoke \"/a b/it's\"");
-        assert_eq!(typed(&["dist/speaches-1/bin/speaches", "serve"]), "dist/speaches-1/bin/speaches serve");
+        assert_eq!(shell_quote(&["cargo", "xtask", "smoke", "/a b/it's"]), "cargo xtask smoke \"/a b/it's\"");
+        assert_eq!(shell_quote(&["dist/speaches-1/bin/speaches", "serve"]), "dist/speaches-1/bin/speaches serve");
     }
 
     #[test]
     fn a_path_is_shown_as_short_as_it_can_be() {
         let here = Utf8PathBuf::from_path_buf(std::env::current_dir().unwrap()).unwrap();
-        assert_eq!(nearby(&here.join("dist/runtime")), "dist/runtime");
-        assert_eq!(nearby(&here), here);
-        assert_eq!(nearby(Utf8Path::new("/elsewhere")), "/elsewhere");
+        assert_eq!(display_path(&here.join("dist/runtime")), "dist/runtime");
+        assert_eq!(display_path(&here), here);
+        assert_eq!(display_path(Utf8Path::new("/elsewhere")), "/elsewhere");
     }
 }

@@ -12,7 +12,7 @@ use similar::TextDiff;
 use walkdir::WalkDir;
 
 use crate::base::failure::{Exit, Failure};
-use crate::base::quantity::{counted, took};
+use crate::base::quantity::{format_duration, pluralize};
 use crate::inputs::speaches::port::{self, PortedFile};
 use crate::inputs::speaches::pyproject;
 use crate::pins::target::Accelerator;
@@ -44,7 +44,6 @@ pub struct Arguments {
     out: Option<Utf8PathBuf>,
 }
 
-/// Runs the subcommand.
 pub fn run(arguments: &Arguments) -> Result<()> {
     let target = downlevel::Target::parse(&arguments.python)
         .map_err(|error| Failure::new(Exit::Usage, error.to_string()).hint("`--python` takes 3.10 or 3.11"))?;
@@ -95,9 +94,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     super::print(shown.trim_end())?;
     let python = files.iter().filter(|file| file.path.ends_with(".py")).count();
     let changed = files.iter().filter(|file| file.content.as_ref() != file.original).count();
-    let files_of_python = counted(python, "file");
-    let took = took(elapsed);
-    report::status("Ported", &format!("{files_of_python} to Python {target}, {changed} of them changed, in {took}"));
+    let files_of_python = pluralize(python, "file");
+    let time = format_duration(elapsed);
+    report::status("Ported", &format!("{files_of_python} to Python {target}, {changed} of them changed, in {time}"));
     for file in files.iter().filter(|file| file.first_moved_line.is_some()) {
         let line = file.first_moved_line.unwrap_or(0);
         report::say(&format!("note: the line numbers of `{}` differ from upstream's from line {line} on", file.path));
@@ -108,7 +107,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-/// What depends on types that the source does not tell, a line each.
+/// Notes on code whose behavior depends on types that the source does not tell, one line each.
 fn notes(files: &[PortedFile<'_>], target: downlevel::Target) -> Vec<String> {
     let notes = files.iter().flat_map(|file| file.notes.iter().map(move |note| (file.path, note)));
     let line = |(path, note): (&str, &downlevel::Note)| {
@@ -171,7 +170,7 @@ fn table(files: &[PortedFile<'_>]) -> String {
     for file in files {
         let mut counts = BTreeMap::<String, usize>::new();
         for finding in &file.findings {
-            // What a name or an import is about says more than that it is one.
+            // For a name or an import, the subject says more than the construct.
             let named = matches!(finding.construct, Construct::Import | Construct::Attribute | Construct::Builtin);
             let construct = if named { finding.subject.clone() } else { finding.construct.to_string() };
             *counts.entry(construct.clone()).or_default() += 1;

@@ -5,8 +5,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 
 use super::manifests::ManifestChoice;
-use crate::base::quantity::{counted, human_size, took};
-use crate::inputs::choices::Choices;
+use crate::base::quantity::{format_duration, human_size, pluralize};
+use crate::inputs::provision_args::ProvisionArgs;
 use crate::inputs::vendor_directory::Vendor;
 use crate::pins::manifest::{Manifests, SpeachesManifest};
 use crate::pins::target::Target;
@@ -24,7 +24,7 @@ use crate::store::digests::Digests;
 #[group(skip)]
 pub struct Arguments {
     #[command(flatten)]
-    pub choices: Choices,
+    pub args: ProvisionArgs,
     #[command(flatten)]
     pub manifests: ManifestChoice,
     /// Where the runtime goes [default: dist/speaches-VERSION-pyPYTHON-TARGET-ACCELERATOR]
@@ -41,7 +41,6 @@ pub struct Arguments {
     pub json: bool,
 }
 
-/// Runs the subcommand.
 pub fn run(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Result<()> {
     if arguments.dry_run {
         let store = Store::locate()?;
@@ -59,16 +58,14 @@ pub fn run(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Resu
 
 /// A runtime that is there, and what to do with it.
 pub struct Provisioned {
-    /// Where it is.
     pub output: Utf8PathBuf,
     target: Target,
     is_new: bool,
 }
 
 impl Provisioned {
-    /// Says what to do next.
     fn advise(&self) {
-        let output = super::nearby(&self.output);
+        let output = super::display_path(&self.output);
         let launcher = self.target.family().launcher();
         let runs_here = self.target.is_host();
         if runs_here {
@@ -79,21 +76,20 @@ impl Provisioned {
         }
         if self.is_new {
             let check = if runs_here { "smoke" } else { "verify" };
-            report::command("Try", &super::typed(&["cargo", "xtask", check, output.as_str()]));
-            report::command("Pack", &super::typed(&["cargo", "xtask", "bundle", output.as_str()]));
+            report::command("Try", &super::shell_quote(&["cargo", "xtask", check, output.as_str()]));
+            report::command("Pack", &super::shell_quote(&["cargo", "xtask", "bundle", output.as_str()]));
         }
     }
 
-    /// The command that starts it.
     pub fn start(&self) -> String {
-        let launcher = format!("{}/{}", super::nearby(&self.output), self.target.family().launcher());
-        super::typed(&[&launcher, "serve"])
+        let launcher = format!("{}/{}", super::display_path(&self.output), self.target.family().launcher());
+        super::shell_quote(&[&launcher, "serve"])
     }
 }
 
 /// A plan with what it was made from.
 struct Prepared {
-    choices: Choices,
+    args: ProvisionArgs,
     manifest_directory: Utf8PathBuf,
     manifests: Manifests,
     plan: Plan,
@@ -107,16 +103,16 @@ fn prepare(
     digests: &Digests,
 ) -> Result<Prepared> {
     let vendor = arguments.vendor.as_deref().map(Vendor::open).transpose()?;
-    let (choices, chosen) = match &vendor {
-        Some(vendor) => (vendor.complete(&arguments.choices), arguments.manifests.clone().or_recorded(vendor.name())),
-        None => (arguments.choices.clone(), arguments.manifests.clone()),
+    let (args, chosen) = match &vendor {
+        Some(vendor) => (vendor.complete(&arguments.args), arguments.manifests.clone().or_recorded(vendor.name())),
+        None => (arguments.args.clone(), arguments.manifests.clone()),
     };
     let manifest_directory = chosen.directory(manifests)?;
     let manifests = Manifests::load(&manifest_directory)?;
     let planner = Planner { root, manifests: &manifests, store, digests, vendor: vendor.as_ref() };
-    let plan = planner.plan(&choices, arguments.out.as_deref())?;
+    let plan = planner.plan(&args, arguments.out.as_deref())?;
     stage::check_output(&plan.output)?;
-    Ok(Prepared { choices, manifest_directory, manifests, plan })
+    Ok(Prepared { args, manifest_directory, manifests, plan })
 }
 
 /// Makes the runtime unless it is there.
@@ -125,15 +121,14 @@ pub fn provision(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -
     let progress = if arguments.json { report::as_json() } else { report::for_stderr() };
     let store = Store::locate()?;
     let digests = Digests::load(&store);
-    // What the user brought is hashed for the plan, which may be gigabytes.
+    // The plan hashes the user's files, which may be gigabytes.
     let step = progress.step("Planning", "the runtime");
-    let Prepared { choices, manifest_directory, manifests, plan } =
-        prepare(arguments, root, manifests, &store, &digests)?;
+    let Prepared { args, manifest_directory, manifests, plan } = prepare(arguments, root, manifests, &store, &digests)?;
     step.finish();
-    let notes = notes(&plan, &manifests.speaches, &choices);
-    if verify::read(&plan.output).is_ok_and(|there| there.head.plan == plan.identity().to_string()) {
+    let notes = notes(&plan, &manifests.speaches, &args);
+    if verify::read(&plan.output).is_ok_and(|there| there.info.plan == plan.identity().to_string()) {
         notes.iter().for_each(|note| report::say(note));
-        let text = format!("`{}` is up to date: the same plan made it", super::nearby(&plan.output));
+        let text = format!("`{}` is up to date: the same plan made it", super::display_path(&plan.output));
         report::status("Fresh", &text);
         return Ok(Provisioned { output: plan.output, target: plan.target, is_new: false });
     }
@@ -146,21 +141,21 @@ pub fn provision(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -
         store: &store,
         digests: &digests,
         progress,
-        offline: choices.offline,
+        offline: args.offline,
     }
     .run(&plan)?;
     let made = verify::read(&plan.output)?;
     let size = made.files.iter().map(|file| file.size).sum::<u64>();
     let what = plan.name.of_runtime();
-    let contents = format!("{}, {}", counted(made.files.len(), "file"), human_size(size));
-    let place = super::nearby(&plan.output);
-    report::status("Finished", &format!("{what} `{place}` ({contents}) in {}", took(started.elapsed())));
+    let contents = format!("{}, {}", pluralize(made.files.len(), "file"), human_size(size));
+    let place = super::display_path(&plan.output);
+    report::status("Finished", &format!("{what} `{place}` ({contents}) in {}", format_duration(started.elapsed())));
     Ok(Provisioned { output: plan.output, target: plan.target, is_new: true })
 }
 
-/// What a user should know before it starts.
-pub fn notes(plan: &Plan, speaches: &SpeachesManifest, choices: &Choices) -> Vec<String> {
-    let without = choices.without.as_deref().unwrap_or_default();
+/// Notes for the user before the provision starts.
+pub fn notes(plan: &Plan, speaches: &SpeachesManifest, args: &ProvisionArgs) -> Vec<String> {
+    let without = args.without.as_deref().unwrap_or_default();
     let mut notes = Vec::new();
     for (part, reason) in &plan.target.entry.unavailable {
         if speaches.parts.contains(part) && !without.contains(part) {
@@ -168,7 +163,7 @@ pub fn notes(plan: &Plan, speaches: &SpeachesManifest, choices: &Choices) -> Vec
         }
     }
     notes.extend(speaches.note.as_ref().map(|note| format!("note: {note}")));
-    // Where Pythons are those of the machine, there is no other to choose.
+    // If manifests use the Python of the machine, there is no other to choose.
     if speaches.pythons_of_this_machine.is_empty() && plan.minor() == "3.10" {
         notes.push("note: CPython 3.10 has been past its end of life since October 2026; `--python 3.12` makes a runtime with a maintained one".to_owned());
     }

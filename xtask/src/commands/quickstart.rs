@@ -10,14 +10,14 @@ use serde_json::json;
 use super::manifests::ManifestChoice;
 use super::provision;
 use super::smoke;
-use crate::base::quantity::took;
-use crate::inputs::choices::Choices;
+use crate::base::quantity::format_duration;
+use crate::inputs::provision_args::ProvisionArgs;
 use crate::net::http;
 use crate::pins::manifest::Manifests;
 use crate::report;
 use crate::runtime::verify;
 
-/// Where a service listens by default.
+/// The default address of a service.
 const ADDRESS: &str = "http://127.0.0.1:34331";
 
 /// Provision a runtime for this machine, let it speak and listen, and print the next step
@@ -28,13 +28,12 @@ pub struct Arguments {
     provision: provision::Arguments,
 }
 
-/// Runs the subcommand.
 pub fn run(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Result<()> {
     let started = Instant::now();
     let mut wanted = arguments.provision.clone();
-    let urls = match wanted.choices.offline || wanted.vendor.is_some() {
+    let urls = match wanted.args.offline || wanted.vendor.is_some() {
         true => Vec::new(),
-        false => needed(&wanted.choices, &Manifests::load(&wanted.manifests.directory(manifests)?)?),
+        false => needed(&wanted.args, &Manifests::load(&wanted.manifests.directory(manifests)?)?),
     };
     if !urls.is_empty() {
         let names = urls.iter().map(|(name, _)| (*name).to_owned()).collect::<Vec<_>>();
@@ -56,14 +55,14 @@ pub fn run(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Resu
                     enumerated(&missing)
                 ),
             );
-            wanted.choices = Choices { python_from: wanted.choices.python_from.take(), ..Choices::default() };
+            wanted.args = ProvisionArgs { python_from: wanted.args.python_from.take(), ..ProvisionArgs::default() };
             wanted.manifests = ManifestChoice::of_sample();
         }
     }
     let provisioned = provision::provision(&wanted, root, manifests)?;
     let runtime = &provisioned.output;
-    let head = verify::read(runtime)?.head;
-    let what = head.name.of_runtime();
+    let info = verify::read(runtime)?.info;
+    let what = info.name.of_runtime();
     super::print("")?;
     let outcome = smoke::smoke(runtime, smoke::SENTENCE)?;
     if !outcome.speech.is_empty() {
@@ -78,23 +77,26 @@ pub fn run(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Resu
             }
             None => report::result("Heard", "nothing: there is no speech-to-text model")?,
         }
-        report::next("Listen", super::nearby(&file).as_str())?;
+        report::next("Listen", super::display_path(&file).as_str())?;
     }
     super::print("")?;
-    report::result("Finished", &format!("in {}: {what} `{}`", took(started.elapsed()), super::nearby(runtime)))?;
+    report::result(
+        "Finished",
+        &format!("in {}: {what} `{}`", format_duration(started.elapsed()), super::display_path(runtime)),
+    )?;
     report::next("Start", &provisioned.start())?;
-    if head.served_for("text-to-speech").is_some() {
+    if info.served_for("text-to-speech").is_some() {
         let input = json!({ "input": "It works." }).to_string();
         let kind = "Content-Type: application/json";
         let speak = ["curl", &format!("{ADDRESS}/v1/audio/speech"), "-H", kind, "-d", &input, "-o", "speech.mp3"];
-        report::next("Speak", &super::typed(&speak))?;
+        report::next("Speak", &super::shell_quote(&speak))?;
     }
-    if head.served_for("automatic-speech-recognition").is_some() {
+    if info.served_for("automatic-speech-recognition").is_some() {
         let transcribe = ["curl", &format!("{ADDRESS}/v1/audio/transcriptions"), "-F", "file=@speech.mp3"];
-        report::next("Transcribe", &super::typed(&transcribe))?;
+        report::next("Transcribe", &super::shell_quote(&transcribe))?;
     }
     report::next("Open", &format!("{ADDRESS}/"))?;
-    let more = if head.name.is_sample() {
+    let more = if info.name.is_sample() {
         "on a machine that reaches GitHub and Hugging Face, `cargo xtask provision` makes the real one"
     } else {
         "you can move the directory anywhere; `cargo xtask provision --help` lists the options"
@@ -114,7 +116,7 @@ fn enumerated(names: &[String]) -> String {
 
 /// The hosts that are needed, each by any of its addresses. Inputs that the user brought, that this machine has or that are
 /// in this repository need none.
-fn needed(wanted: &Choices, manifests: &Manifests) -> Vec<(&'static str, Vec<String>)> {
+fn needed(wanted: &ProvisionArgs, manifests: &Manifests) -> Vec<(&'static str, Vec<String>)> {
     let mut urls = Vec::new();
     if wanted.python_from.is_none()
         && manifests.speaches.pythons_of_this_machine.is_empty()

@@ -5,20 +5,19 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, Result, bail};
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
-use speaches_format::description::{Description, Head};
+use speaches_format::description::{Description, RuntimeInfo};
 use speaches_format::layout::{self, Family};
 
 use super::manifests::ManifestChoice;
 use super::provision;
 use crate::base::failure::{Exit, Failure};
-use crate::inputs::choices::Choices;
+use crate::inputs::provision_args::ProvisionArgs;
 use crate::pins::lock;
 use crate::report;
 use crate::runtime::verify;
 use crate::store::Store;
 use crate::work::WorkDirectory;
 
-/// How many differences are printed.
 const SHOWN: usize = 20;
 
 /// Provision a runtime again from its runtime.json, and compare both
@@ -30,7 +29,7 @@ pub struct Arguments {
     /// The directory of the runtime
     runtime: Utf8PathBuf,
     #[command(flatten)]
-    choices: Choices,
+    args: ProvisionArgs,
     #[command(flatten)]
     manifests: ManifestChoice,
     /// Take inputs from a directory that `vendor` made
@@ -38,7 +37,6 @@ pub struct Arguments {
     vendor: Option<Utf8PathBuf>,
 }
 
-/// Runs the subcommand.
 pub fn run(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Result<()> {
     let runtime = &arguments.runtime;
     let there = verify::read(runtime)?;
@@ -53,10 +51,10 @@ pub fn run(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Resu
     }
     let work = WorkDirectory::new_in(&Store::locate()?.work())?;
     let out = work.path().join("runtime");
-    let choices = complete(&arguments.choices, &there.head);
+    let args = complete(&arguments.args, &there.info);
     let made = provision::Arguments {
-        choices,
-        manifests: arguments.manifests.clone().or_recorded(&there.head.name),
+        args,
+        manifests: arguments.manifests.clone().or_recorded(&there.info.name),
         out: Some(out.clone()),
         vendor: arguments.vendor.clone(),
         ..provision::Arguments::default()
@@ -79,17 +77,17 @@ pub fn run(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Resu
     Ok(())
 }
 
-/// What was chosen then, but for what a flag says now.
-fn complete(flags: &Choices, head: &Head) -> Choices {
-    let without = lock::GROUPS.iter().filter(|group| !head.groups.iter().any(|one| one == *group));
-    let models = head.models.iter().map(|model| format!("{}@{}", model.id, model.revision)).collect::<Vec<_>>();
+/// The choices of the runtime, overridden by flags.
+fn complete(flags: &ProvisionArgs, info: &RuntimeInfo) -> ProvisionArgs {
+    let without = lock::GROUPS.iter().filter(|group| !info.groups.iter().any(|one| one == *group));
+    let models = info.models.iter().map(|model| format!("{}@{}", model.id, model.revision)).collect::<Vec<_>>();
     let models = if models.is_empty() { "none".to_owned() } else { models.join(",") };
     // A copied interpreter is found by its minor version, and what the flags say is held to it.
-    let by_minor = head.python.harvested || flags.python_from.is_some();
-    let python = if by_minor { &head.python.minor } else { &head.python.version };
-    Choices {
-        target: flags.target.clone().or_else(|| Some(head.target.clone())),
-        accelerator: flags.accelerator.clone().or_else(|| Some(head.accelerator.clone())),
+    let by_minor = info.python.copied || flags.python_from.is_some();
+    let python = if by_minor { &info.python.minor } else { &info.python.version };
+    ProvisionArgs {
+        target: flags.target.clone().or_else(|| Some(info.target.clone())),
+        accelerator: flags.accelerator.clone().or_else(|| Some(info.accelerator.clone())),
         python: flags.python.clone().or_else(|| Some(python.clone())),
         without: flags.without.clone().or_else(|| Some(without.map(|group| (*group).to_owned()).collect())),
         models: flags.models.clone().or(Some(models)),
@@ -101,7 +99,7 @@ fn complete(flags: &Choices, head: &Head) -> Choices {
 fn compare(one: &Utf8Path, there: &Description, other: &Utf8Path, again: &Description) -> Result<Vec<String>> {
     let mut lines = Vec::new();
     let inputs = |description: &Description| {
-        let inputs = description.head.inputs.iter();
+        let inputs = description.info.inputs.iter();
         inputs.map(|input| ((input.kind, input.name.clone()), input.clone())).collect::<BTreeMap<_, _>>()
     };
     let (then, now) = (inputs(there), inputs(again));
@@ -115,8 +113,8 @@ fn compare(one: &Utf8Path, there: &Description, other: &Utf8Path, again: &Descri
             Some(_) => {}
         }
     }
-    let newcomers = now.keys().filter(|key| !then.contains_key(*key));
-    lines.extend(newcomers.map(|(kind, name)| format!("input {kind} {name}: is new")));
+    let additions = now.keys().filter(|key| !then.contains_key(*key));
+    lines.extend(additions.map(|(kind, name)| format!("input {kind} {name}: is new")));
 
     let files = |description: &Description| {
         let files = description.files.iter();
@@ -135,9 +133,9 @@ fn compare(one: &Utf8Path, there: &Description, other: &Utf8Path, again: &Descri
             Some(_) => {}
         }
     }
-    let newcomers = now.keys().filter(|path| !then.contains_key(*path));
-    lines.extend(newcomers.map(|path| format!("extra: {path} (from {})", owner(path))));
-    // Whatever else is in the description.
+    let additions = now.keys().filter(|path| !then.contains_key(*path));
+    lines.extend(additions.map(|path| format!("extra: {path} (from {})", owner(path))));
+    // All other fields of the description.
     if lines.is_empty() && there.to_text()? != again.to_text()? {
         let text = |description: &Description| -> Result<String> { Ok(String::from_utf8(description.to_text()?)?) };
         let (then, now) = (text(there)?, text(again)?);
@@ -150,8 +148,8 @@ fn compare(one: &Utf8Path, there: &Description, other: &Utf8Path, again: &Descri
 
 /// Which distribution brought a file, as the `RECORD`s say.
 fn owners(runtime: &Utf8Path, description: &Description) -> Result<BTreeMap<String, String>> {
-    let head = &description.head;
-    let place = format!("{}/{}", layout::PYTHON, Family::of(&head.target).site_packages(&head.python.minor));
+    let info = &description.info;
+    let place = format!("{}/{}", layout::PYTHON, Family::of(&info.target).site_packages(&info.python.minor));
     let mut owners = BTreeMap::new();
     for file in &description.files {
         let Some(stem) = file.path.strip_prefix(&place).and_then(|rest| rest.strip_suffix(".dist-info/RECORD")) else {
@@ -166,7 +164,7 @@ fn owners(runtime: &Utf8Path, description: &Description) -> Result<BTreeMap<Stri
     Ok(owners)
 }
 
-/// What brought a file that no distribution names.
+/// The owner of a file that no distribution names.
 fn by_place(path: &str) -> &'static str {
     match path.split('/').next().unwrap_or_default() {
         "bin" => "the launcher",

@@ -9,20 +9,19 @@ use clap::Args;
 use reqwest::blocking::Client;
 use reqwest::blocking::multipart::{Form, Part};
 use serde_json::{Value, json};
-use speaches_format::description::Head;
+use speaches_format::description::RuntimeInfo;
 use speaches_format::layout::Family;
 
 use crate::base::failure::{Exit, Failure};
 use crate::base::program;
-use crate::base::quantity::{counted, human_size};
+use crate::base::quantity::{human_size, pluralize};
 use crate::net::http;
 use crate::report;
 use crate::runtime::verify;
 use crate::work::WorkDirectory;
 
-/// What is spoken.
 pub const SENTENCE: &str = "The quick brown fox jumps over the lazy dog.";
-/// Where the service logs to, beside its state.
+/// The service's log file, beside its state.
 const LOG: &str = "log";
 /// How long a cold machine may take to answer for the first time.
 const START: Duration = Duration::from_secs(120);
@@ -39,7 +38,6 @@ pub struct Arguments {
     keep: Option<Utf8PathBuf>,
 }
 
-/// Runs the subcommand.
 pub fn run(arguments: &Arguments) -> Result<()> {
     let outcome = smoke(&arguments.runtime, SENTENCE)?;
     if let Some(keep) = &arguments.keep {
@@ -48,52 +46,50 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-/// What came of it.
 pub struct Outcome {
-    /// The spoken sentence, as WAV.
     pub speech: Vec<u8>,
-    /// What was understood of it; `None` when the runtime has no models.
+    /// The transcription of it; `None` when the runtime has no models.
     pub heard: Option<String>,
 }
 
 /// Whether a runtime for another system runs on this one all the same: under Rosetta or qemu.
-fn runs_here(runtime: &Utf8Path, head: &Head) -> bool {
-    let launcher = runtime.join(Family::of(&head.target).launcher());
+fn runs_here(runtime: &Utf8Path, info: &RuntimeInfo) -> bool {
+    let launcher = runtime.join(Family::of(&info.target).launcher());
     program::output(Command::new(launcher).arg("--version")).is_ok_and(|output| output.status.success())
 }
 
 /// Goes through all steps and prints a line for each.
 pub fn smoke(runtime: &Utf8Path, sentence: &str) -> Result<Outcome> {
     let runtime = camino::absolute_utf8(runtime)?;
-    let head = verify::read(&runtime)?.head;
-    if head.target != crate::base::host::triple() && !runs_here(&runtime, &head) {
+    let info = verify::read(&runtime)?.info;
+    if info.target != crate::base::host::triple() && !runs_here(&runtime, &info) {
         bail!(Failure::new(
             Exit::Config,
-            format!("`{runtime}` is for {}, and this is {}", head.target, crate::base::host::triple())
+            format!("`{runtime}` is for {}, and this is {}", info.target, crate::base::host::triple())
         ));
     }
     let mut steps = Steps { started: Instant::now() };
     let waiting = report::for_stderr().step("Starting", "the service");
-    let mut service = Service::start(&runtime, &head)?;
+    let mut service = Service::start(&runtime, &info)?;
     let base = service.wait()?;
     waiting.finish();
-    let label = head.name.label().map(|label| format!(" ({label})")).unwrap_or_default();
+    let label = info.name.label().map(|label| format!(" ({label})")).unwrap_or_default();
     steps.done("Answers", &format!("at {base}{label}"))?;
 
     let client = http::loopback(START)?;
     let models: Value = get(&client, &format!("{base}/v1/models"))?.json()?;
     let listed =
         models["data"].as_array().into_iter().flatten().filter_map(|model| model["id"].as_str()).collect::<Vec<_>>();
-    for model in head.served() {
+    for model in info.served() {
         if !listed.contains(&model.id.as_str()) {
             bail!(broken(&format!("`/v1/models` does not list the bundled model `{}`, only {listed:?}", model.id)));
         }
     }
-    let bundled = head.served().count();
-    steps.done("Lists", &format!("{}, all {bundled} bundled ones among them,", counted(listed.len(), "model")))?;
+    let bundled = info.served().count();
+    steps.done("Lists", &format!("{}, all {bundled} bundled ones among them,", pluralize(listed.len(), "model")))?;
 
     let mut outcome = Outcome { speech: Vec::new(), heard: None };
-    if let Some(speaker) = head.served_for("text-to-speech") {
+    if let Some(speaker) = info.served_for("text-to-speech") {
         let voice = speaker.voice.as_deref().unwrap_or("af_bella");
         for format in ["pcm", "mp3", "wav"] {
             let body = json!({ "model": speaker.id, "voice": voice, "input": sentence, "response_format": format });
@@ -104,7 +100,7 @@ pub fn smoke(runtime: &Utf8Path, sentence: &str) -> Result<Outcome> {
             waiting.finish();
             steps.done("Speaks", &format!("{} of {format}", human_size(outcome.speech.len() as u64)))?;
         }
-        if let Some(listener) = head.served_for("automatic-speech-recognition") {
+        if let Some(listener) = info.served_for("automatic-speech-recognition") {
             let part = Part::bytes(outcome.speech.clone()).file_name("speech.wav").mime_str("audio/wav")?;
             let form = Form::new().text("model", listener.id.clone()).part("file", part);
             let waiting = report::for_stderr().step("Listening", "to it");
@@ -126,13 +122,13 @@ pub fn smoke(runtime: &Utf8Path, sentence: &str) -> Result<Outcome> {
     Ok(outcome)
 }
 
-/// Whether at least 7 of 9 words that were said were heard, in their order.
+/// Whether the transcription has at least 7 of 9 spoken words, in their order.
 pub fn understood(said: &str, heard: &str) -> bool {
     let (right, all) = words_heard(said, heard);
     right * 9 >= all * 7
 }
 
-/// How many of the words that were said were heard in their order, and how many words were said.
+/// The number of spoken words that the transcription has in their order, and the number of spoken words.
 pub fn words_heard(said: &str, heard: &str) -> (usize, usize) {
     let (said, heard) = (words(said), words(heard));
     // The longest common subsequence, by rows.
@@ -199,7 +195,7 @@ fn check_audio(format: &str, bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// What a service tells about itself in its state directory.
+/// The status of a service, from its state directory.
 fn status(state: &Utf8Path) -> Option<Value> {
     serde_json::from_slice(&fs_err::read(state.join("status.json")).ok()?).ok()
 }
@@ -217,34 +213,34 @@ pub struct Service {
 
 impl Service {
     /// Starts it on a free port, without the user's environment: a runtime needs nothing of it.
-    pub fn start(runtime: &Utf8Path, head: &Head) -> Result<Self> {
-        Self::start_with(runtime, head, |_| {})
+    pub fn start(runtime: &Utf8Path, info: &RuntimeInfo) -> Result<Self> {
+        Self::start_with(runtime, info, |_| {})
     }
 
     /// Starts it with more in its command line or environment.
-    pub fn start_with(runtime: &Utf8Path, head: &Head, more: impl FnOnce(&mut Command)) -> Result<Self> {
+    pub fn start_with(runtime: &Utf8Path, info: &RuntimeInfo, more: impl FnOnce(&mut Command)) -> Result<Self> {
         let state = WorkDirectory::new_in(&Utf8PathBuf::try_from(std::env::temp_dir())?)?;
         // A pipe without a reader would fill up and block the service.
         let log = fs_err::File::create(state.path().join(LOG))?;
-        let launcher = runtime.join(Family::of(&head.target).launcher());
+        let launcher = runtime.join(Family::of(&info.target).launcher());
         let mut command = Command::new(&launcher);
         command
             .args(["serve", "--host", "127.0.0.1", "--port", "0", "--state-dir", state.path().as_str()])
             // Bundled models are linked into the cache, and that of the user is none of our business.
             .args(["--hf-cache", state.path().join("cache").as_str()])
             .env_clear()
-            // What Windows starts nothing without, and where qemu finds the libraries of another system.
+            // Windows starts no program without SYSTEMROOT; qemu finds the libraries of another system by the other
+            // variable.
             .envs(["SYSTEMROOT", "QEMU_LD_PREFIX"].into_iter().filter_map(|name| Some((name, std::env::var_os(name)?))))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log.into_parts().0);
         more(&mut command);
-        tracing::info!("starts {}", program::shown(&command));
+        tracing::info!("starts {}", program::display(&command));
         let child = command.spawn().with_context(|| format!("cannot start `{launcher}`"))?;
         Ok(Self { child, state })
     }
 
-    /// Its process.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
@@ -294,7 +290,6 @@ impl Service {
         Some(format!("http://127.0.0.1:{}", state["port"].as_u64().filter(|port| *port != 0)?))
     }
 
-    /// What it has logged so far.
     pub fn log(&self) -> String {
         fs_err::read(self.state.path().join(LOG))
             .map_or_else(|error| error.to_string(), |text| String::from_utf8_lossy(&text).into_owned())

@@ -6,8 +6,8 @@ use clap::Args;
 
 use super::manifests::ManifestChoice;
 use super::provision::notes;
-use crate::base::quantity::{counted, human_size, took};
-use crate::inputs::choices::Choices;
+use crate::base::quantity::{format_duration, human_size, pluralize};
+use crate::inputs::provision_args::ProvisionArgs;
 use crate::pins::manifest::Manifests;
 use crate::plan::Planner;
 use crate::provision::Provision;
@@ -24,7 +24,7 @@ pub struct Arguments {
     /// The directory to create or replace
     directory: Utf8PathBuf,
     #[command(flatten)]
-    choices: Choices,
+    args: ProvisionArgs,
     #[command(flatten)]
     manifests: ManifestChoice,
     /// Tell the progress as JSON on standard error
@@ -32,11 +32,10 @@ pub struct Arguments {
     json: bool,
 }
 
-/// Runs the subcommand.
 pub fn run(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Result<()> {
     let started = std::time::Instant::now();
     let progress = if arguments.json { report::as_json() } else { report::for_stderr() };
-    let choices = &arguments.choices;
+    let args = &arguments.args;
     let manifest_directory = arguments.manifests.directory(manifests)?;
     let output = camino::absolute_utf8(&arguments.directory)?;
     vendor::check_output(&output)?;
@@ -45,10 +44,10 @@ pub fn run(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Resu
     let manifests = Manifests::load(&manifest_directory)?;
     let planner = Planner { root, manifests: &manifests, store: &store, digests: &digests, vendor: None };
     let step = progress.step("Planning", "what is needed");
-    let plan = planner.plan(choices, None)?;
+    let plan = planner.plan(args, None)?;
     step.finish();
     report::status("Vendoring", &plan.shown(&store).summary());
-    notes(&plan, &manifests.speaches, choices).iter().for_each(|note| report::say(note));
+    notes(&plan, &manifests.speaches, args).iter().for_each(|note| report::say(note));
     let provision = Provision {
         root,
         manifests: &manifest_directory,
@@ -56,14 +55,14 @@ pub fn run(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Resu
         store: &store,
         digests: &digests,
         progress,
-        offline: choices.offline,
+        offline: args.offline,
     };
-    let collected = vendor::collect(&provision, &plan, choices, &output)?;
-    let contents = format!("{}, {}", counted(collected.files, "file"), human_size(collected.bytes));
-    let place = super::nearby(&output);
-    report::status("Finished", &format!("`{place}` ({contents}) in {}", took(started.elapsed())));
+    let collected = vendor::collect(&provision, &plan, args, &output)?;
+    let contents = format!("{}, {}", pluralize(collected.files, "file"), human_size(collected.bytes));
+    let place = super::display_path(&output);
+    report::status("Finished", &format!("`{place}` ({contents}) in {}", format_duration(started.elapsed())));
     let next = ["cargo", "xtask", "provision", "--vendor", place.as_str(), "--offline"];
-    report::command("Then", &super::typed(&next));
+    report::command("Then", &super::shell_quote(&next));
     super::print(output.as_str())?;
     Ok(())
 }

@@ -15,7 +15,6 @@ use crate::runtime::verify;
 
 /// How many differences or findings are printed.
 const SHOWN: usize = 20;
-/// How many notes are printed.
 const NOTES_SHOWN: usize = 3;
 
 /// Compare every file of a runtime or a bundle with its runtime.json; look at the binaries of a runtime as the target's
@@ -27,12 +26,10 @@ pub struct Arguments {
     path: Utf8PathBuf,
 }
 
-/// Runs the subcommand.
 pub fn run(arguments: &Arguments, manifests: &Utf8Path) -> Result<()> {
     if arguments.path.is_file() { report_bundle(&arguments.path) } else { report(&arguments.path, manifests) }
 }
 
-/// Verifies a bundle and says so.
 fn report_bundle(bundle: &Utf8Path) -> Result<()> {
     let step = report::for_stderr().step("Verifying", bundle.as_str());
     let checked = check::check(bundle)?;
@@ -56,7 +53,6 @@ fn report_bundle(bundle: &Utf8Path) -> Result<()> {
     Ok(())
 }
 
-/// Verifies a runtime and says so.
 pub fn report(runtime: &Utf8Path, manifests: &Utf8Path) -> Result<()> {
     let description = verify::read(runtime)?;
     let step = report::for_stderr().step("Verifying", runtime.as_str());
@@ -78,9 +74,9 @@ pub fn report(runtime: &Utf8Path, manifests: &Utf8Path) -> Result<()> {
 
 /// Looks at the binaries of a runtime as the loader of its target will. One that is not fit for it is an error.
 fn scan_binaries(runtime: &Utf8Path, description: &Description, manifests: &Utf8Path) -> Result<(Platform, Report)> {
-    let head = &description.head;
+    let info = &description.info;
     let targets = Manifests::load(manifests)?.targets;
-    let platform = Platform::of(&targets.target(&head.target)?, &head.python.minor)?;
+    let platform = Platform::of(&targets.target(&info.target)?, &info.python.minor)?;
     let step = report::for_stderr().step("Looking", "at the binaries");
     let report = scan::scan(runtime, description, &platform, &Accepted::read(manifests)?)?;
     step.finish();
@@ -89,7 +85,7 @@ fn scan_binaries(runtime: &Utf8Path, description: &Description, manifests: &Utf8
         bail!(
             Failure::new(
                 Exit::Data,
-                format!("`{runtime}` has binaries that cannot run on {}:{}", head.target, list(&lines, SHOWN))
+                format!("`{runtime}` has binaries that cannot run on {}:{}", info.target, list(&lines, SHOWN))
             )
             .hint("`manifests/binaries.toml` lists known and harmless findings")
         );
@@ -97,13 +93,13 @@ fn scan_binaries(runtime: &Utf8Path, description: &Description, manifests: &Utf8
     Ok((platform, report))
 }
 
-/// What a scan without findings says.
+/// The result line of a scan without findings.
 fn summary(platform: &Platform, report: &Report) -> String {
     let newest = match report.newest {
         Some(newest) => format!(", {} at most {newest}", platform.system()),
         None => String::new(),
     };
-    // What was copied from a machine may load from its directories, which the notes say.
+    // A copied CPython may load from directories of its machine, which the notes report.
     let of = if report.notes.is_empty() { "" } else { " in what is pinned" };
     let exceptions =
         if report.accepted == 0 { String::new() } else { format!(" ({} known exceptions)", report.accepted) };

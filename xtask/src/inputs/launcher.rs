@@ -6,12 +6,12 @@ use fs_err::File;
 use speaches_format::input::Origin;
 
 mod build;
-pub mod licences;
+pub mod licenses;
 mod linker;
 pub mod sources;
 
 pub use build::{Builder, Compiler, Profile};
-use licences::Licence;
+use licenses::License;
 pub use linker::Linker;
 
 use crate::base::digest::Sha256;
@@ -23,16 +23,15 @@ use crate::store::digests::Digests;
 use crate::store::tree::{RelativePath, Tree};
 
 /// Raised whenever the same launcher gives another tree.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
-/// The launcher that a runtime gets.
 #[derive(Clone, Debug)]
 pub enum LauncherInput {
     /// `--launcher PATH`
-    Given { path: Utf8PathBuf, sha256: Sha256, licences: Vec<Licence> },
+    Given { path: Utf8PathBuf, sha256: Sha256, licenses: Vec<License> },
     /// Built with cargo before, of sources that are still the same.
-    Prebuilt { path: Utf8PathBuf, key: Sha256, linker: Linker, licences: Vec<Licence> },
-    /// To be built with cargo. `key` covers sources, compiler with its licences, linker and target.
+    Prebuilt { path: Utf8PathBuf, key: Sha256, linker: Linker, licenses: Vec<License> },
+    /// To be built with cargo. `key` covers sources, compiler with its licenses, linker and target.
     Built { key: Sha256, compiler: Compiler, linker: Linker, profile: Profile, tools: Option<Requirements> },
     /// To be built with cargo, and this machine has no way to.
     Impossible { key: Sha256, reason: String, hint: String },
@@ -53,7 +52,7 @@ impl LauncherInput {
             if !path.is_file() {
                 bail!(Failure::new(Exit::NoInput, format!("`--launcher {path}`: there is no such file")));
             }
-            return Self::given(path.to_owned(), digests.of(path)?, licences::beside(path)?);
+            return Self::given(path.to_owned(), digests.of(path)?, licenses::beside(path)?);
         }
         let sources = sources::digest(root)?;
         let linker = Linker::choose(target);
@@ -61,7 +60,7 @@ impl LauncherInput {
             Ok(compiler) => Ok(Self::Built {
                 key: Sha256::of_json(&(
                     &compiler.version,
-                    licences::notices(&compiler.sysroot)?.map(|(place, text)| (place, Sha256::of(&text))),
+                    licenses::notices(&compiler.sysroot)?.map(|(place, text)| (place, Sha256::of(&text))),
                     linker,
                     linker.rust_target(target),
                     target.launcher_macos_floor(),
@@ -72,19 +71,19 @@ impl LauncherInput {
                 profile,
                 tools: (linker == Linker::Zig && !linker::has_zig()).then(|| tools.clone()),
             }),
-            Err(build::Lacks { reason, hint }) => Ok(Self::Impossible { key: sources, reason, hint }),
+            Err(build::MissingCompiler { reason, hint }) => Ok(Self::Impossible { key: sources, reason, hint }),
         }
     }
 
-    /// A launcher with the files about its licences that come with it.
-    pub fn given(path: Utf8PathBuf, executable: Sha256, licences: Vec<Licence>) -> Result<Self> {
-        let sha256 = if licences.is_empty() {
+    /// A launcher with the files about its licenses that come with it.
+    pub fn given(path: Utf8PathBuf, executable: Sha256, licenses: Vec<License>) -> Result<Self> {
+        let sha256 = if licenses.is_empty() {
             executable
         } else {
-            let digests = licences.iter().map(|licence| (&licence.place, licence.sha256)).collect::<Vec<_>>();
+            let digests = licenses.iter().map(|license| (&license.place, license.sha256)).collect::<Vec<_>>();
             Sha256::of_json(&(executable, digests))
         };
-        Ok(Self::Given { path, sha256, licences })
+        Ok(Self::Given { path, sha256, licenses })
     }
 
     /// Fails when it can be neither built nor copied, before anything is fetched for the rest.
@@ -97,7 +96,6 @@ impl LauncherInput {
         }
     }
 
-    /// Where it is from.
     pub fn origin(&self, target: &Target) -> Origin {
         match self {
             Self::Given { .. } => Origin::Given,
@@ -108,7 +106,7 @@ impl LauncherInput {
         }
     }
 
-    /// What has to be installed before it can be linked.
+    /// The programs to install before it can be linked.
     pub fn tools(&self) -> Option<&Requirements> {
         match self {
             Self::Built { tools, .. } => tools.as_ref(),
@@ -132,21 +130,21 @@ impl LauncherInput {
         store.make_tree("launcher", key, |writer| {
             let place = RelativePath::new(target.family().launcher())?;
             match self {
-                Self::Given { path, licences, .. } | Self::Prebuilt { path, licences, .. } => {
+                Self::Given { path, licenses, .. } | Self::Prebuilt { path, licenses, .. } => {
                     writer.add(place, &mut File::open(path)?, true)?;
-                    for licence in licences {
-                        writer.add(licence.place.clone(), &mut File::open(&licence.path)?, false)?;
+                    for license in licenses {
+                        writer.add(license.place.clone(), &mut File::open(&license.path)?, false)?;
                     }
-                    if licences.is_empty() {
-                        let (place, mut text) = licences::unknown()?;
+                    if licenses.is_empty() {
+                        let (place, mut text) = licenses::unknown()?;
                         writer.add(place, &mut text, false)?;
                     }
                 }
                 Self::Built { compiler, linker, profile, tools, .. } => {
                     let built = builder.build(store, target, *linker, *profile, tools.as_ref())?;
                     writer.add(place, &mut File::open(&built.executable)?, true)?;
-                    let record = licences::record(&built.manifests, &builder.root.join("Cargo.lock"), &target.triple)?;
-                    for (place, text) in [Some(record), licences::notices(&compiler.sysroot)?].into_iter().flatten() {
+                    let record = licenses::record(&built.manifests, &builder.root.join("Cargo.lock"), &target.triple)?;
+                    for (place, text) in [Some(record), licenses::notices(&compiler.sysroot)?].into_iter().flatten() {
                         writer.add(place, &mut text.as_slice(), false)?;
                     }
                 }

@@ -1,10 +1,10 @@
-//! What a licence file is, in wheels, crates and models alike.
+//! The names of license files, in wheels, crates and models alike.
 
-/// How the names of files begin that hold a licence or say who has a right, in lower case.
+/// How the names of files begin that hold a license or say who has a right, in lower case.
 const STARTS: [&str; 9] =
     ["license", "licence", "unlicense", "copying", "copyright", "notice", "authors", "thirdparty", "third-party"];
 
-/// Whether a file with this name, without directories, holds a licence.
+/// Whether a file with this name, without directories, holds a license.
 pub fn is_license_file(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     STARTS.iter().any(|start| name.starts_with(start))

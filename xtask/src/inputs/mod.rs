@@ -1,11 +1,11 @@
-//! What a runtime is made from: each input is described once, by the constructor of its kind, after flags, environment,
+//! The inputs of a runtime: each input is described once, by the constructor of its kind, after flags, environment,
 //! vendor directory, manifests and lock were resolved into values. Plan, `runtime.json`, bill of materials and vendor
 //! directory read these descriptions.
 
-pub mod choices;
 pub mod launcher;
 pub mod license_file;
 pub mod model;
+pub mod provision_args;
 pub mod python;
 pub mod speaches;
 pub mod template;
@@ -31,16 +31,13 @@ use crate::store::fetch::is_local;
 /// An input with what it takes to get it.
 #[derive(Clone)]
 pub struct Input<S> {
-    /// What can be said of it.
     pub facts: Facts,
-    /// Where its bytes come from.
     pub source: S,
 }
 
-/// What can be said of an input.
+/// The facts about an input.
 #[derive(Clone, Debug)]
 pub struct Facts {
-    /// What it is.
     pub kind: Kind,
     /// Its name, without a version.
     pub name: String,
@@ -48,15 +45,12 @@ pub struct Facts {
     pub version: Option<String>,
     /// For a wheel: its file name.
     pub file: Option<String>,
-    /// Name and version, for people.
     pub title: String,
-    /// Where it is from.
     pub origin: Origin,
-    /// Where this machine gets it from, for people.
+    /// The local source of the input, for people.
     pub place: String,
     /// In bytes, when it is known.
     pub size: Option<u64>,
-    /// Identity of the content.
     pub sha256: Sha256,
     /// Whether the manifests and locks pin it.
     pub pinned: bool,
@@ -64,28 +58,21 @@ pub struct Facts {
     pub available: bool,
 }
 
-/// Every input of one runtime.
 pub struct Inputs {
-    /// The interpreter.
     pub python: Input<PythonInput>,
-    /// What compiles its bytecode, when the interpreter is for another system.
+    /// Compiles the bytecode when the interpreter is for another system.
     pub compiler: Option<Input<PythonInput>>,
-    /// The application.
     pub speaches: Input<SpeachesInput>,
-    /// What is installed beside it.
     pub wheels: Vec<Input<LockedWheel>>,
-    /// Bundled models.
     pub models: Vec<Input<ModelInput>>,
-    /// What links the launcher for another system, when it has to be installed.
+    /// Links the launcher for another system, if it has to be installed.
     pub linker: Option<Input<Requirements>>,
-    /// What starts it.
     pub launcher: Input<LauncherInput>,
-    /// What every runtime contains.
     pub template: Input<Template>,
 }
 
 impl Inputs {
-    /// What can be said of each, in the order in which things happen.
+    /// The facts about each input, in the order of their steps.
     pub fn facts(&self) -> impl Iterator<Item = &Facts> {
         let Self { python, compiler: _, speaches, wheels, models, linker, launcher, template } = self;
         [Some(&python.facts), self.fetched_compiler().map(|input| &input.facts), Some(&speaches.facts)]
@@ -174,12 +161,10 @@ impl Facts {
 }
 
 impl Input<PythonInput> {
-    /// The interpreter of a runtime.
     pub fn python(source: PythonInput) -> Self {
         Self::interpreter(Kind::Python, source)
     }
 
-    /// An interpreter that compiles.
     pub fn compiler(source: PythonInput) -> Self {
         let mut input = Self::interpreter(Kind::Compiler, source);
         input.facts.title.push_str(" for this machine, which compiles");
@@ -208,7 +193,6 @@ impl Input<PythonInput> {
 }
 
 impl Input<SpeachesInput> {
-    /// speaches in this version.
     pub fn speaches(source: SpeachesInput, manifest: &SpeachesManifest, version: &str) -> Self {
         let pinned = source.source.as_ref().is_none_or(|source| source.pinned);
         let origin = match &source.source {
@@ -223,7 +207,6 @@ impl Input<SpeachesInput> {
 }
 
 impl Input<LockedWheel> {
-    /// A wheel of a lock.
     pub fn wheel(source: LockedWheel) -> Self {
         let (origin, place) = match &source.url {
             Some(url) => (Origin::Url(url.clone()), url.clone()),
@@ -242,7 +225,6 @@ impl Input<LockedWheel> {
 }
 
 impl Input<ModelInput> {
-    /// A model of the hub.
     pub fn model(source: ModelInput) -> Self {
         let name = source.name();
         let facts = Facts {
@@ -256,7 +238,6 @@ impl Input<ModelInput> {
 }
 
 impl Input<Requirements> {
-    /// Programs that link.
     pub fn linker(source: Requirements) -> Self {
         let facts = Facts {
             place: "your package index".to_owned(),
@@ -267,7 +248,6 @@ impl Input<Requirements> {
 }
 
 impl Input<LauncherInput> {
-    /// The launcher for a target.
     pub fn launcher(source: LauncherInput, target: &Target) -> Self {
         let place = match &source {
             LauncherInput::Given { path, .. } | LauncherInput::Prebuilt { path, .. } => path.to_string(),
@@ -285,7 +265,6 @@ impl Input<LauncherInput> {
 }
 
 impl Input<Template> {
-    /// The files of this repository.
     pub fn template(source: Template) -> Self {
         let facts = Facts {
             title: "service manager and Harbor contract".to_owned(),

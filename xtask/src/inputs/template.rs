@@ -1,4 +1,4 @@
-//! What every runtime contains before it is filled: the service manager, the Harbor contract and the files for Harbor.
+//! The files that every runtime contains: the service manager, the Harbor contract and the files for Harbor.
 
 use anyhow::{Context as _, Result};
 use camino::{Utf8Path, Utf8PathBuf};
@@ -10,12 +10,9 @@ use crate::base::digest::Sha256;
 use crate::store::Store;
 use crate::store::tree::{RelativePath, Tree};
 
-/// One file of the template.
 #[derive(Clone, Debug, Serialize)]
 struct File {
-    /// Its place in a runtime.
     place: RelativePath,
-    /// Where it is in this repository.
     #[serde(skip)]
     path: Utf8PathBuf,
     sha256: Sha256,
@@ -59,13 +56,12 @@ impl Template {
         for file in ["speaches/speaches_native.sh", "services/compose.x.speaches.speaches-native.yml"] {
             add(&root.join("runtime-template/harbor").join(file), format!("{}/{file}", layout::HARBOR))?;
         }
-        for licence in ["LICENSE-MIT", "LICENSE-APACHE"] {
-            add(&root.join(licence), format!("{}/speaches-native/{licence}", layout::LICENSES))?;
+        for license in ["LICENSE-MIT", "LICENSE-APACHE"] {
+            add(&root.join(license), format!("{}/speaches-native/{license}", layout::LICENSES))?;
         }
         Ok(Self { files })
     }
 
-    /// Identity of the content.
     pub fn sha256(&self) -> Sha256 {
         Sha256::of_json(&self.files)
     }

@@ -12,7 +12,6 @@ use crate::store::tree::TOOL;
 use crate::work;
 
 impl Requirements {
-    /// Whether the store has them.
     pub fn are_installed(&self, store: &Store) -> bool {
         store.has_tree(TOOL, self.key())
     }

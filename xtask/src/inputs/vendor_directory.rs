@@ -6,7 +6,7 @@
 //! python/, speaches/   archives
 //! wheels/              as the package index has them
 //! models/              a Hugging Face cache of plain files
-//! launcher/            the launcher, ready built, and the licences of what is linked into it
+//! launcher/            the launcher, ready built, and the licenses of what is linked into it
 //! ```
 //! Nothing in it is believed: pinned inputs are held to their pins, all others to what `vendor.json` says of them.
 
@@ -20,25 +20,23 @@ use speaches_format::name::Name;
 
 use crate::base::digest::Sha256;
 use crate::base::failure::{Exit, Failure};
-use crate::base::quantity::counted;
+use crate::base::quantity::pluralize;
 use crate::inputs::Inputs;
-use crate::inputs::choices::Choices;
-use crate::inputs::launcher::licences::Licence;
+use crate::inputs::launcher::licenses::License;
 use crate::inputs::launcher::{LauncherInput, sources};
 use crate::inputs::model::request::Request;
 use crate::inputs::model::{self, FileSource, ModelInput};
+use crate::inputs::provision_args::ProvisionArgs;
 use crate::inputs::python::PythonInput;
 use crate::pins::manifest::minor_of;
 use crate::store::digests::Digests;
 
 use document::{CHECKSUMS, DOCUMENT, Document, Kind, LAUNCHER, Launcher, MODELS, Model, Python, SCHEMA};
 
-/// An opened vendor directory.
 #[derive(Clone, Debug)]
 pub struct Vendor {
     root: Utf8PathBuf,
     document: Document,
-    /// Where the files are, by digest.
     files: BTreeMap<Sha256, Utf8PathBuf>,
 }
 
@@ -74,33 +72,32 @@ impl Vendor {
             }
             files.insert(file.sha256, path);
         }
-        tracing::debug!("the vendor directory `{root}` has {}", counted(files.len(), "file"));
+        tracing::debug!("the vendor directory `{root}` has {}", pluralize(files.len(), "file"));
         Ok(Self { root, document, files })
     }
 
     /// Choices with what they leave open chosen as it was when this directory was made.
-    pub fn complete(&self, choices: &Choices) -> Choices {
-        let mut choices = choices.clone();
+    pub fn complete(&self, args: &ProvisionArgs) -> ProvisionArgs {
+        let mut args = args.clone();
         let chosen = &self.document.chosen;
-        choices.allow_unpinned |= chosen.allow_unpinned;
-        choices.without.get_or_insert_with(|| chosen.without.clone());
-        choices.models.get_or_insert_with(|| chosen.models.clone());
-        let target = choices.target.get_or_insert_with(|| chosen.target.clone());
+        args.allow_unpinned |= chosen.allow_unpinned;
+        args.without.get_or_insert_with(|| chosen.without.clone());
+        args.models.get_or_insert_with(|| chosen.models.clone());
+        let target = args.target.get_or_insert_with(|| chosen.target.clone());
         if *target == chosen.target {
-            choices.accelerator.get_or_insert_with(|| chosen.accelerator.clone());
-            if choices.python_from.is_none() {
-                choices.python.get_or_insert_with(|| self.document.python.version.clone());
+            args.accelerator.get_or_insert_with(|| chosen.accelerator.clone());
+            if args.python_from.is_none() {
+                args.python.get_or_insert_with(|| self.document.python.version.clone());
             }
         }
-        choices
+        args
     }
 
-    /// What runtimes are called that are made of it.
+    /// The name of runtimes made from this directory.
     pub fn name(&self) -> &Name {
         &self.document.chosen.name
     }
 
-    /// Its directory.
     pub fn root(&self) -> &Utf8Path {
         &self.root
     }
@@ -112,7 +109,7 @@ impl Vendor {
         Some(found)
     }
 
-    /// What a vendor directory has is taken from there, and from nowhere else.
+    /// If a vendor directory has an input, the tool takes it from there only.
     pub fn prefer(&self, inputs: &mut Inputs) {
         let path = |sha256| self.file(sha256).map(ToString::to_string);
         let interpreters = std::iter::once(&mut inputs.python).chain(&mut inputs.compiler);
@@ -146,7 +143,7 @@ impl Vendor {
         if self.document.chosen.target == target && is_wanted { self.input(python, digests) } else { Ok(None) }
     }
 
-    /// What compiles for a CPython of this version, unless it is a pinned archive.
+    /// The compiler for a CPython of this version, unless it is a pinned archive.
     pub fn compiler(&self, version: &str, digests: &Digests) -> Result<Option<PythonInput>> {
         match self.document.compiler.as_ref().filter(|python| python.version == version) {
             Some(python) => self.input(python, digests),
@@ -210,16 +207,16 @@ impl Vendor {
             return Ok(None);
         }
         let (sha256, path) = self.checked(file, digests)?;
-        let licences = self.document.files.keys().filter(|name| name.starts_with(LAUNCHER) && *name != file);
-        let licences = licences.map(|name| {
+        let licenses = self.document.files.keys().filter(|name| name.starts_with(LAUNCHER) && *name != file);
+        let licenses = licenses.map(|name| {
             let (sha256, path) = self.checked(name, digests)?;
-            Licence::new(path, sha256)
+            License::new(path, sha256)
         });
-        let licences = licences.collect::<Result<_>>()?;
+        let licenses = licenses.collect::<Result<_>>()?;
         Ok(match built {
-            None => Some(LauncherInput::given(path, sha256, licences)?),
+            None => Some(LauncherInput::given(path, sha256, licenses)?),
             Some(built) if sources::digest(root)? == built.sources => {
-                Some(LauncherInput::Prebuilt { path, key: built.key, linker: built.linker, licences })
+                Some(LauncherInput::Prebuilt { path, key: built.key, linker: built.linker, licenses })
             }
             Some(_) => None,
         })

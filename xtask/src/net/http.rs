@@ -13,7 +13,7 @@ use reqwest::header::{AUTHORIZATION, RANGE};
 use reqwest::redirect::Policy;
 use reqwest::{Url, redirect};
 
-use crate::base::quantity::took;
+use crate::base::quantity::format_duration;
 
 /// No honest server needs more.
 const REDIRECTS: usize = 10;
@@ -58,8 +58,8 @@ fn once(cell: &'static OnceLock<Client>, builder: impl FnOnce() -> ClientBuilder
 }
 
 /// For a server on this machine, which no proxy can reach, and which may take so long for a whole answer.
-pub fn loopback(patience: Duration) -> Result<Client> {
-    builder().no_proxy().timeout(patience).build().context("cannot set up HTTP")
+pub fn loopback(timeout: Duration) -> Result<Client> {
+    builder().no_proxy().timeout(timeout).build().context("cannot set up HTTP")
 }
 
 /// Sends a request and waits for the head of the answer. `--verbose` logs it.
@@ -69,11 +69,11 @@ pub fn send(request: RequestBuilder) -> reqwest::Result<Response> {
     let part = request.headers().get(RANGE).and_then(|part| part.to_str().ok());
     let part = part.map(|part| format!(", {part}")).unwrap_or_default();
     let token = if request.headers().contains_key(AUTHORIZATION) { ", with credentials" } else { "" };
-    let asked = format!("{} {}{part}{token}", request.method(), shown(request.url().as_str()));
+    let asked = format!("{} {}{part}{token}", request.method(), redact_url(request.url().as_str()));
     tracing::debug!("{asked}");
     let began = Instant::now();
     let result = client.execute(request);
-    let time = took(began.elapsed());
+    let time = format_duration(began.elapsed());
     match &result {
         Ok(response) => tracing::info!("{asked}: {:?} {} after {time}", response.version(), response.status()),
         Err(error) => tracing::info!("{asked}: {} after {time}", cause(error)),
@@ -90,20 +90,20 @@ fn cause(error: &reqwest::Error) -> String {
 fn follow(attempt: redirect::Attempt<'_>) -> redirect::Action {
     let next = attempt.url();
     let text = if attempt.previous().contains(next) {
-        format!("the redirects form a loop, back to {}", shown(next.as_str()))
+        format!("the redirects form a loop, back to {}", redact_url(next.as_str()))
     } else if attempt.previous().len() > REDIRECTS {
-        format!("there are more than {REDIRECTS} redirects, the last one to {}", shown(next.as_str()))
+        format!("there are more than {REDIRECTS} redirects, the last one to {}", redact_url(next.as_str()))
     } else if next.scheme() == "http"
         && attempt.previous().last().is_some_and(|url| url.scheme() == "https")
         && !is_loopback(next)
     {
         format!(
             "the server redirects to {}, where anyone on the network could read and change the data",
-            shown(next.as_str())
+            redact_url(next.as_str())
         )
     } else {
-        let from = attempt.previous().last().map(|url| shown(url.as_str())).unwrap_or_default();
-        tracing::info!("{from} redirects to {}", shown(next.as_str()));
+        let from = attempt.previous().last().map(|url| redact_url(url.as_str())).unwrap_or_default();
+        tracing::info!("{from} redirects to {}", redact_url(next.as_str()));
         return attempt.follow();
     };
     attempt.error(text)
@@ -117,15 +117,15 @@ fn is_loopback(url: &Url) -> bool {
 }
 
 /// How long a server may take to answer before it counts as out of reach.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Whether a server answers at all; what it answers does not matter here.
 pub fn answers(url: &str) -> bool {
-    client().is_ok_and(|client| send(client.head(url).timeout(PATIENCE)).is_ok())
+    client().is_ok_and(|client| send(client.head(url).timeout(TIMEOUT)).is_ok())
 }
 
-/// A URL for people: without passwords and signatures.
-pub fn shown(url: &str) -> String {
+/// A URL without passwords and signatures, for messages.
+pub fn redact_url(url: &str) -> String {
     let Ok(mut parsed) = Url::parse(url) else { return url.to_owned() };
     if !parsed.has_host() {
         return url.to_owned();
@@ -140,8 +140,8 @@ pub fn shown(url: &str) -> String {
     parsed.into()
 }
 
-/// Whether something failed because a server cannot be trusted, or does not speak TLS.
-pub fn is_about_tls(error: &Error) -> bool {
+/// Whether the cause is an untrusted certificate, or a server that does not speak TLS.
+pub fn is_tls_error(error: &Error) -> bool {
     error.chain().any(|cause| cause.is::<rustls::Error>() || is_tls_inside(cause))
 }
 
@@ -157,9 +157,9 @@ mod tests {
 
     #[test]
     fn urls_are_shown_without_secrets() {
-        assert_eq!(shown("https://me:secret@host/a%20b?signature=secret#secret"), "https://host/a%20b?…");
-        assert_eq!(shown("http://127.0.0.1:8/a"), "http://127.0.0.1:8/a");
-        assert_eq!(shown("/a/b?c"), "/a/b?c");
+        assert_eq!(redact_url("https://me:secret@host/a%20b?signature=secret#secret"), "https://host/a%20b?…");
+        assert_eq!(redact_url("http://127.0.0.1:8/a"), "http://127.0.0.1:8/a");
+        assert_eq!(redact_url("/a/b?c"), "/a/b?c");
     }
 
     #[test]

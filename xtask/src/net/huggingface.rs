@@ -9,9 +9,8 @@ use reqwest::{StatusCode, Url};
 
 use crate::base::host;
 use crate::net::http;
-use variable::says_yes;
+use variable::is_true;
 
-/// The hub itself.
 pub const HUB: &str = "https://huggingface.co";
 
 /// The hub, or the user's mirror of it, without a slash at the end.
@@ -19,10 +18,9 @@ pub fn endpoint() -> String {
     host::variable("HF_ENDPOINT").unwrap_or_else(|| HUB.to_owned()).trim_end_matches('/').to_owned()
 }
 
-/// The hub, for people.
 pub fn name() -> String {
     let endpoint = endpoint();
-    if endpoint == HUB { "the hub".to_owned() } else { format!("the hub at `{}`", http::shown(&endpoint)) }
+    if endpoint == HUB { "the hub".to_owned() } else { format!("the hub at `{}`", http::redact_url(&endpoint)) }
 }
 
 /// Names the setting that forbids requests to the hub, if there is one: `--offline`, or the variable that forbids them
@@ -30,14 +28,14 @@ pub fn name() -> String {
 pub fn forbidden_by(offline: bool) -> Option<&'static str> {
     if offline {
         Some("--offline")
-    } else if says_yes("HF_HUB_OFFLINE") {
+    } else if is_true("HF_HUB_OFFLINE") {
         Some("HF_HUB_OFFLINE")
     } else {
         None
     }
 }
 
-/// Where a file of a repository is.
+/// The URL of a file of a repository.
 pub fn file_url(id: &str, commit: &str, path: &str) -> String {
     format!("{}/{id}/resolve/{commit}/{path}", endpoint())
 }
@@ -53,7 +51,7 @@ pub fn token_for(url: &str) -> Option<String> {
     if is_of_hub(url) { token::find().map(|token| token.text) } else { None }
 }
 
-/// What to do when a URL leads to the hub and its answer is about permission.
+/// The hint when the hub denies access.
 pub fn advice(url: &str, status: StatusCode) -> Option<&'static str> {
     (is_of_hub(url) && matches!(status.as_u16(), 401 | 403)).then_some(
         "a gated model needs its terms accepted on its page, and a token of that account in `HF_TOKEN` or from \

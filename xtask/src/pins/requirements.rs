@@ -5,23 +5,20 @@ use camino::Utf8Path;
 
 use crate::base::digest::Sha256;
 
-/// What a file of requirements names.
 #[derive(Clone, Debug)]
 pub struct Requirements(pub String);
 
 impl Requirements {
-    /// Reads a file.
     pub fn read(path: &Utf8Path) -> Result<Self> {
         Ok(Self(fs_err::read_to_string(path)?))
     }
 
-    /// What is installed, for people: `cargo-zigbuild 0.24.1 and ziglang 0.17.1`.
+    /// The installed programs, for people: `cargo-zigbuild 0.24.1 and ziglang 0.17.1`.
     pub fn name(&self) -> String {
         let packages = self.0.lines().filter_map(|line| line.split_whitespace().next()?.split_once("=="));
         packages.map(|(name, version)| format!("{name} {version}")).collect::<Vec<_>>().join(" and ")
     }
 
-    /// What identifies the installed programs.
     pub fn key(&self) -> Sha256 {
         Sha256::of(self.0.as_bytes())
     }

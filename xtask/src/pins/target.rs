@@ -1,4 +1,4 @@
-//! What a target is. The target is a value that is passed down: nothing that goes into a runtime depends on
+//! Targets. The target is a value that is passed down: nothing that goes into a runtime depends on
 //! the machine it is made on.
 
 use std::collections::BTreeMap;
@@ -23,7 +23,6 @@ pub struct TargetsManifest {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TargetEntry {
-    /// In words, for people.
     pub description: String,
     /// The first one is the default.
     pub accelerators: Vec<Accelerator>,
@@ -34,7 +33,6 @@ pub struct TargetEntry {
     pub unavailable: BTreeMap<String, String>,
 }
 
-/// Which wheels a runtime carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Accelerator {
@@ -56,17 +54,13 @@ impl fmt::Display for Accelerator {
     }
 }
 
-/// A target of the manifest.
 #[derive(Clone, Debug)]
 pub struct Target {
-    /// Rust's name for it.
     pub triple: String,
-    /// What the manifest says.
     pub entry: TargetEntry,
 }
 
 impl Target {
-    /// Where files lie on this target.
     pub fn family(&self) -> Family {
         Family::of(&self.triple)
     }
@@ -100,7 +94,6 @@ impl Target {
 }
 
 impl TargetsManifest {
-    /// The target with this triple.
     pub fn target(&self, triple: &str) -> Result<Target> {
         let Some(entry) = self.target.get(triple) else {
             let known = self.target.keys().map(String::as_str).collect::<Vec<_>>().join(", ");

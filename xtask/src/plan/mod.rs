@@ -17,28 +17,21 @@ use show::Shown;
 /// Raised whenever the same inputs give another runtime.
 const VERSION: u32 = 5;
 
-/// What a provision is going to do.
+/// The complete list of what a provision will fetch and make.
 pub struct Plan {
-    /// For which machines.
     pub target: Target,
-    /// Which wheels.
     pub accelerator: Accelerator,
-    /// Optional parts that are in.
     pub groups: Vec<String>,
-    /// What the runtime is called.
     pub name: Name,
-    /// Version of speaches.
     pub version: String,
-    /// What it is made of.
     pub inputs: Inputs,
     /// The directory that inputs are taken from before all else, for people.
     pub vendor: Option<Utf8PathBuf>,
-    /// Where the runtime goes.
     pub output: Utf8PathBuf,
 }
 
 impl Plan {
-    /// What identifies the runtime that this plan makes. The place where it is made is no part of it.
+    /// The identity of the runtime that this plan makes. The output path is no part of it.
     pub fn identity(&self) -> Sha256 {
         let Inputs { python, speaches, wheels, models, launcher, template, .. } = &self.inputs;
         let wheels = wheels.iter().map(|wheel| (&wheel.source.name.file, wheel.source.sha256)).collect::<Vec<_>>();
@@ -64,7 +57,6 @@ impl Plan {
         self.inputs.python.source.minor()
     }
 
-    /// Whether the runtime gets bytecode.
     pub fn compiles(&self) -> bool {
         self.target.is_host() || self.inputs.compiler.is_some()
     }
@@ -76,7 +68,6 @@ impl Plan {
     }
 }
 
-/// The name of a runtime's directory.
 pub fn directory_name(name: &Name, version: &str, minor: &str, target: &str, accelerator: Accelerator) -> String {
     format!("{name}-{version}-py{minor}-{target}-{accelerator}")
 }

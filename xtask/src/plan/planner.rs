@@ -6,11 +6,11 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::{Plan, directory_name};
 use crate::base::failure::{Exit, Failure};
 use crate::base::host;
-use crate::inputs::choices::Choices;
 use crate::inputs::launcher::{LauncherInput, Profile};
 use crate::inputs::model::resolve::Resolutions;
 use crate::inputs::model::{self, ModelInput, request};
-use crate::inputs::python::harvest::Interpreter;
+use crate::inputs::provision_args::ProvisionArgs;
+use crate::inputs::python::local_interpreter::Interpreter;
 use crate::inputs::python::{self, PythonInput};
 use crate::inputs::speaches::SpeachesInput;
 use crate::inputs::speaches::install::Recipe;
@@ -24,28 +24,24 @@ use crate::pins::target::{Accelerator, Target};
 use crate::store::Store;
 use crate::store::digests::Digests;
 
-/// What is at hand for making a plan.
+/// The context of planning.
 pub struct Planner<'a> {
-    /// Root of this repository.
     pub root: &'a Utf8Path,
-    /// The pins.
     pub manifests: &'a Manifests,
-    /// The cache.
     pub store: &'a Store,
-    /// What was hashed before.
     pub digests: &'a Digests,
-    /// Where inputs are taken from first.
+    /// The preferred source of inputs.
     pub vendor: Option<&'a Vendor>,
 }
 
 impl Planner<'_> {
     /// The plan of what a user chose. The runtime goes to `out`, or to a place of its own in `dist/`.
-    pub fn plan(&self, choices: &Choices, out: Option<&Utf8Path>) -> Result<Plan> {
+    pub fn plan(&self, args: &ProvisionArgs, out: Option<&Utf8Path>) -> Result<Plan> {
         let Self { root, manifests, vendor, .. } = *self;
-        let target = manifests.targets.target(choices.target.as_deref().unwrap_or(host::triple()))?;
-        let accelerator = target.accelerator(choices.accelerator.as_deref())?;
-        let groups = groups(choices.without.as_deref().unwrap_or_default())?;
-        let (python, lock) = self.python(choices, &target, accelerator)?;
+        let target = manifests.targets.target(args.target.as_deref().unwrap_or(host::triple()))?;
+        let accelerator = target.accelerator(args.accelerator.as_deref())?;
+        let groups = groups(args.without.as_deref().unwrap_or_default())?;
+        let (python, lock) = self.python(args, &target, accelerator)?;
         let compiler = self.compiler(&python, &target)?;
         let groups = groups.into_iter().filter(|group| lock.groups.contains(group)).collect::<Vec<_>>();
         let wheels = lock.select(&groups).into_iter().cloned().collect::<Vec<_>>();
@@ -63,13 +59,13 @@ impl Planner<'_> {
         }
 
         let speaches = &manifests.speaches;
-        let from = match (&choices.speaches_from, vendor) {
+        let from = match (&args.speaches_from, vendor) {
             (Some(from), _) => Some(from.clone()),
             (None, Some(vendor)) => Some(vendor.speaches(self.digests)?),
             (None, None) => speaches.directory.as_ref().map(|directory| root.join(directory)),
         };
-        let source = from.map(|from| Source::read(&from, speaches, choices.allow_unpinned)).transpose()?;
-        let models = self.models(choices, &target)?;
+        let source = from.map(|from| Source::read(&from, speaches, args.allow_unpinned)).transpose()?;
+        let models = self.models(args, &target)?;
         let version = match &source {
             Some(source) if !source.pinned => format!("unpinned-{}", &source.tree[..12]),
             _ => speaches.version.clone(),
@@ -89,7 +85,7 @@ impl Planner<'_> {
         let distributions = wheels.iter().map(|wheel| wheel.name.distribution.clone()).collect();
         let recipe = Recipe { minor: python.minor().to_owned(), accelerator, distributions, bundled };
         let sha256 = source.as_ref().map_or(speaches.files_sha256, |source| source.sha256);
-        let launcher = self.launcher(choices, &target)?;
+        let launcher = self.launcher(args, &target)?;
         let mut inputs = Inputs {
             python: Input::python(python),
             compiler: compiler.map(Input::compiler),
@@ -105,7 +101,7 @@ impl Planner<'_> {
         }
         let vendor = vendor.map(|vendor| vendor.root().to_owned());
         let plan = Plan { name: speaches.name.clone(), target, accelerator, groups, version, inputs, vendor, output };
-        if choices.locked {
+        if args.locked {
             let unpinned = plan.unpinned();
             if !unpinned.is_empty() {
                 bail!(
@@ -117,15 +113,15 @@ impl Planner<'_> {
         Ok(plan)
     }
 
-    fn python(&self, choices: &Choices, target: &Target, accelerator: Accelerator) -> Result<(PythonInput, Lock)> {
+    fn python(&self, args: &ProvisionArgs, target: &Target, accelerator: Accelerator) -> Result<(PythonInput, Lock)> {
         if let Some(vendor) = self.vendor
-            && choices.python_from.is_none()
-            && let Some(python) = vendor.python(choices.python.as_deref(), &target.triple, self.digests)?
+            && args.python_from.is_none()
+            && let Some(python) = vendor.python(args.python.as_deref(), &target.triple, self.digests)?
         {
             let lock = Lock::load(&self.manifests.locks, python.minor(), target, accelerator)?;
             return Ok((python, lock));
         }
-        let (wanted, from) = self.python_choice(choices, target, accelerator)?;
+        let (wanted, from) = self.python_choice(args, target, accelerator)?;
         if from.is_none() {
             self.manifests.python.release(&wanted)?;
         }
@@ -136,7 +132,7 @@ impl Planner<'_> {
             &wanted,
             from.as_deref(),
             target,
-            choices.allow_unpinned,
+            args.allow_unpinned,
             self.digests,
         )?;
         Ok((python, lock))
@@ -154,24 +150,24 @@ impl Planner<'_> {
         python.compiler(&self.manifests.python, &self.manifests.targets)
     }
 
-    /// Which Python, and from where: if the manifests say so, whatever this machine has that there is a lock for.
+    /// The Python and its source. If the manifests say so, a Python of this machine that has a lock.
     fn python_choice(
         &self,
-        choices: &Choices,
+        args: &ProvisionArgs,
         target: &Target,
         accelerator: Accelerator,
     ) -> Result<(String, Option<Utf8PathBuf>)> {
         let manifests = self.manifests;
         let known = manifests.speaches.pythons_of_this_machine.iter().map(String::as_str).collect::<Vec<_>>();
-        if known.is_empty() || choices.python_from.is_some() {
-            let wanted = match (&choices.python, &choices.python_from) {
+        if known.is_empty() || args.python_from.is_some() {
+            let wanted = match (&args.python, &args.python_from) {
                 (Some(wanted), _) => wanted.clone(),
                 (None, Some(from)) if !known.is_empty() => minor_of(&python::version_at(from)?).to_owned(),
                 (None, _) => manifests.python.default.clone(),
             };
-            return Ok((wanted, choices.python_from.clone()));
+            return Ok((wanted, args.python_from.clone()));
         }
-        let minors = choices.python.iter().map(String::as_str).collect::<Vec<_>>();
+        let minors = args.python.iter().map(String::as_str).collect::<Vec<_>>();
         let mut seen = Vec::new();
         for path in host::pythons(if minors.is_empty() { &known } else { &minors }) {
             let interpreter = match Interpreter::inspect(&path) {
@@ -199,29 +195,29 @@ impl Planner<'_> {
         );
     }
 
-    fn launcher(&self, choices: &Choices, target: &Target) -> Result<LauncherInput> {
+    fn launcher(&self, args: &ProvisionArgs, target: &Target) -> Result<LauncherInput> {
         if let Some(vendor) = self.vendor
-            && choices.launcher.is_none()
+            && args.launcher.is_none()
             && let Some(launcher) = vendor.launcher(self.root, &target.triple, self.digests)?
         {
             return Ok(launcher);
         }
         let profile = if self.manifests.speaches.quick_launcher { Profile::Dev } else { Profile::Launcher };
         let tools = &self.manifests.linker;
-        LauncherInput::resolve(self.root, choices.launcher.as_deref(), target, self.digests, profile, tools)
+        LauncherInput::resolve(self.root, args.launcher.as_deref(), target, self.digests, profile, tools)
     }
 
-    fn models(&self, choices: &Choices, target: &Target) -> Result<Vec<ModelInput>> {
+    fn models(&self, args: &ProvisionArgs, target: &Target) -> Result<Vec<ModelInput>> {
         let resolutions = Resolutions::load(self.store);
-        let models = choices.models.as_deref().unwrap_or("default");
+        let models = args.models.as_deref().unwrap_or("default");
         let wanted = request::select(&self.manifests.models, models, &target.triple)?;
         let in_repository = self.manifests.models.directory.as_ref().map(|directory| self.root.join(directory));
         wanted
             .iter()
-            .map(|request| match (&choices.models_from, self.vendor, &in_repository) {
+            .map(|request| match (&args.models_from, self.vendor, &in_repository) {
                 (Some(cache), _, _) | (None, None, Some(cache)) => model::cache::find(cache, request, self.digests),
                 (None, Some(vendor), _) => vendor.model(request, self.digests),
-                (None, None, None) => resolutions.resolve(request, choices.offline, self.root),
+                (None, None, None) => resolutions.resolve(request, args.offline, self.root),
             })
             .collect()
     }

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::Plan;
 use crate::base::digest::Sha256;
-use crate::base::quantity::{counted, human_size};
+use crate::base::quantity::{human_size, pluralize};
 use crate::inputs::Facts;
 use crate::pins::target::Accelerator;
 
@@ -51,7 +51,6 @@ impl<'a> Shown<'a> {
         Self { plan, inputs }
     }
 
-    /// For programs.
     pub fn json(&self) -> Result<String> {
         let plan = self.plan;
         let line = |&(facts, cached): &(&'a Facts, bool)| Line {
@@ -78,7 +77,7 @@ impl<'a> Shown<'a> {
         })?)
     }
 
-    /// What is going to be done, in one line for people.
+    /// The plan in one line for people.
     pub fn summary(&self) -> String {
         let plan = self.plan;
         let parts = plan.groups.iter().map(|part| format!(" with {part}")).collect::<Vec<_>>().join(" and");
@@ -92,11 +91,10 @@ impl<'a> Shown<'a> {
             plan.target.triple,
             plan.accelerator,
             plan.inputs.python.source.version(),
-            counted(self.inputs.len(), "input"),
+            pluralize(self.inputs.len(), "input"),
         )
     }
 
-    /// All of it, for people.
     pub fn text(&self) -> String {
         let plan = self.plan;
         let mut text = format!(
@@ -126,13 +124,12 @@ impl<'a> Shown<'a> {
             let _ = writeln!(text, "  {kind:9} {title:width$}  {size:>9}  {state:18}  {place}");
         }
         let (count, sizes) = self.to_fetch();
-        let _ = writeln!(text, "to fetch: {sizes} in {}", counted(count, "input"));
+        let _ = writeln!(text, "to fetch: {sizes} in {}", pluralize(count, "input"));
         let _ = writeln!(text, "goes to:  {}", plan.output);
         let _ = write!(text, "plan:     {}", plan.identity());
         text
     }
 
-    /// What it is that a runtime is made of.
     fn subject(&self) -> String {
         format!("{} {}", self.plan.name.title(), self.plan.version)
     }

@@ -1,6 +1,6 @@
 //! Carrying out a plan: store, stage, runtime.
 
-mod gather;
+mod fetch_inputs;
 
 use anyhow::{Context as _, Result};
 use camino::Utf8Path;
@@ -9,7 +9,7 @@ use speaches_format::input::Kind;
 use speaches_format::layout::Family;
 
 use crate::base::host;
-use crate::base::quantity::{besides, counted, human_size};
+use crate::base::quantity::{cached_suffix, human_size, pluralize};
 use crate::inputs::launcher::LauncherInput;
 use crate::inputs::python::PythonInput;
 use crate::inputs::python::bytecode::Compiler;
@@ -23,26 +23,19 @@ use crate::store::digests::Digests;
 use crate::store::tree::Tree;
 use crate::work::{self, WorkDirectory};
 
-/// What carrying out a plan needs beside the plan.
+/// The context of carrying out a plan.
 pub struct Provision<'a> {
-    /// Root of this repository.
     pub root: &'a Utf8Path,
-    /// The directory of manifests.
     pub manifests: &'a Utf8Path,
-    /// The pin of the source.
     pub speaches: &'a SpeachesManifest,
-    /// The cache.
     pub store: &'a Store,
-    /// What was hashed for the plan.
     pub digests: &'a Digests,
-    /// What a person sees.
     pub progress: &'a dyn Progress,
-    /// Whether the network is forbidden.
     pub offline: bool,
 }
 
-/// What a runtime is filled from, but for its launcher.
-struct Gathered {
+/// The contents of a runtime, except its launcher.
+struct FetchedInputs {
     python: Tree,
     is_compiled: bool,
     trees: Vec<Placed>,
@@ -65,15 +58,15 @@ impl Provision<'_> {
 
         // The launcher takes a processor for a minute, which goes by while all else is fetched, unpacked and compiled.
         let building = self.progress.step("Building", "the launcher");
-        let (launcher, gathered) = std::thread::scope(|scope| {
+        let (launcher, fetched) = std::thread::scope(|scope| {
             let launcher = scope.spawn(|| self.launcher(plan));
-            let gathered = self.gather(plan);
-            if gathered.is_err() {
+            let fetched = self.fetch_inputs(plan);
+            if fetched.is_err() {
                 work::end_children();
             }
-            (launcher.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), gathered)
+            (launcher.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), fetched)
         });
-        let Gathered { python, is_compiled, mut trees } = gathered?;
+        let FetchedInputs { python, is_compiled, mut trees } = fetched?;
         let launcher = launcher?;
         // One that was built before is only copied.
         if launcher.is_new && matches!(plan.inputs.launcher.source, LauncherInput::Built { .. }) {
@@ -87,14 +80,13 @@ impl Provision<'_> {
         contents.check_names(&plan.target.triple)?;
         let bar = self.progress.items("Filling", "the runtime", contents.len());
         let made = work.path().join("runtime");
-        contents.write(&made, describe::head(plan, &python, is_compiled), bar.as_ref())?;
+        contents.write(&made, describe::info(plan, &python, is_compiled), bar.as_ref())?;
         stage::publish(&made, &plan.output, &work)?;
         bar.finish();
         Ok(())
     }
 
-    /// All but the launcher.
-    fn gather(&self, plan: &Plan) -> Result<Gathered> {
+    fn fetch_inputs(&self, plan: &Plan) -> Result<FetchedInputs> {
         let python = self.python(plan, &plan.inputs.python.source)?;
         let compiler = self.compiler(plan, &python)?;
         let wheels = self.wheels(plan)?;
@@ -112,10 +104,10 @@ impl Provision<'_> {
             trees.extend(self.bytecode(compiler, &trees)?);
         }
         trees.extend(models.into_iter().map(|(id, tree)| Placed::new(Kind::Model, &id, tree)));
-        Ok(Gathered { python, is_compiled: compiler.is_some(), trees })
+        Ok(FetchedInputs { python, is_compiled: compiler.is_some(), trees })
     }
 
-    /// What compiles: the runtime's own CPython, or its like for this machine.
+    /// The compiler of bytecode: the runtime's own CPython, or its counterpart for this machine.
     fn compiler(&self, plan: &Plan, python: &Tree) -> Result<Option<Compiler>> {
         let minor = plan.minor();
         if plan.target.is_host() {
@@ -148,8 +140,8 @@ impl Provision<'_> {
         let new = compiled.iter().map(|placed| &placed.tree).filter(|tree| tree.is_new);
         let (inputs, files) = new.fold((0, 0), |(inputs, files), tree| (inputs + 1, files + tree.entries.len()));
         if files > 0 {
-            let there = besides(compiled.len() - inputs);
-            let (files, inputs) = (counted(files, "file"), counted(inputs, "input"));
+            let there = cached_suffix(compiled.len() - inputs);
+            let (files, inputs) = (pluralize(files, "file"), pluralize(inputs, "input"));
             bar.done("Compiled", &format!("bytecode ({files} of {inputs}{there})"));
         } else {
             bar.finish();

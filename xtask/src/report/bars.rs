@@ -14,9 +14,9 @@ use indicatif::{
 
 use super::lines;
 use super::progress::{Bar, Progress, Silent, Unit};
-use crate::base::quantity::took;
+use crate::base::quantity::format_duration;
 
-/// All bars of this process: what is said between them must not be drawn over.
+/// All bars of this process, which must not draw over messages between them.
 static BARS: OnceLock<MultiProgress> = OnceLock::new();
 
 /// How often a second bars are drawn at most.
@@ -25,8 +25,8 @@ const DRAWN: u8 = 20;
 const TICK: Duration = Duration::from_millis(200);
 /// Columns that stay free for what a terminal echoes for Ctrl-C.
 const FREE: usize = 3;
-/// What is left of a name, in columns, that has to be cut.
-const WORTH_READING: usize = 8;
+/// The shortest useful length of a cut name, in columns.
+const MIN_NAME_WIDTH: usize = 8;
 
 /// A line on terminals that have so many columns, and how many of them are not there for the name of the step: those of a
 /// short bar among them.
@@ -35,7 +35,7 @@ struct Line(usize, &'static str, usize);
 const VERB: Line = Line(0, "{prefix}", 0);
 const STEP: [Line; 2] = [Line(36, "{prefix}{what} ({elapsed})", 20), VERB];
 const AMOUNT: [Line; 2] = [Line(36, "{prefix}{what} {amount}", 33), VERB];
-const THINGS: [Line; 3] =
+const ITEMS: [Line; 3] =
     [Line(72, "{prefix}{what} [{wide_bar}] {amount}", 35), Line(36, "{prefix}{what} {amount}", 24), VERB];
 const BYTES: [Line; 4] = [
     Line(100, "{prefix}{what} [{wide_bar}] {amount:>20} {decimal_bytes_per_sec:>12} {left:>9}", 67),
@@ -58,7 +58,7 @@ fn bars() -> &'static MultiProgress {
 #[derive(Debug)]
 struct Screen {
     term: Term,
-    /// What comes next begins a line.
+    /// Whether the next character begins a line.
     line_ended: AtomicBool,
 }
 
@@ -112,8 +112,8 @@ impl TermLike for Screen {
     }
 }
 
-/// Does something that writes to the terminal, while no bar is drawn.
-pub fn aside<T>(write: impl FnOnce() -> T) -> T {
+/// Hides all bars while `write` writes to the terminal.
+pub fn suspend_bars<T>(write: impl FnOnce() -> T) -> T {
     match BARS.get() {
         Some(bars) => bars.suspend(write),
         None => write(),
@@ -134,31 +134,30 @@ fn columns() -> usize {
     usize::from(Term::stderr().size().1).saturating_sub(FREE)
 }
 
-/// Bars for a person.
 pub struct Terminal;
 
 impl Progress for Terminal {
     fn step(&self, doing: &str, what: &str) -> Box<dyn Bar> {
-        Drawn::step(doing, what, Unit::Nothing, None, &STEP)
+        DrawnBar::step(doing, what, Unit::Nothing, None, &STEP)
     }
 
     fn bytes(&self, doing: &str, what: &str, total: Option<u64>) -> Box<dyn Bar> {
         let known = total.is_some();
-        Drawn::step(doing, what, Unit::Bytes, total, if known { &BYTES } else { &AMOUNT })
+        DrawnBar::step(doing, what, Unit::Bytes, total, if known { &BYTES } else { &AMOUNT })
     }
 
     fn items(&self, doing: &str, what: &str, total: usize) -> Box<dyn Bar> {
-        Drawn::step(doing, what, Unit::Things, Some(total as u64), &THINGS)
+        DrawnBar::step(doing, what, Unit::Items, Some(total as u64), &ITEMS)
     }
 }
 
-struct Drawn(ProgressBar);
+struct DrawnBar(ProgressBar);
 
-impl Drawn {
+impl DrawnBar {
     fn step(doing: &str, what: &str, unit: Unit, total: Option<u64>, choice: &'static [Line]) -> Box<dyn Bar> {
-        let drawn = Self::new(doing, what, unit, total, choice).expect("a verb fits on every terminal");
-        drawn.0.enable_steady_tick(TICK);
-        Box::new(drawn)
+        let bar = Self::new(doing, what, unit, total, choice).expect("a verb fits on every terminal");
+        bar.0.enable_steady_tick(TICK);
+        Box::new(bar)
     }
 
     /// Nothing where the terminal is too narrow for any of the lines.
@@ -170,7 +169,7 @@ impl Drawn {
             .progress_chars("=> ")
             .with_key("what", move |_: &ProgressState, to: &mut dyn Write| {
                 let room = columns().saturating_sub(*rest);
-                if room > WORTH_READING {
+                if room > MIN_NAME_WIDTH {
                     let _ = write!(to, " {}", truncate_str(&what, room - 1, "…"));
                 }
             })
@@ -193,7 +192,7 @@ impl Drawn {
     }
 }
 
-impl Bar for Drawn {
+impl Bar for DrawnBar {
     fn advance(&self, amount: u64) {
         self.0.inc(amount);
     }
@@ -211,7 +210,7 @@ impl Bar for Drawn {
     fn part(&self, name: &str, total: Option<u64>) -> Box<dyn Bar> {
         let choice = if total.is_some() { &PART[..] } else { &PART[1..] };
         match Self::new("", name, Unit::Bytes, total, choice) {
-            Some(drawn) => Box::new(drawn),
+            Some(bar) => Box::new(bar),
             None => Box::new(Silent),
         }
     }
@@ -221,9 +220,9 @@ impl Bar for Drawn {
     }
 
     fn done(&self, did: &str, what: &str) {
-        let time = took(self.0.elapsed());
+        let time = format_duration(self.0.elapsed());
         self.0.finish_and_clear();
-        aside(|| lines::write_status_to_stderr(did, &format!("{what} in {time}")));
+        suspend_bars(|| lines::write_status_to_stderr(did, &format!("{what} in {time}")));
     }
 }
 
@@ -233,13 +232,13 @@ mod tests {
 
     #[test]
     fn every_line_fits_where_it_is_chosen_and_one_is_for_every_terminal() {
-        for choice in [&STEP[..], &AMOUNT, &THINGS, &BYTES, &PART] {
+        for choice in [&STEP[..], &AMOUNT, &ITEMS, &BYTES, &PART] {
             for Line(least, template, rest) in choice {
                 assert!(ProgressStyle::with_template(template).is_ok() && rest <= least, "{template}");
             }
             assert!(choice.is_sorted_by(|one, other| one.0 > other.0), "the widest first");
         }
-        for choice in [&STEP[..], &AMOUNT, &THINGS, &BYTES] {
+        for choice in [&STEP[..], &AMOUNT, &ITEMS, &BYTES] {
             assert_eq!(choice.last().unwrap().0, 0);
         }
     }

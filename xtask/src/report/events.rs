@@ -15,7 +15,6 @@ use super::progress::{Bar, Progress};
 
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Writes events.
 pub struct Events;
 
 struct Counter {
@@ -36,7 +35,6 @@ fn tell(event: &Value) {
     let _ = writeln!(std::io::stderr().lock(), "{event}");
 }
 
-/// Tells something that is for people.
 pub fn note(text: &str) {
     tell(&json!({"event": "note", "text": text}));
 }

@@ -14,7 +14,7 @@ pub const VERB: usize = 12;
 /// Below this width, what hangs below a verb would have no room.
 const NARROW: usize = 36;
 
-/// What stands behind a number and belongs to it.
+/// Units, which stay on the line of their number.
 const UNITS: [&str; 9] = ["B", "kB", "MB", "GB", "TB", "ms", "s", "min", "h"];
 
 const DONE: Style = AnsiColor::Green.on_default().bold();
@@ -63,7 +63,7 @@ pub fn write_to_stdout(text: &str) -> io::Result<()> {
     }
 }
 
-/// What is being done, in front of a bar.
+/// The verb in front of a bar.
 pub fn doing(verb: &str, coloured: bool) -> String {
     if coloured { format!("{DOING}{verb:>VERB$}{DOING:#}") } else { format!("{verb:>VERB$}") }
 }
@@ -112,7 +112,7 @@ fn wrapped(text: &str, width: Option<usize>, first: &str, others: &str) -> Strin
     if text.is_empty() { first.to_owned() } else { lines.join("\n") }
 }
 
-/// The words of a line. What is quoted with backticks is one: a path or a command, to be copied in one piece.
+/// The words of a line. Text in backticks is one word: a path or a command, to be copied in one piece.
 fn words(line: &str) -> Box<dyn Iterator<Item = Word<'_>> + '_> {
     let mut rest = line;
     Box::new(std::iter::from_fn(move || {
@@ -126,7 +126,7 @@ fn words(line: &str) -> Box<dyn Iterator<Item = Word<'_>> + '_> {
     }))
 }
 
-/// Where the first word of a text ends, with the spaces behind it. A number and its unit are one word.
+/// The end of the first word of a text, with the spaces behind it. A number and its unit are one word.
 fn end_of_word(text: &str) -> usize {
     let mut at = 0;
     while let Some(found) = text[at..].find([' ', '`']) {

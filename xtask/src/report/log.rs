@@ -6,41 +6,41 @@ use std::time::{Duration, Instant};
 
 use super::lines::write_status_to_stderr;
 use super::progress::{Bar, Progress, Unit};
-use crate::base::quantity::took;
+use crate::base::quantity::format_duration;
 
-/// How a step is told of while it is going on.
+/// The intervals of reports about a running step.
 #[derive(Clone, Copy)]
-struct Rhythm {
-    /// How long nothing is said.
+struct Intervals {
+    /// The time before the first report.
     silent: Duration,
-    /// How long it is until it is said again.
+    /// The time between further reports.
     pause: Duration,
     /// Gets a verb and the rest.
-    tell: fn(&str, &str),
+    report: fn(&str, &str),
 }
 
-const RHYTHM: Rhythm =
-    Rhythm { silent: Duration::from_secs(10), pause: Duration::from_secs(30), tell: write_status_to_stderr };
+const INTERVALS: Intervals =
+    Intervals { silent: Duration::from_secs(10), pause: Duration::from_secs(30), report: write_status_to_stderr };
 
 /// Writes lines that a log can have.
 pub struct Log;
 
 impl Progress for Log {
     fn step(&self, doing: &str, what: &str) -> Box<dyn Bar> {
-        Box::new(Followed::begin(doing, what, Unit::Nothing, None, RHYTHM))
+        Box::new(LoggedBar::begin(doing, what, Unit::Nothing, None, INTERVALS))
     }
 
     fn bytes(&self, doing: &str, what: &str, total: Option<u64>) -> Box<dyn Bar> {
-        Box::new(Followed::begin(doing, what, Unit::Bytes, total, RHYTHM))
+        Box::new(LoggedBar::begin(doing, what, Unit::Bytes, total, INTERVALS))
     }
 
     fn items(&self, doing: &str, what: &str, total: usize) -> Box<dyn Bar> {
-        Box::new(Followed::begin(doing, what, Unit::Things, Some(total as u64), RHYTHM))
+        Box::new(LoggedBar::begin(doing, what, Unit::Items, Some(total as u64), INTERVALS))
     }
 }
 
 /// A step, followed by a thread of its own: one that waits for a compiler says nothing by itself.
-struct Followed(Arc<Step>);
+struct LoggedBar(Arc<Step>);
 
 struct Step {
     doing: String,
@@ -49,14 +49,14 @@ struct Step {
     total: Option<u64>,
     began: Instant,
     done: AtomicU64,
-    rhythm: Rhythm,
-    /// Held while something is said, so that nothing is said of a step after its end.
+    intervals: Intervals,
+    /// Locked during a report, so that no report follows the end of a step.
     is_over: Mutex<bool>,
     ends: Condvar,
 }
 
-impl Followed {
-    fn begin(doing: &str, what: &str, unit: Unit, total: Option<u64>, rhythm: Rhythm) -> Self {
+impl LoggedBar {
+    fn begin(doing: &str, what: &str, unit: Unit, total: Option<u64>, intervals: Intervals) -> Self {
         let step = Arc::new(Step {
             doing: doing.to_owned(),
             what: what.to_owned(),
@@ -64,12 +64,12 @@ impl Followed {
             total,
             began: Instant::now(),
             done: AtomicU64::new(0),
-            rhythm,
+            intervals,
             is_over: Mutex::new(false),
             ends: Condvar::new(),
         });
-        let followed = step.clone();
-        std::thread::spawn(move || followed.follow());
+        let logged = step.clone();
+        std::thread::spawn(move || logged.follow());
         Self(step)
     }
 
@@ -81,7 +81,7 @@ impl Followed {
 
 impl Step {
     fn follow(&self) {
-        let mut pause = self.rhythm.silent;
+        let mut pause = self.intervals.silent;
         let mut is_over = self.is_over.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             let waited = self.ends.wait_timeout_while(is_over, pause, |is_over| !*is_over);
@@ -89,8 +89,8 @@ impl Step {
             if *is_over {
                 return;
             }
-            (self.rhythm.tell)(&self.doing, &self.now());
-            pause = self.rhythm.pause;
+            (self.intervals.report)(&self.doing, &self.now());
+            pause = self.intervals.pause;
         }
     }
 
@@ -104,13 +104,13 @@ impl Step {
     }
 }
 
-impl Drop for Followed {
+impl Drop for LoggedBar {
     fn drop(&mut self) {
         self.end();
     }
 }
 
-impl Bar for Followed {
+impl Bar for LoggedBar {
     fn advance(&self, amount: u64) {
         self.0.done.fetch_add(amount, Ordering::Relaxed);
     }
@@ -125,7 +125,7 @@ impl Bar for Followed {
 
     fn done(&self, did: &str, what: &str) {
         self.end();
-        (self.0.rhythm.tell)(did, &format!("{what} in {}", took(self.0.began.elapsed())));
+        (self.0.intervals.report)(did, &format!("{what} in {}", format_duration(self.0.began.elapsed())));
     }
 }
 
@@ -141,13 +141,13 @@ mod tests {
 
     #[test]
     fn a_long_step_says_how_far_it_is_and_nothing_after_its_end() {
-        let rhythm = Rhythm {
+        let intervals = Intervals {
             silent: Duration::from_millis(30),
             pause: Duration::from_millis(30),
-            tell: |verb, text| SAID.lock().unwrap().push(format!("{verb} {text}")),
+            report: |verb, text| SAID.lock().unwrap().push(format!("{verb} {text}")),
         };
-        Followed::begin("Asking", "nobody", Unit::Nothing, None, rhythm).finish();
-        let fetching = Followed::begin("Fetching", "2 files", Unit::Bytes, Some(2_000_000), rhythm);
+        LoggedBar::begin("Asking", "nobody", Unit::Nothing, None, intervals).finish();
+        let fetching = LoggedBar::begin("Fetching", "2 files", Unit::Bytes, Some(2_000_000), intervals);
         fetching.advance(1_500_000);
         fetching.set_back(500_000);
         while said().len() < 2 {

@@ -1,4 +1,4 @@
-//! What a person sees while they wait: a line for each step that is over, and on a terminal bars for those that are not.
+//! Progress: a line for each finished step, and on a terminal a bar for each running one.
 
 mod bars;
 mod events;

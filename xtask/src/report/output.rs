@@ -1,11 +1,10 @@
-//! What is said on standard error and printed on standard output, beside bars or as events.
+//! Messages on standard error and results on standard output, beside bars or as events.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{bars, events, lines};
 
-/// Whether a program follows the progress.
 static AS_JSON: AtomicBool = AtomicBool::new(false);
 
 /// Prints a message for the user, on lines of its own. `note:` and the like are coloured.
@@ -29,7 +28,7 @@ fn tell(text: &str, shaped: impl FnOnce(&str, Option<usize>) -> String) {
         events::note(text);
     } else {
         let shaped = shaped(text, lines::width_of_stderr());
-        bars::aside(|| lines::write_to_stderr(&shaped));
+        bars::suspend_bars(|| lines::write_to_stderr(&shaped));
     }
 }
 
@@ -41,30 +40,30 @@ pub fn line(text: &str) {
 /// Says how a command failed. A program that follows gets the same lines: it knows from the exit code that it failed.
 pub fn fail(text: &str) {
     let shaped = lines::prose(text, lines::width_of_stderr());
-    bars::aside(|| lines::write_to_stderr(&shaped));
+    bars::suspend_bars(|| lines::write_to_stderr(&shaped));
 }
 
-/// Removes what is drawn, for good.
+/// Removes all bars, and draws no more.
 pub fn end() {
     bars::end();
 }
 
-/// Sentences that are a result.
+/// Prints sentences of a result.
 pub fn print(text: &str) -> io::Result<()> {
-    bars::aside(|| lines::write_to_stdout(&lines::prose(text, lines::width_of_stdout())))
+    bars::suspend_bars(|| lines::write_to_stdout(&lines::prose(text, lines::width_of_stdout())))
 }
 
 /// A result as [`lines::status`] shapes it. Bars, which go to the same terminal, stay below it.
 pub fn result(verb: &str, text: &str) -> io::Result<()> {
-    bars::aside(|| lines::write_to_stdout(&lines::status(verb, text, lines::width_of_stdout())))
+    bars::suspend_bars(|| lines::write_to_stdout(&lines::status(verb, text, lines::width_of_stdout())))
 }
 
 /// A result as [`lines::command`] shapes it.
 pub fn next(verb: &str, text: &str) -> io::Result<()> {
-    bars::aside(|| lines::write_to_stdout(&lines::command(verb, text)))
+    bars::suspend_bars(|| lines::write_to_stdout(&lines::command(verb, text)))
 }
 
-/// From now on a program follows: what is said becomes events.
+/// From now on a program reads the output: messages become events.
 pub fn follow() {
     AS_JSON.store(true, Ordering::Relaxed);
 }

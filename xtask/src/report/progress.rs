@@ -1,8 +1,8 @@
-//! What a long step tells while it goes on.
+//! Progress of long steps.
 
 use crate::base::quantity::human_size;
 
-/// Where progress goes.
+/// The receiver of progress.
 ///
 /// A step is what is being done, such as `Fetching`, and to what, such as `26 wheels`.
 pub trait Progress: Sync {
@@ -22,9 +22,7 @@ pub trait Progress: Sync {
     }
 }
 
-/// A step that is going on.
 pub trait Bar: Sync {
-    /// So much more was done.
     fn advance(&self, _amount: u64) {}
     /// So much turns out to have been done before.
     fn found(&self, amount: u64) {
@@ -42,18 +40,17 @@ pub trait Bar: Sync {
     fn done(&self, _did: &str, _what: &str) {}
 }
 
-/// Says nothing.
+/// Progress without output.
 pub struct Silent;
 
 impl Progress for Silent {}
 impl Bar for Silent {}
 
-/// What a step counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
     Nothing,
     Bytes,
-    Things,
+    Items,
 }
 
 impl Unit {
@@ -85,7 +82,7 @@ mod tests {
         assert_eq!(amount(Unit::Bytes, 45_100_000, Some(116_300_000)), "45.1 of 116.3 MB");
         assert_eq!(amount(Unit::Bytes, 900_000, Some(1_200_000_000)), "900.0 kB of 1.2 GB");
         assert_eq!(amount(Unit::Bytes, 0, Some(12)), "0 of 12 B");
-        assert_eq!(amount(Unit::Things, 30, Some(26)), "26 of 26");
+        assert_eq!(amount(Unit::Items, 30, Some(26)), "26 of 26");
         assert_eq!(amount(Unit::Bytes, 45_100_000, None), "45.1 MB");
     }
 }

@@ -1,4 +1,4 @@
-//! What `--verbose` and `RUST_LOG` ask for: what the tool does, line by line, between all else that is said.
+//! The log of `--verbose` and `RUST_LOG`: each action of the tool, between its other messages.
 
 use std::fmt;
 use std::io;
@@ -14,14 +14,14 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use super::output;
 use super::progress::{Bar, Progress};
 use crate::base::host;
-use crate::base::quantity::took;
+use crate::base::quantity::format_duration;
 
 /// Which levels of which modules are told is said as in the rest of the Rust world.
 const VARIABLE: &str = "RUST_LOG";
 /// The modules of this crate, by the name that `RUST_LOG` has for them.
 const OURS: &str = "xtask";
 
-/// Begins to tell, if anybody wants to know.
+/// Starts the log, if a flag or variable asks for it.
 pub fn begin(verbose: bool) {
     let variable = host::variable(VARIABLE);
     let wanted = wanted(verbose, variable.as_deref()).unwrap_or_else(|error| {
@@ -31,7 +31,7 @@ pub fn begin(verbose: bool) {
     if wanted.iter().next().is_none() {
         return;
     }
-    let lines = tracing_subscriber::fmt::layer().with_timer(Since(Instant::now())).with_writer(|| Aside);
+    let lines = tracing_subscriber::fmt::layer().with_timer(Since(Instant::now())).with_writer(|| LogWriter);
     // A second call, of which there is none, would change nothing.
     let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(wanted).with(lines));
 }
@@ -42,7 +42,7 @@ fn wanted(verbose: bool, variable: Option<&str>) -> Result<Targets, ParseError> 
     Ok(only_ours(verbose, &asked))
 }
 
-/// N.B. what the crates below write is left out whatever the variable says: among it are URLs with their signatures.
+/// N.B. the log of other crates is left out for any value of the variable: it has URLs with their signatures.
 fn only_ours(verbose: bool, asked: &Targets) -> Targets {
     let is_ours = |name: &str| name.strip_prefix(OURS).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"));
     let everywhere = asked.default_level().map(|level| (OURS.to_owned(), level));
@@ -62,9 +62,9 @@ impl FormatTime for Since {
 }
 
 /// Writes each line, which comes in one piece, where no bar is drawn over it, or as an event.
-struct Aside;
+struct LogWriter;
 
-impl io::Write for Aside {
+impl io::Write for LogWriter {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         output::line(String::from_utf8_lossy(line).trim_end());
         Ok(line.len())
@@ -114,7 +114,7 @@ impl TimedBar {
 
     fn end(&self, how: &str) {
         if !self.is_over.swap(true, Ordering::Relaxed) {
-            tracing::info!("{}: {how} after {}", self.name, took(self.began.elapsed()));
+            tracing::info!("{}: {how} after {}", self.name, format_duration(self.began.elapsed()));
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The head of `runtime.json`, from a plan.
 
-use speaches_format::description::{Head, Model, Python, SCHEMA};
+use speaches_format::description::{Model, Python, RuntimeInfo, SCHEMA};
 use speaches_format::input::{Input, Origin};
 
 use crate::inputs::model::ModelInput;
@@ -9,7 +9,7 @@ use crate::plan::Plan;
 use crate::store::tree::Tree;
 
 /// Describes the runtime of a plan. `python` is the tree of its CPython; `bytecode` says whether it gets some.
-pub fn head(plan: &Plan, python: &Tree, bytecode: bool) -> Head {
+pub fn info(plan: &Plan, python: &Tree, bytecode: bool) -> RuntimeInfo {
     let interpreter = &plan.inputs.python.source;
     let recorded = plan.inputs.facts().filter(|facts| facts.kind.is_in_runtimes()).map(|facts| {
         let mut input = facts.recorded();
@@ -19,7 +19,7 @@ pub fn head(plan: &Plan, python: &Tree, bytecode: bool) -> Head {
         }
         input
     });
-    Head {
+    RuntimeInfo {
         schema: SCHEMA,
         version: plan.version.clone(),
         name: plan.name.clone(),
@@ -28,7 +28,7 @@ pub fn head(plan: &Plan, python: &Tree, bytecode: bool) -> Head {
         python: Python {
             version: interpreter.version().to_owned(),
             minor: plan.minor().to_owned(),
-            harvested: matches!(interpreter, PythonInput::Interpreter(_) | PythonInput::Copied { .. }),
+            copied: matches!(interpreter, PythonInput::Interpreter(_) | PythonInput::Copied { .. }),
         },
         bytecode,
         groups: plan.groups.clone(),

@@ -14,8 +14,8 @@ const WINDOWS_PATH: usize = 259;
 /// `C:\Users\<20 characters>\AppData\Local\Programs\<40 characters>\`, its last `\` included: where people and Harbor
 /// put a runtime.
 const WINDOWS_ROOT: usize = 94;
-/// What is left below it. The longest path in a runtime for Windows has 144, that of the longest module 125, to which
-/// its bytecode adds the 25 of `__pycache__\`, `.cpython-312` and `c`.
+/// The rest is for paths below it. The longest path in a runtime for Windows has 144, that of the longest module 125,
+/// to which its bytecode adds the 25 of `__pycache__\`, `.cpython-312` and `c`.
 const WINDOWS_BELOW: usize = WINDOWS_PATH - WINDOWS_ROOT;
 
 /// Refuses paths that cannot all be in one directory of the target. Each comes with its owner, for the message.
@@ -48,7 +48,7 @@ pub fn check<'a>(system: System, files: impl Iterator<Item = (&'a str, &'a str)>
     Ok(())
 }
 
-/// What file systems compare that do not tell case and composition apart.
+/// A name as a file system compares it that ignores case and composition.
 fn folded(path: &str) -> String {
     if path.is_ascii() {
         return path.to_ascii_lowercase();
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_differ_in_case_or_composition_collide_where_nobody_tells_them_apart() {
+    fn names_that_differ_in_case_or_composition_only_collide() {
         for (one, other) in [
             ("a/Readme", "a/README"),
             ("Package/x.py", "package/y.py"),

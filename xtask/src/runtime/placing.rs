@@ -1,4 +1,4 @@
-//! Where the trees of the inputs lie in a runtime.
+//! The places of the inputs' trees in a runtime.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use speaches_format::layout;
 use super::stage::Contents;
 use crate::inputs::license_file::is_license_file;
 use crate::inputs::speaches::install;
-use crate::inputs::wheel::{litter, tree};
+use crate::inputs::wheel::{excluded_files, tree};
 use crate::plan::Plan;
 use crate::store::tree::{RelativePath, Tree};
 
@@ -17,20 +17,16 @@ use crate::store::tree::{RelativePath, Tree};
 pub struct Placed {
     /// Which kind of input it is of.
     pub kind: Kind,
-    /// The input, for people.
     pub owner: String,
-    /// Its files.
     pub tree: Tree,
 }
 
 impl Placed {
-    /// The tree of an input.
     pub fn new(kind: Kind, owner: &str, tree: Tree) -> Self {
         Self { kind, owner: owner.to_owned(), tree }
     }
 }
 
-/// What a runtime contains.
 pub fn contents(plan: &Plan, trees: &[Placed]) -> Result<Contents> {
     let family = plan.target.family();
     let site_packages = format!("{}/{}", layout::PYTHON, family.site_packages(plan.minor()));
@@ -41,23 +37,23 @@ pub fn contents(plan: &Plan, trees: &[Placed]) -> Result<Contents> {
                 Kind::Launcher | Kind::Template => path.clone(),
                 Kind::Python => path.below(layout::PYTHON),
                 Kind::Model => path.below(layout::MODELS_HUB),
-                Kind::Wheel if litter::is_litter(owner, path) => return None,
+                Kind::Wheel if excluded_files::is_excluded(owner, path) => return None,
                 Kind::Wheel | Kind::Speaches => installed(path, &site_packages)?,
                 Kind::Compiler | Kind::Linker => return None,
             })
         })?;
     }
     for Placed { kind, owner, tree } in trees {
-        let licences = match kind {
+        let licenses = match kind {
             Kind::Wheel | Kind::Speaches => {
-                tree::licences(tree.entries.iter()).map(|(path, to)| (path.clone(), to)).collect()
+                tree::licenses(tree.entries.iter()).map(|(path, to)| (path.clone(), to)).collect()
             }
-            Kind::Model => licences_of_model(owner, tree),
-            Kind::Python => licence_of_python(tree, &family.standard_library(plan.minor())),
+            Kind::Model => licenses_of_model(owner, tree),
+            Kind::Python => license_of_python(tree, &family.standard_library(plan.minor())),
             Kind::Launcher | Kind::Template | Kind::Compiler | Kind::Linker => BTreeMap::new(),
         };
         contents
-            .add(owner, tree, |path| RelativePath::new(format!("{}/{}", layout::LICENSES, licences.get(path)?)).ok())?;
+            .add(owner, tree, |path| RelativePath::new(format!("{}/{}", layout::LICENSES, licenses.get(path)?)).ok())?;
     }
     Ok(contents)
 }
@@ -73,18 +69,18 @@ fn installed(path: &RelativePath, site_packages: &str) -> Option<RelativePath> {
     RelativePath::new(place).ok()
 }
 
-/// What a model's licence is, is in its card.
-fn licences_of_model(id: &str, tree: &Tree) -> BTreeMap<RelativePath, String> {
+/// The card of a model states its license.
+fn licenses_of_model(id: &str, tree: &Tree) -> BTreeMap<RelativePath, String> {
     let place = |path: &RelativePath| {
         let file = path.as_str().rsplit('/').next()?;
-        let holds_licence = file == "README.md" || is_license_file(file);
-        holds_licence.then(|| format!("models/{}/{file}", id.replace('/', "--")))
+        let holds_license = file == "README.md" || is_license_file(file);
+        holds_license.then(|| format!("models/{}/{file}", id.replace('/', "--")))
     };
     tree.entries.keys().filter_map(|path| Some((path.clone(), place(path)?))).collect()
 }
 
-/// CPython's own licence lies in its standard library, on Windows beside it.
-fn licence_of_python(tree: &Tree, standard_library: &str) -> BTreeMap<RelativePath, String> {
+/// CPython's own license lies in its standard library, on Windows beside it.
+fn license_of_python(tree: &Tree, standard_library: &str) -> BTreeMap<RelativePath, String> {
     let places = [format!("{standard_library}/LICENSE.txt"), "LICENSE.txt".to_owned()];
     let found = places.iter().find_map(|place| tree.entries.keys().find(|path| path.as_str() == place.as_str()));
     found.map(|path| (path.clone(), "CPython/LICENSE.txt".to_owned())).into_iter().collect()

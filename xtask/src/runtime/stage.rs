@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Result, bail};
 use camino::{Utf8Path, Utf8PathBuf};
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
-use speaches_format::description::{Description, File, Head};
+use speaches_format::description::{Description, File, RuntimeInfo};
 use speaches_format::layout;
 use speaches_format::system::System;
 
@@ -18,7 +18,7 @@ use crate::runtime::names;
 use crate::store::tree::{Entry, RelativePath, Tree};
 use crate::work::{self, WorkDirectory};
 
-/// What a runtime will contain, by path.
+/// The contents of a runtime, by path.
 #[derive(Default)]
 pub struct Contents {
     files: BTreeMap<RelativePath, Placed>,
@@ -26,7 +26,6 @@ pub struct Contents {
 
 struct Placed {
     entry: Entry,
-    /// Where its bytes are.
     source: Utf8PathBuf,
     /// Whose it is, for the error when two want the same place.
     owner: String,
@@ -67,20 +66,18 @@ impl Contents {
         names::check(System::of(target), self.files.iter().map(|(path, placed)| (path.as_str(), placed.owner.as_str())))
     }
 
-    /// How many files there are.
     pub fn len(&self) -> usize {
         self.files.len()
     }
 
     /// Fills a directory and describes it in `runtime.json`.
-    pub fn write(&self, directory: &Utf8Path, head: Head, bar: &dyn Bar) -> Result<()> {
+    pub fn write(&self, directory: &Utf8Path, info: RuntimeInfo, bar: &dyn Bar) -> Result<()> {
         self.fill(directory, bar)?;
         let files = self.files.iter().map(|(path, placed)| describe(path, &placed.entry)).collect();
-        fs_err::write(directory.join(layout::DESCRIPTION), Description { head, files }.to_text()?)?;
+        fs_err::write(directory.join(layout::DESCRIPTION), Description { info, files }.to_text()?)?;
         Ok(())
     }
 
-    /// Fills a directory.
     pub fn fill(&self, directory: &Utf8Path, bar: &dyn Bar) -> Result<()> {
         let mut parents = self
             .files
@@ -91,14 +88,14 @@ impl Contents {
         for parent in parents {
             work::create_inside(&directory.join(parent))?;
         }
-        let sharing = Sharing::default();
+        let link_mode = LinkMode::default();
         self.files.par_iter().try_for_each(|(path, placed)| -> Result<()> {
             let target = directory.join(path.as_str());
             match &placed.entry {
                 // A program that shared its permissions with the store would stop working when a user changed them
                 // in the store.
                 Entry::File { .. } if is_program(path) => drop(fs_err::copy(&placed.source, &target)?),
-                Entry::File { .. } => sharing.place(&placed.source, &target)?,
+                Entry::File { .. } => link_mode.link_or_copy(&placed.source, &target)?,
                 Entry::Link { to } => link(to, &target)?,
             }
             bar.advance(1);
@@ -116,14 +113,14 @@ fn is_program(path: &RelativePath) -> bool {
 /// Shares the bytes with the store where the file system can, since a runtime has gigabytes of them: as a clone,
 /// which later changes do not reach, else as a hard link, else as a copy.
 #[derive(Default)]
-pub struct Sharing {
+pub struct LinkMode {
     /// An attempt to clone makes the file and deletes it again, which costs more than all the rest.
     no_clones: AtomicBool,
 }
 
-impl Sharing {
+impl LinkMode {
     /// Puts a file that will never be changed in a new place.
-    pub fn place(&self, source: &Utf8Path, target: &Utf8Path) -> Result<()> {
+    pub fn link_or_copy(&self, source: &Utf8Path, target: &Utf8Path) -> Result<()> {
         if !self.no_clones.load(Ordering::Relaxed) {
             if reflink_copy::reflink(source, target).is_ok() {
                 return Ok(());
@@ -182,7 +179,7 @@ pub fn publish(stage: &Utf8Path, output: &Utf8Path, work: &WorkDirectory) -> Res
     replace(stage, output, work)
 }
 
-/// Puts a finished directory in its place. What was there before is put into the work directory.
+/// Puts a finished directory in its place. A directory that was there before goes into the work directory.
 pub fn replace(stage: &Utf8Path, output: &Utf8Path, work: &WorkDirectory) -> Result<()> {
     if !output.exists() {
         fs_err::rename(stage, output)?;
@@ -192,7 +189,7 @@ pub fn replace(stage: &Utf8Path, output: &Utf8Path, work: &WorkDirectory) -> Res
         return Ok(());
     }
     let old = work.path().join("old");
-    work::undivided(|| {
+    work::uninterruptible(|| {
         fs_err::rename(output, &old)?;
         fs_err::rename(stage, output).inspect_err(|_| drop(fs_err::rename(&old, output)))
     })?;

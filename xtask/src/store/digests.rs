@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Store;
 use crate::base::digest::Sha256;
-use crate::base::quantity::took;
+use crate::base::quantity::format_duration;
 
 /// Digests of files by what the file system says about them.
 ///
@@ -23,17 +23,17 @@ pub struct Digests {
 
 #[derive(Debug, Default)]
 struct Known {
-    digests: BTreeMap<Utf8PathBuf, Remembered>,
+    digests: BTreeMap<Utf8PathBuf, CachedDigest>,
     changed: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Remembered {
+struct CachedDigest {
     stamp: Stamp,
     sha256: Sha256,
 }
 
-/// What changes when a file changes.
+/// Attributes that change when a file changes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Stamp {
     size: u64,
@@ -58,7 +58,7 @@ impl Stamp {
 }
 
 impl Digests {
-    /// What earlier runs found out. A damaged memory is an empty one.
+    /// Loads the digests of earlier runs. A damaged file counts as empty.
     pub fn load(store: &Store) -> Self {
         let file = store.root().join("digests.json");
         let digests =
@@ -77,9 +77,9 @@ impl Digests {
         }
         let began = Instant::now();
         let sha256 = Sha256::of_file(path)?;
-        tracing::debug!("hashed `{path}` in {}", took(began.elapsed()));
+        tracing::debug!("hashed `{path}` in {}", format_duration(began.elapsed()));
         let mut known = self.lock();
-        known.digests.insert(path.to_owned(), Remembered { stamp, sha256 });
+        known.digests.insert(path.to_owned(), CachedDigest { stamp, sha256 });
         known.changed = true;
         Ok(sha256)
     }

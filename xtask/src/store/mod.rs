@@ -12,12 +12,12 @@
 //! ```
 //! Everything in it can be made again. No byte of it is ever changed after it was published.
 
-pub mod care;
 pub mod digests;
 pub mod fetch;
 pub mod prune;
 pub mod publish;
 pub mod tree;
+pub mod verify;
 
 use anyhow::Result;
 use camino::{Utf8Path, Utf8PathBuf};
@@ -41,23 +41,21 @@ impl Store {
         Ok(Self { root })
     }
 
-    /// A store in a directory.
     #[cfg(test)]
     pub fn at(root: Utf8PathBuf) -> Self {
         Self { root }
     }
 
-    /// Its directory.
     pub fn root(&self) -> &Utf8Path {
         &self.root
     }
 
-    /// Where a downloaded file with this digest is, or will be.
+    /// The path of a downloaded file with this digest.
     pub fn file(&self, sha256: Sha256) -> Utf8PathBuf {
         self.root.join("files").join(sha256.to_string())
     }
 
-    /// Whether a downloaded file with this digest is there, as long as it is said to be.
+    /// Whether a downloaded file with this digest and size is there.
     ///
     /// After a power cut the name of a file may be there and its bytes not. One of the right length is found by a check
     /// of the store only, or when what is made of it is not what it should be.
@@ -69,22 +67,22 @@ impl Store {
         })
     }
 
-    /// Where the tree of this kind and key is, or will be.
+    /// The path of the tree of this kind and key.
     pub fn tree(&self, kind: &str, key: Sha256) -> Utf8PathBuf {
         self.root.join("trees").join(kind).join(key.to_string())
     }
 
-    /// Where work in progress lies: on the same file system as what it becomes.
+    /// The directory of work in progress, on the file system of its destination.
     pub fn work(&self) -> Utf8PathBuf {
         self.root.join("work")
     }
 
-    /// Where downloads lie until they are whole.
+    /// The directory of incomplete downloads.
     fn partial(&self) -> Utf8PathBuf {
         self.root.join("partial")
     }
 
-    /// Where downloads lie that are not what they should be.
+    /// The directory of damaged files.
     fn quarantine(&self) -> Utf8PathBuf {
         self.root.join("quarantine")
     }

@@ -6,12 +6,11 @@ use anyhow::Result;
 use camino::Utf8Path;
 
 use super::Store;
-use super::care::entries;
 use super::tree::{NOTED_EVERY, unused_for};
+use super::verify::entries;
 use crate::base::digest::Sha256;
 use crate::work::{self, Place, WorkDirectory, bytes_given_back};
 
-/// What was removed from a store.
 #[derive(Debug, Default)]
 pub struct Pruned {
     /// Of each kind of thing: what it is, how many there were, and how many bytes the disk got back.
@@ -69,7 +68,7 @@ impl Store {
                 }
             }
         }
-        // What a running provision uses it noted at most so long before it began; it may be running for a day.
+        // A running provision noted its use of a tree at most this long before it began, and may run for a day.
         let unused = if pruned.in_use { unused.max(2 * NOTED_EVERY) } else { unused };
         self.prune_trees(unused, &mut pruned)?;
         Ok(pruned)

@@ -12,23 +12,23 @@ use fs_err::{File, OpenOptions};
 
 use super::Store;
 use crate::base::digest::Sha256;
-use crate::base::quantity::took;
+use crate::base::quantity::format_duration;
 use crate::report;
 use crate::work::WorkDirectory;
 
 /// Report a wait that lasts longer than this.
-const WORTH_MENTIONING: Duration = Duration::from_secs(2);
+const REPORT_AFTER: Duration = Duration::from_secs(2);
 /// Between two looks whether a lock is free.
 const PAUSE: Duration = Duration::from_millis(20);
-/// What stands for all trees of the store.
+/// The lock for all trees of the store.
 const TREES: &str = "trees";
 
 static KNOWN: Mutex<Known> = Mutex::new(Known { held: BTreeSet::new(), mentioned: BTreeSet::new() });
 
 struct Known {
-    /// What this process itself has locked: some of its threads may wait for others.
+    /// The locks of this process: some of its threads may wait for others.
     held: BTreeSet<Utf8PathBuf>,
-    /// What it said that it waits for.
+    /// The waits that this process reported.
     mentioned: BTreeSet<Utf8PathBuf>,
 }
 
@@ -76,7 +76,7 @@ impl Store {
         }
     }
 
-    /// Held by those who use trees, together: none disappears meanwhile. Waits for one who removes some.
+    /// A shared lock for users of trees: no tree disappears meanwhile. Waits for a process that removes trees.
     ///
     /// Nothing comes back where it cannot be had, as on a store that can only be read.
     pub fn share(&self) -> Option<File> {
@@ -104,8 +104,8 @@ impl Store {
     /// Makes `destination` unless it is there: `make` gets an empty work directory and returns which path in
     /// it is to be published. `doing` is for those who wait for it meanwhile.
     ///
-    /// The check is made once more under the lock, since another process may have been faster. What `make`
-    /// leaves behind when it fails disappears with the work directory.
+    /// The check is made once more under the lock, since another process may have been faster. Leftovers
+    /// of a failed `make` disappear with the work directory.
     pub fn publish(
         &self,
         destination: &Utf8Path,
@@ -143,7 +143,7 @@ impl Store {
             fs_err::create_dir_all(parent)?;
         }
         fs_err::rename(made, destination)?;
-        tracing::debug!("new in the store: `{name}` in {}", took(began.elapsed()));
+        tracing::debug!("new in the store: `{name}` in {}", format_duration(began.elapsed()));
         Ok(())
     }
 
@@ -169,7 +169,7 @@ fn wait(
         match attempt() {
             Ok(()) => return Ok(()),
             Err(TryLockError::Error(error)) => return Err(error),
-            Err(TryLockError::WouldBlock) if began.elapsed() < WORTH_MENTIONING => std::thread::sleep(PAUSE),
+            Err(TryLockError::WouldBlock) if began.elapsed() < REPORT_AFTER => std::thread::sleep(PAUSE),
             Err(TryLockError::WouldBlock) => {
                 mention(path, doing);
                 return blocking();

@@ -15,17 +15,16 @@ use super::Store;
 use crate::base::digest::{Hasher, Sha256};
 use crate::work;
 
-/// The kind of those that [`Store::make_tool`] makes.
+/// The kind of trees that [`Store::make_tool`] makes.
 pub const TOOL: &str = "tool";
 const LIST: &str = "tree.json";
 const CONTENT: &str = "content";
-/// That a tree was used is noted no more often than this.
+/// The store notes the use of a tree no more often than this.
 pub const NOTED_EVERY: Duration = Duration::from_secs(24 * 3600);
 
 /// A directory in the store and what is in it.
 #[derive(Clone, Debug)]
 pub struct Tree {
-    /// Where its files are.
     pub content: Utf8PathBuf,
     /// By path relative to `content`.
     pub entries: BTreeMap<RelativePath, Entry>,
@@ -33,31 +32,24 @@ pub struct Tree {
     pub is_new: bool,
 }
 
-/// One file of a tree.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Entry {
-    /// A regular file.
     File {
         /// In bytes.
         size: u64,
-        /// Of the content.
         sha256: Sha256,
-        /// Whether it may be executed.
         executable: bool,
     },
     /// A symbolic link to a path inside the same tree, relative to the link.
-    Link {
-        /// The text of the link.
-        to: String,
-    },
+    Link { to: String },
 }
 
 /// Fills a tree that is being made.
 pub struct TreeWriter {
     content: Utf8PathBuf,
     entries: BTreeMap<RelativePath, Entry>,
-    /// Those that were made.
+    /// The directories that exist already.
     directories: HashSet<Utf8PathBuf>,
     buffer: Vec<u8>,
 }
@@ -101,7 +93,7 @@ impl TreeWriter {
         Ok(())
     }
 
-    /// What [`Tree::sha256`] of the tree will be, if nothing is added any more.
+    /// The [`Tree::sha256`] of the tree, if no file is added any more.
     pub fn sha256(&self) -> Sha256 {
         Sha256::of_json(&self.entries)
     }
@@ -126,7 +118,7 @@ impl TreeWriter {
     }
 }
 
-/// Sets the permissions of a file, whatever the user's umask is.
+/// Sets the permissions of a file, with any umask.
 fn set_mode(file: &File, executable: bool) -> io::Result<()> {
     #[cfg(unix)]
     {

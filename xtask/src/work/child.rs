@@ -10,7 +10,7 @@ use crate::base::program;
 
 /// Runs a command to its end with this on its standard input. On Ctrl-C it is ended, too.
 pub fn output(command: &mut Command, input: &[u8]) -> io::Result<Output> {
-    program::told(command, |command| fed(command, input))
+    program::logged(command, |command| fed(command, input))
 }
 
 fn fed(command: &mut Command, input: &[u8]) -> io::Result<Output> {

@@ -28,7 +28,6 @@ impl WorkDirectory {
         Ok(Self { path })
     }
 
-    /// Where it is.
     pub fn path(&self) -> &Utf8Path {
         &self.path
     }

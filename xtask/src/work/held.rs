@@ -14,11 +14,10 @@ use anyhow::Result;
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err::{File, OpenOptions};
 
-/// Names of work directories begin so.
 pub const PREFIX: &str = ".work-";
 /// How many random characters follow.
 pub const RANDOM: usize = 6;
-/// What is added to the name of a directory that Ctrl-C removes.
+/// The suffix of a directory that Ctrl-C removes.
 pub const GONE: &str = ".gone";
 pub const LOCK: &str = ".lock";
 
@@ -50,7 +49,7 @@ impl Held {
             Err(TryLockError::WouldBlock) => Ok(None),
             // A lock on a deleted file excludes no other process.
             Ok(()) if !place.exists() => Ok(None),
-            // Where there are no locks, others judge by age.
+            // Without locks, other processes judge by age.
             Ok(()) | Err(TryLockError::Error(_)) => Ok(Some(Self { path, lock: Some(lock) })),
         }
     }

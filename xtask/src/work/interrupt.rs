@@ -1,4 +1,4 @@
-//! Ctrl-C: what is half made is removed, then the program ends.
+//! On Ctrl-C the tool removes incomplete output, then ends.
 
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,9 +15,6 @@ use crate::report;
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 /// Makes Ctrl-C end the children and remove the work directories before the program ends.
-///
-/// # Errors
-/// When the system refuses a signal handler.
 pub fn install() -> Result<()> {
     ctrlc::set_handler(|| {
         INTERRUPTED.store(true, Ordering::SeqCst);
@@ -51,8 +48,8 @@ pub fn install() -> Result<()> {
     .context("cannot handle Ctrl-C")
 }
 
-/// Waits for the end when Ctrl-C was pressed, so that errors that it caused are not reported as failures.
-pub fn settle() {
+/// Parks this thread after Ctrl-C, so that the tool does not report errors that Ctrl-C caused.
+pub fn park_until_exit() {
     if INTERRUPTED.load(Ordering::SeqCst) {
         std::thread::sleep(Duration::from_secs(60));
     }

@@ -1,4 +1,4 @@
-//! What is left of work directories when a process is killed.
+//! Leftover work directories of killed processes.
 
 use std::fs::TryLockError;
 use std::io;
@@ -16,13 +16,13 @@ const OLD: Duration = Duration::from_secs(24 * 3600);
 /// Whether all that is named as a work directory in some place must be one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// It is this tool's.
     Own,
     /// It is the user's, who may have directories with any name. Only those with a lock in them are touched.
     OfTheUser,
 }
 
-/// Removes what killed runs left in a directory, and returns how many bytes that were. What cannot be removed stays.
+/// Removes leftovers of killed runs from a directory, and returns their size in bytes. Leftovers that cannot be removed
+/// stay.
 pub fn remove_leftovers(directory: &Utf8Path, whose: Place) -> u64 {
     let mut freed = 0;
     for entry in directory.read_dir_utf8().into_iter().flatten().flatten() {
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_belongs_to_whoever_has_its_lock() {
+    fn a_directory_belongs_to_the_process_with_its_lock() {
         let scratch = tempfile::tempdir().unwrap();
         let parent = Utf8Path::from_path(scratch.path()).unwrap();
         let mine = WorkDirectory::new_in(parent).unwrap();

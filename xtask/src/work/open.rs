@@ -1,4 +1,4 @@
-//! What is going on in this process, for Ctrl-C to end.
+//! The open work of this process, for Ctrl-C to end.
 
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
@@ -26,11 +26,11 @@ pub fn open() -> MutexGuard<'static, Open> {
 ///
 /// After Ctrl-C this waits for the end instead: it would bring back the work directory that was just removed.
 pub fn create_inside(directory: &Utf8Path) -> io::Result<()> {
-    undivided(|| fs_err::create_dir_all(directory))
+    uninterruptible(|| fs_err::create_dir_all(directory))
 }
 
-/// Does something that Ctrl-C has to wait for, since half of it would be worse than none.
-pub fn undivided<T>(work: impl FnOnce() -> T) -> T {
+/// Runs `work` to its end before Ctrl-C ends the process, since half of it would be worse than none.
+pub fn uninterruptible<T>(work: impl FnOnce() -> T) -> T {
     let _creating = CREATING.read().unwrap_or_else(PoisonError::into_inner);
     work()
 }

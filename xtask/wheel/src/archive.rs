@@ -24,7 +24,7 @@ pub(crate) struct Archive<R> {
     reader: R,
     /// In the order of their contents, so that reading them one after the other goes through the archive once.
     entries: Vec<Entry>,
-    /// Where the contents end.
+    /// The end of the contents.
     directory: u64,
     buffer: Vec<u8>,
 }
@@ -43,7 +43,7 @@ impl<R: Read + Seek> Archive<R> {
         &self.entries
     }
 
-    /// Where the next local header or the central directory begins.
+    /// The offset of the next local header or of the central directory.
     fn end(&self, index: usize) -> u64 {
         self.entries.get(index + 1).map_or(self.directory, |next| next.start)
     }

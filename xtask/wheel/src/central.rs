@@ -2,7 +2,7 @@
 //!
 //! Readers of zip archives differ in where they look for the directory, which of two sizes they believe and in what
 //! encoding names are. An archive that says one thing to the reader that checked it and another to the one that
-//! installs it is an attack of its own, so whatever leaves a choice is refused.
+//! installs it is an attack of its own, so every ambiguity is refused.
 
 use std::io::{Read, Seek, SeekFrom};
 
@@ -48,7 +48,7 @@ impl Method {
     }
 }
 
-/// What the central directory says about a member.
+/// A member as the central directory describes it.
 #[derive(Debug)]
 pub(crate) struct Entry {
     /// Without the `/` at the end that marks a directory.
@@ -59,7 +59,7 @@ pub(crate) struct Entry {
     pub(crate) crc32: u32,
     pub(crate) compressed: u64,
     pub(crate) size: u64,
-    /// Where its local header begins.
+    /// The offset of its local header.
     pub(crate) start: u64,
     pub(crate) executable: bool,
 }
@@ -89,7 +89,7 @@ pub(crate) fn read(reader: &mut (impl Read + Seek)) -> Result<(Vec<Entry>, u64),
     Ok((entries, end.start))
 }
 
-/// What the end of the central directory says about it.
+/// The end record of the central directory.
 struct End {
     count: u64,
     size: u64,
@@ -135,7 +135,7 @@ fn find_end(reader: &mut (impl Read + Seek)) -> Result<End, String> {
     Ok(found)
 }
 
-/// Where the end begins in the last bytes of an archive. Some readers take the first match and some the last, so there
+/// Finds the end record in the last bytes of an archive. Some readers take the first match and some the last, so there
 /// may be only one whose comment ends where the archive does, and no other in that comment.
 fn only_end(tail: &[u8]) -> Result<usize, String> {
     let fits = |at: usize| {
@@ -216,7 +216,7 @@ fn read_entry(rest: &mut &[u8]) -> Result<Entry, String> {
         return Err(refuse("has sizes that cannot be"));
     }
     // PEP 427 leaves permissions to the archive; any execute bit means all of them. Set-user-ID and its like are
-    // nobody's business. Only Unix writes a mode that means something.
+    // dropped. Only Unix writes a mode that means something.
     let executable = fixed[5] == 3 && attributes >> 16 & 0o111 != 0;
     Ok(Entry { path, directory, flags, method, crc32: u32_at(fixed, 16), compressed, size, start, executable })
 }
@@ -238,8 +238,8 @@ fn read_name(bytes: &[u8], flags: u16) -> Result<(RelativePath, bool), String> {
     Ok((path, directory))
 }
 
-/// Wheels hold files, and directories where an archiver adds them. The type is looked at whoever says that it wrote it,
-/// since there are unpackers that do not ask.
+/// Wheels hold files, and directories where an archiver adds them. The check ignores the system that the entry
+/// names, since some unpackers do, too.
 fn check_type(attributes: u32, directory: bool) -> Result<(), &'static str> {
     match (attributes >> 28, directory) {
         (0o00, _) => {}
@@ -321,7 +321,7 @@ pub(crate) fn read_at(reader: &mut (impl Read + Seek), start: u64, length: u64) 
     read_next(reader, length)
 }
 
-/// Reads so many bytes. What is announced is not allocated before it is there.
+/// Reads so many bytes. Memory grows with the bytes that exist, not with the announced length.
 pub(crate) fn read_next(reader: &mut impl Read, length: u64) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     reader.take(length).read_to_end(&mut bytes).map_err(|error| format!("it cannot be read: {error}"))?;

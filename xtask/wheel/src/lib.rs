@@ -2,7 +2,9 @@
 //!
 //! [`unpack::unpack`] reads an archive and hands every file that is to be installed to a [`unpack::Sink`]. It is made
 //! for trees of a foreign target, so nothing in it asks what machine it runs on; and it believes nothing that it
-//! did not check, so it may be given bytes of anybody.
+//! did not check, so it may read untrusted bytes.
+
+#![warn(missing_docs)]
 
 mod archive;
 mod central;

@@ -47,7 +47,7 @@ impl<'a, R: Read> Member<'a, R> {
         }
     }
 
-    /// What is wrong with it, so far as it was read.
+    /// The first fault, as far as it was read.
     pub(crate) fn failure(&self) -> Option<String> {
         self.failed.as_ref().map(|what| format!("`{}` {what}", self.entry.name()))
     }

@@ -1,4 +1,4 @@
-//! What a `.dist-info` directory says about its wheel, which has to be what the name of the file says.
+//! Checks that a `.dist-info` directory agrees with the name of its wheel.
 
 use std::collections::BTreeSet;
 

@@ -12,9 +12,9 @@ pub struct RelativePath(String);
 #[error("`{}` is not a path inside a directory that every system can have", .0.escape_debug())]
 pub struct Escapes(String);
 
-/// What every file system here takes as one name, in bytes: `NAME_MAX` of Linux, and as many UTF-16 units on the others.
+/// The longest name on every file system here, in bytes: `NAME_MAX` of Linux, and as many UTF-16 units on the others.
 const LONGEST_PART: usize = 255;
-/// What every system here can open, in bytes: `PATH_MAX` of macOS is the least.
+/// The longest path on every system here, in bytes: `PATH_MAX` of macOS is the least.
 const LONGEST: usize = 1024;
 
 impl TryFrom<String> for RelativePath {

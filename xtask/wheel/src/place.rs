@@ -1,4 +1,4 @@
-//! Where the members of a wheel are installed.
+//! The places of a wheel's members.
 
 use crate::name::WheelName;
 use crate::path::{RelativePath, fold};
@@ -8,7 +8,7 @@ pub const SITE_PACKAGES: &str = "site-packages";
 /// Files for the prefix of the installation.
 pub const DATA: &str = "data";
 
-/// What is done with a member.
+/// The place of a member.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Place {
     /// It is installed.
@@ -21,7 +21,7 @@ pub(crate) enum Place {
     Signature,
 }
 
-/// Where a member is installed. `stem` is the name of the `.dist-info` directory without its suffix.
+/// The place of a member. `stem` is the name of the `.dist-info` directory without its suffix.
 ///
 /// Scripts and headers are left out, and bytecode that a few wheels carry by accident, since a runtime gets its own. A
 /// module that is only bytecode lies beside where its source would, and stays.
@@ -40,15 +40,15 @@ pub(crate) fn place(path: &RelativePath, stem: &str, name: &WheelName) -> Result
     Ok(place.filter(|_| !bytecode).map_or(Place::LeftOut, Place::Tree))
 }
 
-/// What is special in a `.dist-info` directory.
+/// Special files of a `.dist-info` directory.
 ///
 /// PEP 427: "PEP 376's INSTALLER and REQUESTED are not included in the archive." Both tell how something was
 /// installed, as `direct_url.json` does, which "MUST NOT be created when installing a distribution from an other type
 /// of requirement (i.e. name plus version specifier)" (Direct URL). Kept, they would be false; so it is no wheel.
 ///
-/// "RECORD.jws is used for digital signatures. It is not mentioned in RECORD", as is RECORD.p7s. Nobody checks these
-/// here, and they sign the packed RECORD, which is not the one that is installed. What lies in an installation has to be
-/// listed and have been verified, so they stay out.
+/// "RECORD.jws is used for digital signatures. It is not mentioned in RECORD", as is RECORD.p7s. The tool does not
+/// check them, and they sign the packed RECORD, not the installed one. Installed files must be listed and verified, so
+/// they stay out.
 fn metadata_place(inside: &str, path: &RelativePath) -> Result<Option<Place>, String> {
     match inside {
         "RECORD" => Ok(Some(Place::Record)),
@@ -79,8 +79,8 @@ fn data_place(path: &RelativePath, inside: &str, name: &WheelName) -> Result<Opt
     }
 }
 
-/// Files for the prefix of the installation lie beside the interpreter. What it would start with is not a wheel's to
-/// change: the standard library, what is imported from a `python312.zip`, `pyvenv.cfg`, libraries beside
+/// Files for the prefix of the installation lie beside the interpreter. A wheel must not change how the interpreter
+/// starts: the standard library, what is imported from a `python312.zip`, `pyvenv.cfg`, libraries beside
 /// `python.exe`. Locked wheels bring manual pages in `share/` and a `COPYING`.
 ///
 /// `bin/` and `Scripts/` are where the scheme `scripts` goes to and `include/` where `headers` does, so what some

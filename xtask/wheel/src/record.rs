@@ -26,7 +26,7 @@ pub enum Hash {
     Sha512([u8; 64]),
 }
 
-/// What a row says about a file. `RECORD` itself has neither hash nor size.
+/// The row of a file. `RECORD` itself has neither hash nor size.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
     /// Of the content.

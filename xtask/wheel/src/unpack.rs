@@ -4,7 +4,7 @@
 //! prefix of the installation). Scripts and headers are left out: a runtime starts one program, the launcher.
 //!
 //! Everything that can be known without unpacking is checked before the first file is written; what is wrong with
-//! a content is known only after it was. So whoever gets an error throws away what was written.
+//! a content is known only after it was. So after an error the caller discards the written files.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Seek};
@@ -26,7 +26,7 @@ pub const VERSION: u32 = 3;
 /// Largest `RECORD` in bytes. That of torch, with 12,000 files, has 1.5 MB.
 const LARGEST_RECORD: u64 = 64 << 20;
 
-/// Where the files of a wheel go.
+/// The receiver of a wheel's files.
 pub trait Sink {
     /// How writing fails.
     type Error;
@@ -48,10 +48,10 @@ pub enum Error<E> {
     Refused {
         /// Its file name.
         wheel: String,
-        /// What is wrong with it, naming the member where there is one.
+        /// The fault, naming the member where there is one.
         what: String,
     },
-    /// What was read could not be written.
+    /// The sink failed.
     #[error("cannot write `{member}` of the wheel `{wheel}`")]
     Sink {
         /// File name of the wheel.
@@ -118,7 +118,7 @@ pub fn unpack<S: Sink>(
     Ok(())
 }
 
-/// What is to be done, everything but the contents having been checked.
+/// The work to do, after all checks except those of contents.
 struct Plan {
     /// Path of `RECORD` in the archive and below `site-packages`.
     record: String,
@@ -159,7 +159,7 @@ impl Plan {
 
 /// No two members may have one place, even if they agree, and nothing can be a file and a directory.
 fn check_conflicts(mut paths: Vec<(&str, bool)>) -> Result<(), String> {
-    // Part by part, so that whatever lies below a path comes directly after it.
+    // Part by part, so that the files below a path come directly after it.
     paths.sort_unstable_by(|(one, one_is_directory), (other, other_is_directory)| {
         one.split('/').cmp(other.split('/')).then(one_is_directory.cmp(other_is_directory))
     });
@@ -180,7 +180,7 @@ fn check_conflicts(mut paths: Vec<(&str, bool)>) -> Result<(), String> {
     Ok(())
 }
 
-/// That there is a row for every member and a member for every row.
+/// Checks that every member has a row, and every row a member.
 ///
 /// PEP 427: "every file except RECORD, which cannot contain a hash of itself, must include its hash."
 fn check_rows(

@@ -1,4 +1,4 @@
-//! Wheels that are hostile or broken, each of them wrong in one way, and what is said about it.
+//! Hostile or broken wheels, each with one fault, and the message about it.
 
 mod fixture;
 
@@ -10,13 +10,13 @@ use wheel_archive::name::WheelName;
 use wheel_archive::path::RelativePath;
 use wheel_archive::unpack::{Error, Sink, unpack};
 
-/// One way to be wrong.
+/// One fault of a wheel.
 struct Case {
     /// Why it is refused.
     reason: &'static str,
-    /// What the message names in backticks, where there is a member to name.
+    /// The name in backticks in the message, if there is a member to name.
     member: &'static str,
-    /// What it says.
+    /// The expected text.
     says: &'static str,
     change: fn(&mut Wheel),
 }
@@ -35,7 +35,7 @@ fn check(cases: &[Case]) {
         let named = message.contains(&format!("the wheel `{file}` is refused: "));
         assert!(named && message.contains(says), "{reason}: {message}");
         assert!(message.contains(&format!("`{member}`")) || member.is_empty(), "{reason}: {message}");
-        // What the system or a library thinks of it is not what the reader wants to know.
+        // The message must not quote errors of the system or a library.
         assert!(!message.contains("Err(") && !message.contains("Error {") && !message.contains("Custom"), "{message}");
     }
 }
@@ -579,9 +579,9 @@ fn data_that_goes_where_it_must_not_is_refused() {
 }
 
 /// Takes only the first byte of each file, or none and fails.
-struct Careless(bool);
+struct PartialSink(bool);
 
-impl Sink for Careless {
+impl Sink for PartialSink {
     type Error = io::Error;
 
     fn add(&mut self, _: RelativePath, source: &mut dyn Read, _: bool) -> io::Result<(Sha256, u64)> {
@@ -594,13 +594,14 @@ impl Sink for Careless {
 #[test]
 fn a_sink_that_fails_is_not_the_fault_of_the_wheel_and_one_that_stops_early_is_noticed() {
     let name = WheelName::parse(FILE).unwrap();
-    let unpack = |wheel: Wheel, fails| unpack(Cursor::new(wheel.build()), &name, 3, &mut Careless(fails)).unwrap_err();
+    let unpack =
+        |wheel: Wheel, fails| unpack(Cursor::new(wheel.build()), &name, 3, &mut PartialSink(fails)).unwrap_err();
     let error = unpack(Wheel::good(), true);
     assert!(matches!(&error, Error::Sink { error, .. } if error.to_string() == "the disk is full"), "{error}");
     assert_eq!(error.to_string(), format!("cannot write `{INIT}` of the wheel `{FILE}`"));
     let error = unpack(Wheel::good(), false);
     assert!(matches!(&error, Error::Refused { what, .. } if what.contains("not match its RECORD")), "{error}");
-    // What comes after that byte is looked at too.
+    // The reader checks the bytes after it, too.
     let mut wheel = Wheel::good();
     wheel.members.swap(0, 1);
     wheel.member(BIN).packed = Some(deflate(&[7; 4999]));

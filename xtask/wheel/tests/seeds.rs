@@ -4,7 +4,7 @@ mod fixture;
 
 use fixture::{Wheel, put, stream};
 
-/// What distinguishes a seed.
+/// The change that makes a seed.
 type Change = fn(&mut Wheel);
 
 #[test]

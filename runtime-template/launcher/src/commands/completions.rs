@@ -12,9 +12,6 @@ pub struct Arguments {
 }
 
 /// Runs the subcommand; `command` is the whole command line.
-///
-/// # Errors
-/// Never.
 pub fn run(arguments: &Arguments, mut command: clap::Command) -> Result<Exit, Failure> {
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut command, "speaches", &mut script);

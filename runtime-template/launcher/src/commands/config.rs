@@ -19,14 +19,10 @@ pub struct Arguments {
     json: bool,
 }
 
-/// Runs the subcommand.
-///
-/// # Errors
-/// When the configuration is malformed or cannot work, as `serve` would say.
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let runtime = OwnRuntime::find()?;
     let (mut config, accelerators) = super::with_sources(&runtime.root, |sources| {
-        let config = Config::resolve(&arguments.flags, sources, &runtime.head)?;
+        let config = Config::resolve(&arguments.flags, sources, &runtime.info)?;
         let accelerators = Accelerators::find(&runtime, &config, sources, Driver::AskIfNeeded);
         Ok((config, accelerators))
     })?;

@@ -23,9 +23,6 @@ use speaches_format::system::System;
 use crate::config::Sources;
 
 /// The environment, the working directory and the contract of a runtime, as a command finds them.
-///
-/// # Errors
-/// When there is no working directory (any more).
 pub fn with_sources<T>(runtime: &Path, run: impl FnOnce(&Sources<'_>) -> Result<T, Failure>) -> Result<T, Failure> {
     let directory = std::env::current_dir()
         .map_err(|error| Failure::new(Exit::NoInput, format!("cannot find the working directory: {error}")))?;
@@ -34,9 +31,6 @@ pub fn with_sources<T>(runtime: &Path, run: impl FnOnce(&Sources<'_>) -> Result<
 }
 
 /// Prints a value as JSON on standard output.
-///
-/// # Errors
-/// Never in practice: every value that is printed has a JSON form.
 pub fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(value)
         .map_err(|error| Failure::new(Exit::Internal, format!("cannot write this as JSON: {error}")))?;

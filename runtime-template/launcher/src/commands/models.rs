@@ -44,10 +44,6 @@ enum Action {
     },
 }
 
-/// Runs the subcommand.
-///
-/// # Errors
-/// When the configuration cannot work, or what the service manager says.
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let runtime = OwnRuntime::find()?;
     match &arguments.action {
@@ -60,7 +56,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 /// Only the service manager speaks the protocol of the hub.
 fn manage(runtime: &OwnRuntime, flags: &Flags, arguments: &[&str]) -> Result<Exit, Failure> {
     super::with_sources(&runtime.root, |sources| {
-        let config = Config::resolve(flags, sources, &runtime.head)?;
+        let config = Config::resolve(flags, sources, &runtime.info)?;
         private_directory::make(&config.values.hf_cache)?;
         let manager = Manager::prepare(runtime, &config, sources)?;
         Err(become_command(manager.command(arguments, &Listening::as_configured(&config))?))
@@ -68,14 +64,14 @@ fn manage(runtime: &OwnRuntime, flags: &Flags, arguments: &[&str]) -> Result<Exi
 }
 
 fn list(runtime: &OwnRuntime, flags: &Flags, as_json: bool) -> Result<Exit, Failure> {
-    let config = super::with_sources(&runtime.root, |sources| Config::resolve(flags, sources, &runtime.head))?;
+    let config = super::with_sources(&runtime.root, |sources| Config::resolve(flags, sources, &runtime.info))?;
     let bundled = hub::list(&runtime.hub());
     let cache = &config.values.hf_cache;
     let cached = hub::list(cache);
     if as_json {
         let repository = |repository: &Repository| {
             let Repository { id, revision, size, complete } = repository;
-            let task = runtime.head.models.iter().find(|model| &model.id == id).map(|model| &model.task);
+            let task = runtime.info.models.iter().find(|model| &model.id == id).map(|model| &model.task);
             json!({ "id": id, "revision": revision, "size": size, "complete": complete, "task": task })
         };
         super::print_json(&json!({

@@ -5,9 +5,6 @@ use speaches_format::failure::{Exit, Failure};
 use crate::machine::Nvidia;
 
 /// Prints the answer as one line of JSON.
-///
-/// # Errors
-/// Never in practice: every answer has a JSON form.
 pub fn run() -> Result<Exit, Failure> {
     let text = serde_json::to_string(&Nvidia::ask_here())
         .map_err(|error| Failure::new(Exit::Internal, format!("cannot write this as JSON: {error}")))?;

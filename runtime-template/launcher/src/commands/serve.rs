@@ -11,16 +11,13 @@ use crate::own_runtime::OwnRuntime;
 use crate::private_directory;
 
 /// Starts the service. On Unix this process becomes it, so that the pid stays; success never returns there.
-///
-/// # Errors
-/// When the configuration cannot work, the port is taken or a part of the runtime is missing.
 pub fn run(flags: &Flags) -> Result<Exit, Failure> {
     let runtime = OwnRuntime::find()?;
     super::with_sources(&runtime.root, |sources| serve(flags, &runtime, sources))
 }
 
 fn serve(flags: &Flags, runtime: &OwnRuntime, sources: &Sources<'_>) -> Result<Exit, Failure> {
-    let mut config = Config::resolve(flags, sources, &runtime.head)?;
+    let mut config = Config::resolve(flags, sources, &runtime.info)?;
     if let Some(warning) = exposure(&config) {
         config.warnings.push(warning);
     }
@@ -71,7 +68,7 @@ fn chosen(config: &Config) -> Vec<String> {
     ]
 }
 
-/// What to say when the whole network may use the service.
+/// The warning for a service that the whole network can use.
 #[must_use]
 pub fn exposure(config: &Config) -> Option<String> {
     let everywhere = config.values.host.iter().find(|host| host.is_unspecified())?;

@@ -87,7 +87,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 
 fn install(supervisor: &impl Supervisor, print: bool, flags: &Flags, sources: &Sources<'_>) -> Result<Exit, Failure> {
     let runtime = OwnRuntime::find()?;
-    let config = Config::resolve(flags, sources, &runtime.head)?;
+    let config = Config::resolve(flags, sources, &runtime.info)?;
     refuse_what_would_be_lost(&config)?;
     let job = Job::new(&runtime, flags, &config, sources)?;
     let text = supervisor.describe(&job);

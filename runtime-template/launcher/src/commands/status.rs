@@ -38,9 +38,6 @@ impl Selection {
     }
 
     /// The services that are meant, running or not: those in the default place, and that of the configured directory.
-    ///
-    /// # Errors
-    /// When this program is in no runtime.
     pub fn find(&self) -> Result<Vec<Instance>, Failure> {
         if let Some(directory) = &self.state_dir {
             return Ok(Instance::read(directory).into_iter().collect());
@@ -50,7 +47,7 @@ impl Selection {
             let mut found = Instance::find_all(&directories::state_root(sources));
             // Settings or a runtime that cannot be used are no reason to hide what runs.
             let config = own_runtime::OwnRuntime::find()
-                .and_then(|runtime| Config::resolve(&Flags::default(), sources, &runtime.head));
+                .and_then(|runtime| Config::resolve(&Flags::default(), sources, &runtime.info));
             if let Ok(config) = config
                 && let Some(instance) = Instance::read(&config.values.service.state_dir)
                 && found.iter().all(|known| known.directory != instance.directory)
@@ -65,10 +62,6 @@ impl Selection {
     }
 }
 
-/// Runs the subcommand.
-///
-/// # Errors
-/// When this program is in no runtime.
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let mut instances = arguments.selection.find()?;
     if !arguments.selection.is_specific() {
@@ -110,7 +103,6 @@ pub fn as_json(instance: &Instance) -> Value {
     value
 }
 
-/// A service in a few lines.
 #[must_use]
 pub fn as_text(instance: &Instance) -> String {
     let status = &instance.status;

@@ -9,9 +9,9 @@ use crate::instance::Instance;
 use crate::process::{self, Request};
 
 /// How long a service may take; it needs at most 8 seconds.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a killed process may take.
-const PATIENCE_AFTER_KILL: Duration = Duration::from_secs(2);
+const KILL_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Stop a service and wait until it has ended
 #[derive(clap::Args)]
@@ -53,16 +53,16 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 pub fn stop(instance: &Instance, force: bool) -> Result<(), Failure> {
     let pid = instance.status.pid;
     process::ask(pid, Request::Stop)?;
-    if has_ended(pid, PATIENCE) {
+    if has_ended(pid, TIMEOUT) {
         return Ok(());
     }
     if force {
         process::ask(pid, Request::Kill)?;
-        if has_ended(pid, PATIENCE_AFTER_KILL) {
+        if has_ended(pid, KILL_TIMEOUT) {
             return Ok(());
         }
     }
-    let seconds = PATIENCE.as_secs();
+    let seconds = TIMEOUT.as_secs();
     Err(Failure::new(Exit::Temporary, format!("the service (pid {pid}) did not stop within {seconds} s"))
         .hint("`bin/speaches stop --force` kills it, and open requests are lost"))
 }

@@ -23,16 +23,13 @@ pub struct Arguments {
 }
 
 /// Runs the subcommand. On Unix this process becomes the one that measures.
-///
-/// # Errors
-/// When the configuration cannot work or a part of the runtime is missing, as `serve` would say.
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let runtime = OwnRuntime::find()?;
     super::with_sources(&runtime.root, |sources| tune(arguments, &runtime, sources))
 }
 
 fn tune(arguments: &Arguments, runtime: &OwnRuntime, sources: &Sources<'_>) -> Result<Exit, Failure> {
-    let config = Config::resolve(&arguments.flags, sources, &runtime.head)?;
+    let config = Config::resolve(&arguments.flags, sources, &runtime.info)?;
     forget_crash(&config, sources)?;
     let accelerators = Accelerators::find(runtime, &config, sources, Driver::AskIfNeeded);
     accelerators.decided()?;

@@ -28,7 +28,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let root = own_runtime::root()?;
     let unreadable = |error| Failure::new(Exit::InputOutput, format!("the runtime cannot be read: {error}"));
     let text = fs_err::read(root.join(layout::DESCRIPTION)).map_err(unreadable)?;
-    // Where the description itself was changed, nothing is known about the other files.
+    // A changed description proves nothing about the other files.
     let (files, differences, why) = match Description::parse(&text) {
         Ok(description) => {
             let differences = verification::compare(&root, &description.files, Depth::Content).map_err(unreadable)?;

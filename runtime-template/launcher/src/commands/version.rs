@@ -13,24 +13,20 @@ pub struct Arguments {
     json: bool,
 }
 
-/// Runs the subcommand.
-///
-/// # Errors
-/// When the runtime is damaged.
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let runtime = OwnRuntime::find()?;
-    let head = &runtime.head;
+    let info = &runtime.info;
     if arguments.json {
         super::print_json(&json!({
-            "speaches": head.version,
-            "sample": head.name.is_sample(),
-            "target": head.target,
-            "accelerator": head.accelerator,
-            "python": head.python.version,
+            "speaches": info.version,
+            "sample": info.name.is_sample(),
+            "target": info.target,
+            "accelerator": info.accelerator,
+            "python": info.python.version,
             "launcher": env!("CARGO_PKG_VERSION"),
-            "groups": head.groups,
-            "models": head.models.iter().map(|model| &model.id).collect::<Vec<_>>(),
-            "plan": head.plan,
+            "groups": info.groups,
+            "models": info.models.iter().map(|model| &model.id).collect::<Vec<_>>(),
+            "plan": info.plan,
             "runtime": runtime.root,
         }))?;
     } else {
@@ -39,17 +35,16 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     Ok(Exit::Success)
 }
 
-/// The runtime in one line.
 #[must_use]
 pub fn describe(runtime: &OwnRuntime) -> String {
-    let head = &runtime.head;
-    let label = head.name.label().map(|label| format!(" {label}")).unwrap_or_default();
+    let info = &runtime.info;
+    let label = info.name.label().map(|label| format!(" {label}")).unwrap_or_default();
     format!(
         "speaches{label} {} for {} ({}), Python {}, launcher {}",
-        head.version,
-        head.target,
-        head.accelerator,
-        head.python.version,
+        info.version,
+        info.target,
+        info.accelerator,
+        info.python.version,
         env!("CARGO_PKG_VERSION")
     )
 }

@@ -50,7 +50,7 @@ pub(super) fn cache_root(sources: &Sources<'_>) -> PathBuf {
     in_home(sources, below).unwrap_or_else(|| temporary().join("cache"))
 }
 
-/// Where Windows has what belongs to a user and this machine.
+/// The directory of Windows for a user's data on this machine.
 fn local_app_data(sources: &Sources<'_>) -> Option<PathBuf> {
     sources.path("LOCALAPPDATA").filter(|_| sources.system == System::Windows)
 }
@@ -93,7 +93,6 @@ pub(super) fn temporary() -> PathBuf {
 mod tests {
     use super::*;
 
-    /// Where the state and the cache of a user are on a system.
     #[track_caller]
     fn assert_directories(system: System, variables: &[(&str, &str)], state: &str, cached: &str) {
         let home = tempfile::tempdir().unwrap();

@@ -5,31 +5,24 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::Spanned;
 
-/// A value in a YAML file.
 #[derive(Clone, Debug)]
 pub struct Node {
     /// Line, from 1.
     pub line: u64,
     /// Column, from 1.
     pub column: u64,
-    /// What is there.
     pub content: Content,
 }
 
-/// What a node holds.
 #[derive(Clone, Debug)]
 pub enum Content {
     /// Nothing, `~` or `null`.
     Null,
     /// `true` or `false`
     Boolean(bool),
-    /// A whole number.
     Integer(i64),
-    /// Any other number.
     Number(f64),
-    /// A text.
     Text(String),
-    /// A sequence.
     List(Vec<Node>),
     /// A mapping, in the order of the file.
     Map(Vec<Entry>),
@@ -38,13 +31,11 @@ pub enum Content {
 /// A key of a mapping with its value.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// The key.
     pub key: String,
     /// Line of the key, from 1.
     pub line: u64,
     /// Column of the key, from 1.
     pub column: u64,
-    /// The value.
     pub value: Node,
 }
 
@@ -58,7 +49,6 @@ impl Content {
         }
     }
 
-    /// What it is, for messages.
     #[must_use]
     pub fn describe(&self) -> String {
         match self {

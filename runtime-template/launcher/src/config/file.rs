@@ -1,6 +1,6 @@
 //! The YAML file: the Harbor contract with a block of our own, `x-speaches`.
 //!
-//! What is Harbor's or compose's is not checked, beyond that its top level has no key that neither of them knows.
+//! The launcher does not check the parts of Harbor and compose, except that their top level has no unknown key.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,20 +12,17 @@ use super::document::{Content, Entry, Node};
 use super::kind::Place;
 use super::setting_table::{self, Definition, OPTIONS};
 
-/// The block of our own.
 const BLOCK: &str = "x-speaches";
 /// Variables for upstream's own settings, inside the block.
 const ENVIRONMENT: &str = "environment";
-/// What the compose specification has at the top level.
+/// The top-level keys of the compose specification.
 const COMPOSE: [&str; 9] =
     ["version", "name", "services", "networks", "volumes", "configs", "secrets", "include", "models"];
 
-/// What the file says.
 #[derive(Debug, Default)]
 pub struct SettingsFile {
     path: PathBuf,
     values: BTreeMap<&'static str, Value>,
-    /// Variables for upstream's own settings.
     pub environment: BTreeMap<String, String>,
 }
 
@@ -48,13 +45,11 @@ impl SettingsFile {
         Ok(file)
     }
 
-    /// The value of a setting.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.values.get(key)
     }
 
-    /// Where the file is.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path

@@ -10,7 +10,6 @@ use super::kind::Kind;
 use super::setting_table::{Flag, OPTIONS};
 use super::sources::Sources;
 
-/// What the command line says.
 #[derive(Clone, Debug, Default)]
 pub struct Flags {
     /// `--config`

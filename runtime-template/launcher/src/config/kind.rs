@@ -1,4 +1,4 @@
-//! What a setting may be, and how its text is understood. Every layer is parsed by this one function.
+//! The kinds of settings and their parser. Every layer uses this one function.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
@@ -7,20 +7,16 @@ use serde_json::{Value, json};
 
 use super::document::Content;
 
-/// What a setting may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// IP addresses with commas between them.
     Addresses,
     /// A TCP port; 0 means any free one.
     Port,
-    /// Any text.
     Text,
-    /// One of these words.
     Choice(&'static [&'static str]),
     /// One of these words, or what onnxruntime makes of it: `cuda` or `CUDAExecutionProvider`.
     Provider(&'static [&'static str]),
-    /// On or off.
     Switch,
     /// Whole seconds; -1 means for ever.
     Idle,
@@ -32,12 +28,11 @@ pub enum Kind {
     HubDirectory,
 }
 
-/// What the meaning of a path depends on.
+/// The context that a path is resolved in.
 #[derive(Clone, Copy)]
 pub struct Place<'a> {
-    /// What `~` stands for.
+    /// Replaces `~`.
     pub home: Option<&'a Path>,
-    /// What a relative path is relative to.
     pub directory: &'a Path,
 }
 
@@ -45,13 +40,13 @@ impl Kind {
     /// Understands the text of a flag, a variable or a scalar of the file; `name` is that of the flag, variable or key.
     ///
     /// # Errors
-    /// What was expected, to stand after “which is not”.
+    /// The expected kind, to stand after “which is not”.
     pub fn parse(self, text: &str, name: &str, place: Place<'_>) -> Result<Value, String> {
         match self {
             Self::Addresses => {
                 let mut addresses = Vec::new();
                 for part in text.split(',') {
-                    // What many servers take for their loopback address; a name for anything else would have to be
+                    // Many servers take it for their loopback address; a name for anything else would have to be
                     // looked up.
                     let address = match part.trim() {
                         "localhost" => Ok(IpAddr::V4(Ipv4Addr::LOCALHOST)),
@@ -110,7 +105,7 @@ impl Kind {
         }
     }
 
-    /// What it has to be, for messages.
+    /// The expected kind, for messages.
     #[must_use]
     pub fn expectation(self) -> String {
         match self {

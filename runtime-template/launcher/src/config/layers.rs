@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde_json::Value;
-use speaches_format::description::Head;
+use speaches_format::description::RuntimeInfo;
 use speaches_format::failure::{Exit, Failure};
 
 use super::file::SettingsFile;
@@ -18,11 +18,7 @@ use super::values::Values;
 use super::{api_key, directories};
 
 impl Config {
-    /// Puts the layers together.
-    ///
-    /// # Errors
-    /// When a layer says something that cannot be; the message names the layer.
-    pub fn resolve(flags: &Flags, sources: &Sources<'_>, head: &Head) -> Result<Self, Failure> {
+    pub fn resolve(flags: &Flags, sources: &Sources<'_>, info: &RuntimeInfo) -> Result<Self, Failure> {
         let home = sources.home();
         let file = match &flags.config {
             Some(path) => SettingsFile::read(&sources.directory.join(path), home.as_deref())?,
@@ -37,7 +33,7 @@ impl Config {
         let layers = Layers { flags, sources, file: &file, override_env: &override_env, home: home.as_deref() };
         let mut settings = Vec::with_capacity(OPTIONS.len());
         for definition in OPTIONS {
-            settings.push(layers.strongest(definition, head)?);
+            settings.push(layers.strongest(definition, info)?);
         }
         let mut warnings = Vec::new();
         api_key::read(&mut settings, &mut warnings)?;
@@ -69,7 +65,7 @@ struct Layers<'a> {
 }
 
 impl Layers<'_> {
-    fn strongest(&self, definition: &'static Definition, head: &Head) -> Result<Setting, Failure> {
+    fn strongest(&self, definition: &'static Definition, info: &RuntimeInfo) -> Result<Setting, Failure> {
         let (value, origin) = if let Some(text) = self.flags.values.get(definition.key) {
             let (Flag::Value(name, _) | Flag::Switch(name, _)) = definition.flag else {
                 return Err(Failure::new(Exit::Internal, format!("`{}` has no flag", definition.key)));
@@ -89,7 +85,7 @@ impl Layers<'_> {
         } else if let Some(value) = self.file.get(definition.key) {
             (value.clone(), Origin::File(self.file.path().to_owned()))
         } else {
-            ((definition.default)(self.sources, head), Origin::Default)
+            ((definition.default)(self.sources, info), Origin::Default)
         };
         Ok(Setting { definition, value, origin })
     }

@@ -1,4 +1,4 @@
-//! What the service is started with, and who said so.
+//! The configuration of the service, with the origin of each value.
 //!
 //! Strongest first: command line, environment, Harbor's `override.env`, YAML, defaults. An empty environment variable
 //! counts as unset, because Harbor passes the ones it does not know as empty text.

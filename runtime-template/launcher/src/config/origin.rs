@@ -7,13 +7,10 @@ use serde_json::Value;
 
 use super::setting_table::Definition;
 
-/// What a setting is, and why.
 pub struct Setting {
-    /// The setting.
     pub definition: &'static Definition,
     /// Its value; null where there is none.
     pub value: Value,
-    /// Who decided.
     pub origin: Origin,
 }
 
@@ -23,16 +20,12 @@ pub fn find<'a>(settings: &'a [Setting], key: &str) -> Option<&'a Setting> {
     settings.iter().find(|setting| setting.definition.key == key)
 }
 
-/// A layer of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// The flag of this name.
     CommandLine(&'static str),
-    /// The environment variable of this name.
     Environment(&'static str),
     /// The variable of this name in this `override.env` of Harbor's.
     OverrideEnv(&'static str, PathBuf),
-    /// This YAML file.
     File(PathBuf),
     /// The user did not set it.
     Default,
@@ -51,7 +44,6 @@ impl Origin {
         }
     }
 
-    /// The layer, for programs.
     #[must_use]
     pub const fn layer(&self) -> &'static str {
         match self {

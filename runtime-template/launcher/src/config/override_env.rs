@@ -5,10 +5,8 @@ use std::path::{Path, PathBuf};
 
 use speaches_format::failure::{Exit, Failure};
 
-/// What the file says.
 #[derive(Debug, Default)]
 pub struct OverrideEnv {
-    /// Where it is.
     pub path: PathBuf,
     /// Variables that are not empty.
     pub variables: BTreeMap<String, String>,
@@ -61,13 +59,10 @@ pub fn read_leniently(path: &Path) -> Result<BTreeMap<String, String>, Failure> 
     Ok(variables)
 }
 
-/// A line of such a file.
 enum Line<'a> {
     /// Nothing, or a comment.
     Empty,
-    /// A name and a value.
     Assignment(&'a str, &'a str),
-    /// Something else.
     Other,
 }
 

@@ -6,7 +6,7 @@ use super::directories::{cache_root, state_root, temporary};
 use super::settings::Config;
 use super::sources::Sources;
 
-/// What to say when the home cannot be written, so that another directory takes its place.
+/// The warning for a home that is not writable, so that another directory takes its place.
 #[must_use]
 pub fn warning(config: &Config, sources: &Sources<'_>) -> Option<String> {
     let (home, state) = (sources.home()?, &config.values.service.state_dir);

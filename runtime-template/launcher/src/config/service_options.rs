@@ -21,9 +21,7 @@ pub struct ServiceOptions {
     pub preload: bool,
     /// The largest body of a request, in MiB.
     pub upload_limit: u32,
-    /// How much is logged.
     pub log_level: LogLevel,
-    /// What a line of the log is.
     pub log_format: LogFormat,
     /// File for the log; none means standard error.
     pub log_file: Option<PathBuf>,

@@ -3,7 +3,7 @@
 //! Parsing, the command line, `speaches config` and `docs/configuration.md` are all made from it.
 
 use serde_json::{Value, json};
-use speaches_format::description::Head;
+use speaches_format::description::RuntimeInfo;
 
 use super::directories;
 use super::kind::Kind;
@@ -13,7 +13,6 @@ use crate::addresses;
 /// How a setting is given on the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flag {
-    /// Not at all.
     None,
     /// `--name VALUE`, with the name of the value for the help.
     Value(&'static str, &'static str),
@@ -21,11 +20,9 @@ pub enum Flag {
     Switch(&'static str, &'static str),
 }
 
-/// One setting.
 pub struct Definition {
     /// Its name in `speaches config`, and below `x-speaches` in the YAML file if `in_file`.
     pub key: &'static str,
-    /// On the command line.
     pub flag: Flag,
     /// Environment variables, strongest first.
     pub variables: &'static [&'static str],
@@ -33,14 +30,12 @@ pub struct Definition {
     pub in_file: bool,
     /// Whether it is never shown.
     pub secret: bool,
-    /// What it may be.
     pub kind: Kind,
-    /// What it is about, as the help of its flag says it.
+    /// The help text of its flag.
     pub help: &'static str,
-    /// The default, for people.
     pub default_text: &'static str,
     /// The default on this machine and in this runtime.
-    pub default: fn(&Sources<'_>, &Head) -> Value,
+    pub default: fn(&Sources<'_>, &RuntimeInfo) -> Value,
 }
 
 /// The task of a model that speaks.
@@ -48,7 +43,6 @@ pub const TEXT_TO_SPEECH: &str = "text-to-speech";
 /// The task of a model that listens.
 pub const SPEECH_TO_TEXT: &str = "automatic-speech-recognition";
 
-/// What most settings have in common.
 const COMMON: Definition = Definition {
     key: "",
     flag: Flag::None,
@@ -89,7 +83,7 @@ pub static OPTIONS: &[Definition] = &[
         variables: &["HARBOR_SPEACHES_TTS_MODEL", "SPEACHES_TTS_MODEL"],
         help: "text-to-speech model (Hugging Face ID)",
         default_text: "the first bundled model, else `speaches-ai/Kokoro-82M-v1.0-ONNX-int8`",
-        default: |_, head| model(head, TEXT_TO_SPEECH, "speaches-ai/Kokoro-82M-v1.0-ONNX-int8"),
+        default: |_, info| model(info, TEXT_TO_SPEECH, "speaches-ai/Kokoro-82M-v1.0-ONNX-int8"),
         ..COMMON
     },
     Definition {
@@ -98,7 +92,7 @@ pub static OPTIONS: &[Definition] = &[
         variables: &["HARBOR_SPEACHES_STT_MODEL", "SPEACHES_STT_MODEL"],
         help: "speech-to-text model (Hugging Face ID)",
         default_text: "the first bundled model, else `Systran/faster-distil-whisper-small.en`",
-        default: |_, head| model(head, SPEECH_TO_TEXT, "Systran/faster-distil-whisper-small.en"),
+        default: |_, info| model(info, SPEECH_TO_TEXT, "Systran/faster-distil-whisper-small.en"),
         ..COMMON
     },
     Definition {
@@ -107,8 +101,8 @@ pub static OPTIONS: &[Definition] = &[
         variables: &["HARBOR_SPEACHES_TTS_VOICE", "SPEACHES_TTS_VOICE"],
         help: "voice for the warm-up",
         default_text: "the voice of the bundled model, else `af_bella`",
-        default: |_, head| {
-            let bundled = head.served_for(TEXT_TO_SPEECH);
+        default: |_, info| {
+            let bundled = info.served_for(TEXT_TO_SPEECH);
             json!(bundled.and_then(|model| model.voice.as_deref()).unwrap_or("af_bella"))
         },
         ..COMMON
@@ -309,13 +303,12 @@ pub static OPTIONS: &[Definition] = &[
     },
 ];
 
-/// The setting of this name.
 #[must_use]
 pub fn find(key: &str) -> Option<&'static Definition> {
     OPTIONS.iter().find(|definition| definition.key == key)
 }
 
-fn model(head: &Head, task: &str, otherwise: &str) -> Value {
-    let bundled = head.served_for(task);
+fn model(info: &RuntimeInfo, task: &str, otherwise: &str) -> Value {
+    let bundled = info.served_for(task);
     json!(bundled.map_or(otherwise, |model| &model.id))
 }

@@ -7,19 +7,17 @@ use super::values::Values;
 
 /// Everything that starting the service needs to know.
 pub struct Config {
-    /// The values, typed.
     pub values: Values,
     /// The same values with who said so, in the order of the table.
     pub settings: Vec<Setting>,
     /// Variables for upstream's own settings, from the YAML file and from `override.env`. The real environment is
     /// stronger than they are.
     pub environment: BTreeMap<String, String>,
-    /// What the user should know and what does not stop the service.
+    /// Problems that do not stop the service.
     pub warnings: Vec<String>,
 }
 
 impl Config {
-    /// A setting with who said so.
     #[must_use]
     pub fn setting(&self, key: &str) -> Option<&Setting> {
         origin::find(&self.settings, key)

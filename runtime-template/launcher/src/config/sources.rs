@@ -1,18 +1,17 @@
-//! Where values that are not flags come from.
+//! The sources of values that are not flags.
 
 use std::path::PathBuf;
 
 use speaches_format::system::System;
 
-/// Where values that are not flags come from, so that tests can put something in their place.
+/// The sources of values that are not flags; tests replace them.
 pub struct Sources<'a> {
-    /// The environment.
     pub variable: &'a dyn Fn(&str) -> Option<String>,
     /// The YAML file that is read when no flag names another.
     pub contract: PathBuf,
-    /// What a relative path is relative to: the working directory.
+    /// The base of relative paths.
     pub directory: PathBuf,
-    /// Where directories of the user are.
+    /// Decides where the directories of the user are.
     pub system: System,
 }
 
@@ -23,7 +22,6 @@ impl Sources<'_> {
         (self.variable)(name).filter(|text| !text.is_empty())
     }
 
-    /// The user's home directory.
     #[must_use]
     pub fn home(&self) -> Option<PathBuf> {
         let profile = || self.variable("USERPROFILE").filter(|_| self.system == System::Windows);

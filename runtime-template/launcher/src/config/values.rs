@@ -19,16 +19,14 @@ pub struct Values {
     pub host: Vec<IpAddr>,
     /// TCP port on each of them; 0 means any free one.
     pub port: u16,
-    /// What computes.
     #[serde(deserialize_with = "unless_auto")]
     pub accelerator: Option<Accelerator>,
-    /// What transcribes.
     #[serde(deserialize_with = "unless_auto")]
     pub stt_backend: Option<Backend>,
-    /// What faster-whisper computes on.
+    /// The device of faster-whisper.
     #[serde(deserialize_with = "unless_auto")]
     pub stt_device: Option<Device>,
-    /// What the model that speaks computes on.
+    /// The provider of the speech model.
     #[serde(deserialize_with = "unless_auto")]
     pub tts_provider: Option<Provider>,
     /// The numbers that a quantised model that speaks computes with.
@@ -42,9 +40,7 @@ pub struct Values {
     pub api_key: Option<String>,
     /// The directory in which huggingface_hub keeps models, which is the `hub/` of its cache.
     pub hf_cache: PathBuf,
-    /// Token for downloads from the hub.
     pub hf_token: Option<String>,
-    /// Those that the service manager reads.
     #[serde(flatten)]
     pub service: ServiceOptions,
 }

@@ -15,7 +15,6 @@ macro_rules! words {
         }
 
         impl $kind {
-            /// As the settings have it.
             #[must_use]
             pub const fn word(self) -> &'static str {
                 match self { $(Self::$word => $text),+ }
@@ -31,9 +30,7 @@ macro_rules! words {
 }
 
 words! {
-    /// What computes: the coarse choice.
     Accelerator {
-        /// Everything on the CPU.
         Cpu = "cpu",
         /// Transcription on Metal.
         Metal = "metal",
@@ -43,7 +40,6 @@ words! {
         Cuda = "cuda",
     }
 
-    /// What runs Whisper.
     Backend {
         /// Upstream's own, over CTranslate2.
         FasterWhisper = "faster-whisper",
@@ -51,19 +47,15 @@ words! {
         WhisperCpp = "whispercpp",
     }
 
-    /// What Whisper runs on.
     Device {
-        /// The processor.
         Cpu = "cpu",
         /// A GPU of NVIDIA's.
         Cuda = "cuda",
-        /// A GPU of Apple's.
         Metal = "metal",
     }
 
-    /// What onnxruntime runs models that speak on.
+    /// The onnxruntime provider of speech models.
     Provider {
-        /// The processor.
         Cpu = "cpu",
         /// Apple's GPU or neural engine, as CoreML decides.
         CoreMl = "coreml",
@@ -81,33 +73,22 @@ words! {
         Float32 = "float32",
     }
 
-    /// How much is logged.
     LogLevel {
-        /// Everything.
         Debug = "debug",
-        /// What happens.
         Info = "info",
-        /// What should not happen.
         Warning = "warning",
-        /// What fails.
         Error = "error",
-        /// What ends the service.
         Critical = "critical",
     }
 
-    /// What a line of the log is.
+    /// The format of a log line.
     LogFormat {
-        /// For people.
         Text = "text",
-        /// For programs.
         Json = "json",
     }
 }
 
 /// A word, or nothing for `auto`: then the policy decides.
-///
-/// # Errors
-/// When it is another word.
 pub fn unless_auto<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     let word = String::deserialize(deserializer)?;
     if word == "auto" { Ok(None) } else { T::deserialize(StringDeserializer::new(word)).map(Some) }

@@ -17,7 +17,7 @@ use crate::instance::Instance;
 use crate::own_runtime::OwnRuntime;
 
 const PORT_VARIABLE: &str = "HARBOR_SPEACHES_NATIVE_PORT";
-/// What a Harbor with a native mode passes on, from its `.env`.
+/// The variables that a Harbor with a native mode passes on from its `.env`.
 const PASSED_ON: [&str; 5] = [
     "HARBOR_SPEACHES_STT_MODEL",
     "HARBOR_SPEACHES_TTS_MODEL",
@@ -26,36 +26,27 @@ const PASSED_ON: [&str; 5] = [
     "HARBOR_HF_TOKEN",
 ];
 /// How long it may take until the port answers, on a machine that does something else.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 /// How much of the log is shown when it does not start.
 const LAST_LINES: usize = 15;
 
-/// A service for one Harbor.
 pub struct Background<'a> {
-    /// That Harbor.
     pub home: &'a Home,
     variables: BTreeMap<String, String>,
-    /// The port that it listens on.
     pub port: u16,
-    /// Who decided that, for people.
     port_origin: String,
     /// The addresses that it listens on when it is started now.
     pub hosts: Vec<IpAddr>,
-    /// Who decided that.
     pub hosts_origin: Origin,
-    /// What the names of Harbor's containers begin with.
+    /// The prefix of the names of Harbor's containers.
     pub container_prefix: String,
-    /// Its state directory.
     state: PathBuf,
-    /// Where services on other ports have theirs.
+    /// The parent of the state directories of services on other ports.
     states: PathBuf,
 }
 
 impl<'a> Background<'a> {
     /// Reads Harbor's `.env`.
-    ///
-    /// # Errors
-    /// When that file, or what follows from it, cannot be.
     pub fn new(home: &'a Home, runtime: &OwnRuntime, sources: &Sources<'_>) -> Result<Self, Failure> {
         let settings = Settings::read(home)?;
         let of_user = |name: &str| settings.get(name, sources);
@@ -70,7 +61,7 @@ impl<'a> Background<'a> {
             None => (default_port(home.flavor).to_owned(), format!("default; {PORT_VARIABLE} changes it")),
         };
         variables.insert("HARBOR_SPEACHES_HOST_PORT".to_owned(), port);
-        // What the service itself will decide, so that it is found again.
+        // The service will decide the same, so the launcher finds it again.
         let variable = |name: &str| variables.get(name).cloned().or_else(|| (sources.variable)(name));
         let as_started = Sources {
             variable: &variable,
@@ -78,7 +69,7 @@ impl<'a> Background<'a> {
             directory: home.path.clone(),
             system: sources.system,
         };
-        let config = Config::resolve(&Flags::default(), &as_started, &runtime.head)?;
+        let config = Config::resolve(&Flags::default(), &as_started, &runtime.info)?;
         let hosts_origin = config.setting("host").map_or(Origin::Default, |setting| setting.origin.clone());
         let container_prefix = settings.container_prefix(sources);
         let Values { port, host: hosts, service, .. } = config.values;
@@ -121,7 +112,8 @@ impl<'a> Background<'a> {
         self.home.flavor == Flavor::Stock && instance.status.port != self.port
     }
 
-    /// Where it logs: in a directory like those of Harbor's own host services, or where a Harbor with a native mode puts it.
+    /// The log file: in a directory like those of Harbor's own host services, or where a Harbor with a native mode puts
+    /// it.
     #[must_use]
     pub fn log(&self) -> PathBuf {
         match self.home.flavor {
@@ -187,8 +179,8 @@ impl<'a> Background<'a> {
                 )
                 .hint(self.advice(exit)));
             }
-            if started.elapsed() > PATIENCE {
-                let seconds = PATIENCE.as_secs();
+            if started.elapsed() > TIMEOUT {
+                let seconds = TIMEOUT.as_secs();
                 let said = format!("the service (pid {}) does not answer after {seconds} s", child.id());
                 return Err(Failure::new(Exit::Temporary, said)
                     .hint(format!("read its log `{}`; `speaches harbor stop` stops it", self.log().display())));
@@ -239,7 +231,7 @@ impl<'a> Background<'a> {
         }
     }
 
-    /// Removes what says that it runs.
+    /// Removes the pid file.
     pub fn forget(&self) {
         // The file may be gone already, and only people look at a stale pid file.
         let _ = fs_err::remove_file(self.pid_file());

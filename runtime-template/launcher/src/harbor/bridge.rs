@@ -12,7 +12,7 @@ use crate::config::Origin;
 /// Prints the gateways of a network: one for IPv4, and one for IPv6 where it has that.
 const GATEWAYS: &str = "{{range .IPAM.Config}}{{.Gateway}} {{end}}";
 
-/// Where containers look for this machine.
+/// The address at which containers look for this machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bridge {
     /// At this address, which is one of this machine.
@@ -66,13 +66,12 @@ pub fn reaches(addresses: &[IpAddr], address: Ipv4Addr) -> bool {
     addresses.iter().any(|listens| *listens == IpAddr::V4(address) || *listens == IpAddr::V4(Ipv4Addr::UNSPECIFIED))
 }
 
-/// Addresses as a sentence has them.
 #[must_use]
 pub fn listed(addresses: &[IpAddr]) -> String {
     addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ")
 }
 
-/// What a service listens on, and why containers reach it there.
+/// The addresses of a service, with the reason why containers reach it there.
 #[must_use]
 pub fn listening(addresses: &[IpAddr], bridge: Bridge) -> String {
     let described = addresses.iter().map(|address| match bridge {
@@ -173,7 +172,7 @@ mod tests {
     #[test]
     fn an_address_of_another_machine_is_none_of_this_one() {
         assert!(is_of_this_machine(Ipv4Addr::LOCALHOST));
-        // TEST-NET-1 of RFC 5737: never anybody's address
+        // TEST-NET-1 of RFC 5737: no machine has this address
         assert!(!is_of_this_machine(Ipv4Addr::new(192, 0, 2, 1)));
     }
 }

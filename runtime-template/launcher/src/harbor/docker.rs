@@ -8,27 +8,25 @@ use std::time::Duration;
 
 use crate::child;
 
-/// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a container may take to start: its image may have to be fetched.
-const PATIENCE_FOR_START: Duration = Duration::from_secs(600);
-/// What is asked about a container.
+const START_TIMEOUT: Duration = Duration::from_secs(600);
 const COLUMNS: &str = "{{.Names}}\t{{.State}}\t{{.Image}}\t{{.Command}}";
-/// What is asked about the Harbor that has started one. N.B. Podman's `ps` may not know such a column.
+/// The query for the Harbor that started a container. N.B. Podman's `ps` may not know such a column.
 const PROJECT: &str = "{{.Name}}\t{{index .Config.Labels \"com.docker.compose.project.working_dir\"}}";
-/// What the command of the proxy has before the port that it connects to.
+/// The part of the proxy's command before its target port.
 const TARGET: &str = "tcp-connect:host.docker.internal:";
 
 /// Why Docker does not answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Silence {
+pub enum DockerError {
     /// There is no Docker.
     NoProgram,
     /// This is why, in one line; mostly Docker's own.
     Other(String),
 }
 
-impl fmt::Display for Silence {
+impl fmt::Display for DockerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoProgram => f.write_str("`docker` is not on PATH"),
@@ -37,8 +35,7 @@ impl fmt::Display for Silence {
     }
 }
 
-impl Silence {
-    /// What to do about it.
+impl DockerError {
     #[must_use]
     pub fn remedy(&self) -> &'static str {
         match self {
@@ -53,17 +50,14 @@ impl Silence {
     }
 }
 
-/// A container, running or not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Container {
-    /// Its name.
     pub name: String,
     /// `running`, `exited`, `restarting`, …
     pub state: String,
-    /// What it was made of.
     pub image: String,
     command: String,
-    /// Where the compose files are that it was made with, if they say so.
+    /// The directory of its compose files, if its labels name one.
     project: Option<PathBuf>,
 }
 
@@ -74,7 +68,6 @@ impl Container {
         Some(Self { name: next()?, state: next()?, image: next()?, command: next()?, project: None })
     }
 
-    /// Whether it runs.
     #[must_use]
     pub fn runs(&self) -> bool {
         self.state == "running"
@@ -90,7 +83,7 @@ impl Container {
         (!there.starts_with(here)).then_some(project)
     }
 
-    /// That another Harbor has started it, as the cause of something.
+    /// The complaint that another Harbor started it.
     #[must_use]
     pub fn belongs_to(&self, other: &Path) -> String {
         format!("`{}` belongs to the Harbor in `{}`", self.name, other.display())
@@ -110,27 +103,21 @@ impl Container {
     }
 }
 
-/// What `docker ARGUMENTS` prints.
-///
-/// # Errors
-/// Why it prints nothing.
-pub fn ask(arguments: &[&str]) -> Result<String, Silence> {
+/// Returns the output of `docker ARGUMENTS`.
+pub fn ask(arguments: &[&str]) -> Result<String, DockerError> {
     let mut command = Command::new("docker");
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    match child::run(&mut command, PATIENCE) {
+    match child::run(&mut command, TIMEOUT) {
         Ok(Some(output)) if output.status.success() => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
-        Ok(Some(output)) => Err(Silence::Other(reason(&output))),
-        Ok(None) => Err(Silence::Other(format!("nothing within {} s", PATIENCE.as_secs()))),
-        Err(error) if error.kind() == ErrorKind::NotFound => Err(Silence::NoProgram),
-        Err(error) => Err(Silence::Other(format!("`docker` cannot be started: {error}"))),
+        Ok(Some(output)) => Err(DockerError::Other(reason(&output))),
+        Ok(None) => Err(DockerError::Other(format!("nothing within {} s", TIMEOUT.as_secs()))),
+        Err(error) if error.kind() == ErrorKind::NotFound => Err(DockerError::NoProgram),
+        Err(error) => Err(DockerError::Other(format!("`docker` cannot be started: {error}"))),
     }
 }
 
 /// The containers that have one of these names.
-///
-/// # Errors
-/// Why Docker does not answer.
-pub fn containers(names: &[String]) -> Result<Vec<Container>, Silence> {
+pub fn containers(names: &[String]) -> Result<Vec<Container>, DockerError> {
     let filters = names.iter().map(|name| format!("name={name}")).collect::<Vec<_>>();
     let mut arguments = vec!["ps", "--all", "--no-trunc", "--format", COLUMNS];
     arguments.extend(filters.iter().flat_map(|filter| ["--filter", filter]));
@@ -159,18 +146,15 @@ fn project_of(name: &str, text: &str) -> Option<PathBuf> {
 }
 
 /// Starts one service of a compose file of Harbor's, in the user's terminal. `port` is where its proxy connects to.
-///
-/// # Errors
-/// Why it does not start, in one line.
 pub fn compose_up(file: &Path, service: &str, port: u16) -> Result<(), String> {
     let mut command = Command::new("docker");
     command.args(["compose", "-f"]).arg(file).args(["up", "-d", service]).stdin(Stdio::null());
     // Harbor gives it to compose in a file that it removes.
     command.env("HARBOR_SPEACHES_HOST_PORT", port.to_string());
-    match child::run(&mut command, PATIENCE_FOR_START) {
+    match child::run(&mut command, START_TIMEOUT) {
         Ok(Some(output)) if output.status.success() => Ok(()),
         Ok(Some(output)) => Err(format!("`docker compose` failed ({})", output.status)),
-        Ok(None) => Err(format!("`docker compose` did not finish within {} s", PATIENCE_FOR_START.as_secs())),
+        Ok(None) => Err(format!("`docker compose` did not finish within {} s", START_TIMEOUT.as_secs())),
         Err(error) => Err(format!("`docker` cannot be started: {error}")),
     }
 }
@@ -221,15 +205,15 @@ mod tests {
     fn each_reason_for_silence_has_a_remedy() {
         let socket =
             "permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock";
-        let other = |why: &str| Silence::Other(why.to_owned());
-        assert_eq!(Silence::NoProgram.to_string(), "`docker` is not on PATH");
+        let other = |why: &str| DockerError::Other(why.to_owned());
+        assert_eq!(DockerError::NoProgram.to_string(), "`docker` is not on PATH");
         for (silence, begin) in [
-            (Silence::NoProgram, "install Docker"),
+            (DockerError::NoProgram, "install Docker"),
             (other(socket), "add yourself to the group `docker`"),
             (other("Got permission denied while trying to connect"), "add yourself to the group `docker`"),
             (other("Cannot connect to the Docker daemon"), "start Docker"),
             (other("nothing within 10 s"), "start Docker"),
-            (other(&Silence::NoProgram.to_string()), "start Docker"),
+            (other(&DockerError::NoProgram.to_string()), "start Docker"),
         ] {
             assert!(silence.remedy().starts_with(begin), "{silence}");
         }

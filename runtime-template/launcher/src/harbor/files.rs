@@ -16,20 +16,16 @@ pub const OVERLAY: &str = "compose.x.speaches.speaches-native.yml";
 /// The line of the script that says where the launcher is.
 const LAUNCHER_LINE: &str = "installed=''";
 
-/// A file for Harbor.
 #[derive(Clone, Debug)]
 pub struct File {
-    /// Where it belongs.
     pub path: PathBuf,
     text: String,
 }
 
-/// What is where a file belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Found {
     /// Nothing.
     Missing,
-    /// Exactly this file.
     Same,
     /// The file of another runtime or version, as that one wrote it.
     Older,
@@ -37,22 +33,17 @@ pub enum Found {
     Theirs,
 }
 
-/// What was done about a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Done {
-    /// It was right already.
     Nothing,
-    /// It was written.
     Written,
     /// Theirs stays, and this one is beside it, with `.new` behind its name.
     Beside,
     /// It was written, and theirs is beside it, with `.orig` behind its name.
     Replaced,
-    /// It was removed.
     Removed,
     /// It was removed, and theirs is back in its place.
     Restored,
-    /// Theirs stays.
     Kept,
 }
 
@@ -159,13 +150,13 @@ impl File {
         })
     }
 
-    /// Where it is put when its place is taken.
+    /// The file's path when a file of the user has its place.
     #[must_use]
     pub fn beside(&self) -> PathBuf {
         self.with(".new")
     }
 
-    /// Where theirs is put when it is replaced.
+    /// The path to which a replaced file of the user moves.
     #[must_use]
     pub fn aside(&self) -> PathBuf {
         self.with(".orig")
@@ -205,7 +196,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_is_one_word_whatever_is_in_it() {
+    fn a_path_with_any_characters_is_one_word() {
         assert_eq!(quoted(Path::new("/a b/it's $x")), r"'/a b/it'\''s $x'");
     }
 }

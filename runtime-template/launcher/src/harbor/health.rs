@@ -5,19 +5,16 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 /// How long connecting, and the answer, may take.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// What is read of the first line of an answer.
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// How many bytes of the status line are read.
 const LONGEST_LINE: u64 = 256;
 
 /// Whether the service at an address answers.
-///
-/// # Errors
-/// Why it does not, in the middle of a sentence.
 pub fn ask(address: SocketAddr) -> Result<(), String> {
     let line = first_line(address).map_err(|error| match error.kind() {
         ErrorKind::ConnectionRefused => "nothing listens there".to_owned(),
         // A read that takes too long would block.
-        ErrorKind::TimedOut | ErrorKind::WouldBlock => format!("no answer within {} s", PATIENCE.as_secs()),
+        ErrorKind::TimedOut | ErrorKind::WouldBlock => format!("no answer within {} s", TIMEOUT.as_secs()),
         _ => error.to_string(),
     })?;
     let mut words = line.split_whitespace();
@@ -31,9 +28,9 @@ pub fn ask(address: SocketAddr) -> Result<(), String> {
 }
 
 fn first_line(address: SocketAddr) -> std::io::Result<String> {
-    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
+    let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    stream.set_write_timeout(Some(TIMEOUT))?;
     // In one write: a server of another protocol may hang up after the first.
     stream.write_all(format!("GET /health HTTP/1.0\r\nHost: {address}\r\n\r\n").as_bytes())?;
     let mut line = Vec::new();

@@ -1,4 +1,4 @@
-//! Where Harbor is, and which Harbor it is.
+//! Finds Harbor, and tells its flavor.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -10,7 +10,7 @@ use crate::child;
 use crate::config::Sources;
 
 /// How long `harbor home` may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How a Harbor starts services on the host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -22,7 +22,6 @@ pub enum Flavor {
 }
 
 impl Flavor {
-    /// For people.
     #[must_use]
     pub const fn describe(self) -> &'static str {
         match self {
@@ -32,12 +31,10 @@ impl Flavor {
     }
 }
 
-/// A Harbor on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Home {
     /// Absolute path.
     pub path: PathBuf,
-    /// Which one it is.
     pub flavor: Flavor,
 }
 
@@ -91,8 +88,8 @@ impl Home {
 fn said_by_harbor() -> Option<PathBuf> {
     let mut command = Command::new("harbor");
     command.arg("home").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-    let Some(output) = child::run(&mut command, PATIENCE).ok()? else {
-        eprintln!("warning: `harbor home` did not answer within {} s; trying `~/.harbor`", PATIENCE.as_secs());
+    let Some(output) = child::run(&mut command, TIMEOUT).ok()? else {
+        eprintln!("warning: `harbor home` did not answer within {} s; trying `~/.harbor`", TIMEOUT.as_secs());
         return None;
     };
     let text = String::from_utf8(output.stdout).ok()?;

@@ -1,5 +1,5 @@
-//! What lies between Open WebUI and the service, looked at one by one: the service itself, the address at which containers
-//! look for it, the container that passes everything on to it, and that of Open WebUI.
+//! Checks each hop between the service and Open WebUI: the service itself, the address at which containers look for it,
+//! the container that forwards requests to it, and the container of Open WebUI.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -9,7 +9,7 @@ use speaches_format::system::System;
 
 use super::background::Background;
 use super::bridge::{self, Bridge};
-use super::docker::{self, Container, Silence};
+use super::docker::{self, Container, DockerError};
 use super::health;
 use super::home::Flavor;
 use super::readiness::Model;
@@ -22,39 +22,34 @@ const ELSEWHERE: &str = "Docker runs in a virtual machine or without root: Docke
 /// Docker has no default network.
 const NO_BRIDGE: &str =
     "Docker has no network `bridge`, and this machine no `docker0`: containers do not reach 127.0.0.1";
-/// What to do when another Harbor has a container of the same name.
+/// The hint when another Harbor has a container of the same name.
 pub const OWN_PREFIX: &str = "`harbor config set container.prefix NAME` gives this one its own";
 
 /// One thing on the way, and how it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hop {
-    /// Its name.
     pub name: &'static str,
-    /// How it is.
     pub state: State,
 }
 
-/// How something on the way is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
-    /// It works.
-    Well(String),
+    Working(String),
     /// It is not there, or cannot be looked at, which may be meant so.
     Absent(String),
     /// Docker does not answer.
-    Silent(Silence),
+    NoAnswer(DockerError),
     /// It does not work.
-    Wrong {
-        /// What is wrong.
+    Broken {
         cause: String,
-        /// What to do about it, where that is plain.
+        /// The remedy, if there is a known one.
         advice: Option<String>,
     },
 }
 
 impl Hop {
     fn well(name: &'static str, text: impl Into<String>) -> Self {
-        Self { name, state: State::Well(text.into()) }
+        Self { name, state: State::Working(text.into()) }
     }
 
     fn absent(name: &'static str, text: impl Into<String>) -> Self {
@@ -62,7 +57,7 @@ impl Hop {
     }
 
     fn wrong(name: &'static str, cause: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { name, state: State::Wrong { cause: cause.into(), advice: Some(advice.into()) } }
+        Self { name, state: State::Broken { cause: cause.into(), advice: Some(advice.into()) } }
     }
 
     /// A container that another Harbor has started.
@@ -72,24 +67,24 @@ impl Hop {
 
     /// Whether it does not work.
     #[must_use]
-    pub const fn is_wrong(&self) -> bool {
-        matches!(self.state, State::Wrong { .. })
+    pub const fn is_broken(&self) -> bool {
+        matches!(self.state, State::Broken { .. })
     }
 }
 
 impl fmt::Display for Hop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.state {
-            State::Well(text) => write!(f, "{}: ok, {text}", self.name),
+            State::Working(text) => write!(f, "{}: ok, {text}", self.name),
             State::Absent(text) => write!(f, "{}: {text}", self.name),
-            State::Silent(why) => write!(f, "{}: does not answer ({why})", self.name),
-            State::Wrong { cause, advice: None } => write!(f, "{}: {cause}", self.name),
-            State::Wrong { cause, advice: Some(advice) } => write!(f, "{}: {cause}; {advice}", self.name),
+            State::NoAnswer(why) => write!(f, "{}: does not answer ({why})", self.name),
+            State::Broken { cause, advice: None } => write!(f, "{}: {cause}", self.name),
+            State::Broken { cause, advice: Some(advice) } => write!(f, "{}: {cause}; {advice}", self.name),
         }
     }
 }
 
-/// Looks at all of them, from the service on. It takes a minute at most, whatever does not answer.
+/// Checks all of them, from the service on. It takes a minute at most, even if none answers.
 #[must_use]
 pub fn look(background: &Background<'_>) -> Vec<Hop> {
     let [speaches, webui] = ["speaches", "webui"].map(|name| format!("{}.{name}", background.container_prefix));
@@ -102,14 +97,14 @@ pub fn look(background: &Background<'_>) -> Vec<Hop> {
             .is_some_and(|found| found.is_proxy() && found.other_harbor(&background.home.path).is_none());
     let mut hops = vec![service(background, running.as_ref(), is_needed)];
     if let Err(why) = &containers {
-        hops.push(Hop { name: "docker", state: State::Silent(why.clone()) });
+        hops.push(Hop { name: "docker", state: State::NoAnswer(why.clone()) });
         return hops;
     }
     let mut answers_at = None;
     if let Some(instance) = running.as_ref().filter(|_| System::HERE == System::Linux) {
-        let is_well = matches!(hops[0].state, State::Well(_));
+        let works = matches!(hops[0].state, State::Working(_));
         let (hop, address) = way_of_containers(background, instance);
-        answers_at = address.filter(|_| is_well);
+        answers_at = address.filter(|_| works);
         hops.push(hop);
     }
     let port = running.map_or(background.port, |instance| instance.status.port);
@@ -121,14 +116,14 @@ pub fn look(background: &Background<'_>) -> Vec<Hop> {
 /// The service and its proxy, as far as they are not there: `harbor up` is for both.
 #[must_use]
 pub fn missing(hops: &[Hop]) -> Vec<&'static str> {
-    let is_well = |name: &&str| hops.iter().any(|hop| hop.name == *name && matches!(hop.state, State::Well(_)));
-    ["service", "proxy"].into_iter().filter(|name| !is_well(name)).collect()
+    let works = |name: &&str| hops.iter().any(|hop| hop.name == *name && matches!(hop.state, State::Working(_)));
+    ["service", "proxy"].into_iter().filter(|name| !works(name)).collect()
 }
 
 /// The first one that explains why nothing gets through: one that does not work, or Docker that does not answer.
 #[must_use]
 pub fn culprit(hops: &[Hop]) -> Option<&Hop> {
-    hops.iter().find(|hop| hop.is_wrong()).or_else(|| hops.iter().find(|hop| matches!(hop.state, State::Silent(_))))
+    hops.iter().find(|hop| hop.is_broken()).or_else(|| hops.iter().find(|hop| matches!(hop.state, State::NoAnswer(_))))
 }
 
 fn service(background: &Background<'_>, running: Option<&Instance>, is_needed: bool) -> Hop {
@@ -168,7 +163,6 @@ fn service(background: &Background<'_>, running: Option<&Instance>, is_needed: b
     Hop::well("service", text)
 }
 
-/// Where this machine reaches a service.
 #[must_use]
 pub fn address(instance: &Instance) -> SocketAddr {
     SocketAddr::new(reachable(&instance.addresses()), instance.status.port)
@@ -249,12 +243,12 @@ fn proxy(
         Ok(_) => Hop::well(HOP, format!("`{name}` forwards requests")),
         Err(why) => {
             let cause = format!("`{name}` cannot reach the service: {why}");
-            Hop { name: HOP, state: State::Wrong { cause, advice: answers_at.map(firewall) } }
+            Hop { name: HOP, state: State::Broken { cause, advice: answers_at.map(firewall) } }
         }
     }
 }
 
-/// What is in the way of a proxy when the service answers where it is looked for.
+/// The complaint when a proxy fails and the service answers at its own address.
 fn firewall(address: SocketAddr) -> String {
     format!(
         "the service answers at {address} from this machine but not from the container: a firewall blocks it; allow \
@@ -297,13 +291,13 @@ mod tests {
         assert_eq!(ok.to_string(), "service: ok, ready");
         assert_eq!(none.to_string(), "proxy: no container");
         assert_eq!(wrong.to_string(), "webui: it is gone; start it");
-        let helpless = Hop { name: "proxy", state: State::Wrong { cause: "it is odd".to_owned(), advice: None } };
+        let helpless = Hop { name: "proxy", state: State::Broken { cause: "it is odd".to_owned(), advice: None } };
         assert_eq!(helpless.to_string(), "proxy: it is odd");
         assert_eq!(culprit(&[ok.clone(), none.clone(), wrong.clone()]), Some(&wrong));
         assert_eq!(culprit(&[ok.clone(), none]), None);
         assert_eq!(missing(std::slice::from_ref(&ok)), ["proxy"]);
         assert!(missing(&[ok.clone(), Hop::well("proxy", "it runs")]).is_empty());
-        let docker = Hop { name: "docker", state: State::Silent(Silence::NoProgram) };
+        let docker = Hop { name: "docker", state: State::NoAnswer(DockerError::NoProgram) };
         assert_eq!(docker.to_string(), "docker: does not answer (`docker` is not on PATH)");
         assert_eq!(culprit(&[ok, docker.clone()]), Some(&docker));
     }

@@ -12,7 +12,6 @@ const WHAT: &str = " made by `speaches harbor install`; a file that was changed 
 /// The state of a file that may have been marked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Marked {
-    /// As it was written.
     Untouched,
     /// It has a mark, and is not as it was written.
     Changed,

@@ -9,9 +9,9 @@ use super::background::Background;
 use crate::instance::Instance;
 
 /// How long nothing may change while models are loaded. The service gives up on one after 300 s.
-const PATIENCE: Duration = Duration::from_secs(360);
+const TIMEOUT: Duration = Duration::from_secs(360);
 /// How long nothing may change while one is fetched. The service gives up on that after 3600 s.
-const PATIENCE_FOR_FETCHING: Duration = Duration::from_secs(3660);
+const DOWNLOAD_TIMEOUT: Duration = Duration::from_secs(3660);
 /// Between two looks at what the service says about itself.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -26,7 +26,6 @@ pub struct Model {
 }
 
 impl Model {
-    /// The models of a service.
     #[must_use]
     pub fn all(instance: &Instance) -> Vec<Self> {
         serde_json::from_value(instance.status.models.clone()).unwrap_or_default()
@@ -38,7 +37,6 @@ impl Model {
         self.phase == "failed"
     }
 
-    /// What it is for.
     fn purpose(&self) -> &str {
         match self.task.as_str() {
             "text-to-speech" => "speech",
@@ -90,12 +88,12 @@ pub fn wait(background: &Background<'_>) -> Result<Instance, Failure> {
             changed = Instant::now();
         }
         let is_fetching = models.iter().any(|model| model.phase == "fetching");
-        let patience = if is_fetching { PATIENCE_FOR_FETCHING } else { PATIENCE };
-        if changed.elapsed() > patience {
+        let timeout = if is_fetching { DOWNLOAD_TIMEOUT } else { TIMEOUT };
+        if changed.elapsed() > timeout {
             let said = format!(
                 "the service (pid {}) made no progress within {} s: {said}",
                 instance.status.pid,
-                patience.as_secs()
+                timeout.as_secs()
             );
             return Err(Failure::new(Exit::Temporary, said)
                 .hint(format!("read its log `{}`; `speaches harbor stop` stops it", background.log().display())));

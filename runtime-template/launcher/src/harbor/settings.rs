@@ -14,19 +14,15 @@ const PLACES: [&str; 2] = [".env", "profiles/default.env"];
 /// Whether a Harbor with a native mode starts the service or the container: the first that says something decides.
 const PREFERENCES: [&str; 2] = ["HARBOR_SPEACHES_EXECUTION_PREFERENCE", "HARBOR_EXECUTION_PREFERENCE"];
 
-/// The settings of one Harbor.
 #[derive(Default)]
 pub struct Settings {
-    /// Where they are, if they are anywhere.
+    /// The path of the file, if it exists.
     path: Option<PathBuf>,
     said: BTreeMap<String, String>,
 }
 
 impl Settings {
     /// Reads its `.env`, or what that will be.
-    ///
-    /// # Errors
-    /// When the file cannot be read.
     pub fn read(home: &Home) -> Result<Self, Failure> {
         match PLACES.iter().map(|place| home.path.join(place)).find(|path| path.is_file()) {
             Some(path) => Ok(Self { said: override_env::read_leniently(&path)?, path: Some(path) }),
@@ -40,7 +36,7 @@ impl Settings {
         sources.variable(name).or_else(|| self.said.get(name).cloned())
     }
 
-    /// For messages: where a setting is said.
+    /// The place of a setting, for messages.
     #[must_use]
     pub fn place(&self, name: &str, sources: &Sources<'_>) -> String {
         match &self.path {
@@ -49,7 +45,7 @@ impl Settings {
         }
     }
 
-    /// What the names of Harbor's containers begin with.
+    /// The prefix of the names of Harbor's containers.
     #[must_use]
     pub fn container_prefix(&self, sources: &Sources<'_>) -> String {
         self.get("HARBOR_CONTAINER_PREFIX", sources).unwrap_or_else(|| "harbor".to_owned())
@@ -67,7 +63,7 @@ impl Settings {
         PREFERENCES.iter().find_map(says).unwrap_or(by_default)
     }
 
-    /// What `harbor up` starts when nothing is named.
+    /// The services that `harbor up` starts by default.
     #[must_use]
     pub fn default_services(&self) -> Vec<String> {
         let list = self.said.get("HARBOR_SERVICES_DEFAULT").map_or("", String::as_str);

@@ -1,4 +1,4 @@
-//! What services found out about this machine: files in one directory that they write and this program reads.
+//! Findings about this machine: services write them as files into one directory, and this program reads them.
 //!
 //! They are hints. One that is damaged is as if it were not there, and a note says so.
 
@@ -11,26 +11,22 @@ use serde::{Deserialize, Serialize};
 
 /// Left by a service that died while the GPU transcribed.
 pub const CRASH_FILE: &str = "gpu-crash.json";
-/// What a comparison of what speech computes with found.
+/// The file with the result of a comparison of speech providers.
 pub const PROBE_FILE: &str = "synthesis-probe.json";
 
 /// The end of a service by a fatal signal while the GPU transcribed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Crash {
-    /// What is known about it.
     pub reason: String,
     /// ISO 8601.
     pub at: String,
-    /// The plan of the runtime.
     pub runtime: String,
     /// As [`super::Machine::system`].
     pub system: String,
 }
 
-/// All comparisons for one key.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Probe {
-    /// What they are valid for.
     pub key: String,
     /// ISO 8601.
     pub measured_at: String,
@@ -38,7 +34,6 @@ pub struct Probe {
     pub models: BTreeMap<String, ModelProbe>,
 }
 
-/// The comparison for one model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ModelProbe {
     /// The name of the candidate to use.
@@ -63,19 +58,17 @@ pub struct Candidate {
     /// Seconds of computing for a second of speech.
     #[serde(default)]
     pub real_time_factor: Option<f64>,
-    /// For people.
     #[serde(default)]
     pub reason: String,
 }
 
-/// What there is for one runtime on this system.
+/// Reads the findings for one runtime on this system.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Findings {
     /// A crash that no newer system or runtime has made pointless to remember.
     pub crash: Option<Crash>,
-    /// Comparisons with the right key.
     pub probe: Option<Probe>,
-    /// What could not be read.
+    /// Files that could not be read.
     pub notes: Vec<String>,
 }
 

@@ -1,4 +1,4 @@
-//! What this machine has that can compute, and what was found out about it earlier.
+//! The hardware of this machine, and earlier findings about it.
 
 pub mod findings;
 pub mod nvidia;
@@ -21,7 +21,7 @@ pub struct Machine {
     pub processor: String,
     /// The instructions of x86 that this processor lacks and that the published wheels of whisper.cpp are compiled for.
     pub missing_instructions: Vec<&'static str>,
-    /// What the NVIDIA driver says; nothing when it was not asked.
+    /// The answer of the NVIDIA driver; `None` when it was not asked.
     pub nvidia: Option<Nvidia>,
 }
 

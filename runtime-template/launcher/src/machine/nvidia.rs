@@ -1,7 +1,7 @@
 //! The NVIDIA driver, asked by a child of this process: a broken one may crash or hang.
 //!
-//! What onnxruntime says it was compiled with tells nothing about the machine, and a file in `/proc` or a tool that is
-//! installed not whether CUDA can be used. The driver itself does.
+//! The providers that onnxruntime was compiled with tell nothing about the machine, and a file in `/proc` or a tool
+//! that is installed not whether CUDA can be used. The driver itself does.
 
 use std::ffi::{CStr, c_char, c_int, c_uint};
 use std::process::{Command, Output, Stdio};
@@ -14,25 +14,21 @@ use crate::child;
 
 /// The hidden subcommand of the child.
 pub const SUBCOMMAND: &str = "nvidia-driver";
-/// The library of the driver.
 pub const LIBRARY: &str = if cfg!(windows) { "nvcuda.dll" } else { "libcuda.so.1" };
 /// How long the driver may take. Several hundred milliseconds are usual with many GPUs.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+pub const TIMEOUT: Duration = Duration::from_secs(10);
 /// `CUDA_ERROR_NO_DEVICE`: the driver works, and there is nothing that it could drive or may show.
 const NO_DEVICE: c_int = 100;
 
-/// What the driver says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "lowercase")]
 pub enum Nvidia {
-    /// There is none.
     Absent,
     /// It is there and cannot be used.
     Broken {
         /// Why, in the middle of a sentence.
         reason: String,
     },
-    /// It answers.
     Present {
         /// How many GPUs it offers; none is possible.
         devices: u32,
@@ -50,14 +46,14 @@ impl Nvidia {
         };
         let mut command = Command::new(executable);
         command.arg(SUBCOMMAND).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-        match child::run(&mut command, PATIENCE) {
+        match child::run(&mut command, TIMEOUT) {
             Ok(Some(output)) => Self::understand(&output),
-            Ok(None) => Self::broken(format!("it did not answer within {} s", PATIENCE.as_secs())),
+            Ok(None) => Self::broken(format!("it did not answer within {} s", TIMEOUT.as_secs())),
             Err(error) => Self::broken(format!("it cannot be queried: {error}")),
         }
     }
 
-    /// What a child has found out, or how it ended instead.
+    /// The answer of the child, or how it ended without one.
     fn understand(output: &Output) -> Self {
         // The driver may print something as well, before or after.
         let found = output.stdout.split(|byte| *byte == b'\n').find_map(|line| serde_json::from_slice(line).ok());

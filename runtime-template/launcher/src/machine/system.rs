@@ -6,7 +6,6 @@ pub fn version() -> Option<String> {
     text_of(c"kern.osproductversion")
 }
 
-/// The release of the kernel.
 #[cfg(all(unix, not(target_os = "macos")))]
 pub fn version() -> Option<String> {
     let system = nix::sys::utsname::uname().ok()?;

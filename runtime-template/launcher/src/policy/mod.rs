@@ -1,84 +1,66 @@
-//! What computes: one pure function from everything that matters to a decision with its reasons.
+//! The policy: one pure function from all inputs to a decision with its reasons.
 //!
 //! `auto` takes the fastest choice that has been shown to be right on this machine, and never refuses. The policy
 //! follows or refuses a request of the user, and never replaces it.
 
-mod abilities;
+mod capabilities;
 #[cfg(test)]
 mod grid;
-mod requests;
+mod preferences;
 #[cfg(test)]
 mod table;
 
 use serde::Serialize;
 
-pub use abilities::{Abilities, Ability, Wheels};
-pub use requests::Requests;
+pub use capabilities::{Capabilities, Capability, Wheels};
+pub use preferences::Preferences;
 
 use crate::config::words::{Accelerator, Backend, Device, Precision, Provider};
 use crate::machine::Machine;
 use crate::machine::findings::{Crash, ModelProbe};
 
-/// What may be compared for a model that speaks: its own file and the one in float32, both on the CPU; and CoreML.
+/// The candidates of a comparison for a speech model: its own file and float32, both on the CPU; and CoreML.
 pub const CANDIDATES: [&str; 3] = ["original", "float32", "coreml"];
 
-/// Everything that a decision depends on.
 #[derive(Clone, Debug)]
-pub struct Question<'a> {
-    /// What the runtime has.
+pub struct Inputs<'a> {
     pub wheels: &'a Wheels,
-    /// What the machine has.
     pub machine: &'a Machine,
-    /// The requests of the user.
-    pub requests: &'a Requests,
+    pub preferences: &'a Preferences,
     /// A service of this runtime that died on the GPU.
     pub crash: Option<&'a Crash>,
-    /// What was measured for the model that speaks.
+    /// The comparison for the speech model.
     pub probe: Option<&'a ModelProbe>,
 }
 
-/// What Whisper models transcribe with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(serde::Deserialize), serde(deny_unknown_fields))]
 pub struct Transcription {
-    /// What runs them.
     pub backend: Backend,
-    /// What that runs on.
     pub device: Device,
-    /// Whether the user asked for it.
     pub forced: bool,
-    /// For people.
     pub why: String,
 }
 
-/// What models that speak compute with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Synthesis {
-    /// What onnxruntime runs them on.
     pub provider: Provider,
-    /// Whether the user asked for it.
     pub forced: bool,
-    /// The numbers of quantised ones.
     pub precision: Precision,
-    /// For people.
     pub why: String,
-    /// What may be compared, because measuring decides.
+    /// The candidates to compare, if a measurement decides.
     pub candidates: &'static [&'static str],
 }
 
-/// What computes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Decision {
-    /// Speech to text.
     pub transcription: Transcription,
-    /// Text to speech.
     pub synthesis: Synthesis,
-    /// Lines for the log.
     pub notes: Vec<String>,
 }
 
 impl Decision {
-    /// That of a command that computes nothing.
+    /// The decision of a command that computes nothing.
     #[must_use]
     pub fn none() -> Self {
         let why = "nothing was decided".to_owned();
@@ -106,15 +88,12 @@ impl Decision {
 /// Why the policy refuses a request of the user.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Refusal {
-    /// The setting.
     pub key: &'static str,
-    /// What it is.
     pub value: &'static str,
-    /// Who said so.
     pub by: String,
     /// A sentence without its full stop.
     pub why: String,
-    /// What the setting can be on this machine.
+    /// The values that work on this machine.
     pub possible: Vec<&'static str>,
 }
 
@@ -122,13 +101,13 @@ pub struct Refusal {
 ///
 /// # Errors
 /// The first request of the user that is impossible here. `auto` is always possible.
-pub fn decide(question: &Question<'_>) -> Result<Decision, Refusal> {
-    let can = Abilities::of(question.wheels, question.machine);
+pub fn decide(inputs: &Inputs<'_>) -> Result<Decision, Refusal> {
+    let can = Capabilities::of(inputs.wheels, inputs.machine);
     let mut notes = Vec::new();
-    let transcription = transcription(question, &can, &mut notes)?;
-    let synthesis = synthesis(question, &can)?;
+    let transcription = transcription(inputs, &can, &mut notes)?;
+    let synthesis = synthesis(inputs, &can)?;
     if let Err(reason) = &can.cuda
-        && question.wheels.may_use_cuda()
+        && inputs.wheels.may_use_cuda()
         && !(transcription.forced && synthesis.forced)
     {
         notes.push(format!("warning: this runtime is for NVIDIA GPUs, but computes on the CPU: {reason}"));
@@ -136,8 +115,8 @@ pub fn decide(question: &Question<'_>) -> Result<Decision, Refusal> {
     Ok(Decision { transcription, synthesis, notes })
 }
 
-fn transcription(question: &Question<'_>, can: &Abilities, notes: &mut Vec<String>) -> Result<Transcription, Refusal> {
-    let Requests { accelerator, backend, device, .. } = question.requests;
+fn transcription(inputs: &Inputs<'_>, can: &Capabilities, notes: &mut Vec<String>) -> Result<Transcription, Refusal> {
+    let Preferences { accelerator, backend, device, .. } = inputs.preferences;
     if backend.choice == Some(Backend::WhisperCpp) {
         can.whispercpp.clone().map_err(|why| Refusal {
             key: "stt_backend",
@@ -161,10 +140,10 @@ fn transcription(question: &Question<'_>, can: &Abilities, notes: &mut Vec<Strin
     let chosen = |backend: Backend, device: Device, by: &str| {
         Ok(Transcription { backend, device, forced: true, why: format!("set by {by}") })
     };
-    let refuse = |why: String| refusal_of_device(question.requests, can, why);
+    let refuse = |why: String| refusal_of_device(inputs.preferences, can, why);
     match (backend.choice, wanted) {
-        (None, None) => Ok(fastest(question, can)),
-        (Some(named), None) => chosen(named, device_of(named, question, can), &backend.by),
+        (None, None) => Ok(fastest(inputs, can)),
+        (Some(named), None) => chosen(named, device_of(named, inputs, can), &backend.by),
         (named, Some(Device::Cpu)) => chosen(named.unwrap_or(Backend::FasterWhisper), Device::Cpu, by),
         (None | Some(Backend::FasterWhisper), Some(Device::Cuda)) => {
             can.cuda.clone().map_err(refuse)?;
@@ -172,7 +151,7 @@ fn transcription(question: &Question<'_>, can: &Abilities, notes: &mut Vec<Strin
         }
         (None | Some(Backend::WhisperCpp), Some(Device::Metal)) => {
             can.metal.clone().map_err(refuse)?;
-            if let Some(crash) = question.crash {
+            if let Some(crash) = inputs.crash {
                 notes.push(format!("warning: the GPU is used although {}", account_of(crash)));
             }
             chosen(Backend::WhisperCpp, Device::Metal, by)
@@ -186,24 +165,24 @@ fn transcription(question: &Question<'_>, can: &Abilities, notes: &mut Vec<Strin
                  compute on it",
                 backend.by
             ));
-            chosen(named, device_of(named, question, can), &backend.by)
+            chosen(named, device_of(named, inputs, can), &backend.by)
         }
     }
 }
 
 /// The best device of a backend that the user asked for.
-fn device_of(backend: Backend, question: &Question<'_>, can: &Abilities) -> Device {
+fn device_of(backend: Backend, inputs: &Inputs<'_>, can: &Capabilities) -> Device {
     match backend {
-        Backend::WhisperCpp if can.metal.is_ok() && question.crash.is_none() => Device::Metal,
-        Backend::FasterWhisper if can.cuda.is_ok() && question.requests.accelerator.choice.is_none() => Device::Cuda,
+        Backend::WhisperCpp if can.metal.is_ok() && inputs.crash.is_none() => Device::Metal,
+        Backend::FasterWhisper if can.cuda.is_ok() && inputs.preferences.accelerator.choice.is_none() => Device::Cuda,
         Backend::FasterWhisper | Backend::WhisperCpp => Device::Cpu,
     }
 }
 
 /// The fastest choice, for a user who asked for nothing.
-fn fastest(question: &Question<'_>, can: &Abilities) -> Transcription {
+fn fastest(inputs: &Inputs<'_>, can: &Capabilities) -> Transcription {
     let (backend, device, why) = if can.metal.is_ok() {
-        match question.crash {
+        match inputs.crash {
             None => (Backend::WhisperCpp, Device::Metal, "the fastest on Apple Silicon".to_owned()),
             Some(crash) => (
                 Backend::FasterWhisper,
@@ -212,15 +191,15 @@ fn fastest(question: &Question<'_>, can: &Abilities) -> Transcription {
             ),
         }
     } else if can.cuda.is_ok() {
-        (Backend::FasterWhisper, Device::Cuda, driver(question.machine))
+        (Backend::FasterWhisper, Device::Cuda, driver(inputs.machine))
     } else {
-        (Backend::FasterWhisper, Device::Cpu, no_gpu(question, &can.metal))
+        (Backend::FasterWhisper, Device::Cpu, no_gpu(inputs, &can.metal))
     };
     Transcription { backend, device, forced: false, why }
 }
 
-fn synthesis(question: &Question<'_>, can: &Abilities) -> Result<Synthesis, Refusal> {
-    let requests @ Requests { accelerator, provider, .. } = question.requests;
+fn synthesis(inputs: &Inputs<'_>, can: &Capabilities) -> Result<Synthesis, Refusal> {
+    let preferences @ Preferences { accelerator, provider, .. } = inputs.preferences;
     let coarse = match accelerator.choice {
         Some(Accelerator::Cpu) => Some(Provider::Cpu),
         Some(Accelerator::CoreMl) => Some(Provider::CoreMl),
@@ -228,13 +207,13 @@ fn synthesis(question: &Question<'_>, can: &Abilities) -> Result<Synthesis, Refu
         Some(Accelerator::Metal) | None => None,
     };
     if let Some(wanted) = provider.choice.or(coarse) {
-        let ability = match wanted {
+        let capability = match wanted {
             Provider::Cpu => &Ok(()),
             Provider::CoreMl => &can.coreml,
             Provider::Cuda => &can.cuda,
         };
         let by = if provider.choice.is_some() { &provider.by } else { &accelerator.by };
-        ability.clone().map_err(|why| match provider.choice {
+        capability.clone().map_err(|why| match provider.choice {
             Some(_) => Refusal {
                 key: "tts_provider",
                 value: wanted.word(),
@@ -242,27 +221,27 @@ fn synthesis(question: &Question<'_>, can: &Abilities) -> Result<Synthesis, Refu
                 why,
                 possible: possible(&[("coreml", &can.coreml), ("cuda", &can.cuda)]),
             },
-            None => refusal_of_accelerator(question.requests, can, why),
+            None => refusal_of_accelerator(inputs.preferences, can, why),
         })?;
-        let (precision, numbers) = precision(requests, wanted);
+        let (precision, numbers) = precision(preferences, wanted);
         let why = format!("set by {by}; {numbers}");
         return Ok(Synthesis { provider: wanted, forced: true, precision, why, candidates: &[] });
     }
     let unmeasured = |provider, why: String| {
-        let (precision, numbers) = precision(requests, provider);
+        let (precision, numbers) = precision(preferences, provider);
         Synthesis { provider, forced: false, precision, why: format!("{why}; {numbers}"), candidates: &[] }
     };
     if can.cuda.is_ok() {
-        return Ok(unmeasured(Provider::Cuda, driver(question.machine)));
+        return Ok(unmeasured(Provider::Cuda, driver(inputs.machine)));
     }
-    let may_use_coreml = can.coreml.is_ok() && question.wheels.is_apple_silicon();
+    let may_use_coreml = can.coreml.is_ok() && inputs.wheels.is_apple_silicon();
     let candidates = if may_use_coreml { &CANDIDATES[..] } else { &CANDIDATES[..2] };
-    let why = match (may_use_coreml, requests.precision.choice) {
-        (false, _) => no_gpu(question, &can.coreml),
+    let why = match (may_use_coreml, preferences.precision.choice) {
+        (false, _) => no_gpu(inputs, &can.coreml),
         (true, None) => "no alternative is known to be faster yet; the service measures while it is idle".to_owned(),
         (true, Some(_)) => "CoreML is used only after a measurement".to_owned(),
     };
-    Ok(match (requests.precision.choice, question.probe) {
+    Ok(match (preferences.precision.choice, inputs.probe) {
         (Some(_), _) => unmeasured(Provider::Cpu, why),
         (None, None) => Synthesis { candidates, ..unmeasured(Provider::Cpu, why) },
         (None, Some(probe)) => {
@@ -273,9 +252,9 @@ fn synthesis(question: &Question<'_>, can: &Abilities) -> Result<Synthesis, Refu
 }
 
 /// The numbers of quantised models, and the reason. Whether float32 is faster on an NVIDIA GPU was not measured.
-fn precision(requests: &Requests, provider: Provider) -> (Precision, String) {
-    match (requests.precision.choice, provider) {
-        (Some(choice), _) => (choice, format!("`precision` is `{choice}` ({})", requests.precision.by)),
+fn precision(preferences: &Preferences, provider: Provider) -> (Precision, String) {
+    match (preferences.precision.choice, provider) {
+        (Some(choice), _) => (choice, format!("`precision` is `{choice}` ({})", preferences.precision.by)),
         (None, Provider::Cuda) => (Precision::Original, "a quantised model keeps its precision".to_owned()),
         (None, Provider::Cpu | Provider::CoreMl) => {
             (Precision::Auto, "a quantised model computes in float32".to_owned())
@@ -283,7 +262,7 @@ fn precision(requests: &Requests, provider: Provider) -> (Precision, String) {
     }
 }
 
-/// What measuring says. N.B. the file is believed only as far as it is consistent.
+/// The choice that the measurement supports. N.B. an inconsistent file is ignored.
 fn measured(probe: &ModelProbe, candidates: &[&str]) -> (Provider, String) {
     let chosen = probe.candidates.iter().find(|candidate| {
         candidate.name == probe.chosen && candidate.outcome == "right" && candidates.contains(&candidate.name.as_str())
@@ -324,12 +303,12 @@ fn driver(machine: &Machine) -> String {
 }
 
 /// Why the CPU; where there is a longer story, the log has it once.
-fn no_gpu(question: &Question<'_>, apple: &Ability) -> String {
-    if question.wheels.may_use_cuda() {
+fn no_gpu(inputs: &Inputs<'_>, apple: &Capability) -> String {
+    if inputs.wheels.may_use_cuda() {
         return "no NVIDIA GPU can be used".to_owned();
     }
     match apple {
-        Err(reason) if question.wheels.is_apple_silicon() => reason.clone(),
+        Err(reason) if inputs.wheels.is_apple_silicon() => reason.clone(),
         _ => "there is no GPU that this runtime can use".to_owned(),
     }
 }
@@ -338,31 +317,31 @@ fn account_of(crash: &Crash) -> String {
     format!("a service crashed in it at {} ({})", crash.at, crash.reason)
 }
 
-fn possible(abilities: &[(&'static str, &Ability)]) -> Vec<&'static str> {
-    let able = abilities.iter().filter(|(_, ability)| ability.is_ok()).map(|(word, _)| *word);
+fn possible(capabilities: &[(&'static str, &Capability)]) -> Vec<&'static str> {
+    let able = capabilities.iter().filter(|(_, capability)| capability.is_ok()).map(|(word, _)| *word);
     ["auto", "cpu"].into_iter().chain(able).collect()
 }
 
-fn refusal_of_accelerator(requests: &Requests, can: &Abilities, why: String) -> Refusal {
+fn refusal_of_accelerator(preferences: &Preferences, can: &Capabilities, why: String) -> Refusal {
     Refusal {
         key: "accelerator",
-        value: requests.accelerator.choice.map_or("auto", Accelerator::word),
-        by: requests.accelerator.by.clone(),
+        value: preferences.accelerator.choice.map_or("auto", Accelerator::word),
+        by: preferences.accelerator.by.clone(),
         why,
         possible: possible(&[("metal", &can.metal), ("coreml", &can.coreml), ("cuda", &can.cuda)]),
     }
 }
 
 /// The device was asked for by its own setting or by the coarse one.
-fn refusal_of_device(requests: &Requests, can: &Abilities, why: String) -> Refusal {
-    match requests.device.choice {
+fn refusal_of_device(preferences: &Preferences, can: &Capabilities, why: String) -> Refusal {
+    match preferences.device.choice {
         Some(device) => Refusal {
             key: "stt_device",
             value: device.word(),
-            by: requests.device.by.clone(),
+            by: preferences.device.by.clone(),
             why,
             possible: possible(&[("cuda", &can.cuda)]),
         },
-        None => refusal_of_accelerator(requests, can, why),
+        None => refusal_of_accelerator(preferences, can, why),
     }
 }

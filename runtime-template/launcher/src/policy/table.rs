@@ -4,7 +4,7 @@ use std::path::Path;
 
 use speaches_format::system::{Architecture, System};
 
-use super::requests::Request;
+use super::preferences::Preference;
 use super::*;
 use crate::machine::Nvidia;
 use crate::machine::findings::Candidate;
@@ -36,18 +36,18 @@ pub fn machine(target: &str, nvidia: Option<Nvidia>) -> Machine {
 }
 
 /// `accelerator`, `stt_backend`, `stt_device` and `tts_provider`; `precision` is `auto`.
-pub fn requests(
+pub fn preferences(
     accelerator: Option<Accelerator>,
     backend: Option<Backend>,
     device: Option<Device>,
     provider: Option<Provider>,
-) -> Requests {
-    fn by<T>(choice: Option<T>, flag: &str) -> Request<T> {
+) -> Preferences {
+    fn by<T>(choice: Option<T>, flag: &str) -> Preference<T> {
         let by = if choice.is_some() { format!("command line ({flag})") } else { "default".to_owned() };
-        Request { choice, by }
+        Preference { choice, by }
     }
     let precision = by(None, "--precision");
-    Requests {
+    Preferences {
         precision,
         accelerator: by(accelerator, "--accelerator"),
         backend: by(backend, "--stt-backend"),
@@ -57,9 +57,9 @@ pub fn requests(
 }
 
 /// The same with `precision`.
-pub fn with_precision(precision: Precision, requests: Requests) -> Requests {
-    let precision = Request { choice: Some(precision), by: "command line (--precision)".to_owned() };
-    Requests { precision, ..requests }
+pub fn with_precision(precision: Precision, preferences: Preferences) -> Preferences {
+    let precision = Preference { choice: Some(precision), by: "command line (--precision)".to_owned() };
+    Preferences { precision, ..preferences }
 }
 
 pub fn crash() -> Crash {
@@ -91,24 +91,24 @@ struct Row {
     machine: Machine,
     crash: Option<Crash>,
     probe: Option<ModelProbe>,
-    requests: Requests,
+    preferences: Preferences,
 }
 
 impl Row {
     fn cells(&self) -> [String; 5] {
         let asked = [
-            self.requests.accelerator.choice.map(|choice| format!("`--accelerator {choice}`")),
-            self.requests.backend.choice.map(|choice| format!("`--stt-backend {choice}`")),
-            self.requests.device.choice.map(|choice| format!("`--stt-device {choice}`")),
-            self.requests.provider.choice.map(|choice| format!("`--tts-provider {choice}`")),
-            self.requests.precision.choice.map(|choice| format!("`--precision {choice}`")),
+            self.preferences.accelerator.choice.map(|choice| format!("`--accelerator {choice}`")),
+            self.preferences.backend.choice.map(|choice| format!("`--stt-backend {choice}`")),
+            self.preferences.device.choice.map(|choice| format!("`--stt-device {choice}`")),
+            self.preferences.provider.choice.map(|choice| format!("`--tts-provider {choice}`")),
+            self.preferences.precision.choice.map(|choice| format!("`--precision {choice}`")),
         ];
         let asked = asked.into_iter().flatten().collect::<Vec<_>>().join(" ");
         let asked = if asked.is_empty() { "-".to_owned() } else { asked };
-        let decided = decide(&Question {
+        let decided = decide(&Inputs {
             wheels: &self.wheels,
             machine: &self.machine,
-            requests: &self.requests,
+            preferences: &self.preferences,
             crash: self.crash.as_ref(),
             probe: self.probe.as_ref(),
         });
@@ -131,10 +131,10 @@ fn rows() -> Vec<Row> {
         wheels,
         crash: None,
         probe: None,
-        requests: requests(None, None, None, None),
+        preferences: preferences(None, None, None, None),
     };
     let asks = |row: Row, accelerator, backend, device, provider| Row {
-        requests: requests(accelerator, backend, device, provider),
+        preferences: preferences(accelerator, backend, device, provider),
         ..row
     };
     let cpu = || row("Linux or Windows, cpu", wheels(LINUX, "cpu", true), "any", None);
@@ -148,7 +148,7 @@ fn rows() -> Vec<Row> {
         let machine = Machine { missing_instructions: vec!["avx2", "fma"], ..row.machine };
         Row { here: "an old processor", machine, ..row }
     };
-    let precise = |row: Row, precision| Row { requests: with_precision(precision, row.requests), ..row };
+    let precise = |row: Row, precision| Row { preferences: with_precision(precision, row.preferences), ..row };
     let probed = |here, chosen: &str, outcomes| Row { probe: Some(probe(chosen, outcomes)), ..mac(here) };
     let crashed = || Row { crash: Some(crash()), ..mac("a crash on the GPU is known") };
     vec![

@@ -1,4 +1,4 @@
-//! Never panics, whatever the text; and what it accepts it accepts again without a change.
+//! Never panics on any text; and it accepts its own output without a change.
 #![no_main]
 
 use downlevel::{Target, downlevel};

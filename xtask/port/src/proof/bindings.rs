@@ -1,4 +1,4 @@
-//! What is bound in one scope of the second parser's tree.
+//! Names bound in one scope of the second parser's tree.
 
 use std::collections::{HashMap, HashSet};
 
@@ -6,7 +6,7 @@ use ruff_python_ast::visitor::{Visitor, walk_except_handler, walk_expr, walk_pat
 use ruff_python_ast::{ExceptHandler, Expr, ExprContext, Parameters, Pattern, Stmt};
 use ruff_text_size::{Ranged, TextSize};
 
-/// What one binding makes of a name.
+/// The meaning that one binding gives a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Origin {
     /// The full name of something imported, and where the import stands.

@@ -6,7 +6,7 @@ use super::scan::Scan;
 use crate::guard::{Truth, compare_version};
 
 impl Scan<'_> {
-    /// What is known about a condition at the target.
+    /// The value of a condition at the target, if it is known.
     pub(super) fn truth(&self, test: &Expr) -> Truth {
         match test {
             Expr::UnaryOp(unary) if unary.op == UnaryOp::Not => self.truth(&unary.operand).not(),

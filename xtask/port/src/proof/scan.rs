@@ -8,7 +8,7 @@ use ruff_text_size::{Ranged, TextRange};
 
 use super::bindings::{Names, Origin};
 use crate::guard::Truth;
-use crate::newcomers;
+use crate::stdlib_additions;
 use crate::target::Target;
 
 /// A place that speaks against the text.
@@ -114,9 +114,9 @@ impl<'a> Scan<'a> {
     }
 
     fn member(&mut self, node: &impl Ranged, full: &str, excuses: &[&str]) {
-        let newcomer =
-            newcomers::newcomer(self.target, full).is_some() || newcomers::module_newcomer(self.target, full).is_some();
-        if newcomer && (newcomers::exists(full) || !self.catches(excuses)) {
+        let addition = stdlib_additions::addition(self.target, full).is_some()
+            || stdlib_additions::module_addition(self.target, full).is_some();
+        if addition && (stdlib_additions::exists(full) || !self.catches(excuses)) {
             self.missing(node, full);
         }
     }
@@ -257,7 +257,7 @@ impl<'a> Visitor<'a> for Scan<'a> {
             }
             Stmt::Import(import) => {
                 for alias in &import.names {
-                    if newcomers::module_newcomer(self.target, &alias.name).is_some()
+                    if stdlib_additions::module_addition(self.target, &alias.name).is_some()
                         && !self.catches(&["ImportError", "ModuleNotFoundError"])
                     {
                         self.missing(alias, &alias.name);
@@ -268,7 +268,7 @@ impl<'a> Visitor<'a> for Scan<'a> {
                 let Some(module) = import.module.as_ref().filter(|_| import.level == 0) else {
                     return;
                 };
-                if newcomers::module_newcomer(self.target, module).is_some() {
+                if stdlib_additions::module_addition(self.target, module).is_some() {
                     if !self.catches(&["ImportError", "ModuleNotFoundError"]) {
                         self.missing(import, module);
                     }
@@ -293,7 +293,7 @@ impl<'a> Visitor<'a> for Scan<'a> {
         match expression {
             Expr::Name(name) => {
                 if self.resolve(&name.id).is_none()
-                    && newcomers::builtin_newcomer(self.target, &name.id).is_some()
+                    && stdlib_additions::builtin_addition(self.target, &name.id).is_some()
                     && !self.catches(&["NameError"])
                 {
                     self.missing(name, &format!("builtins.{}", name.id));
@@ -302,11 +302,11 @@ impl<'a> Visitor<'a> for Scan<'a> {
             Expr::Attribute(attribute) => {
                 for full in self.qualified(expression) {
                     // The members of a module that stands in under an old name are its own affair.
-                    if newcomers::newcomer(self.target, &full).is_some() {
+                    if stdlib_additions::addition(self.target, &full).is_some() {
                         self.member(attribute, &full, &["AttributeError"]);
                     }
                 }
-                if newcomers::attribute_since(self.target, &attribute.attr).is_some()
+                if stdlib_additions::attribute_since(self.target, &attribute.attr).is_some()
                     && !self.catches(&["AttributeError"])
                 {
                     self.missing(attribute, &attribute.attr);
@@ -316,7 +316,7 @@ impl<'a> Visitor<'a> for Scan<'a> {
             Expr::Call(call) => {
                 for full in self.qualified(&call.func) {
                     for keyword in call.arguments.keywords.iter().filter_map(|keyword| keyword.arg.as_ref()) {
-                        if newcomers::keyword_since(self.target, &full, keyword).is_some()
+                        if stdlib_additions::keyword_since(self.target, &full, keyword).is_some()
                             && !self.catches(&["TypeError"])
                         {
                             self.missing(keyword, &format!("{full}({keyword}=)"));

@@ -1,4 +1,4 @@
-//! What opens scopes, and what binds names in them.
+//! Constructs that open scopes, and constructs that bind names in them.
 
 use super::{
     Binding, Bound, MODULE, Opened, ScopeId, ScopeKind, Scopes, dotted, imported, type_parameter_name, type_parameters,

@@ -5,10 +5,10 @@ use std::process::Command;
 
 use downlevel::Package;
 
-#[path = "../../../../tests/support/lacks.rs"]
-mod lacks;
+#[path = "../../../../tests/support/skip.rs"]
+mod skip;
 #[allow(unused_imports, reason = "not every test program asks everything")]
-pub use lacks::not_run;
+pub use skip::not_run;
 
 /// A CPython of a minor version: from `DOWNLEVEL_PYTHON_3_<minor>`, from `PATH`, or one of pyenv's.
 #[allow(dead_code, reason = "not every test program asks everything")]
@@ -49,7 +49,7 @@ pub fn with_packages(minor: u8) -> Option<PathBuf> {
     one_at_a_time.file().lock().unwrap();
     let python = environment.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
     let modules = "import backports.strenum, exceptiongroup, taskgroup, tomli, typing_extensions";
-    // What replaces a name that Python 3.11 has declines to be installed there.
+    // Backports of names that Python 3.11 has refuse to be installed there.
     let check = if minor == 10 { modules } else { "import typing_extensions" };
     let ready = || Command::new(&python).args(["-I", "-c", check]).output().is_ok_and(|output| output.status.success());
     if ready() {
@@ -78,7 +78,7 @@ pub fn with_packages(minor: u8) -> Option<PathBuf> {
     None
 }
 
-/// What a script prints, its last words included.
+/// The output of a script, errors included.
 #[allow(dead_code, reason = "not every test program asks everything")]
 pub fn run(python: &Path, script: &Path) -> String {
     let output = Command::new(python).arg(script).env("PYTHONDONTWRITEBYTECODE", "1").output().unwrap();

@@ -1,4 +1,4 @@
-//! What is inside a component: the libraries in CPython, and what is linked into the launcher.
+//! Components inside a component: the libraries in CPython, and the crates in the launcher.
 
 use anyhow::Result;
 use serde_json::{Value, json};
@@ -8,9 +8,8 @@ use speaches_format::layout::Family;
 use super::super::components::Component;
 use super::super::{Runtime, crates, linked};
 use super::{hashes, property};
-use crate::inputs::launcher::licences::{RECORD, STANDARD_LIBRARY};
+use crate::inputs::launcher::licenses::{RECORD, STANDARD_LIBRARY};
 
-/// What is inside a component.
 pub fn inside(runtime: &Runtime<'_>, component: &Component<'_>) -> Result<Vec<Value>> {
     match component.input.kind {
         Kind::Python => Ok(linked::of_python(runtime)?
@@ -22,7 +21,6 @@ pub fn inside(runtime: &Runtime<'_>, component: &Component<'_>) -> Result<Vec<Va
     }
 }
 
-/// A library in CPython.
 fn linked_entry(library: &linked::Library, version: Option<String>) -> Value {
     let mut entry = json!({
         "bom-ref": format!("CPython:{}", library.id),
@@ -43,7 +41,6 @@ fn linked_entry(library: &linked::Library, version: Option<String>) -> Value {
     entry
 }
 
-/// What is linked into the launcher.
 fn launcher(runtime: &Runtime<'_>, component: &Component<'_>) -> Result<Vec<Value>> {
     let mut inside = Vec::new();
     // Only the builder of a prebuilt launcher knows the crates that are linked into it.
@@ -62,7 +59,7 @@ fn launcher(runtime: &Runtime<'_>, component: &Component<'_>) -> Result<Vec<Valu
             "properties": [property("license-file", &text_in(runtime, &[RECORD]))],
         }));
     }
-    let program = Family::of(&runtime.description.head.target).launcher();
+    let program = Family::of(&runtime.description.info.target).launcher();
     let version = linked::rust(&fs_err::read(runtime.root.join(program))?);
     if given && version.is_none() {
         return Ok(inside);
@@ -83,7 +80,7 @@ fn launcher(runtime: &Runtime<'_>, component: &Component<'_>) -> Result<Vec<Valu
     Ok(inside)
 }
 
-/// Where a text is that belongs below `licenses/`.
+/// Finds a text below `licenses/`.
 fn text_in(runtime: &Runtime<'_>, files: &[&str]) -> String {
     crates::text(runtime, files).unwrap_or_else(|| "none in the runtime".to_owned())
 }

@@ -26,9 +26,8 @@ const LONGEST: u64 = 16 << 20;
 /// How an archive of a layout begins.
 pub const START: &[u8] = image::BLOBS.as_bytes();
 
-/// A file of the layout.
 struct Member {
-    /// Where it begins in the archive.
+    /// Its offset in the archive.
     at: u64,
     size: u64,
     sha256: Sha256,
@@ -75,8 +74,8 @@ pub fn check(path: &Utf8Path) -> Result<(Description, Differences, Sha256)> {
     if let Some(extra) = image.members.keys().find(|name| !known.contains(name)) {
         return Err(damaged(path, &format!("it contains `{extra}`, which no part of the image names")));
     }
-    let architecture = image::architecture(&description.head.target)?;
-    if index != image::index(&manifest_text, architecture, &description.head.version)? {
+    let architecture = image::architecture(&description.info.target)?;
+    if index != image::index(&manifest_text, architecture, &description.info.version)? {
         return Err(damaged(path, "`index.json` was modified"));
     }
     Ok((description, differences, sha256))
@@ -141,7 +140,6 @@ impl<'a> Image<'a> {
         Ok((member, file.take(member.size)))
     }
 
-    /// A small file of it.
     fn document(&self, name: &str) -> Result<Vec<u8>> {
         let (member, source) = self.open(name)?;
         if member.size > LONGEST {

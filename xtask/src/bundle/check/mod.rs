@@ -19,14 +19,12 @@ use super::image::SUFFIX;
 use crate::base::digest::Sha256;
 use crate::base::failure::{Exit, Failure};
 
-/// What can be done about a bundle that is not what it was.
+/// The hint for a damaged bundle.
 const DAMAGED: &str = "fetch it again, or make it again with `cargo xtask bundle`";
 
-/// A bundle that was looked at as a whole.
+/// A fully checked bundle.
 pub struct Checked {
-    /// What its `runtime.json` says.
     pub description: Description,
-    /// How its files differ from that.
     pub differences: Differences,
     /// Of all bytes.
     pub sha256: Sha256,

@@ -19,12 +19,11 @@ const LONGEST: u64 = 1 << 28;
 /// Bytes that are read at once.
 const CHUNK: usize = 1 << 18;
 
-/// What an archive says about one of its entries.
+/// An entry as its archive describes it.
 pub struct Found<'a> {
     /// With the top-level directory.
     pub name: &'a str,
     pub kind: Kind<'a>,
-    /// Permissions.
     pub mode: u32,
 }
 
@@ -35,10 +34,9 @@ pub enum Kind<'a> {
     Other,
 }
 
-/// What was seen so far.
 pub struct Walk<'a> {
     bundle: &'a Utf8Path,
-    /// Where the runtime has to be, if that is not for the archive to choose, and the empty directory beside it.
+    /// The place of the runtime and of the empty directory beside it, if the archive may not choose them.
     place: Option<(&'static str, &'static str)>,
     top: Option<String>,
     described: Option<Described>,
@@ -53,7 +51,6 @@ struct Described {
 }
 
 impl<'a> Walk<'a> {
-    /// Before the first entry.
     pub fn new(bundle: &'a Utf8Path) -> Self {
         Self {
             bundle,
@@ -70,7 +67,6 @@ impl<'a> Walk<'a> {
         Self { place: Some((top, beside)), ..Self::new(bundle) }
     }
 
-    /// Looks at the next entry.
     pub fn visit(&mut self, found: &Found<'_>, content: &mut dyn Read) -> Result<()> {
         let name = found.name;
         let Some(top) = &self.top else {
@@ -156,7 +152,7 @@ impl<'a> Walk<'a> {
         Ok(Described { description, files, directories })
     }
 
-    /// Nothing comes any more.
+    /// Ends the walk after the last entry.
     pub fn finish(self, bundle: &Utf8Path) -> Result<(Description, Differences)> {
         let described = self.described.ok_or_else(|| damaged(bundle, "it has no `runtime.json`"))?;
         let mut differences = self.differences;

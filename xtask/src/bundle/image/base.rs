@@ -17,7 +17,7 @@ const DEPTH: usize = 4;
 pub struct Base {
     pub manifest: Value,
     pub config: Value,
-    /// By digest, where they are.
+    /// The paths of the layers, by digest.
     pub layers: Vec<(Sha256, Utf8PathBuf)>,
 }
 

@@ -18,15 +18,12 @@ use crate::work;
 
 const PREBUILT: &str = "or give a prebuilt launcher with `--launcher`";
 
-/// Builds launchers.
 pub struct Builder<'a> {
-    /// The root of this workspace.
     pub root: &'a Utf8Path,
     /// Whether the network must not be used.
     pub offline: bool,
 }
 
-/// How a launcher is compiled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Profile {
@@ -36,16 +33,13 @@ pub enum Profile {
     Dev,
 }
 
-/// A launcher that was built.
 pub(super) struct Built {
-    /// Where it is.
     pub(super) executable: Utf8PathBuf,
     /// The manifests of the crates that are linked into it.
     pub(super) manifests: Vec<Utf8PathBuf>,
 }
 
 impl Builder<'_> {
-    /// Builds one.
     pub(super) fn build(
         &self,
         store: &Store,
@@ -105,7 +99,7 @@ impl Builder<'_> {
     }
 }
 
-/// What cargo says of something that it built, or had built before.
+/// A message of cargo about an artifact.
 #[derive(Deserialize)]
 struct Message {
     reason: String,
@@ -140,23 +134,21 @@ fn cargo(subcommand: &str) -> Command {
 }
 
 /// Why nothing can be built for a target.
-pub(super) struct Lacks {
+pub(super) struct MissingCompiler {
     pub(super) reason: String,
     pub(super) hint: String,
 }
 
-/// A compiler for a target.
 #[derive(Clone, Debug)]
 pub struct Compiler {
-    /// What it says of itself.
     pub version: String,
-    /// Its directory.
     pub sysroot: Utf8PathBuf,
 }
 
 /// The compiler, if it can compile for a target, by the name that rustc has for it.
-pub(super) fn compiler(rust_target: &str) -> Result<Compiler, Lacks> {
-    let without = |reason: String| Lacks { reason, hint: format!("install Rust (https://rustup.rs), {PREBUILT}") };
+pub(super) fn compiler(rust_target: &str) -> Result<Compiler, MissingCompiler> {
+    let without =
+        |reason: String| MissingCompiler { reason, hint: format!("install Rust (https://rustup.rs), {PREBUILT}") };
     let version = rustc(&["-vV"]).map_err(without)?;
     let asked = rustc(&["--print", "sysroot", "--print", "target-libdir", "--target", rust_target]).map_err(without)?;
     let mut lines = asked.lines().map(Utf8Path::new);
@@ -165,13 +157,13 @@ pub(super) fn compiler(rust_target: &str) -> Result<Compiler, Lacks> {
     {
         return Ok(Compiler { version, sysroot: sysroot.to_owned() });
     }
-    Err(Lacks {
+    Err(MissingCompiler {
         reason: format!("this Rust has no standard library for {rust_target}"),
         hint: format!("`rustup target add {rust_target}`, {PREBUILT}"),
     })
 }
 
-/// What rustc answers, or why it does not.
+/// The output of rustc, or the reason why there is none.
 fn rustc(arguments: &[&str]) -> Result<String, String> {
     let compiler = host::variable("RUSTC").unwrap_or_else(|| "rustc".to_owned());
     match program::output(Command::new(&compiler).args(arguments)) {

@@ -1,14 +1,13 @@
-//! What links a launcher: the linker of this machine, or zig, which has what it needs for all systems.
+//! The linker of a launcher: this machine's, or zig, which has the libraries of all systems.
 
 use std::process::Command;
 
 use crate::base::program;
 use crate::pins::target::Target;
 
-/// What links a launcher.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Linker {
-    /// That of this machine. On Linux the launcher then needs the glibc of this machine.
+    /// The linker of this machine. On Linux the launcher then needs the glibc of this machine.
     Host,
     /// zig, for any system and, on Linux, for the oldest glibc that the target promises.
     Zig,
@@ -21,7 +20,7 @@ impl Linker {
         if foreign || (target.glibc_floor().is_some() && has_zig()) { Self::Zig } else { Self::Host }
     }
 
-    /// What rustc calls the target. zig has none of the libraries of Microsoft's compiler, which a launcher links to
+    /// The target's name in rustc. zig has none of the libraries of Microsoft's compiler, which a launcher links to
     /// on Windows; one that is linked to MinGW's runs there as well.
     pub(super) fn rust_target(self, target: &Target) -> String {
         match self {

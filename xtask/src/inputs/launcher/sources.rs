@@ -1,5 +1,5 @@
-//! What the bytes of a launcher are decided by, beside compiler, linker and target. Nothing else is in its identity: a new
-//! version of a crate that only this tool or a test uses would otherwise change that of every runtime.
+//! The sources that decide the bytes of a launcher, beside compiler, linker and target. Nothing else is in its
+//! identity: a new version of a crate that only this tool or a test uses would otherwise change that of every runtime.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,11 +10,10 @@ use walkdir::WalkDir;
 
 use crate::base::digest::Sha256;
 
-/// The crate that is the launcher.
 const LAUNCHER: &str = "speaches-launcher";
 /// The crates of this workspace that it consists of.
 const DIRECTORIES: [&str; 2] = ["runtime-template/format", "runtime-template/launcher"];
-/// What of the workspace's manifest counts: what these crates inherit, and how they are compiled.
+/// The parts of the workspace's manifest that count: inherited fields, and profiles.
 const SETTINGS: [[&str; 2]; 4] =
     [["workspace", "package"], ["workspace", "resolver"], ["profile", "launcher"], ["profile", "release"]];
 

@@ -21,15 +21,14 @@ use crate::store::digests::Digests;
 use crate::store::fetch::mismatch;
 use crate::store::tree::{RelativePath, Tree};
 
-/// The directory of a repository.
 pub fn directory(id: &str) -> String {
     format!("models--{}", id.replace('/', "--"))
 }
 
 /// Finds a model in a user's cache.
 ///
-/// One of the manifest is held to its pins at the pinned revision; another revision of it is taken as it is and counts as
-/// unpinned. So does whatever is not in the manifest, which the copy in the cache says itself what it is.
+/// The tool checks a model of the manifest against its pins at the pinned revision. It accepts another revision, or a model
+/// that is not in the manifest, as unpinned; the card in the cache then tells the kind of the model.
 pub fn find(cache: &Utf8Path, request: &Request<'_>, digests: &Digests) -> Result<ModelInput> {
     let snapshot = Snapshot::find(cache, request)?;
     tracing::debug!("found the model `{}` in a cache: `{}`", request.id(), snapshot.path);
@@ -82,7 +81,7 @@ fn missing(cache: &Utf8Path, id: &str, what: &str) -> Failure {
     )
 }
 
-/// What the manifest knows for certain about a file.
+/// The pin of a file in the manifest.
 fn pin_of(request: &Request<'_>, path: &str) -> Option<(Option<u64>, Sha256)> {
     let Request::Known(entry) = request else { return None };
     let file = entry.file.iter().find(|file| file.path == path && !file.predicted)?;

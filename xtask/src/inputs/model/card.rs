@@ -1,14 +1,14 @@
 //! Model cards: the metadata at the top of a repository's `README.md`, read as huggingface_hub 0.35 reads it.
 //!
 //! speaches reads the cards of all models whenever it lists them, and an exception about one of them is an error for all.
-//! So whatever huggingface_hub or speaches would raise an exception about is an error here.
+//! So an input that would raise an exception in huggingface_hub or speaches is an error here.
 
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 use serde_saphyr::DuplicateKeyPolicy;
 
-/// What speaches and we take from a card.
+/// The fields of a card that speaches and this tool use.
 #[derive(Debug, Default)]
 pub struct Card {
     /// `library_name`, or `library`, which some have in its place.
@@ -24,7 +24,6 @@ pub struct Card {
 }
 
 impl Card {
-    /// Where a repository has it.
     pub const FILE: &str = "README.md";
 
     /// Reads the card in a `README.md`. One without metadata is an empty card.
@@ -112,7 +111,7 @@ fn is_truthy(value: &Value) -> bool {
     }
 }
 
-/// What `model_index_to_eval_results` asks for.
+/// The fields that `model_index_to_eval_results` requires.
 fn is_model_index(index: &Value) -> bool {
     let has = |value: &Value, key: &str| value.get(key).is_some();
     is_list(Some(index), |model| {
@@ -129,7 +128,7 @@ fn is_list(value: Option<&Value>, check: impl Fn(&Value) -> bool) -> bool {
     value.and_then(Value::as_array).is_some_and(|list| list.iter().all(check))
 }
 
-/// The hub's words for licences that name one of SPDX's, which differ in case only.
+/// The hub's words for licenses that name one of SPDX's, which differ in case only.
 ///
 /// N.B. `gpl-3.0` and its like are not among them: whether later versions may be chosen is not said.
 const SPDX: [&str; 26] = [
@@ -161,7 +160,7 @@ const SPDX: [&str; 26] = [
     "Zlib",
 ];
 
-/// An SPDX expression for what a card says. What SPDX has no name for becomes a `LicenseRef-`.
+/// An SPDX expression for the license of a card. A license without an SPDX name becomes a `LicenseRef-`.
 fn license(said: Option<&Value>, name: Option<&str>) -> String {
     match said {
         Some(Value::String(word)) => match (word.as_str(), name) {
@@ -225,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn licences_get_the_names_that_spdx_has_for_them() {
+    fn licenses_get_the_names_that_spdx_has_for_them() {
         for (yaml, expected) in [
             ("license: mit", "MIT"),
             ("license: apache-2.0", "Apache-2.0"),

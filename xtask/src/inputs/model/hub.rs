@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::refusal::{Question, Trouble};
+use super::hub_error::{HubError, HubRequest};
 use crate::base::digest::Sha256;
 use crate::base::failure::{Exit, Failure};
 use crate::base::git;
@@ -20,15 +20,14 @@ use crate::net::huggingface::{HUB, endpoint, file_url, name, token};
 use crate::report;
 use crate::store::fetch::{document, mismatch};
 
-/// What the API says about a repository of a hundred thousand files is smaller, in bytes.
+/// In bytes. The answer about a repository of a hundred thousand files is smaller.
 const LARGEST_ANSWER: u64 = 64 << 20;
 /// The hub takes text of at most 10 MB into git itself. In bytes.
 const LARGEST_IN_GIT: u64 = 64 << 20;
 
-/// The hub's answer about a revision.
 #[derive(Debug, Deserialize)]
 pub struct Revision {
-    /// What the hub calls the repository, which may have been renamed since.
+    /// The current name of the repository, which may have been renamed.
     #[serde(default)]
     pub id: String,
     /// The commit, 40 hexadecimal digits.
@@ -39,7 +38,6 @@ pub struct Revision {
     gated: Value,
 }
 
-/// One file of a repository.
 #[derive(Debug, Deserialize)]
 struct Sibling {
     rfilename: String,
@@ -56,15 +54,15 @@ struct Lfs {
 }
 
 /// Asks the hub for a branch, tag or commit, and tells the user when it calls the repository otherwise now.
-pub fn revision(id: &str, revision: &str) -> Result<Revision, Trouble> {
-    let question = Question { id, revision, file: None };
+pub fn revision(id: &str, revision: &str) -> Result<Revision, HubError> {
+    let request = HubRequest { id, revision, file: None };
     // Branches such as `refs/pr/1` have slashes, which are not those of the path.
     let url = format!("{}/api/models/{id}/revision/{}?blobs=true", endpoint(), revision.replace('/', "%2F"));
     let label = format!("the model `{id}`");
-    let bytes = document::read(&url, LARGEST_ANSWER, &label).map_err(|error| question.explain(&error))?;
+    let bytes = document::read(&url, LARGEST_ANSWER, &label).map_err(|error| request.explain(&error))?;
     let odd = |what: String| {
-        let text = format!("`{}` does not answer like the Hugging Face hub: {what}", http::shown(&url));
-        Trouble::Refused(
+        let text = format!("`{}` does not answer like the Hugging Face hub: {what}", http::redact_url(&url));
+        HubError::Refused(
             Failure::new(Exit::Unavailable, text).hint("check `HF_ENDPOINT`, or unset it to use the hub itself"),
         )
     };
@@ -73,7 +71,7 @@ pub fn revision(id: &str, revision: &str) -> Result<Revision, Trouble> {
         return Err(odd(format!("it names the commit `{}`", answer.sha.escape_debug())));
     }
     if answer.is_gated() && token::find().is_none() {
-        return Err(Trouble::Refused(question.gated()));
+        return Err(HubError::Refused(request.gated()));
     }
     if !answer.id.is_empty() && answer.id != id {
         report::say(&format!(
@@ -96,7 +94,7 @@ impl Revision {
     }
 
     /// Reads a small file of it and holds it to what the hub says about it. `id` is how it was asked for.
-    pub fn read(&self, id: &str, path: &str) -> Result<Vec<u8>, Trouble> {
+    pub fn read(&self, id: &str, path: &str) -> Result<Vec<u8>, HubError> {
         self.read_sibling(id, self.sibling(id, path)?)
     }
 
@@ -105,7 +103,7 @@ impl Revision {
         &self,
         id: &str,
         paths: impl IntoIterator<Item = &'a str>,
-    ) -> Result<BTreeMap<String, (u64, Sha256)>, Trouble> {
+    ) -> Result<BTreeMap<String, (u64, Sha256)>, HubError> {
         let mut known = BTreeMap::new();
         for path in paths {
             let sibling = self.sibling(id, path)?;
@@ -121,26 +119,26 @@ impl Revision {
         Ok(known)
     }
 
-    fn sibling(&self, id: &str, path: &str) -> Result<&Sibling, Trouble> {
+    fn sibling(&self, id: &str, path: &str) -> Result<&Sibling, HubError> {
         self.siblings.iter().find(|sibling| sibling.rfilename == path).ok_or_else(|| {
             let text = format!("the model `{id}` has no file `{path}` at {}", self.sha);
             let hint = format!("{HUB}/{id}/tree/{} lists its files", self.sha);
-            Trouble::Refused(Failure::new(Exit::Data, text).hint(hint))
+            HubError::Refused(Failure::new(Exit::Data, text).hint(hint))
         })
     }
 
-    fn read_sibling(&self, id: &str, sibling: &Sibling) -> Result<Vec<u8>, Trouble> {
+    fn read_sibling(&self, id: &str, sibling: &Sibling) -> Result<Vec<u8>, HubError> {
         let path = &sibling.rfilename;
         let url = file_url(id, &self.sha, path);
         let label = format!("`{path}` of the model `{id}`");
-        let question = Question { id, revision: &self.sha, file: Some(path) };
-        let bytes = document::read(&url, LARGEST_IN_GIT, &label).map_err(|error| question.explain(&error))?;
+        let request = HubRequest { id, revision: &self.sha, file: Some(path) };
+        let bytes = document::read(&url, LARGEST_IN_GIT, &label).map_err(|error| request.explain(&error))?;
         let length = bytes.len() as u64;
         if let Some(lfs) = &sibling.lfs {
             let found = (length, Sha256::of(&bytes));
             if found != (lfs.size, lfs.sha256) {
                 let pin = (Some(lfs.size), lfs.sha256);
-                return Err(Trouble::Refused(mismatch(&label, &http::shown(&url), pin, found)));
+                return Err(HubError::Refused(mismatch(&label, &http::redact_url(&url), pin, found)));
             }
             return Ok(bytes);
         }
@@ -151,10 +149,10 @@ impl Revision {
         if said != found || sibling.size.is_some_and(|size| size != length) {
             let text = format!(
                 "{label} from `{}` does not match the hub: {length} bytes with the git id {found}, not {said}",
-                http::shown(&url)
+                http::redact_url(&url)
             );
             let failure = Failure::new(Exit::Data, text).hint("it was not used; try again, or without a mirror");
-            return Err(Trouble::Refused(failure));
+            return Err(HubError::Refused(failure));
         }
         Ok(bytes)
     }

@@ -7,16 +7,13 @@
 use super::card::Card;
 use crate::base::failure::{Exit, Failure};
 
-/// A kind of model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Whisper in CTranslate2 format.
     Whisper,
     /// NVIDIA's Parakeet TDT in ONNX format, as `istupakov` publishes it.
     Parakeet,
-    /// A voice of Piper.
     Piper,
-    /// Kokoro with its voices.
     Kokoro,
 }
 
@@ -25,11 +22,11 @@ pub enum Kind {
 struct Files {
     /// Without one for each of these the model cannot be used without network.
     needed: &'static [&'static str],
-    /// Taken where they are.
+    /// Optional files, taken if present.
     also: &'static [&'static str],
 }
 
-/// What Piper's voices may end with; speaches knows a sample rate for each.
+/// The qualities of Piper's voices; speaches knows a sample rate for each.
 const QUALITIES: [&str; 4] = ["x_low", "low", "medium", "high"];
 
 const SERVED: &str = "speaches serves Whisper in CTranslate2 format (`library_name: ctranslate2`, \
@@ -39,7 +36,7 @@ const SERVED: &str = "speaches serves Whisper in CTranslate2 format (`library_na
 impl Kind {
     const ALL: [Self; 4] = [Self::Whisper, Self::Parakeet, Self::Piper, Self::Kokoro];
 
-    /// What a repository with this name, card and these paths is.
+    /// The kind of a repository, by its name, card and paths.
     ///
     /// # Errors
     /// When speaches could not serve it, with what is missing.
@@ -85,7 +82,7 @@ impl Kind {
         }
     }
 
-    /// What it does, in the hub's words.
+    /// The task, in the hub's words.
     pub fn task(self) -> &'static str {
         match self {
             Self::Whisper | Self::Parakeet => "automatic-speech-recognition",
@@ -103,7 +100,7 @@ impl Kind {
         }
     }
 
-    /// Whether a runtime gets this file of a repository. What is there in other formats stays there.
+    /// Whether a runtime gets this file of a repository. Files in other formats stay out.
     pub fn takes(self, path: &str) -> bool {
         let files = self.files();
         files.needed.iter().chain(files.also).any(|pattern| fits(pattern, path))

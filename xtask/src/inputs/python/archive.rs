@@ -31,7 +31,7 @@ fn damaged(path: &Utf8Path, what: &str) -> Failure {
         .hint("use an `install_only_stripped` archive of python-build-standalone")
 }
 
-/// A file of an archive. What is wrong with the archive is not taken for what is wrong with where it is unpacked to.
+/// A file of an archive. It keeps errors of the archive apart from errors of the destination.
 struct Source<R> {
     inner: R,
     error: Option<String>,

@@ -14,7 +14,7 @@ use speaches_format::system::System;
 
 use crate::base::digest::Sha256;
 use crate::base::failure::{Exit, Failure};
-use crate::inputs::python::harvest::Interpreter;
+use crate::inputs::python::local_interpreter::Interpreter;
 use crate::pins::manifest::minor_of;
 use crate::store::Store;
 use crate::store::tree::{Entry, RelativePath, Tree};
@@ -26,13 +26,11 @@ const CHECK: &str = "import sys; compile(open(sys.argv[1], 'rb').read(), sys.arg
 /// A CPython that can run here, of the minor version that a runtime has.
 #[derive(Clone, Debug)]
 pub struct Compiler {
-    /// Its executable.
     pub executable: Utf8PathBuf,
     /// The directory of its shared library, when it needs one.
     pub library: Option<Utf8PathBuf>,
     /// `cpython-312`
     pub cache_tag: String,
-    /// What identifies it.
     pub identity: Sha256,
 }
 
@@ -47,7 +45,6 @@ impl Compiler {
         }
     }
 
-    /// An interpreter of this machine.
     pub fn of_interpreter(interpreter: &Interpreter) -> Self {
         Self {
             executable: interpreter.executable().to_owned(),

@@ -3,7 +3,7 @@
 
 pub mod archive;
 pub mod bytecode;
-pub mod harvest;
+pub mod local_interpreter;
 pub mod trim;
 
 use anyhow::{Result, bail};
@@ -19,17 +19,29 @@ use crate::store::digests::Digests;
 use crate::store::fetch::Download;
 use crate::store::tree::Tree;
 
-/// Where the interpreter of a runtime comes from, found out but not fetched.
+/// The source of a runtime's interpreter, resolved but not fetched.
 #[derive(Clone, Debug)]
 pub enum PythonInput {
     /// A pinned archive, to be downloaded.
-    Pinned { version: String, archive: PythonArchive, urls: Vec<String> },
+    Pinned {
+        version: String,
+        archive: PythonArchive,
+        urls: Vec<String>,
+    },
     /// An archive on this machine that is not pinned.
-    Archive { version: String, path: Utf8PathBuf, sha256: Sha256 },
-    /// An interpreter of this machine.
-    Interpreter(Box<harvest::Interpreter>),
+    Archive {
+        version: String,
+        path: Utf8PathBuf,
+        sha256: Sha256,
+    },
+    Interpreter(Box<local_interpreter::Interpreter>),
     /// An archive of what was copied from an interpreter: what that was known by, and the digest of the copy.
-    Copied { version: String, path: Utf8PathBuf, identity: Sha256, content: Sha256 },
+    Copied {
+        version: String,
+        path: Utf8PathBuf,
+        identity: Sha256,
+        content: Sha256,
+    },
 }
 
 impl PythonInput {
@@ -73,7 +85,7 @@ impl PythonInput {
                     .hint("leave `--python-from` out, or give it an archive for the target")
                 );
             }
-            let interpreter = harvest::Interpreter::inspect(from)?;
+            let interpreter = local_interpreter::Interpreter::inspect(from)?;
             expect_minor(&interpreter.version, wanted, from)?;
             return Ok(Self::Interpreter(Box::new(interpreter)));
         }
@@ -107,7 +119,7 @@ impl PythonInput {
     /// very same version, since what a compiler writes may change from one patch release to the next.
     ///
     /// Beside a pinned archive that is the archive pinned for this machine, so that every machine makes the same
-    /// bytecode; beside an archive of the user it is whatever this machine has. When there is none, the runtime goes
+    /// bytecode; beside an archive of the user it is a Python of this machine. When there is none, the runtime goes
     /// without bytecode.
     pub fn compiler(&self, manifest: &PythonManifest, targets: &TargetsManifest) -> Result<Option<Self>> {
         match self {
@@ -125,14 +137,13 @@ impl PythonInput {
                 let minor = minor_of(version);
                 let mut pythons = host::pythons(&[minor]).into_iter().chain(host::python_behind_shim(minor));
                 Ok(pythons.find_map(|path| {
-                    let interpreter = harvest::Interpreter::inspect(&path).ok()?;
+                    let interpreter = local_interpreter::Interpreter::inspect(&path).ok()?;
                     (interpreter.version == *version).then(|| Self::Interpreter(Box::new(interpreter)))
                 }))
             }
         }
     }
 
-    /// Full version.
     pub fn version(&self) -> &str {
         match self {
             Self::Pinned { version, .. } | Self::Archive { version, .. } | Self::Copied { version, .. } => version,
@@ -157,7 +168,7 @@ impl PythonInput {
         Sha256::of_json(&(trim::VERSION, source))
     }
 
-    /// What has to be fetched for it.
+    /// The archive to fetch, if any.
     pub fn download(&self) -> Option<Download> {
         let Self::Pinned { version, archive, urls } = self else { return None };
         Some(Download { label: format!("CPython {version}"), urls: urls.clone(), size: None, sha256: archive.sha256 })
@@ -205,7 +216,7 @@ pub fn version_at(path: &Utf8Path) -> Result<String> {
     if path.is_file() && archive::is_archive(path)? {
         archive::version(path)
     } else {
-        Ok(harvest::Interpreter::inspect(path)?.version)
+        Ok(local_interpreter::Interpreter::inspect(path)?.version)
     }
 }
 

@@ -20,7 +20,6 @@ use wheel_archive::record;
 /// Raised whenever the same source gives another tree, since trees in the store depend on it.
 const VERSION: u32 = 1;
 
-/// The package, in the source.
 const PACKAGE: &str = "src/speaches/";
 /// The package, in a tree of speaches.
 pub const SITE_PACKAGES: &str = crate::inputs::wheel::tree::SITE_PACKAGES;
@@ -30,9 +29,7 @@ pub const APP: &str = speaches_format::layout::APP;
 /// Everything that decides what the installed speaches is.
 #[derive(Clone, Debug, Serialize)]
 pub struct Recipe {
-    /// Minor version of Python.
     pub minor: String,
-    /// Which wheels its metadata asks for.
     pub accelerator: Accelerator,
     /// Names of the distributions that are installed beside it.
     pub distributions: BTreeSet<String>,
@@ -111,8 +108,8 @@ impl Recipe {
             });
             add(writer, &format!("{own}/direct_url.json"), origin.to_string().as_bytes())?;
         }
-        if let Some(licence) = source.files.get("LICENSE") {
-            add(writer, &format!("{own}/licenses/LICENSE"), licence)?;
+        if let Some(license) = source.files.get("LICENSE") {
+            add(writer, &format!("{own}/licenses/LICENSE"), license)?;
         }
         let record_path = format!("{own}/RECORD");
         let rows = installed.iter().map(|(path, sha256, size)| (path.as_str(), sha256.bytes(), *size));
@@ -133,7 +130,7 @@ impl Source {
         if self.pinned && !manifest.commit.is_empty() { &manifest.commit } else { &self.tree }
     }
 
-    /// What OpenAI's model names stand for: upstream's own choice, or the bundled model of the same task.
+    /// The meaning of OpenAI's model names: upstream's own choice, or the bundled model of the same task.
     ///
     /// Upstream's point at models that are not bundled, so that clients which know only OpenAI's names would
     /// get an error from a runtime that carries perfectly good models.
@@ -150,7 +147,7 @@ impl Source {
     }
 }
 
-/// What core metadata needs of `pyproject.toml`.
+/// The fields of `pyproject.toml` that core metadata needs.
 struct Project {
     version: String,
     requires_python: String,

@@ -9,14 +9,11 @@ use crate::base::digest::Sha256;
 use install::Recipe;
 use source::Source;
 
-/// The application of a runtime.
 #[derive(Clone)]
 pub struct SpeachesInput {
     /// The source, when it is at hand; else it is fetched and checked against the pin.
     pub source: Option<Source>,
-    /// Identity of the source's content.
     pub sha256: Sha256,
-    /// How the source is installed.
     pub recipe: Recipe,
 }
 

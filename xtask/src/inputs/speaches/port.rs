@@ -9,19 +9,15 @@ use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 
 use crate::base::failure::{Exit, Failure};
 
-/// One file, ported.
 pub struct PortedFile<'a> {
-    /// As it was named.
     pub path: &'a str,
-    /// What it was.
     pub original: &'a [u8],
-    /// What it is now; borrowed when nothing had to change.
+    /// The ported bytes; borrowed when nothing had to change.
     pub content: Cow<'a, [u8]>,
-    /// What was rewritten.
     pub findings: Vec<Finding>,
-    /// What may behave differently.
+    /// Code that may behave differently.
     pub notes: Vec<Note>,
-    /// What it imports that the original did not.
+    /// The packages that it imports and the original did not.
     pub packages: BTreeSet<Package>,
     /// The first line that has another number than before.
     pub first_moved_line: Option<usize>,

@@ -17,11 +17,10 @@ use crate::pins::manifest::{PinnedFile, SpeachesManifest};
 use crate::report;
 use crate::store::fetch::{self, document};
 
-/// What a runtime takes from the source. Nothing else of it is looked at when it is not pinned, and no file in
-/// these places may be there that the pin does not know.
+/// The parts of the source that a runtime takes. Of an unpinned source the tool looks at nothing else. A
+/// pinned source may have no other file in these places.
 const TAKEN: [&str; 5] = ["src/speaches/", "realtime-console/dist/", "pyproject.toml", "model_aliases.json", "LICENSE"];
 
-/// How many differences an error names.
 const NAMED: usize = 5;
 
 /// The source of speaches, in memory: it is two megabytes.
@@ -29,11 +28,9 @@ const NAMED: usize = 5;
 pub struct Source {
     /// Content by path, with `/`.
     pub files: BTreeMap<String, Vec<u8>>,
-    /// Whether this is the pinned tree.
     pub pinned: bool,
     /// git's id of the tree of `files`.
     pub tree: String,
-    /// Identity of the content.
     pub sha256: Sha256,
 }
 
@@ -69,8 +66,8 @@ impl Source {
                 // Another source may have the pinned tree all the same.
                 Ok(Err(error)) => wrong = wrong.or(Some(error)),
                 Err(error) => {
-                    untrusted |= http::is_about_tls(&error);
-                    failures.push(format!("{}: {error:#}", http::shown(&url)));
+                    untrusted |= http::is_tls_error(&error);
+                    failures.push(format!("{}: {error:#}", http::redact_url(&url)));
                 }
             }
         }
@@ -152,7 +149,7 @@ impl Source {
         std::str::from_utf8(bytes).with_context(|| format!("`{path}` of speaches is not UTF-8"))
     }
 
-    /// What below a directory of the source goes into a runtime, by path relative to it.
+    /// The files below a directory of the source that go into a runtime, by path relative to it.
     pub fn below<'a>(&'a self, directory: &'a str) -> impl Iterator<Item = (&'a str, &'a [u8])> {
         self.files.iter().filter_map(move |(path, bytes)| Some((path.strip_prefix(directory)?, bytes.as_slice())))
     }
@@ -246,7 +243,7 @@ pub fn list_text(listed: &[PinnedFile]) -> String {
     listed.iter().map(|file| format!("{} {} {}\n", file.sha256, file.mode, file.path)).collect()
 }
 
-/// What pins these files, as ordinary files that are not executable.
+/// The list that pins these files, as ordinary files that are not executable.
 pub fn list(files: &BTreeMap<String, Vec<u8>>) -> Vec<PinnedFile> {
     files
         .iter()

@@ -15,9 +15,8 @@ use crate::inputs::model::ModelInput;
 pub const DOCUMENT: &str = "vendor.json";
 /// The checksums, for users without this tool.
 pub const CHECKSUMS: &str = "SHA256SUMS";
-/// The Hugging Face cache in it.
 pub const MODELS: &str = "models";
-/// The launcher, and the licences of what is linked into it.
+/// The launcher, and the licenses of what is linked into it.
 pub const LAUNCHER: &str = "launcher";
 /// Raised whenever older tools would misread a document.
 pub const SCHEMA: u32 = 3;
@@ -29,7 +28,6 @@ pub struct Document {
     pub chosen: Chosen,
     pub python: Python,
     pub compiler: Option<Python>,
-    /// Path of the source archive.
     pub speaches: Utf8PathBuf,
     pub models: Vec<Model>,
     pub launcher: Launcher,
@@ -48,14 +46,12 @@ pub struct Chosen {
     pub allow_unpinned: bool,
 }
 
-/// A file of the directory.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct File {
     pub size: u64,
     pub sha256: Sha256,
 }
 
-/// A CPython.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Python {
     pub version: String,
@@ -67,26 +63,21 @@ pub struct Python {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Kind {
-    /// The archive that the manifest pins.
     Pinned,
-    /// Another archive.
     Archive,
-    /// Copied from an interpreter.
     Copy {
-        /// What the interpreter was known by.
         identity: Sha256,
         /// Of the list of its files.
         content: Sha256,
     },
 }
 
-/// What `runtime.json` says of a model beside its content.
+/// The fields of a model in `runtime.json` beside its content.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Model {
     pub id: String,
     /// Branch, tag or commit that was asked for.
     pub wanted: String,
-    /// What that was.
     pub revision: String,
     pub origin: Origin,
     pub content: Sha256,
@@ -107,7 +98,6 @@ pub struct Built {
 }
 
 impl Model {
-    /// What is said of a model.
     pub fn of(model: &ModelInput) -> Self {
         Self {
             id: model.id.clone(),

@@ -1,5 +1,5 @@
-//! Who the user is to the package index. uv takes credentials out of the URLs that it answers with, so that they get into no
-//! lock; the wheels are fetched with those that uv asked with.
+//! The user's credentials for the package index. uv takes credentials out of the URLs that it answers with, so that
+//! they get into no lock; the wheels are fetched with those that uv asked with.
 
 use camino::Utf8PathBuf;
 use reqwest::Url;

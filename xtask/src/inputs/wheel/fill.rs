@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use anyhow::Result;
 
 use crate::base::digest::Sha256;
-use crate::base::quantity::{besides, counted, human_size};
+use crate::base::quantity::{cached_suffix, human_size, pluralize};
 use crate::pins::lock::LockedWheel;
 use crate::pins::target::Target;
 use crate::report::Progress;
@@ -38,9 +38,9 @@ pub fn trees(
         None
     } else {
         let files = missing.iter().map(|wheel| (wheel.sha256, wheel.size));
-        store.expect_room(files, &counted(missing.len(), "wheel"))?;
+        store.check_free_space(files, &pluralize(missing.len(), "wheel"))?;
         let total = missing.iter().map(|wheel| wheel.size).sum::<Option<u64>>();
-        Some(progress.bytes("Fetching", &counted(missing.len(), "wheel"), total))
+        Some(progress.bytes("Fetching", &pluralize(missing.len(), "wheel"), total))
     };
     let unpacking = progress.items("Unpacking", "wheels", wheels.len());
     let is_missing = missing.iter().map(|wheel| wheel.sha256).collect::<HashSet<_>>();
@@ -97,8 +97,8 @@ pub fn trees(
         });
         if let Some(bar) = fetching.filter(|_| !failed.load(Ordering::Relaxed)) {
             let size = human_size(missing.iter().filter_map(|wheel| wheel.size).sum());
-            let rest = besides(wheels.len() - missing.len());
-            bar.done("Fetched", &format!("{} ({size}{rest})", counted(missing.len(), "wheel")));
+            let rest = cached_suffix(wheels.len() - missing.len());
+            bar.done("Fetched", &format!("{} ({size}{rest})", pluralize(missing.len(), "wheel")));
         }
     });
     let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -107,8 +107,8 @@ pub fn trees(
     let new = trees.iter().filter(|tree| tree.is_new).map(Tree::size);
     let (count, size) = new.fold((0, 0), |(count, size), tree| (count + 1, size + tree));
     if count > 0 {
-        let (size, rest) = (human_size(size), besides(there));
-        unpacking.done("Unpacked", &format!("{} ({size}{rest})", counted(count, "wheel")));
+        let (size, rest) = (human_size(size), cached_suffix(there));
+        unpacking.done("Unpacked", &format!("{} ({size}{rest})", pluralize(count, "wheel")));
     } else {
         unpacking.finish();
     }

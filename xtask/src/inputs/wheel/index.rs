@@ -1,4 +1,4 @@
-//! Where the user's package index has the wheels of a lock.
+//! Finds the wheels of a lock on the user's package index.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use super::credentials::Credentials;
 use super::uv::Uv;
 use crate::base::digest::Sha256;
 use crate::base::failure::{Exit, Failure};
-use crate::base::quantity::counted;
+use crate::base::quantity::pluralize;
 use crate::net::http;
 use crate::pins::lock::LockedWheel;
 use crate::pins::target::Target;
@@ -57,7 +57,6 @@ impl Candidate {
         self.url.as_deref().or(self.path.as_deref())
     }
 
-    /// Its file name.
     pub fn name(&self) -> Result<WheelName> {
         let file = self.source().and_then(|source| source.rsplit('/').next()).unwrap_or_default();
         Ok(WheelName::parse(&file.replace("%2B", "+"))?)
@@ -125,9 +124,13 @@ fn compile(
     uv.run(&mut command, "find the wheels on your package index")?;
     let answer: Answer = toml::from_str(&fs_err::read_to_string(&answer)?).context("cannot parse uv's answer")?;
     let wheels = answer.packages.into_iter().flat_map(|package| package.wheels).collect::<Vec<_>>();
-    tracing::debug!("the package index offers {}", counted(wheels.len(), "wheel"));
+    tracing::debug!("the package index offers {}", pluralize(wheels.len(), "wheel"));
     for wheel in &wheels {
-        tracing::debug!("{} is {}", wheel.sha256(), wheel.source().map_or_else(|| "nowhere".to_owned(), http::shown));
+        tracing::debug!(
+            "{} is {}",
+            wheel.sha256(),
+            wheel.source().map_or_else(|| "nowhere".to_owned(), http::redact_url)
+        );
     }
     Ok(wheels)
 }

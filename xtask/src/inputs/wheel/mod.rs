@@ -1,10 +1,10 @@
-//! Wheels: where the user's index has them, and their trees in the store. What their names and archives are is in the
-//! crate `wheel-archive`.
+//! Wheels: their addresses on the user's index, and their trees in the store. The crate `wheel-archive` reads their names
+//! and archives.
 
 mod credentials;
+pub mod excluded_files;
 pub mod fill;
 pub mod index;
-pub mod litter;
 pub mod texts;
 pub mod tree;
 pub mod uv;

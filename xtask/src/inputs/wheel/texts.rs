@@ -1,4 +1,4 @@
-//! The licence of a wheel, and whether the wheel brings its text: from its tree in the store if there is one, else from
+//! The license of a wheel, and whether the wheel brings its text: from its tree in the store if there is one, else from
 //! the archive, without writing any of it.
 
 use std::collections::BTreeMap;
@@ -20,12 +20,11 @@ use crate::store::tree::Entry;
 /// No metadata is longer, in bytes; upstream's descriptions are in it.
 const LONGEST: u64 = 16 << 20;
 
-/// What a wheel says about its licence.
+/// The license metadata and texts of a wheel.
 #[derive(Debug)]
 pub struct Texts {
-    /// Core metadata.
     pub metadata: String,
-    /// Where its texts belong below `licenses/` of a runtime.
+    /// The places of its texts below `licenses/` of a runtime.
     pub files: Vec<String>,
 }
 
@@ -50,7 +49,7 @@ impl Texts {
     }
 
     fn of(entries: &BTreeMap<RelativePath, Entry>, metadata: &[u8]) -> Self {
-        let files = tree::licences(entries.iter()).map(|(_, place)| place).collect();
+        let files = tree::licenses(entries.iter()).map(|(_, place)| place).collect();
         Self { metadata: String::from_utf8_lossy(metadata).into_owned(), files }
     }
 }

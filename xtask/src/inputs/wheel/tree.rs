@@ -20,7 +20,6 @@ use crate::store::Store;
 use crate::store::tree::{Entry, Tree, TreeWriter};
 
 impl LockedWheel {
-    /// Whether its unpacked tree is there.
     pub fn has_tree(&self, store: &Store, family: Family) -> bool {
         has_tree(store, self.sha256, family)
     }
@@ -50,7 +49,7 @@ pub fn has_tree(store: &Store, wheel: Sha256, family: Family) -> bool {
     store.has_tree("wheel", key(wheel, family))
 }
 
-/// Where a file of such a tree is in `site-packages`, if it is there.
+/// The path of a file of such a tree below `site-packages`, if it is there.
 pub fn below_site_packages(path: &RelativePath) -> Option<RelativePath> {
     RelativePath::new(path.as_str().strip_prefix(SITE_PACKAGES)?.strip_prefix('/')?).ok()
 }
@@ -69,9 +68,9 @@ impl Sink for TreeWriter {
     }
 }
 
-/// The files of a tree that hold a licence, by where they belong below `licenses/`: those of its metadata, and those that
+/// The files of a tree that hold a license, by where they belong below `licenses/`: those of its metadata, and those that
 /// lie among its modules.
-pub fn licences<'a>(
+pub fn licenses<'a>(
     entries: impl Iterator<Item = (&'a RelativePath, &'a Entry)> + Clone,
 ) -> impl Iterator<Item = (&'a RelativePath, String)> {
     let inside = |path: &'a RelativePath| Some(path.as_str().strip_prefix(SITE_PACKAGES)?.trim_start_matches('/'));
@@ -83,7 +82,7 @@ pub fn licences<'a>(
         let file = inside.rsplit('/').next()?.to_ascii_uppercase();
         let is_code = [".PY", ".PYI", ".PYC", ".SO", ".PYD", ".DLL"].iter().any(|end| file.ends_with(end));
         let declared = rest.and_then(|rest| rest.strip_prefix("licenses/"));
-        let is_licence = declared.is_some() || is_license_file(&file);
-        (is_licence && !is_code).then(|| (path, format!("{stem}/{}", declared.or(rest).unwrap_or(inside))))
+        let is_license = declared.is_some() || is_license_file(&file);
+        (is_license && !is_code).then(|| (path, format!("{stem}/{}", declared.or(rest).unwrap_or(inside))))
     })
 }

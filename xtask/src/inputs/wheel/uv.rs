@@ -13,18 +13,17 @@ use crate::pins::requirements::Requirements;
 use crate::store::Store;
 use crate::work;
 
-/// What uv gained the output format with that this tool reads.
+/// The first version of uv with the output format that this tool reads.
 const OLDEST: (u32, u32) = (0, 7);
-/// What tells uv which index to ask, or to ask none.
+/// The variables that choose uv's index, or forbid one.
 const INDEX: [&str; 3] = ["UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_NO_INDEX"];
 
-/// A uv that works.
 #[derive(Clone, Debug)]
 pub struct Uv {
     executable: Utf8PathBuf,
     /// An interpreter for uv to ask, which it wants even where it does not matter.
     python: Utf8PathBuf,
-    /// The package index of those who have pip and no uv, if they have set one.
+    /// The index of pip's configuration, for a machine with pip and without uv.
     index: Option<String>,
 }
 
@@ -65,7 +64,7 @@ impl Uv {
         }
         let executable = install(store, manifests, pythons)?;
         tracing::debug!("uses the uv of the store: `{executable}`");
-        // Who has no uv has set none up either.
+        // A machine without uv has no configuration of uv.
         let index = pips_index(pythons).filter(|_| INDEX.iter().all(|name| host::variable(name).is_none()));
         Ok(Self { executable, python, index })
     }
@@ -135,7 +134,6 @@ fn version(executable: &Utf8Path) -> Option<(u32, u32)> {
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
-/// Installs the pinned uv.
 fn install(store: &Store, manifests: &Utf8Path, pythons: &[Utf8PathBuf]) -> Result<Utf8PathBuf> {
     let need = "uv is needed to find wheels on your package index. There is none on PATH";
     let hint = "install uv, or pip for one of these Pythons (on Debian and Ubuntu `apt install python3-pip`), or name a uv with `UV=/path/to/uv`";

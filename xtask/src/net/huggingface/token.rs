@@ -2,13 +2,13 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::variable::says_yes;
+use super::variable::is_true;
 use crate::base::host;
 
 /// A token, and where it was found.
 #[derive(Clone)]
 pub struct Token {
-    /// What the hub gets to see. It is never shown.
+    /// The secret itself. It is never shown.
     pub text: String,
     /// For people: a variable or a file.
     pub origin: String,
@@ -20,7 +20,7 @@ pub fn find() -> Option<Token> {
         return Some(Token { text, origin: "`HF_TOKEN`".to_owned() });
     }
     // huggingface_hub's name for: send it only when it was asked for.
-    if says_yes("HF_HUB_DISABLE_IMPLICIT_TOKEN") {
+    if is_true("HF_HUB_DISABLE_IMPLICIT_TOKEN") {
         return None;
     }
     let file = file()?;

@@ -2,7 +2,6 @@
 
 use crate::base::host;
 
-/// Whether a variable says yes.
-pub fn says_yes(name: &str) -> bool {
+pub fn is_true(name: &str) -> bool {
     host::variable(name).is_some_and(|value| ["1", "on", "yes", "true"].contains(&value.to_lowercase().as_str()))
 }

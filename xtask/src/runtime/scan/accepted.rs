@@ -18,7 +18,6 @@ pub struct Accepted {
     /// In the order of the file; the first that fits counts.
     #[serde(default)]
     pub accepted: Vec<Acceptance>,
-    /// What has to be loaded together.
     #[serde(default)]
     pub chain: Vec<Chain>,
 }
@@ -29,22 +28,16 @@ pub struct Accepted {
 pub struct Acceptance {
     /// Files below site-packages; `*` stands for any text.
     pub files: String,
-    /// The kind of finding.
     pub kind: Kind,
     /// The thing that is wrong, as [`Problem::about`] gives it; `*` stands for any text.
     pub about: String,
-    /// Why it is taken.
     pub reason: String,
-    /// What does not work because of it, and where. `verify` says so each time.
+    /// The broken feature, and where it is broken. `verify` reports it each time.
     pub limit: Option<String>,
 }
 
 impl Accepted {
     /// Reads `binaries.toml` of the directory of manifests.
-    ///
-    /// # Errors
-    ///
-    /// When it is not there, or not as it has to be.
     pub fn read(manifests: &Utf8Path) -> Result<Self> {
         let path = shared(manifests, "binaries.toml");
         toml::from_str(&fs_err::read_to_string(&path)?)

@@ -1,12 +1,12 @@
-//! What has to be loaded together: the libraries of an extension, followed by name from one to the next.
+//! Libraries that have to be loaded together: those of an extension, followed by name from one to the next.
 //!
-//! That each library which is asked for is there is found for every binary alone. Here it is found out whether the ones
-//! that matter are asked for at all: an extension that was built without a GPU asks for less, and nothing is missing.
+//! The other checks find missing libraries of each binary. This one checks that the libraries that matter are requested
+//! at all: an extension that was built without a GPU requests fewer, and none is missing.
 
 use std::collections::BTreeSet;
 
 use serde::Deserialize;
-use speaches_format::description::Head;
+use speaches_format::description::RuntimeInfo;
 use speaches_format::input;
 
 use super::Contents;
@@ -21,26 +21,24 @@ use super::problem::Problem;
 pub struct Chain {
     /// The wheel that it is in; a runtime without the wheel has no such chain.
     pub wheel: String,
-    /// The target that it is for.
     pub target: String,
-    /// Where it begins, below site-packages; `*` stands for any text.
+    /// The first file of the chain, below site-packages; `*` stands for any text.
     pub files: String,
-    /// What has to be loaded from there on: beginnings of names of files.
+    /// The libraries to be loaded from there on: beginnings of names of files.
     pub loads: Vec<String>,
-    /// What it is for.
     pub reason: String,
 }
 
-/// What of a chain is missing in a runtime. `binaries` are its binaries by path.
+/// The missing part of a chain in a runtime. `binaries` are its binaries by path.
 pub fn check(
     chain: &Chain,
-    head: &Head,
+    info: &RuntimeInfo,
     site_packages: &str,
     binaries: &[(&str, Contents)],
     libraries: &Libraries<'_>,
 ) -> Vec<Finding> {
-    let has_wheel = head.inputs.iter().any(|input| input.kind == input::Kind::Wheel && input.name == chain.wheel);
-    if head.target != chain.target || !has_wheel {
+    let has_wheel = info.inputs.iter().any(|input| input.kind == input::Kind::Wheel && input.name == chain.wheel);
+    if info.target != chain.target || !has_wheel {
         return Vec::new();
     }
     let find = |wanted: &str| binaries.iter().find(|(path, _)| *path == wanted);

@@ -38,7 +38,7 @@ const OF_GCC_8: [(&str, Version); 3] =
 /// More versions than any binary asks for; a damaged table may go round in circles.
 const MOST_VERSIONS: usize = 10_000;
 
-/// What an ELF file says about itself.
+/// The headers of an ELF file that matter here.
 #[derive(Debug, Default)]
 pub struct Elf {
     /// Whether a loader would load it: an object file is input of a linker only.
@@ -164,7 +164,7 @@ fn read_dynamic(image: &Image<'_>, dynamic: &Image<'_>, segments: &[&Segment], f
     Ok(())
 }
 
-/// Where the bytes of an address are in the file.
+/// The file offset of an address.
 fn offset(segments: &[&Segment], address: u64) -> Result<u64, Damaged> {
     let loaded = segments.iter().filter(|segment| segment.p_type.get(LittleEndian) == elf::PT_LOAD);
     loaded
@@ -187,7 +187,7 @@ fn glibc_version(version: &str) -> Option<Version> {
     }
 }
 
-/// What is wrong with it, as a part of a runtime.
+/// Checks it as a part of a runtime.
 pub fn check(found: &Elf, path: &str, platform: &Platform, libraries: &Libraries<'_>) -> Vec<Problem> {
     let mut findings = Vec::new();
     let (machine, interpreter) = match platform.architecture {
@@ -209,7 +209,7 @@ pub fn check(found: &Elf, path: &str, platform: &Platform, libraries: &Libraries
         }
     }
     let bundled = |needed: &str| {
-        // What another part of the runtime has loaded before, by its name, is found too: the libraries of the
+        // The loader also finds libraries by name that another part of the runtime loaded before: the libraries of the
         // nvidia packages lie on no path of those who use them.
         directories.iter().any(|directory| inside(directory, needed).is_some_and(|file| libraries.has(&file)))
             || libraries.knows(needed)
@@ -240,7 +240,7 @@ pub fn check(found: &Elf, path: &str, platform: &Platform, libraries: &Libraries
     findings
 }
 
-/// What follows `$ORIGIN`, the directory of the file itself.
+/// The path behind `$ORIGIN`, the directory of the file itself.
 fn origin_relative(entry: &str) -> Option<&str> {
     let rest = entry.strip_prefix("$ORIGIN").or_else(|| entry.strip_prefix("${ORIGIN}"))?;
     (rest.is_empty() || rest.starts_with('/')).then_some(rest)

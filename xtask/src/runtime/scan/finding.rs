@@ -9,7 +9,6 @@ use super::problem::Problem;
 pub struct Finding {
     /// Relative to the root of the runtime.
     pub path: String,
-    /// What it is.
     pub problem: Problem,
 }
 

@@ -72,7 +72,6 @@ pub struct Source {
 }
 
 impl Source {
-    /// Opens a file.
     pub fn open(path: &Utf8Path) -> Result<Self> {
         let file = File::open(path)?;
         let size = file.metadata()?.len();
@@ -98,7 +97,6 @@ impl<'a> Image<'a> {
         self.range.end - self.range.start
     }
 
-    /// A part of this image.
     pub fn slice(&self, offset: u64, size: u64) -> Result<Self, Damaged> {
         match offset.checked_add(size) {
             Some(end) if end <= self.size() => {

@@ -2,15 +2,12 @@
 
 use serde::Deserialize;
 
-/// The kinds of findings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// It cannot be read.
     Damaged,
-    /// It is for another system.
     Format,
-    /// It is for another processor.
     Architecture,
     /// It loads from a place outside the runtime and the system.
     LoadPath,
@@ -27,7 +24,6 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Why it matters.
     pub fn why(self) -> &'static str {
         match self {
             Self::Damaged => "no system loads it",

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-/// What loaders can find in a runtime.
+/// The libraries that loaders can find in a runtime.
 #[derive(Default)]
 pub struct Libraries<'a> {
     files: BTreeSet<&'a str>,

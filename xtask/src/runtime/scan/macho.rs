@@ -13,10 +13,9 @@ use super::signature::{self, Signature};
 /// The program of a process whose libraries these are: `@executable_path` is its directory.
 const EXECUTABLE: &str = "python/bin";
 
-/// What starts a program.
 const LOADER: &str = "/usr/lib/dyld";
 
-/// What a Mach-O file says about itself.
+/// The load commands of a Mach-O file that matter here.
 #[derive(Debug, Default)]
 pub struct MachO {
     /// Whether `dyld` would load it: an object file or debug symbols are input of other tools.
@@ -31,7 +30,7 @@ pub struct MachO {
     needed: Vec<Needed>,
     paths: Vec<String>,
     linker: Option<String>,
-    /// What is wrong with its signature, where that matters.
+    /// The problem of its signature, where signatures matter.
     signature: Option<Problem>,
 }
 
@@ -152,7 +151,7 @@ impl MachO {
     }
 }
 
-/// What is wrong with it, as a part of a runtime.
+/// Checks it as a part of a runtime.
 pub fn check(found: &MachO, path: &str, platform: &Platform, libraries: &Libraries<'_>) -> Vec<Problem> {
     if found.cpu != cpu(platform.architecture) {
         return vec![Problem::MachOProcessor { processor: found.cpu, wanted: platform.architecture }];
@@ -178,7 +177,7 @@ pub fn check(found: &MachO, path: &str, platform: &Platform, libraries: &Librari
         if let Some(outside) = outside {
             findings.push(Problem::DirectoryOf { library: needed.path.clone(), directory: outside.to_owned() });
         } else if !there && !needed.weak && !libraries.knows(&needed.path) {
-            // What another part of the runtime has loaded before by the same name would be found too.
+            // A library of the same name that another part of the runtime loaded before would be found too.
             findings.push(Problem::Library(needed.path.clone()));
         }
     }
@@ -210,7 +209,7 @@ fn search<'a>(found: &'a MachO, name: &str, path: &str, libraries: &Libraries<'_
     (false, outside)
 }
 
-/// Where a load path leads.
+/// The place that a load path leads to.
 enum Place {
     Inside(String),
     System,

@@ -2,7 +2,7 @@
 //! target promises, does it load from the runtime and the system only, and will the system run it at all?
 //!
 //! Nothing is ever changed in a binary: wheels and CPython stay as their publishers made and signed them.
-//! What is not loaded is not looked at: static libraries, object files and debug symbols are input of other tools.
+//! The scan skips files that no loader loads: static libraries, object files and debug symbols.
 
 mod accepted;
 mod chain;
@@ -25,7 +25,7 @@ use std::collections::BTreeSet;
 use anyhow::Result;
 use camino::Utf8Path;
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
-use speaches_format::description::{Description, Head};
+use speaches_format::description::{Description, RuntimeInfo};
 use speaches_format::input::{self, Input, Origin};
 use speaches_format::layout::{self, Family};
 
@@ -37,24 +37,20 @@ use library::Libraries;
 pub use platform::{Platform, Version};
 use problem::Problem;
 
-/// What a scan found.
 #[derive(Debug, Default)]
 pub struct Report {
-    /// How many binaries there are.
     pub binaries: usize,
     /// The newest glibc or macOS that one of them asks for.
     pub newest: Option<Version>,
-    /// What must not be.
     pub findings: Vec<Finding>,
     /// How much of that is taken all the same.
     pub accepted: usize,
-    /// What does not work because of it.
+    /// The broken features.
     pub limits: BTreeSet<String>,
     /// The same about parts that the user gave in place of pinned ones, and answers for.
     pub notes: Vec<Finding>,
 }
 
-/// What a file says about itself.
 enum Contents {
     Elf(elf::Elf),
     MachO(macho::MachO),
@@ -68,7 +64,7 @@ enum Contents {
 ///
 /// # Errors
 ///
-/// Only when a file cannot be opened. What is wrong with a binary is a finding.
+/// Only when a file cannot be opened. Faults of a binary are findings.
 pub fn scan(runtime: &Utf8Path, description: &Description, platform: &Platform, accepted: &Accepted) -> Result<Report> {
     let read = |path: &str| -> Result<Option<Contents>> {
         let source = Source::open(&runtime.join(path))?;
@@ -92,13 +88,13 @@ pub fn scan(runtime: &Utf8Path, description: &Description, platform: &Platform, 
         if let Some(name) = name {
             libraries.add_name(name.clone());
         }
-        if !is_given(path, &description.head) {
+        if !is_given(path, &description.info) {
             report.newest = report.newest.max(floor);
         }
     }
-    let site_packages = site_packages(&description.head);
+    let site_packages = site_packages(&description.info);
     for chain in &accepted.chain {
-        let missing = chain::check(chain, &description.head, &site_packages, &binaries, &libraries);
+        let missing = chain::check(chain, &description.info, &site_packages, &binaries, &libraries);
         report.findings.extend(missing);
     }
     for (path, contents) in &binaries {
@@ -109,8 +105,8 @@ pub fn scan(runtime: &Utf8Path, description: &Description, platform: &Platform, 
             if let Some(entry) = entry {
                 report.accepted += 1;
                 report.limits.extend(entry.limit.clone());
-            } else if is_given(path, &description.head)
-                || (kind == Kind::PythonLibrary && python_is_given(&description.head))
+            } else if is_given(path, &description.info)
+                || (kind == Kind::PythonLibrary && python_is_given(&description.info))
             {
                 report.notes.push(finding);
             } else {
@@ -155,25 +151,25 @@ fn check(contents: &Contents, path: &str, platform: &Platform, libraries: &Libra
 
 /// Whether a file is of an input that the user gave in place of a pinned one (an interpreter or an archive with
 /// `--python-from`, a program with `--launcher`), or a launcher that this machine could only build for systems like it.
-fn is_given(path: &str, head: &Head) -> bool {
-    let family = Family::of(&head.target);
+fn is_given(path: &str, info: &RuntimeInfo) -> bool {
+    let family = Family::of(&info.target);
     if path == family.launcher() {
         let needs_this_system = |input: &Input| matches!(input.origin, Origin::Built { needs_this_system: true });
-        return is_unpinned(input::Kind::Launcher, head) || head.inputs.iter().any(needs_this_system);
+        return is_unpinned(input::Kind::Launcher, info) || info.inputs.iter().any(needs_this_system);
     }
-    let of_python = path.starts_with(&format!("{}/", layout::PYTHON)) && !path.starts_with(&site_packages(head));
-    of_python && python_is_given(head)
+    let of_python = path.starts_with(&format!("{}/", layout::PYTHON)) && !path.starts_with(&site_packages(info));
+    of_python && python_is_given(info)
 }
 
-fn python_is_given(head: &Head) -> bool {
-    is_unpinned(input::Kind::Python, head) || head.python.harvested
+fn python_is_given(info: &RuntimeInfo) -> bool {
+    is_unpinned(input::Kind::Python, info) || info.python.copied
 }
 
-fn is_unpinned(kind: input::Kind, head: &Head) -> bool {
-    head.inputs.iter().any(|input| input.kind == kind && !input.pinned)
+fn is_unpinned(kind: input::Kind, info: &RuntimeInfo) -> bool {
+    info.inputs.iter().any(|input| input.kind == kind && !input.pinned)
 }
 
 /// The directory of installed packages, with `/` at its end.
-fn site_packages(head: &Head) -> String {
-    format!("{}/{}/", layout::PYTHON, Family::of(&head.target).site_packages(&head.python.minor))
+fn site_packages(info: &RuntimeInfo) -> String {
+    format!("{}/{}/", layout::PYTHON, Family::of(&info.target).site_packages(&info.python.minor))
 }

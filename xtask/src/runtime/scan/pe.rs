@@ -10,7 +10,7 @@ use super::library::Libraries;
 use super::platform::{Architecture, Platform};
 use super::problem::Problem;
 
-/// What every Windows 10 has, server or not, beside the `api-ms-win-` and `ext-ms-` sets. The run-time libraries of
+/// Libraries of every Windows 10, server or not, beside the `api-ms-win-` and `ext-ms-` sets. The run-time libraries of
 /// Visual C++ (`vcruntime140.dll`, `msvcp140.dll`) are not among it: they come with a program, or with their installer.
 const SYSTEM: &str = "advapi32 avicap32 bcrypt bcryptprimitives cfgmgr32 combase comctl32 comdlg32 crypt32 cryptbase d3d11 \
     d3d12 dbghelp dnsapi dwmapi dxgi dxcore gdi32 imagehlp imm32 iphlpapi kernel32 kernelbase mfplat mf mfreadwrite mpr msimg32 \
@@ -18,7 +18,7 @@ const SYSTEM: &str = "advapi32 avicap32 bcrypt bcryptprimitives cfgmgr32 combase
     secur32 setupapi shell32 shlwapi synchronization ucrtbase user32 userenv usp10 uxtheme version winhttp wininet \
     winmm winspool.drv wintrust wldap32 ws2_32 wsock32 wtsapi32";
 
-/// What CPython for Windows brings, beside its own library.
+/// Libraries that CPython for Windows brings, beside its own.
 fn is_of_python(import: &str) -> bool {
     let name = import.to_lowercase();
     name.starts_with("vcruntime140") || (name.starts_with("python3") && name.ends_with(".dll"))
@@ -27,7 +27,7 @@ fn is_of_python(import: &str) -> bool {
 /// More libraries than any binary imports; a damaged table may have no end.
 const MOST_IMPORTS: u64 = 10_000;
 
-/// What a PE file says about itself.
+/// The headers of a PE file that matter here.
 #[derive(Debug, Default)]
 pub struct Pe {
     machine: u16,
@@ -35,7 +35,6 @@ pub struct Pe {
     imports: Vec<String>,
 }
 
-/// Reads headers and imports.
 pub fn read(image: &Image<'_>) -> Result<Pe, Damaged> {
     let dos = image.record::<pe::ImageDosHeader>(0)?;
     let start = u64::from(dos.e_lfanew.get(LittleEndian));
@@ -80,7 +79,7 @@ pub fn read(image: &Image<'_>) -> Result<Pe, Damaged> {
     Err(Damaged("its list of imports does not end".to_owned()))
 }
 
-/// What is wrong with it, as a part of a runtime.
+/// Checks it as a part of a runtime.
 pub fn check(found: &Pe, path: &str, platform: &Platform, libraries: &Libraries<'_>) -> Vec<Problem> {
     let machine = match platform.architecture {
         Architecture::X86_64 => pe::IMAGE_FILE_MACHINE_AMD64,

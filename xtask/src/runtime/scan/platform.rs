@@ -1,4 +1,4 @@
-//! What the machines of a target run, and the floor that the target promises.
+//! The binaries that machines of a target run, and the floor that the target promises.
 
 use std::fmt;
 
@@ -35,7 +35,6 @@ impl fmt::Display for Version {
     }
 }
 
-/// A kind of processor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Architecture {
     /// AMD64
@@ -53,12 +52,10 @@ impl fmt::Display for Architecture {
     }
 }
 
-/// What a binary must be, and must be content with.
+/// The platform that a binary must run on.
 #[derive(Clone, Debug)]
 pub struct Platform {
-    /// What the system loads.
     pub format: Format,
-    /// What the processor runs.
     pub architecture: Architecture,
     /// The oldest glibc or macOS that the target promises to run on. Windows has no such number in its binaries.
     pub floor: Option<Version>,
@@ -83,7 +80,6 @@ impl Platform {
         Ok(Self { format, architecture, floor })
     }
 
-    /// The system that has the floor.
     pub fn system(&self) -> &'static str {
         if self.format == Format::MachO { "macOS" } else { "glibc" }
     }

@@ -1,4 +1,4 @@
-//! What is wrong with a binary: the kind, the thing that it is about, and the sentence for people.
+//! Problems of binaries: the kind, the subject, and the sentence for people.
 //!
 //! Entries of `manifests/binaries.toml` are compared with the first two. Nothing is ever decided by the sentence.
 
@@ -8,59 +8,91 @@ use super::image::Format;
 use super::kind::Kind;
 use super::platform::{Architecture, Version};
 
-/// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Problem {
     /// It cannot be read, for this reason.
     Damaged(String),
-    /// It is of another system.
-    Format { format: Format, wanted: Format },
+    Format {
+        format: Format,
+        wanted: Format,
+    },
     /// It is of another system of Apple's, by its number in `LC_BUILD_VERSION`.
     ApplePlatform(u32),
     /// It is for another processor, or for another form of the right one.
-    ElfMachine { bits: u8, machine: u16, wanted: Architecture },
-    /// It is for another processor.
-    MachOProcessor { processor: u32, wanted: Architecture },
-    /// It is for another processor.
-    PeMachine { machine: u16, wanted: Architecture },
+    ElfMachine {
+        bits: u8,
+        machine: u16,
+        wanted: Architecture,
+    },
+    MachOProcessor {
+        processor: u32,
+        wanted: Architecture,
+    },
+    PeMachine {
+        machine: u16,
+        wanted: Architecture,
+    },
     /// It is universal, and none of its slices is for the processor.
-    NoSlice { wanted: Architecture },
-    /// Another loader starts it.
-    Loader { path: String, wanted: &'static str },
+    NoSlice {
+        wanted: Architecture,
+    },
+    Loader {
+        path: String,
+        wanted: &'static str,
+    },
     /// It looks for all of its libraries in a directory, too.
     Directory(String),
     /// It looks for one library in a directory.
-    DirectoryOf { library: String, directory: String },
-    /// It loads one file.
+    DirectoryOf {
+        library: String,
+        directory: String,
+    },
     File(String),
     /// It needs a library that is nowhere.
     Library(String),
     /// It needs a library that CPython brings, and this CPython does not.
     PythonLibrary(String),
-    /// What a chain begins with is not there.
-    NoChain { files: String, reason: String },
+    /// The first file of a chain is missing.
+    NoChain {
+        files: String,
+        reason: String,
+    },
     /// A library of a chain is not loaded.
-    NotLoaded { library: String, reason: String },
+    NotLoaded {
+        library: String,
+        reason: String,
+    },
     /// It needs a newer glibc.
-    Glibc { needed: Version, floor: Version },
+    Glibc {
+        needed: Version,
+        floor: Version,
+    },
     /// It is built for a newer macOS.
-    MacOs { needed: Version, floor: Version },
+    MacOs {
+        needed: Version,
+        floor: Version,
+    },
     /// It needs a symbol version that a library of the system does not promise.
-    SymbolVersion { library: String, version: String },
+    SymbolVersion {
+        library: String,
+        version: String,
+    },
     /// It has no signature.
     Unsigned,
     /// Its signature has no list of hashes that macOS knows.
     NoCodeDirectory,
     /// A part of it has no hash.
     PartlySigned,
-    /// The bytes of a page are not those that were signed.
-    ChangedPage { index: u64, count: u64 },
+    /// The bytes of a page differ from the signed ones.
+    ChangedPage {
+        index: u64,
+        count: u64,
+    },
     /// It wants a stack with executable memory.
     ExecutableStack,
 }
 
 impl Problem {
-    /// What kind it is.
     pub fn kind(&self) -> Kind {
         match self {
             Self::Damaged(_) => Kind::Damaged,
@@ -77,7 +109,7 @@ impl Problem {
         }
     }
 
-    /// The thing itself, in a form that stays as it is whatever the sentence says. The head of `binaries.toml` lists
+    /// The subject, in a form that does not depend on the wording. The head of `binaries.toml` lists
     /// the forms.
     pub fn about(&self) -> String {
         match self {

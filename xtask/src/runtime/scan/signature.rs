@@ -12,7 +12,7 @@ use sha2::{Sha256, Sha384};
 use super::image::{Damaged, Image};
 use super::problem::Problem;
 
-/// Where `LC_CODE_SIGNATURE` says that the signature lies.
+/// The place of the signature, from `LC_CODE_SIGNATURE`.
 #[derive(Debug)]
 pub struct Signature {
     /// From the start of the image.
@@ -21,7 +21,7 @@ pub struct Signature {
     pub size: u64,
 }
 
-/// What is wrong with the signature of an image, if anything is.
+/// Checks the signature of an image.
 pub fn check(image: &Image<'_>, signature: Option<&Signature>) -> Result<Option<Problem>, Damaged> {
     let Some(signature) = signature else {
         return Ok(Some(Problem::Unsigned));

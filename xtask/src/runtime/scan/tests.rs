@@ -23,14 +23,14 @@ fn platform(target: &str) -> Platform {
     Platform::of(&targets.target(target).unwrap(), "3.12").unwrap()
 }
 
-fn head(target: &str) -> Head {
-    Head {
+fn info(target: &str) -> RuntimeInfo {
+    RuntimeInfo {
         schema: SCHEMA,
         version: "1".to_owned(),
         name: Name::SPEACHES,
         target: target.to_owned(),
         accelerator: "cpu".to_owned(),
-        python: Python { version: "3.12.1".to_owned(), minor: "3.12".to_owned(), harvested: false },
+        python: Python { version: "3.12.1".to_owned(), minor: "3.12".to_owned(), copied: false },
         bytecode: false,
         groups: Vec::new(),
         models: Vec::new(),
@@ -40,7 +40,7 @@ fn head(target: &str) -> Head {
     }
 }
 
-fn scan_files(head: Head, files: &[(&str, Vec<u8>)], accepted: &Accepted) -> Report {
+fn scan_files(info: RuntimeInfo, files: &[(&str, Vec<u8>)], accepted: &Accepted) -> Report {
     let directory = tempfile::tempdir().unwrap();
     let runtime = Utf8PathBuf::try_from(directory.path().to_owned()).unwrap();
     let file = |(path, bytes): &(&str, Vec<u8>)| {
@@ -50,18 +50,18 @@ fn scan_files(head: Head, files: &[(&str, Vec<u8>)], accepted: &Accepted) -> Rep
         File { path: (*path).to_owned(), size: bytes.len() as u64, sha256: String::new(), mode: "644".to_owned() }
     };
     let files = files.iter().map(file).collect();
-    let platform = platform(&head.target);
-    scan(&runtime, &Description { head, files }, &platform, accepted).unwrap()
+    let platform = platform(&info.target);
+    scan(&runtime, &Description { info, files }, &platform, accepted).unwrap()
 }
 
 /// Kinds and texts of what is found in a runtime of these files.
 fn found(target: &str, files: &[(&str, Vec<u8>)]) -> Vec<(Kind, String)> {
-    let report = scan_files(head(target), files, &Accepted::default());
+    let report = scan_files(info(target), files, &Accepted::default());
     assert!(report.notes.is_empty(), "{report:?}");
     report.findings.into_iter().map(|finding| (finding.problem.kind(), finding.problem.to_string())).collect()
 }
 
-/// What is found in one binary of a package, which must be one thing.
+/// The only finding in one binary of a package.
 fn one(target: &str, bytes: Vec<u8>) -> (Kind, String) {
     let mut all = found(target, &[(PACKAGE, bytes)]);
     assert_eq!(all.len(), 1, "{all:?}");
@@ -71,7 +71,7 @@ fn one(target: &str, bytes: Vec<u8>) -> (Kind, String) {
 #[test]
 fn good_binaries_of_each_system_are_counted_and_nothing_else_is() {
     let linux = scan_files(
-        head(LINUX),
+        info(LINUX),
         &[
             (
                 PACKAGE,
@@ -223,7 +223,7 @@ fn damaged_binaries_are_found_and_nothing_panics() {
             // A universal file that ends after its magic says that it has no slices.
             assert!([Kind::Damaged, Kind::Architecture].contains(&kind), "{target} {length} {kind:?}");
         }
-        // Every byte of the tables as wrong as can be, one at a time: whatever is found, it returns.
+        // Inverts every byte of the tables, one at a time: the scan always returns.
         let files = (4..bytes.len().min(700)).flat_map(|at| {
             [0x00, 0xff, 0x80].map(|value| {
                 let mut damaged = bytes.clone();
@@ -233,7 +233,7 @@ fn damaged_binaries_are_found_and_nothing_panics() {
         });
         let files = files.collect::<Vec<_>>();
         let files = files.iter().map(|(path, bytes)| (path.as_str(), bytes.clone())).collect::<Vec<_>>();
-        scan_files(head(target), &files, &Accepted::default());
+        scan_files(info(target), &files, &Accepted::default());
     }
 }
 
@@ -243,9 +243,9 @@ fn what_the_user_gave_is_noted_and_what_is_pinned_fails() {
     let files = [("bin/speaches", bad()), ("python/lib/libpython.so", bad()), (PACKAGE, bad())];
     let paths = |findings: &[Finding]| findings.iter().map(|finding| finding.path.clone()).collect::<Vec<_>>();
 
-    let mut harvested = head(LINUX);
-    harvested.python.harvested = true;
-    let report = scan_files(harvested, &files, &Accepted::default());
+    let mut copied = info(LINUX);
+    copied.python.copied = true;
+    let report = scan_files(copied, &files, &Accepted::default());
     assert_eq!(paths(&report.notes), ["python/lib/libpython.so"]);
     assert_eq!(paths(&report.findings), ["bin/speaches", PACKAGE]);
 
@@ -255,13 +255,13 @@ fn what_the_user_gave_is_noted_and_what_is_pinned_fails() {
         (input::Kind::Launcher, Origin::Built { needs_this_system: true }, true, "bin/speaches"),
         (input::Kind::Python, Origin::UserArchive, false, "python/lib/libpython.so"),
     ] {
-        let mut given = head(LINUX);
+        let mut given = info(LINUX);
         given.inputs.push(Input { kind, origin, pinned, ..wheel("any") });
         let report = scan_files(given, &files, &Accepted::default());
         assert_eq!(paths(&report.notes), [noted]);
         assert_eq!(report.findings.len(), 2);
     }
-    assert_eq!(scan_files(head(LINUX), &files, &Accepted::default()).findings.len(), 3);
+    assert_eq!(scan_files(info(LINUX), &files, &Accepted::default()).findings.len(), 3);
 }
 
 #[test]
@@ -275,18 +275,18 @@ fn what_is_accepted_is_counted_and_its_limit_is_stated() {
     };
     let accepted = Accepted { accepted: vec![entry], ..Accepted::default() };
     let needing = |version| [(PACKAGE, Elf { version: Some(("libm.so.6", version)), ..Elf::default() }.bytes())];
-    let report = scan_files(head(LINUX), &needing("GLIBC_2.29"), &accepted);
+    let report = scan_files(info(LINUX), &needing("GLIBC_2.29"), &accepted);
     assert_eq!((report.accepted, report.findings.len()), (1, 0));
     assert_eq!(report.newest, Some(Version::new(2, 29, 0)));
     assert_eq!(report.limits.into_iter().collect::<Vec<_>>(), ["needs glibc 2.29"]);
-    assert_eq!(scan_files(head(LINUX), &needing("GLIBC_2.31"), &accepted).findings.len(), 1);
+    assert_eq!(scan_files(info(LINUX), &needing("GLIBC_2.31"), &accepted).findings.len(), 1);
 }
 
 #[test]
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 fn a_program_of_this_machine_is_read() {
     let program = fs_err::read(std::env::current_exe().unwrap()).unwrap();
-    let report = scan_files(head(LINUX), &[("bin/other", program)], &Accepted::default());
+    let report = scan_files(info(LINUX), &[("bin/other", program)], &Accepted::default());
     assert_eq!(report.binaries, 1);
     assert!(report.newest >= Some(Version::new(2, 14, 0)), "{report:?}");
     assert!(report.findings.iter().all(|finding| finding.problem.kind() == Kind::Floor), "{report:?}");
@@ -307,7 +307,7 @@ fn the_libraries_of_a_chain_have_to_be_loaded_and_not_only_to_be_there() {
     };
     let accepted = Accepted { accepted: Vec::new(), chain: vec![chain] };
     let scanned = |name: &str, files: &[(&str, Vec<u8>)]| {
-        let report = scan_files(Head { inputs: vec![wheel(name)], ..head(MAC) }, files, &accepted);
+        let report = scan_files(RuntimeInfo { inputs: vec![wheel(name)], ..info(MAC) }, files, &accepted);
         report.findings.into_iter().map(|finding| finding.problem.to_string()).collect::<Vec<_>>()
     };
     let good = [

@@ -1,6 +1,6 @@
 //! A small document that no pin names: what the hub's API says, or an archive whose content is checked elsewhere.
 //!
-//! It is asked for as patiently as any file, but it is read into memory and begun anew after each setback.
+//! It is retried as any file is, but it is read into memory and begun anew after each error.
 
 use std::io::Read as _;
 use std::time::Instant;
@@ -8,35 +8,35 @@ use std::time::Instant;
 use anyhow::{Result, anyhow};
 use reqwest::StatusCode;
 
-use super::answer;
 use super::attempt;
-use super::retry::{Patience, Retries};
-use super::setback::{Setback, wait};
+use super::error::{FetchError, wait};
+use super::response;
+use super::retry::{Retries, Timeouts};
 use crate::base::quantity::human_size;
 
 /// Reads what is at a URL, at most `limit` bytes of it. `label` says what it is, for people who wait for long.
 ///
 /// # Errors
-/// When the server's last word is that it does not give it, the error is a [`answer::Refusal`]. It names no URL.
+/// When the server's last word is that it does not give it, the error is a [`response::ErrorResponse`]. It names no URL.
 pub fn read(url: &str, limit: u64, label: &str) -> Result<Vec<u8>> {
-    let patience = Patience::of_this_process();
-    let mut retries = Retries::new(patience, 0);
+    let timeouts = Timeouts::of_this_process();
+    let mut retries = Retries::new(timeouts, 0);
     loop {
-        match once(url, limit, patience) {
+        match once(url, limit, timeouts) {
             Ok(bytes) => return Ok(bytes),
             // Nothing of what came is used again, so nothing was won.
-            Err(setback) => wait(&mut retries, setback, 0, label).map_err(Setback::into_error)?,
+            Err(error) => wait(&mut retries, error, 0, label).map_err(FetchError::into_error)?,
         }
     }
 }
 
-fn once(url: &str, limit: u64, patience: Patience) -> Result<Vec<u8>, Setback> {
-    let mut response = attempt::send(attempt::request(url, patience)?, patience)?;
+fn once(url: &str, limit: u64, timeouts: Timeouts) -> Result<Vec<u8>, FetchError> {
+    let mut response = attempt::send(attempt::request(url, timeouts)?, timeouts)?;
     if !matches!(response.status(), StatusCode::OK | StatusCode::NON_AUTHORITATIVE_INFORMATION) {
-        return Err(attempt::refused(url, &response));
+        return Err(attempt::error_of(url, &response));
     }
-    let too_large = || Setback::Source(anyhow!("it is larger than the limit of {}", human_size(limit)));
-    let announced = answer::length(&response);
+    let too_large = || FetchError::Fatal(anyhow!("it is larger than the limit of {}", human_size(limit)));
+    let announced = response::length(&response);
     if announced.is_some_and(|length| length > limit) {
         return Err(too_large());
     }
@@ -44,8 +44,8 @@ fn once(url: &str, limit: u64, patience: Patience) -> Result<Vec<u8>, Setback> {
     let began = Instant::now();
     let read = response.by_ref().take(limit + 1).read_to_end(&mut bytes);
     let length = bytes.len() as u64;
-    attempt::arrived(url, length, began, if read.is_ok() { "" } else { ", and not all of it" });
-    read.map_err(|error| attempt::broken(error, patience))?;
+    attempt::log_body(url, length, began, if read.is_ok() { "" } else { ", and not all of it" });
+    read.map_err(|error| attempt::broken(error, timeouts))?;
     if length > limit {
         return Err(too_large());
     }

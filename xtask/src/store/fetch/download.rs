@@ -1,18 +1,15 @@
-//! What is asked of the downloader.
+//! A file to download.
 
 use super::place;
 use crate::base::digest::Sha256;
 
-/// Something to fetch.
 #[derive(Clone, Debug)]
 pub struct Download {
-    /// What it is, for people.
     pub label: String,
-    /// Where it is, tried in order: `http:`, `https:` and `file:` URLs, and paths.
+    /// Its sources, tried in order: `http:`, `https:` and `file:` URLs, and paths.
     pub urls: Vec<String>,
     /// In bytes, when it is known.
     pub size: Option<u64>,
-    /// What it must hash to.
     pub sha256: Sha256,
 }
 

@@ -14,7 +14,7 @@ const BLOCK: usize = 1 << 18;
 /// How many blocks may wait to be hashed. Then the network waits after all: this bounds the memory.
 const QUEUE: usize = 4;
 /// For so many bytes a thread is not worth its while.
-const HASHED_HERE: u64 = 4 << 20;
+const INLINE_LIMIT: u64 = 4 << 20;
 
 /// Blocks that are not in use, for the next file: to get new ones from the system takes as long as fetching a small file.
 static SPARE: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
@@ -35,8 +35,8 @@ pub struct Hashing {
 }
 
 enum State {
-    Here { hasher: Hasher<io::Sink>, length: u64 },
-    Elsewhere(Worker),
+    Inline { hasher: Hasher<io::Sink>, length: u64 },
+    Threaded(Worker),
 }
 
 /// The thread, and blocks on their way to it and back. It ends when there are no more of them.
@@ -49,54 +49,54 @@ struct Worker {
 impl Hashing {
     /// Goes on after what was hashed before.
     pub fn after(hasher: Hasher<io::Sink>) -> Self {
-        Self { block: block(), filled: 0, state: State::Here { hasher, length: 0 } }
+        Self { block: block(), filled: 0, state: State::Inline { hasher, length: 0 } }
     }
 
     /// Forgets everything and begins with nothing.
     pub fn restart(&mut self) {
         self.filled = 0;
-        self.state = State::Here { hasher: Hasher::new(io::sink()), length: 0 };
+        self.state = State::Inline { hasher: Hasher::new(io::sink()), length: 0 };
     }
 
-    /// Where the next bytes go; never empty.
-    pub fn room(&mut self) -> &mut [u8] {
+    /// The buffer for the next bytes; never empty.
+    pub fn buffer(&mut self) -> &mut [u8] {
         &mut self.block[self.filled..]
     }
 
-    /// The first ones in [`Self::room`].
+    /// The first ones in [`Self::buffer`].
     pub fn next(&self, count: usize) -> &[u8] {
         &self.block[self.filled..][..count]
     }
 
-    /// So many bytes in [`Self::room`] belong to the file.
+    /// So many bytes in [`Self::buffer`] belong to the file.
     pub fn advance(&mut self, count: usize) -> Result<()> {
         self.filled += count;
         match &mut self.state {
-            State::Here { hasher, length } => {
+            State::Inline { hasher, length } => {
                 hasher.update(&self.block[..self.filled]);
                 *length += self.filled as u64;
                 self.filled = 0;
-                if *length >= HASHED_HERE {
+                if *length >= INLINE_LIMIT {
                     let hasher = std::mem::replace(hasher, Hasher::new(io::sink()));
-                    self.state = State::Elsewhere(Worker::start(hasher)?);
+                    self.state = State::Threaded(Worker::start(hasher)?);
                 }
             }
-            State::Elsewhere(worker) if self.filled == self.block.len() => {
+            State::Threaded(worker) if self.filled == self.block.len() => {
                 let next = worker.hashed.try_recv().unwrap_or_else(|_| block());
                 let full = std::mem::replace(&mut self.block, next);
                 worker.hash(full, std::mem::take(&mut self.filled))?;
             }
-            State::Elsewhere(_) => {}
+            State::Threaded(_) => {}
         }
         Ok(())
     }
 
     /// Waits for the digest of all that arrived, and begins with nothing again.
     pub fn finish(&mut self) -> Result<Sha256> {
-        let begin = State::Here { hasher: Hasher::new(io::sink()), length: 0 };
+        let begin = State::Inline { hasher: Hasher::new(io::sink()), length: 0 };
         let hasher = match std::mem::replace(&mut self.state, begin) {
-            State::Here { hasher, .. } => hasher,
-            State::Elsewhere(worker) => {
+            State::Inline { hasher, .. } => hasher,
+            State::Threaded(worker) => {
                 let last = std::mem::replace(&mut self.block, block());
                 worker.hash(last, std::mem::take(&mut self.filled))?;
                 drop(worker.full);
@@ -145,16 +145,18 @@ mod tests {
     fn the_digest_is_that_of_all_bytes_wherever_they_were_hashed() {
         let bytes = (0..10 << 20).map(|number: u32| (number.wrapping_mul(2_654_435_761) >> 16) as u8);
         let bytes = bytes.collect::<Vec<_>>();
-        for total in [0, 1, BLOCK, HASHED_HERE as usize - 1, HASHED_HERE as usize, HASHED_HERE as usize + 1, 10 << 20] {
+        for total in
+            [0, 1, BLOCK, INLINE_LIMIT as usize - 1, INLINE_LIMIT as usize, INLINE_LIMIT as usize + 1, 10 << 20]
+        {
             for most in [BLOCK, 70_001] {
                 let mut hasher = Hasher::new(io::sink());
                 hasher.update(b"before");
                 let mut hashing = Hashing::after(hasher);
                 let mut rest = &bytes[..total];
                 while !rest.is_empty() {
-                    let room = hashing.room();
-                    let count = room.len().min(most).min(rest.len());
-                    room[..count].copy_from_slice(&rest[..count]);
+                    let buffer = hashing.buffer();
+                    let count = buffer.len().min(most).min(rest.len());
+                    buffer[..count].copy_from_slice(&rest[..count]);
                     assert_eq!(hashing.next(count), &rest[..count]);
                     hashing.advance(count).unwrap();
                     rest = &rest[count..];

@@ -1,14 +1,14 @@
-//! What to say about bytes that are not those of a pin.
+//! The error for bytes that differ from a pin.
 
 use crate::base::digest::Sha256;
 use crate::base::failure::{Exit, Failure};
 
-/// What to say about bytes that are not those of a pin.
+/// The error for bytes that differ from a pin.
 pub fn mismatch(label: &str, origin: &str, wanted: (Option<u64>, Sha256), found: (u64, Sha256)) -> Failure {
     differing(label, origin, wanted, &format!("found:  {} bytes, sha256 {}", found.0, found.1))
 }
 
-/// What to say about something that is not what a pin says; `found` says what it is.
+/// The error for content that differs from a pin; `found` describes the content.
 pub fn differing(label: &str, origin: &str, wanted: (Option<u64>, Sha256), found: &str) -> Failure {
     let size = wanted.0.map_or(String::new(), |size| format!("{size} bytes, "));
     Failure::new(

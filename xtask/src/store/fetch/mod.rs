@@ -1,19 +1,19 @@
-//! The one downloader. Whatever it returns has the size and sha256 that were asked for.
+//! The only downloader. Each file that it returns has the requested size and sha256.
 //!
-//! What has arrived lies in `partial/` until it is whole, across processes and reboots: the next run asks for the rest.
+//! A file lies in `partial/` until it is whole, across processes and reboots: the next run asks for the rest.
 //! The lock of the file is held meanwhile, so that of several processes one fetches it and the others find it.
 
-mod answer;
 mod attempt;
 pub mod document;
 mod download;
+mod error;
 mod hashing;
 mod local;
 mod mismatch;
 mod partial;
 mod place;
+mod response;
 mod retry;
-mod setback;
 mod space;
 
 use anyhow::{Result, bail};
@@ -23,19 +23,19 @@ use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use super::Store;
 use crate::base::digest::Sha256;
 use crate::base::failure::{Exit, Failure};
-use crate::base::quantity::{besides, counted, human_size};
+use crate::base::quantity::{cached_suffix, human_size, pluralize};
 use crate::net::http;
 use crate::net::huggingface;
 use crate::report::{self, Bar, Progress};
-pub use answer::Refusal;
 pub use download::Download;
+use error::{FetchError, wait};
 pub use mismatch::mismatch;
 use partial::Partial;
 pub use place::is_local;
-use retry::{Patience, Retries};
-use setback::{Setback, wait};
+pub use response::ErrorResponse;
+use retry::{Retries, Timeouts};
 
-/// What to do when a server's certificate is not trusted.
+/// The hint for a server with an untrusted certificate.
 pub const UNTRUSTED: &str = "if your network has its own certificate authority, add it to the certificates of this \
                              system, or to the file that `SSL_CERT_FILE` names";
 
@@ -57,7 +57,7 @@ impl Store {
         if missing.is_empty() {
             return Ok(());
         }
-        self.expect_room(missing.iter().map(|one| (one.sha256, one.size)), &counted(missing.len(), "file"))?;
+        self.check_free_space(missing.iter().map(|one| (one.sha256, one.size)), &pluralize(missing.len(), "file"))?;
         let total = missing.iter().map(|one| one.size).sum::<Option<u64>>();
         let what = name(missing.len());
         let bar = progress.bytes("Fetching", &what, total);
@@ -68,14 +68,14 @@ impl Store {
         for download in &missing {
             size += fs_err::metadata(self.file(download.sha256))?.len();
         }
-        bar.done("Fetched", &format!("{what} ({}{})", human_size(size), besides(there.len())));
+        bar.done("Fetched", &format!("{what} ({}{})", human_size(size), cached_suffix(there.len())));
         Ok(())
     }
 
     /// Refuses to begin when the disk has no room for what is missing of these files, so far as their sizes are known.
-    pub fn expect_room(&self, files: impl Iterator<Item = (Sha256, Option<u64>)>, what: &str) -> Result<()> {
+    pub fn check_free_space(&self, files: impl Iterator<Item = (Sha256, Option<u64>)>, what: &str) -> Result<()> {
         let still = files.filter_map(|(sha256, size)| Some(size?.saturating_sub(partial::length(self, sha256))));
-        space::expect(self.root(), still.sum(), what)
+        space::check(self.root(), still.sum(), what)
     }
 
     /// Fetches one file, unless it is there.
@@ -100,13 +100,13 @@ impl Store {
         self.publish_with(&file, &doing, || {
             was_there = false;
             let part = bar.part(&download.label, download.size);
-            let bar = Both { whole: bar, part: part.as_ref() };
+            let bar = TeeBar { whole: bar, part: part.as_ref() };
             let mut partial = Partial::open(self, download.sha256)?;
             bar.found(partial.length());
             let whole = from_any(download, &mut partial, &bar);
             part.finish();
             if whole.is_err() {
-                partial.tidy();
+                partial.keep_or_remove();
             }
             Ok((whole?, ()))
         })?;
@@ -117,13 +117,13 @@ impl Store {
     }
 }
 
-/// The bar of a file and that of all files.
-struct Both<'a> {
+/// A bar that forwards to the bar of one file and to that of all files.
+struct TeeBar<'a> {
     whole: &'a dyn Bar,
     part: &'a dyn Bar,
 }
 
-impl Bar for Both<'_> {
+impl Bar for TeeBar<'_> {
     fn advance(&self, amount: u64) {
         self.whole.advance(amount);
         self.part.advance(amount);
@@ -156,13 +156,13 @@ fn from_any(download: &Download, partial: &mut Partial, bar: &dyn Bar) -> Result
                 return Ok(path);
             }
             // A disk that is full is as full for the next source.
-            Err(Setback::Here(error)) => return Err(error),
-            Err(Setback::Wrong(failure)) if wrong.is_none() => wrong = Some(failure),
-            Err(Setback::Wrong(failure)) => failures.push(format!("{}: {failure}", http::shown(url))),
-            Err(Setback::Passing { error, .. } | Setback::Source(error)) => {
-                untrusted |= http::is_about_tls(&error);
-                advice = advice.or_else(|| huggingface::advice(url, error.downcast_ref::<Refusal>()?.status));
-                failures.push(format!("{}: {error:#}", http::shown(url)));
+            Err(FetchError::Local(error)) => return Err(error),
+            Err(FetchError::Mismatch(failure)) if wrong.is_none() => wrong = Some(failure),
+            Err(FetchError::Mismatch(failure)) => failures.push(format!("{}: {failure}", http::redact_url(url))),
+            Err(FetchError::Transient { error, .. } | FetchError::Fatal(error)) => {
+                untrusted |= http::is_tls_error(&error);
+                advice = advice.or_else(|| huggingface::advice(url, error.downcast_ref::<ErrorResponse>()?.status));
+                failures.push(format!("{}: {error:#}", http::redact_url(url)));
             }
         }
     }
@@ -180,21 +180,21 @@ fn from_any(download: &Download, partial: &mut Partial, bar: &dyn Bar) -> Result
 }
 
 /// Asks one source until the file is whole, or there is no hope left.
-fn from_one(url: &str, download: &Download, partial: &mut Partial, bar: &dyn Bar) -> Result<Utf8PathBuf, Setback> {
-    let patience = Patience::of_this_process();
-    let mut retries = Retries::new(patience, partial.length());
+fn from_one(url: &str, download: &Download, partial: &mut Partial, bar: &dyn Bar) -> Result<Utf8PathBuf, FetchError> {
+    let timeouts = Timeouts::of_this_process();
+    let mut retries = Retries::new(timeouts, partial.length());
     loop {
-        let arrived = match place::on_this_machine(url) {
+        let result = match place::on_this_machine(url) {
             Some(path) => local::copy(&path, download, partial, bar),
-            None => attempt::once(url, download, partial, bar, patience),
+            None => attempt::once(url, download, partial, bar, timeouts),
         };
-        let error = match arrived.and_then(|arrival| attempt::check(url, download, partial, &arrival, bar)) {
+        let error = match result.and_then(|info| attempt::check(url, download, partial, &info, bar)) {
             Ok(path) => return Ok(path),
             Err(error) => error,
         };
         // The user may interrupt the wait; the next run needs the description to resume the download.
-        if partial.length() > 0 && matches!(error, Setback::Passing { .. }) {
-            partial.describe().map_err(Setback::Here)?;
+        if partial.length() > 0 && matches!(error, FetchError::Transient { .. }) {
+            partial.describe().map_err(FetchError::Local)?;
         }
         wait(&mut retries, error, partial.length(), &download.label)?;
     }

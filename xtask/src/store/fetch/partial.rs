@@ -27,17 +27,17 @@ pub struct Partial {
     /// Whether a description may lie beside it. If not, `about` is still to be written there.
     described: bool,
     /// Whether all of it came from one source in this process.
-    pure: bool,
+    one_source: bool,
     /// Whether a server said something that does not go together with what is here.
-    doubtful: bool,
+    starts_over: bool,
 }
 
-/// What is known about a partial file, kept beside it.
+/// The description of a partial file, kept beside it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct About {
-    /// Where it is from, without what signs or authorises.
+    /// The source, without signatures and credentials.
     pub url: String,
-    /// What the server calls this version of it.
+    /// The server's validator of this version.
     pub validator: Option<String>,
     /// How long the whole is, in bytes.
     pub total: Option<u64>,
@@ -73,8 +73,8 @@ impl Partial {
             length,
             about,
             described: true,
-            pure: length == 0,
-            doubtful: false,
+            one_source: length == 0,
+            starts_over: false,
         })
     }
 
@@ -83,47 +83,46 @@ impl Partial {
         self.length
     }
 
-    /// Where to go on, in bytes from the beginning.
+    /// The offset to resume at, in bytes.
     pub fn offset(&self) -> u64 {
-        if self.doubtful { 0 } else { self.length }
+        if self.starts_over { 0 } else { self.length }
     }
 
-    /// The next attempt is to bring the whole. Until it does, what is here stays.
-    pub fn doubt(&mut self) {
-        self.doubtful = true;
+    /// Makes the next attempt fetch the whole file. The partial file stays until that starts.
+    pub fn start_over(&mut self) {
+        self.starts_over = true;
     }
 
-    /// The directory it is in.
     pub fn directory(&self) -> Utf8PathBuf {
         self.store.partial()
     }
 
-    /// How long the whole is said to be by the server it came from, in bytes.
+    /// The length of the whole file, as its server announced it, in bytes.
     pub fn total(&self) -> Option<u64> {
         if self.length == 0 { None } else { self.about.total }
     }
 
-    /// What this source called the version of which a part is here.
+    /// The validator that this source sent with the partial file.
     pub fn validator(&self, url: &str) -> Option<&str> {
         if self.about.url == url { self.about.validator.as_deref() } else { None }
     }
 
     /// Whether everything here came from one source in this process.
-    pub fn is_pure(&self) -> bool {
-        self.pure
+    pub fn is_of_one_source(&self) -> bool {
+        self.one_source
     }
 
     /// The rest will come from here.
     pub fn continue_from(&mut self, url: &str) {
-        self.pure &= self.about.url == url;
+        self.one_source &= self.about.url == url;
     }
 
-    /// Where the next bytes go, for [`Self::append`].
-    pub fn room(&mut self) -> &mut [u8] {
-        self.hashing.room()
+    /// The buffer for the next bytes, for [`Self::append`].
+    pub fn buffer(&mut self) -> &mut [u8] {
+        self.hashing.buffer()
     }
 
-    /// Adds so many bytes of [`Self::room`] at the end.
+    /// Adds so many bytes of [`Self::buffer`] at the end.
     pub fn append(&mut self, count: usize) -> Result<()> {
         let length = self.length + count as u64;
         if length > UNDESCRIBED {
@@ -134,7 +133,7 @@ impl Partial {
         self.hashing.advance(count)
     }
 
-    /// Forgets what is there. What comes next is a version of the whole that `about` describes.
+    /// Discards the bytes. The next ones are a version of the whole file that `about` describes.
     pub fn restart(&mut self, about: About) -> Result<()> {
         // In this order: a description must never belong to other bytes than those beside it.
         if self.length > 0 {
@@ -145,8 +144,8 @@ impl Partial {
             remove(&self.description())?;
         }
         self.length = 0;
-        self.pure = true;
-        self.doubtful = false;
+        self.one_source = true;
+        self.starts_over = false;
         self.described = false;
         self.about = about;
         Ok(())
@@ -171,7 +170,7 @@ impl Partial {
         self.hashing.finish()
     }
 
-    /// It is whole and right: returns where it is, to be renamed.
+    /// For a complete file with the right digest: returns its path, for the rename.
     pub fn complete(&mut self) -> Utf8PathBuf {
         if self.described {
             let _ = fs_err::remove_file(self.description());
@@ -179,7 +178,7 @@ impl Partial {
         self.path.clone()
     }
 
-    /// It is wrong: moves it to where it can be looked at but is never used, and returns that place.
+    /// For a wrong file: moves it to the quarantine, and returns its new path.
     pub fn quarantine(&mut self) -> Result<Utf8PathBuf> {
         let place = self.store.set_aside(&self.path)?;
         let _ = fs_err::remove_file(self.description());
@@ -187,8 +186,8 @@ impl Partial {
         Ok(place)
     }
 
-    /// Leaves no empty files behind, and what is of use with its description.
-    pub fn tidy(&mut self) {
+    /// Removes an empty file, and writes the description of a useful one.
+    pub fn keep_or_remove(&mut self) {
         if self.length == 0 {
             let _ = fs_err::remove_file(&self.path);
             let _ = fs_err::remove_file(self.description());
@@ -210,6 +209,6 @@ fn remove(path: &Utf8PathBuf) -> io::Result<()> {
 /// The first bytes of a file, as many as say what it is.
 pub fn beginning(path: &Utf8PathBuf) -> Vec<u8> {
     let mut bytes = Vec::new();
-    let _ = File::open(path).and_then(|file| file.take(super::answer::TELLING).read_to_end(&mut bytes));
+    let _ = File::open(path).and_then(|file| file.take(super::response::SNIFF_LENGTH).read_to_end(&mut bytes));
     bytes
 }

@@ -1,4 +1,4 @@
-//! Where a source is: on this machine or not.
+//! Tells local sources from remote ones.
 
 use camino::Utf8PathBuf;
 use reqwest::Url;

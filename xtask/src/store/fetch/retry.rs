@@ -19,15 +19,15 @@ const LONGEST_REQUESTED: f64 = 120.0;
 /// After so many seconds without a byte a connection counts as dead.
 const STALL: f64 = 30.0;
 /// Report a wait that lasts longer than this.
-pub const WORTH_MENTIONING: Duration = Duration::from_secs(4);
+pub const REPORT_AFTER: Duration = Duration::from_secs(4);
 
 /// How long a second is. Tests have shorter ones: `SPEACHES_FETCH_SECOND_MS` says how many milliseconds.
 #[derive(Clone, Copy, Debug)]
-pub struct Patience {
+pub struct Timeouts {
     second: Duration,
 }
 
-impl Patience {
+impl Timeouts {
     /// The real timeouts, unless the environment sets a shorter second.
     pub fn of_this_process() -> Self {
         let milliseconds = host::variable("SPEACHES_FETCH_SECOND_MS").and_then(|text| text.parse().ok());
@@ -47,10 +47,9 @@ impl Patience {
     }
 }
 
-/// What to do before the next attempt.
+/// The wait before the next attempt.
 #[derive(Clone, Copy, Debug)]
 pub enum Wait {
-    /// Wait as long as seems right.
     Backoff,
     /// Begin at once: the mistake is known and will not be made again.
     None,
@@ -58,22 +57,20 @@ pub enum Wait {
     Requested(f64),
 }
 
-/// Counts the attempts at one source.
 #[derive(Debug)]
 pub struct Retries {
-    patience: Patience,
+    timeouts: Timeouts,
     in_vain: u32,
     made: u32,
     furthest: u64,
 }
 
 impl Retries {
-    /// Nothing was tried; so many bytes are there.
-    pub fn new(patience: Patience, length: u64) -> Self {
-        Self { patience, in_vain: 0, made: 0, furthest: length }
+    /// Starts before the first attempt, with this many bytes of the file present.
+    pub fn new(timeouts: Timeouts, length: u64) -> Self {
+        Self { timeouts, in_vain: 0, made: 0, furthest: length }
     }
 
-    /// How many attempts were made.
     pub fn made(&self) -> u32 {
         self.made
     }
@@ -81,7 +78,7 @@ impl Retries {
     /// How long to wait after an attempt that failed when so many bytes were there; nothing when it is time to give up.
     ///
     /// # Errors
-    /// When the server asks for more patience than there is.
+    /// When the server asks for a longer wait than `LONGEST_REQUESTED`.
     pub fn after(&mut self, length: u64, wait: Wait) -> Option<Result<Duration>> {
         self.made += 1;
         // Getting as far as before once more, which a server that knows no ranges makes us do, is not getting on.
@@ -94,23 +91,23 @@ impl Retries {
             return None;
         }
         Some(match wait {
-            Wait::Backoff => Ok(self.patience.backoff(self.in_vain)),
+            Wait::Backoff => Ok(self.timeouts.backoff(self.in_vain)),
             Wait::None => Ok(Duration::ZERO),
             Wait::Requested(seconds) if seconds > LONGEST_REQUESTED => Err(anyhow!(
                 "the server is busy and asks to wait {seconds:.0} s, which is longer than {LONGEST_REQUESTED:.0} s"
             )),
             // Not sooner than the server asks for, and not all at the same moment.
-            Wait::Requested(seconds) => Ok(self.patience.second.mul_f64(seconds) + self.patience.backoff(self.in_vain)),
+            Wait::Requested(seconds) => Ok(self.timeouts.second.mul_f64(seconds) + self.timeouts.backoff(self.in_vain)),
         })
     }
 }
 
-/// Whether a server that answers so may answer otherwise in a moment.
-pub fn is_passing(status: StatusCode) -> bool {
+/// Whether a server with this status may succeed on the next attempt.
+pub fn is_transient(status: StatusCode) -> bool {
     matches!(status.as_u16(), 408 | 425 | 429 | 500 | 502 | 503 | 504)
 }
 
-/// What `Retry-After` asks for.
+/// The wait that `Retry-After` asks for.
 ///
 /// RFC 9110, 10.2.3: “The Retry-After field value can be either an HTTP-date or a number of seconds to delay after
 /// receiving the response.”
@@ -133,9 +130,9 @@ mod tests {
 
     #[test]
     fn waits_double_up_to_half_a_minute_and_scatter() {
-        let patience = Patience { second: Duration::from_secs(1) };
+        let timeouts = Timeouts { second: Duration::from_secs(1) };
         for (attempts, longest) in [(1, 0.5), (2, 1.0), (3, 2.0), (4, 4.0), (7, 30.0), (1000, 30.0)] {
-            let waits = (0..100).map(|_| patience.backoff(attempts).as_secs_f64()).collect::<Vec<_>>();
+            let waits = (0..100).map(|_| timeouts.backoff(attempts).as_secs_f64()).collect::<Vec<_>>();
             assert!(waits.iter().all(|wait| (longest / 2.0..=longest).contains(wait)), "{attempts}: {waits:?}");
             assert!(waits.iter().any(|wait| *wait != waits[0]));
         }
@@ -143,7 +140,7 @@ mod tests {
 
     #[test]
     fn only_getting_further_than_ever_counts_as_getting_on() {
-        let mut retries = Retries::new(Patience { second: Duration::ZERO }, 0);
+        let mut retries = Retries::new(Timeouts { second: Duration::ZERO }, 0);
         for length in 1..100 {
             assert!(retries.after(length, Wait::Backoff).is_some(), "{length}");
         }

@@ -7,7 +7,7 @@ use crate::base::failure::{Exit, Failure};
 use crate::base::quantity::human_size;
 
 /// Fails when the disk of a directory has no space for so many more bytes. Passes when the free space is unknown.
-pub fn expect(directory: &Utf8Path, bytes: u64, what: &str) -> Result<()> {
+pub fn check(directory: &Utf8Path, bytes: u64, what: &str) -> Result<()> {
     let Some(free) = free(directory) else { return Ok(()) };
     if bytes <= free {
         return Ok(());
@@ -26,7 +26,7 @@ pub fn expect(directory: &Utf8Path, bytes: u64, what: &str) -> Result<()> {
     );
 }
 
-/// What this user may still write to the file system of a directory, which need not exist yet. In bytes.
+/// The free space for this user on the file system of a directory, which need not exist yet. In bytes.
 #[cfg(unix)]
 fn free(directory: &Utf8Path) -> Option<u64> {
     let there = directory.ancestors().find(|ancestor| ancestor.exists())?;

@@ -1,4 +1,4 @@
-//! What computes, as a table and as data.
+//! The accelerators, as a table and as JSON.
 
 use serde_json::{Value, json};
 
@@ -6,9 +6,8 @@ use crate::accelerators::Accelerators;
 use crate::commands::table;
 use crate::machine::Nvidia;
 use crate::machine::findings::{Candidate, Crash, ModelProbe, Probe};
-use crate::policy::{Abilities, Ability};
+use crate::policy::{Capabilities, Capability};
 
-/// The table.
 pub fn as_text(accelerators: &Accelerators) -> String {
     let Accelerators { machine, wheels, findings, .. } = accelerators;
     let driver = match &machine.nvidia {
@@ -21,8 +20,8 @@ pub fn as_text(accelerators: &Accelerators) -> String {
         ("", driver),
         ("this runtime", format!("{} ({})", wheels.target, wheels.accelerator)),
     ];
-    for (name, ability) in named(&accelerators.abilities()) {
-        let said = ability.map_or_else(|reason| format!("no: {reason}"), |()| "possible".to_owned());
+    for (name, capability) in named(&accelerators.capabilities()) {
+        let said = capability.map_or_else(|reason| format!("no: {reason}"), |()| "possible".to_owned());
         rows.push(("", format!("{name}: {said}")));
     }
     match &accelerators.decision {
@@ -76,23 +75,22 @@ fn describe(candidate: &Candidate) -> String {
     if numbers.is_empty() { format!("{name}: {outcome}") } else { format!("{name}: {outcome}, {}", numbers.join(", ")) }
 }
 
-fn named(abilities: &Abilities) -> [(&'static str, Ability); 4] {
-    let Abilities { whispercpp, metal, coreml, cuda } = abilities.clone();
+fn named(capabilities: &Capabilities) -> [(&'static str, Capability); 4] {
+    let Capabilities { whispercpp, metal, coreml, cuda } = capabilities.clone();
     [("whisper.cpp", whispercpp), ("metal", metal), ("coreml", coreml), ("cuda", cuda)]
 }
 
-/// The same for programs.
 pub fn as_json(accelerators: &Accelerators) -> Value {
     let Accelerators { machine, wheels, findings, probe_key, decision } = accelerators;
-    let abilities = named(&accelerators.abilities());
-    let abilities = abilities.into_iter().map(|(name, ability)| {
-        (name.replace('.', ""), json!({ "possible": ability.is_ok(), "reason": ability.err() }))
+    let capabilities = named(&accelerators.capabilities());
+    let capabilities = capabilities.into_iter().map(|(name, capability)| {
+        (name.replace('.', ""), json!({ "possible": capability.is_ok(), "reason": capability.err() }))
     });
     json!({
         "machine": machine,
         "driver": machine.nvidia.as_ref().map(Nvidia::describe),
         "runtime": wheels,
-        "abilities": abilities.collect::<serde_json::Map<_, _>>(),
+        "abilities": capabilities.collect::<serde_json::Map<_, _>>(),
         "decision": decision.as_ref().ok(),
         "refusal": decision.as_ref().err(),
         "probe_key": probe_key,

@@ -1,4 +1,4 @@
-//! What was looked at, and what was found.
+//! The result of one check, and the inputs of all checks.
 
 use serde::Serialize;
 use speaches_format::failure::Failure;
@@ -7,7 +7,6 @@ use crate::accelerators::Accelerators;
 use crate::config::{Config, Sources};
 use crate::own_runtime::OwnRuntime;
 
-/// How a check ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
@@ -19,16 +18,11 @@ pub enum Verdict {
     Fail,
 }
 
-/// One check.
 #[derive(Clone, Debug, Serialize)]
 pub struct Check {
-    /// What was looked at.
     pub name: &'static str,
-    /// How it ended.
     pub verdict: Verdict,
-    /// What was found.
     pub message: String,
-    /// What to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub advice: Option<String>,
 }
@@ -49,8 +43,7 @@ impl Check {
     }
 }
 
-/// What was looked at, for the checks and the report.
-pub struct Patient<'a> {
+pub struct Context<'a> {
     pub runtime: Result<&'a OwnRuntime, &'a Failure>,
     pub config: Option<Result<&'a Config, &'a Failure>>,
     pub accelerators: Option<&'a Accelerators>,

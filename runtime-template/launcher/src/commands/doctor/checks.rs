@@ -12,7 +12,7 @@ use speaches_format::layout;
 use speaches_format::system::System;
 use speaches_format::verification::{self, Depth};
 
-use super::check::{Check, Patient, Verdict};
+use super::check::{Check, Context, Verdict};
 use crate::accelerators::Accelerators;
 use crate::config::{Config, directories};
 use crate::instance::Instance;
@@ -23,30 +23,29 @@ use crate::policy::Decision;
 use crate::{child, environment, hub, machine};
 
 /// How long the interpreter may take to start, on a machine that does something else.
-const INTERPRETER_PATIENCE: Duration = Duration::from_secs(20);
+const INTERPRETER_TIMEOUT: Duration = Duration::from_secs(20);
 /// Characters of the longest path, as Windows counts them: UTF-16 units, without the zero at the end.
 const LONGEST_PATH: usize = 259;
 /// Below this much free space a download of a model fails.
 #[cfg(unix)]
 const LITTLE_SPACE: u64 = 2_000_000_000;
 
-/// Every check that can be done.
-pub fn all(patient: &Patient<'_>) -> Vec<Check> {
-    let runtime = match patient.runtime {
+pub fn all(context: &Context<'_>) -> Vec<Check> {
+    let runtime = match context.runtime {
         Ok(runtime) => runtime,
         Err(failure) => return vec![Check::failed("runtime", failure)],
     };
     let description = runtime.description();
-    let mut checks = vec![files(runtime, description.as_ref()), interpreter(runtime, patient), models(runtime)];
+    let mut checks = vec![files(runtime, description.as_ref()), interpreter(runtime, context), models(runtime)];
     if !machine::system::allows_long_paths() {
         checks.extend(description.iter().filter_map(|description| long_paths(&runtime.root, &description.files)));
     }
     checks.extend(quarantine(runtime));
-    match patient.config {
+    match context.config {
         Some(Ok(config)) => {
             checks.push(Check::new("settings", Verdict::Ok, "valid; `bin/speaches config` shows them"));
-            checks.extend(patient.accelerators.map(accelerators));
-            checks.extend(port(config, patient));
+            checks.extend(context.accelerators.map(accelerators));
+            checks.extend(port(config, context));
             checks.extend(exposure(config));
             checks.push(writable("cache", "the Hugging Face cache", &config.values.hf_cache, Verdict::Warn));
             checks.push(writable("state", "the state directory", &config.values.service.state_dir, Verdict::Fail));
@@ -93,41 +92,41 @@ fn long_paths(root: &Path, files: &[File]) -> Option<Check> {
     })
 }
 
-fn interpreter(runtime: &OwnRuntime, patient: &Patient<'_>) -> Check {
+fn interpreter(runtime: &OwnRuntime, context: &Context<'_>) -> Check {
     let mut command = Command::new(runtime.python());
     command
         .args(["-I", "-B", "-c", "import ssl, ctypes"])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped());
-    if let Some((name, Some(value))) = environment::library_path(&runtime.root, &runtime.head, patient.sources, false) {
+    if let Some((name, Some(value))) = environment::library_path(&runtime.root, &runtime.info, context.sources, false) {
         command.env(name, value);
     }
     match wait(&mut command) {
         Ok(taken) => {
-            let version = &runtime.head.python.version;
+            let version = &runtime.info.python.version;
             Check::new("python", Verdict::Ok, format!("Python {version} starts in {} ms", taken.as_millis()))
         }
         Err(reason) => Check::new("python", Verdict::Fail, format!("the interpreter does not start: {reason}"))
-            .advice(format!("this runtime is for {}; check that this machine is one", runtime.head.target)),
+            .advice(format!("this runtime is for {}; check that this machine is one", runtime.info.target)),
     }
 }
 
 fn wait(command: &mut Command) -> Result<Duration, String> {
     let started = Instant::now();
-    match child::run(command, INTERPRETER_PATIENCE).map_err(|error| error.to_string())? {
+    match child::run(command, INTERPRETER_TIMEOUT).map_err(|error| error.to_string())? {
         Some(output) if output.status.success() => Ok(started.elapsed()),
         Some(output) => {
             let said = String::from_utf8_lossy(&output.stderr);
             Err(format!("{}: {}", output.status, said.trim().lines().last().unwrap_or("no output")))
         }
-        None => Err(format!("no answer within {} s", INTERPRETER_PATIENCE.as_secs())),
+        None => Err(format!("no answer within {} s", INTERPRETER_TIMEOUT.as_secs())),
     }
 }
 
 fn models(runtime: &OwnRuntime) -> Check {
     let there = hub::list(&runtime.hub());
-    let missing = runtime.head.models.iter().filter(|model| !there.iter().any(|known| known.id == model.id));
+    let missing = runtime.info.models.iter().filter(|model| !there.iter().any(|known| known.id == model.id));
     let missing = missing.map(|model| model.id.as_str()).collect::<Vec<_>>();
     if !missing.is_empty() {
         let said = format!("missing from `{}`: {}", layout::MODELS_HUB, missing.join(", "));
@@ -161,9 +160,9 @@ fn accelerators(accelerators: &Accelerators) -> Check {
     }
 }
 
-fn port(config: &Config, patient: &Patient<'_>) -> Vec<Check> {
+fn port(config: &Config, context: &Context<'_>) -> Vec<Check> {
     let values = &config.values;
-    let own = Instance::find_all(&directories::state_root(patient.sources))
+    let own = Instance::find_all(&directories::state_root(context.sources))
         .into_iter()
         .chain(Instance::read(&values.service.state_dir))
         .find(|instance| instance.alive && instance.status.port == values.port);
@@ -176,7 +175,7 @@ fn port(config: &Config, patient: &Patient<'_>) -> Vec<Check> {
             let hosts = values.host.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
             let mut checks = vec![Check::new("port", Verdict::Ok, format!("{} is free on {hosts}", values.port))];
             checks.extend(warnings.into_iter().map(|warning| Check::new("address", Verdict::Warn, warning)));
-            checks.extend(docker(patient.sources.system, config));
+            checks.extend(docker(context.sources.system, config));
             checks
         }
         Err(failure) => vec![Check::failed("port", &failure)],
@@ -260,7 +259,7 @@ fn space(_directory: &Path) -> Option<Check> {
 
 /// macOS marks what a browser has fetched, and refuses to start it.
 fn quarantine(runtime: &OwnRuntime) -> Option<Check> {
-    if runtime.head.system() != System::MacOs {
+    if runtime.info.system() != System::MacOs {
         return None;
     }
     let attribute = "com.apple.quarantine";

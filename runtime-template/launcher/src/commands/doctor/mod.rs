@@ -14,7 +14,7 @@ use speaches_format::failure::{Exit, Failure};
 use crate::accelerators::{Accelerators, Driver};
 use crate::config::{Config, Flags};
 use crate::own_runtime::OwnRuntime;
-use check::{Patient, Verdict};
+use check::{Context, Verdict};
 
 /// Check the runtime and this machine, and say what to do
 #[derive(clap::Args)]
@@ -29,35 +29,31 @@ pub struct Arguments {
     report: Option<Option<PathBuf>>,
 }
 
-/// Runs the subcommand.
-///
-/// # Errors
-/// When this program is in no runtime, or the report cannot be written.
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let root = crate::own_runtime::root()?;
     super::with_sources(&root, |sources| {
         let runtime = OwnRuntime::find();
-        let config = runtime.as_ref().ok().map(|runtime| Config::resolve(&arguments.flags, sources, &runtime.head));
+        let config = runtime.as_ref().ok().map(|runtime| Config::resolve(&arguments.flags, sources, &runtime.info));
         let accelerators = match (&runtime, &config) {
             (Ok(runtime), Some(Ok(config))) => Some(Accelerators::find(runtime, config, sources, Driver::Ask)),
             _ => None,
         };
-        let patient = Patient {
+        let context = Context {
             runtime: runtime.as_ref(),
             config: config.as_ref().map(Result::as_ref),
             accelerators: accelerators.as_ref(),
             sources,
         };
-        let checks = checks::all(&patient);
+        let checks = checks::all(&context);
         let healthy = checks.iter().all(|check| check.verdict != Verdict::Fail);
         match &arguments.report {
-            Some(file) => write_report(&report::text(&patient, &checks), file.as_deref())?,
+            Some(file) => write_report(&report::text(&context, &checks), file.as_deref())?,
             None if arguments.json => super::print_json(&json!({
                 "healthy": healthy,
                 "checks": checks,
-                "accelerators": patient.accelerators.map(accelerators::as_json),
+                "accelerators": context.accelerators.map(accelerators::as_json),
             }))?,
-            None => super::print(&text::as_text(&patient, &checks)),
+            None => super::print(&text::as_text(&context, &checks)),
         }
         Ok(if healthy { Exit::Success } else { Exit::Unavailable })
     })

@@ -2,33 +2,32 @@
 
 use std::fmt::Write as _;
 
-use super::check::{Check, Patient};
+use super::check::{Check, Context};
 use super::text::as_text;
 use crate::commands::{config, status, version};
 use crate::config::directories;
 use crate::instance::Instance;
 
-/// The report.
-pub fn text(patient: &Patient<'_>, checks: &[Check]) -> String {
+pub fn text(context: &Context<'_>, checks: &[Check]) -> String {
     let mut text = "# speaches: doctor's report\n".to_owned();
     let mut section = |title: &str, body: &str| {
         let _ = write!(text, "\n## {title}\n{}\n", body.trim_end());
     };
-    match patient.runtime {
-        Ok(runtime) => section("runtime", &format!("{}\nplan {}", version::describe(runtime), runtime.head.plan)),
+    match context.runtime {
+        Ok(runtime) => section("runtime", &format!("{}\nplan {}", version::describe(runtime), runtime.info.plan)),
         Err(failure) => section("runtime", &failure.to_string()),
     }
     section("machine", &machine());
-    section("checks", &as_text(patient, checks));
-    match patient.config {
+    section("checks", &as_text(context, checks));
+    match context.config {
         Some(Ok(found)) => section("settings", &config::as_text(found)),
         Some(Err(failure)) => section("settings", &failure.to_string()),
         None => {}
     }
-    let instances = Instance::find_all(&directories::state_root(patient.sources));
+    let instances = Instance::find_all(&directories::state_root(context.sources));
     let services = instances.iter().map(status::as_text).collect::<Vec<_>>().join("\n");
     section("services", if services.is_empty() { "none" } else { &services });
-    match patient.sources.home() {
+    match context.sources.home() {
         Some(home) if home.components().count() > 1 => text.replace(&home.display().to_string(), "~"),
         _ => text,
     }

@@ -1,10 +1,10 @@
 //! The checks for people.
 
 use super::accelerators;
-use super::check::{Check, Patient, Verdict};
+use super::check::{Check, Context, Verdict};
 
 /// A line for each, and what to do about it.
-pub fn as_text(patient: &Patient<'_>, checks: &[Check]) -> String {
+pub fn as_text(context: &Context<'_>, checks: &[Check]) -> String {
     let mut text = String::new();
     for check in checks {
         let verdict = match check.verdict {
@@ -17,7 +17,7 @@ pub fn as_text(patient: &Patient<'_>, checks: &[Check]) -> String {
             text.push_str(&format!("{:20}to do: {advice}\n", ""));
         }
     }
-    if let Some(accelerators) = patient.accelerators {
+    if let Some(accelerators) = context.accelerators {
         text.push_str(&format!("\n{}", accelerators::as_text(accelerators)));
     }
     text

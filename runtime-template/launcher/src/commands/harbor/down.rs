@@ -2,8 +2,8 @@
 
 use speaches_format::failure::{Exit, Failure};
 
+use super::harbor_args::HarborArgs;
 use super::service;
-use super::words::Words;
 use crate::harbor::background::Background;
 use crate::harbor::home::Flavor;
 use crate::harbor::script;
@@ -15,9 +15,9 @@ const SPEACHES: [&str; 2] = ["speaches", "speaches-native"];
 ///
 /// # Errors
 /// [`Exit::Unavailable`] when Harbor fails; the service is stopped all the same.
-pub fn down(background: &Background<'_>, words: &Words) -> Result<Exit, Failure> {
-    let ended = script::run(background.home, &command_line(words));
-    let is_meant = words.services.is_empty() || words.services.iter().any(|name| SPEACHES.contains(&name.as_str()));
+pub fn down(background: &Background<'_>, args: &HarborArgs) -> Result<Exit, Failure> {
+    let ended = script::run(background.home, &command_line(args));
+    let is_meant = args.services.is_empty() || args.services.iter().any(|name| SPEACHES.contains(&name.as_str()));
     if is_meant {
         // Harbor has ended it already, if it has a native mode.
         if background.home.flavor == Flavor::Stock || background.running().is_some() {
@@ -39,15 +39,15 @@ pub fn down(background: &Background<'_>, words: &Words) -> Result<Exit, Failure>
         .hint("Harbor's output above has the reason; `docker ps` shows the running containers"))
 }
 
-fn command_line(words: &Words) -> Vec<String> {
+fn command_line(args: &HarborArgs) -> Vec<String> {
     let mut line = vec!["down".to_owned()];
-    for name in &words.services {
+    for name in &args.services {
         let name = if SPEACHES.contains(&name.as_str()) { SPEACHES[0] } else { name };
         if !line.iter().any(|known| known == name) {
             line.push(name.to_owned());
         }
     }
-    line.extend(words.flags.iter().cloned());
+    line.extend(args.flags.iter().cloned());
     line
 }
 
@@ -59,7 +59,7 @@ mod tests {
     fn the_words_of_up_stop_what_it_has_started() {
         let line = |services: &[&str], flags: &[&str]| {
             let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
-            command_line(&Words { services: owned(services), flags: owned(flags) }).join(" ")
+            command_line(&HarborArgs { services: owned(services), flags: owned(flags) }).join(" ")
         };
         assert_eq!(line(&[], &["--volumes"]), "down --volumes");
         assert_eq!(line(&["webui", "speaches", "speaches-native"], &[]), "down webui speaches");

@@ -1,11 +1,11 @@
 //! `speaches harbor`: lets a Harbor on this machine use this runtime.
 
 mod down;
+mod harbor_args;
 mod install;
 mod service;
 mod status;
 mod up;
-mod words;
 
 use std::path::PathBuf;
 
@@ -18,7 +18,7 @@ use crate::harbor::background::Background;
 use crate::harbor::files::File;
 use crate::harbor::home::{Flavor, Home};
 use crate::own_runtime::OwnRuntime;
-use words::Words;
+use harbor_args::HarborArgs;
 
 /// Let Harbor (av/harbor) use this runtime beside its containers
 #[derive(clap::Args)]
@@ -45,14 +45,14 @@ enum Command {
     /// Start the service and Harbor: `harbor up SERVICES speaches`, with this runtime in place of the container
     Up {
         #[command(flatten)]
-        words: Words,
+        args: HarborArgs,
         #[command(flatten)]
         which: Which,
     },
     /// Stop Harbor, then the service: `harbor down SERVICES`
     Down {
         #[command(flatten)]
-        words: Words,
+        args: HarborArgs,
         #[command(flatten)]
         which: Which,
     },
@@ -103,10 +103,6 @@ impl Which {
     }
 }
 
-/// Runs the subcommand.
-///
-/// # Errors
-/// When there is no Harbor, its files cannot be changed, or the service does not start or stop.
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     if System::HERE == System::Windows {
         return Err(Failure::new(Exit::Config, "Harbor runs inside WSL on Windows")
@@ -127,8 +123,8 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
                 }
                 Ok(exit)
             }
-            Command::Up { words, .. } => up::up(&background()?, words, &runtime),
-            Command::Down { words, .. } => down::down(&background()?, words),
+            Command::Up { args, .. } => up::up(&background()?, args, &runtime),
+            Command::Down { args, .. } => down::down(&background()?, args),
             Command::Status(_) => status::status(&home, &background()?, &runtime),
             Command::Start(_) => service::start(&home, &background()?),
             Command::Stop(_) => service::stop(&home, &background()?),

@@ -19,7 +19,6 @@ pub fn start(home: &Home, background: &Background<'_>) -> Result<Exit, Failure> 
     Ok(Exit::Success)
 }
 
-/// Stops it.
 pub fn stop(home: &Home, background: &Background<'_>) -> Result<Exit, Failure> {
     require_stock(home)?;
     end(background)?;
@@ -27,9 +26,6 @@ pub fn stop(home: &Home, background: &Background<'_>) -> Result<Exit, Failure> {
 }
 
 /// The service that runs where the settings have it, started if need be; says which of the two it was.
-///
-/// # Errors
-/// When it does not start, or one on another port does not end.
 pub fn ensure(background: &Background<'_>) -> Result<Instance, Failure> {
     match background.running() {
         Some(instance) if background.has_moved(&instance) => {
@@ -63,9 +59,6 @@ pub fn describe_listening(instance: &Instance, background: &Background<'_>) {
 }
 
 /// Ends the service if it runs, and says so.
-///
-/// # Errors
-/// When it does not end.
 pub fn end(background: &Background<'_>) -> Result<(), Failure> {
     match background.running() {
         Some(instance) => {

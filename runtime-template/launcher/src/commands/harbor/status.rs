@@ -34,6 +34,6 @@ pub fn status(home: &Home, background: &Background<'_>, runtime: &OwnRuntime) ->
         eprintln!("hint: `speaches harbor install --replace` writes this runtime's file and keeps yours as `.orig`");
     }
     let complete = states.iter().all(|found| *found == Found::Same);
-    let works = !hops.iter().any(Hop::is_wrong);
+    let works = !hops.iter().any(Hop::is_broken);
     Ok(if complete && works { Exit::Success } else { Exit::Unavailable })
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use speaches_format::failure::{Exit, Failure};
 
-use super::words::Words;
+use super::harbor_args::HarborArgs;
 use super::{install, service};
 use crate::harbor::background::Background;
 use crate::harbor::home::Flavor;
@@ -14,7 +14,6 @@ use crate::harbor::settings::Settings;
 use crate::harbor::{docker, readiness, script};
 use crate::own_runtime::OwnRuntime;
 
-/// Harbor's name of the service.
 const SPEACHES: &str = "speaches";
 /// The word with which a Harbor without a native mode takes the compose file that makes the container a proxy.
 const OVERLAY: &str = "speaches-native";
@@ -22,15 +21,11 @@ const OVERLAY: &str = "speaches-native";
 /// has one.
 const IS_APPLE_SILICON: bool = cfg!(all(target_os = "macos", target_arch = "aarch64"));
 /// How long it may take after Harbor's start until everything answers.
-const PATIENCE: Duration = Duration::from_secs(90);
-/// Between two looks at it.
+const TIMEOUT: Duration = Duration::from_secs(90);
+/// The pause between two checks.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Starts the service and Harbor.
-///
-/// # Errors
-/// When the service does not start, or something between it and Open WebUI does not work.
-pub fn up(background: &Background<'_>, words: &Words, runtime: &OwnRuntime) -> Result<Exit, Failure> {
+pub fn up(background: &Background<'_>, args: &HarborArgs, runtime: &OwnRuntime) -> Result<Exit, Failure> {
     let home = background.home;
     let settings = Settings::read(home)?;
     let is_native = home.flavor == Flavor::Native;
@@ -41,7 +36,7 @@ pub fn up(background: &Background<'_>, words: &Words, runtime: &OwnRuntime) -> R
     }
     require_docker(background)?;
     install::complete(home, runtime)?;
-    if is_native { native(background, words, &settings) } else { stock(background, words) }
+    if is_native { native(background, args, &settings) } else { stock(background, args) }
 }
 
 /// Docker, without a container of another Harbor in the place of the proxy.
@@ -61,12 +56,12 @@ fn require_docker(background: &Background<'_>) -> Result<(), Failure> {
 }
 
 /// Harbor waits for the health of the proxy, so the service has to be there before.
-fn stock(background: &Background<'_>, words: &Words) -> Result<Exit, Failure> {
+fn stock(background: &Background<'_>, args: &HarborArgs) -> Result<Exit, Failure> {
     service::ensure(background)?;
     let instance = readiness::wait(background)?;
     eprintln!("the service is {}", instance.phase());
     service::describe_listening(&instance, background);
-    let ended = script::run(background.home, &command_line(&words.services, &[SPEACHES, OVERLAY], &words.flags))?;
+    let ended = script::run(background.home, &command_line(&args.services, &[SPEACHES, OVERLAY], &args.flags))?;
     if !ended.success() {
         let failure = explain(background, ended, &look_and_show(background));
         eprintln!("the service keeps running (pid {}) for the next `speaches harbor up`", instance.status.pid);
@@ -77,30 +72,30 @@ fn stock(background: &Background<'_>, words: &Words) -> Result<Exit, Failure> {
 
 /// Harbor starts the service itself. It goes on when something fails, and leaves out the proxy unless a container depends
 /// on it.
-fn native(background: &Background<'_>, words: &Words, settings: &Settings) -> Result<Exit, Failure> {
+fn native(background: &Background<'_>, args: &HarborArgs, settings: &Settings) -> Result<Exit, Failure> {
     // It adds its default services only when nothing is named.
     let defaults = settings.default_services();
-    let is_plain = words.services.is_empty() && !words.flags.iter().any(|flag| flag == "--no-defaults");
-    let services = if is_plain { &defaults } else { &words.services };
-    let ended = script::run(background.home, &command_line(services, &[SPEACHES], &words.flags))?;
+    let is_plain = args.services.is_empty() && !args.flags.iter().any(|flag| flag == "--no-defaults");
+    let services = if is_plain { &defaults } else { &args.services };
+    let ended = script::run(background.home, &command_line(services, &[SPEACHES], &args.flags))?;
     if ended.success() {
         start_proxy(background)?;
     }
     let started = Instant::now();
     let mut found = hops::look(background);
-    while ended.success() && !is_well(&found) && started.elapsed() < PATIENCE {
+    while ended.success() && !works(&found) && started.elapsed() < TIMEOUT {
         std::thread::sleep(PAUSE);
         found = hops::look(background);
     }
-    if ended.success() && is_well(&found) {
+    if ended.success() && works(&found) {
         return done();
     }
     show(&found);
     Err(explain(background, ended, &found))
 }
 
-fn is_well(hops: &[Hop]) -> bool {
-    hops::missing(hops).is_empty() && !hops.iter().any(Hop::is_wrong)
+fn works(hops: &[Hop]) -> bool {
+    hops::missing(hops).is_empty() && !hops.iter().any(Hop::is_broken)
 }
 
 fn done() -> Result<Exit, Failure> {
@@ -159,14 +154,14 @@ fn explain(background: &Background<'_>, ended: ExitStatus, hops: &[Hop]) -> Fail
     let failed = |why: String| Failure::new(Exit::Unavailable, format!("{what}{why}"));
     let failure = |why: String, hint: &str| failed(why).hint(hint);
     match hops::culprit(hops) {
-        Some(Hop { name, state: State::Wrong { cause, advice } }) => {
+        Some(Hop { name, state: State::Broken { cause, advice } }) => {
             let failed = failed(format!(", but the {name} does not work: {cause}"));
             match advice {
                 Some(advice) => failed.hint(advice),
                 None => failed,
             }
         }
-        Some(Hop { state: State::Silent(why), .. }) => {
+        Some(Hop { state: State::NoAnswer(why), .. }) => {
             failure(format!(", but Docker does not answer ({why})"), why.remedy())
         }
         _ if ended.success() => {

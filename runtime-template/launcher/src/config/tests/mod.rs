@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use speaches_format::description::{Head, Model, Python, SCHEMA};
+use speaches_format::description::{Model, Python, RuntimeInfo, SCHEMA};
 use speaches_format::failure::{Exit, Failure};
 use speaches_format::name::Name;
 use speaches_format::system::System;
@@ -17,7 +17,7 @@ use super::setting_table::{Definition, Flag, OPTIONS};
 use super::*;
 
 /// A runtime with one bundled model that speaks.
-pub fn head() -> Head {
+pub fn info() -> RuntimeInfo {
     let model = Model {
         id: "org/voice-model".into(),
         task: setting_table::TEXT_TO_SPEECH.into(),
@@ -27,13 +27,13 @@ pub fn head() -> Head {
         serves: Vec::new(),
         file: None,
     };
-    Head {
+    RuntimeInfo {
         schema: SCHEMA,
         version: "1".into(),
         name: Name::SPEACHES,
         target: "x86_64-unknown-linux-gnu".into(),
         accelerator: "cpu".into(),
-        python: Python { version: "3.12.1".into(), minor: "3.12".into(), harvested: false },
+        python: Python { version: "3.12.1".into(), minor: "3.12".into(), copied: false },
         bytecode: true,
         groups: Vec::new(),
         models: vec![model],
@@ -66,23 +66,23 @@ impl World {
         self
     }
 
-    pub fn with<T>(&self, flags: &Flags, head: &Head, look: impl FnOnce(&Config, &Sources<'_>) -> T) -> T {
+    pub fn with<T>(&self, flags: &Flags, info: &RuntimeInfo, look: impl FnOnce(&Config, &Sources<'_>) -> T) -> T {
         let variable = |name: &str| self.environment.get(name).cloned();
         let contract = self.directory.path().join("speaches_native.yml");
         let sources = Sources { variable: &variable, contract, directory: "/work".into(), system: System::HERE };
-        look(&Config::resolve(flags, &sources, head).unwrap_or_else(|failure| panic!("{failure}")), &sources)
+        look(&Config::resolve(flags, &sources, info).unwrap_or_else(|failure| panic!("{failure}")), &sources)
     }
 
     fn failure(&self, flags: &Flags) -> Failure {
         let variable = |name: &str| self.environment.get(name).cloned();
         let contract = self.directory.path().join("speaches_native.yml");
         let sources = Sources { variable: &variable, contract, directory: "/work".into(), system: System::HERE };
-        Config::resolve(flags, &sources, &head()).err().expect("it is refused")
+        Config::resolve(flags, &sources, &info()).err().expect("it is refused")
     }
 
     /// The value of a setting and the layer that it is from.
     fn get(&self, flags: &Flags, key: &str) -> (Value, &'static str) {
-        self.with(flags, &head(), |config, _| {
+        self.with(flags, &info(), |config, _| {
             let setting = config.setting(key).unwrap();
             (setting.value.clone(), setting.origin.layer())
         })
@@ -106,7 +106,7 @@ fn sample(definition: &Definition, layer: usize, world: &World) -> String {
     }
 }
 
-/// What a text becomes, by the parser that all layers share; `name` matters for the cache only.
+/// Parses a text as all layers do; `name` matters for the cache only.
 fn parsed(definition: &Definition, text: &str, name: &str) -> Value {
     definition.kind.parse(text, name, Place { home: None, directory: Path::new("/work") }).unwrap()
 }
@@ -181,7 +181,7 @@ fn defaults_are_those_of_the_bundled_models_and_of_the_contract() {
     let home = tempfile::tempdir().unwrap();
     let world =
         World::new(&[("HOME", home.path().to_str().unwrap())], include_str!("../../../../../speaches_native.yml"));
-    world.with(&Flags::default(), &head(), |config, _| {
+    world.with(&Flags::default(), &info(), |config, _| {
         let values = &config.values;
         assert_eq!((values.service.tts_model.as_str(), values.service.voice.as_str()), ("org/voice-model", "bella"));
         assert_eq!(values.service.stt_model, "Systran/faster-distil-whisper-small.en");
@@ -215,7 +215,7 @@ fn a_home_that_cannot_be_written_leaves_state_and_caches_to_the_directory_for_te
     let own = temporary.join(format!("speaches-{}", nix::unistd::Uid::effective()));
     assert_eq!(world.get(&Flags::default(), "state_dir").0, json!(own.join("34331")));
     assert_eq!(world.get(&Flags::default(), "hf_cache").0, json!(own.join("cache/huggingface/hub")));
-    world.with(&Flags::default(), &head(), |config, sources| {
+    world.with(&Flags::default(), &info(), |config, sources| {
         assert_eq!(service_directories::cache(config, sources), own.join("cache"));
         assert_eq!(service_directories::machine(config, sources), own.join("machine"));
         assert!(service_directories::warning(config, sources).unwrap().contains("is not writable"));
@@ -267,7 +267,7 @@ fn the_cache_is_the_hub_of_the_directory_and_hf_hub_cache_is_the_hub_itself() {
 fn override_env_may_have_comments_quotes_and_export() {
     let text = "# a comment\n\nexport UVICORN_PORT=\"7\"\nSPEACHES_TTS_VOICE='v w' # why\nLOG_LEVEL=error # loud\n\
                 WHISPER__COMPUTE_TYPE=int8\n";
-    World::new(&[], "").with_override(text).with(&Flags::default(), &head(), |config, _| {
+    World::new(&[], "").with_override(text).with(&Flags::default(), &info(), |config, _| {
         let values = &config.values;
         assert_eq!((values.port, values.service.voice.as_str(), values.service.log_level.word()), (7, "v w", "error"));
         assert_eq!(config.environment["WHISPER__COMPUTE_TYPE"], "int8", "what is upstream's is passed on");
@@ -308,7 +308,7 @@ fn a_key_that_others_may_read_is_a_warning() {
     fs_err::write(&file, "key").unwrap();
     for (mode, warnings) in [(0o644, 1), (0o600, 0)] {
         fs_err::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
-        let found = world.with(&Flags::default(), &head(), |config, _| config.warnings.len());
+        let found = world.with(&Flags::default(), &info(), |config, _| config.warnings.len());
         assert_eq!(found, warnings, "{mode:o}");
     }
 }

@@ -1,4 +1,4 @@
-//! What cannot be is refused with its place, and with what was probably meant.
+//! Errors of the configuration name the place, and suggest the word that was probably meant.
 
 use super::*;
 

@@ -2,14 +2,12 @@
 
 use sha2::{Digest as _, Sha256};
 
-/// An ELF shared library.
 pub struct Elf {
     pub machine: u16,
     pub class: u8,
     pub name: Option<&'static str>,
     pub needed: Vec<&'static str>,
     pub path: Option<&'static str>,
-    /// Library and version.
     pub version: Option<(&'static str, &'static str)>,
     pub interpreter: Option<&'static str>,
     pub stack_flags: u32,
@@ -79,7 +77,6 @@ impl Elf {
     }
 }
 
-/// A Mach-O library.
 pub struct MachO {
     pub processor: u32,
     pub name: Option<&'static str>,
@@ -169,7 +166,6 @@ pub fn universal(slices: &[(u32, Vec<u8>)]) -> Vec<u8> {
     file
 }
 
-/// A PE library.
 pub fn pe(machine: u16, imports: &[&str]) -> Vec<u8> {
     const AT: u32 = 0x200;
     const ADDRESS: u32 = 0x1000;

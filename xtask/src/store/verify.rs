@@ -1,4 +1,4 @@
-//! Looking after a store: is everything in it what its name says?
+//! Verifies a store: each file and tree must match the digest in its name.
 
 use anyhow::{Context as _, Result};
 use camino::{Utf8Path, Utf8PathBuf};
@@ -8,20 +8,16 @@ use super::Store;
 use super::tree::{Entry, TOOL, Tree};
 use crate::base::digest::Sha256;
 
-/// What a check of a store found.
 #[derive(Debug, Default)]
 pub struct Checked {
-    /// How many downloaded files there are.
     pub files: usize,
-    /// How many trees there are.
     pub trees: usize,
-    /// What was not what it should be, and where it is now.
+    /// The damaged parts, with their new paths.
     pub damaged: Vec<(String, Utf8PathBuf)>,
 }
 
 impl Store {
-    /// Hashes everything. What is not what its name says goes to the quarantine, and will be made again when it is
-    /// needed.
+    /// Hashes everything. Damaged files and trees go to the quarantine, and will be made again when they are needed.
     pub fn check(&self) -> Result<Checked> {
         let files = entries(&self.root().join("files"))?;
         let mut trees = Vec::new();
@@ -47,7 +43,7 @@ impl Store {
         Ok(checked)
     }
 
-    /// Moves something to where it can be looked at but is never used, and returns that place.
+    /// Moves a damaged file or tree to the quarantine, where users can inspect it, and returns its new path.
     pub fn set_aside(&self, path: &Utf8Path) -> Result<Utf8PathBuf> {
         let directory = self.quarantine();
         fs_err::create_dir_all(&directory)?;
@@ -61,7 +57,7 @@ impl Store {
     }
 }
 
-/// What is in a directory, sorted; nothing when there is none.
+/// The entries of a directory, sorted; none if the directory does not exist.
 pub(super) fn entries(directory: &Utf8Path) -> Result<Vec<Utf8PathBuf>> {
     if !directory.is_dir() {
         return Ok(Vec::new());

@@ -1,4 +1,4 @@
-//! What an answer says about itself.
+//! The headers of a response.
 
 use std::fmt;
 
@@ -6,28 +6,27 @@ use reqwest::StatusCode;
 use reqwest::blocking::Response;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName, LAST_MODIFIED};
 
-/// So many bytes are enough to see what something is.
-pub const TELLING: u64 = 1 << 10;
+/// The number of bytes that identify the type of a file.
+pub const SNIFF_LENGTH: u64 = 1 << 10;
 
-/// Which part of a file an answer brings.
+/// The part of a file that a response brings.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Part {
-    /// Its first byte.
     pub start: u64,
     /// How long the whole is, in bytes, when the server knows.
     pub total: Option<u64>,
 }
 
-/// What is worth telling when it turns out that what came is wrong.
+/// Headers for the message about wrong content.
 #[derive(Debug, Default)]
-pub struct Arrival {
+pub struct ResponseInfo {
     kind: Option<String>,
     encoding: Option<String>,
 }
 
-/// An answer without what was asked for. The hub says more about it than its status does.
+/// A response with an error. The hub adds a code and a message to the status.
 #[derive(Clone, Debug)]
-pub struct Refusal {
+pub struct ErrorResponse {
     /// Neither a success nor a redirect.
     pub status: StatusCode,
     /// `X-Error-Code`: the hub's word for it, such as `GatedRepo`.
@@ -36,15 +35,14 @@ pub struct Refusal {
     pub message: Option<String>,
 }
 
-impl Refusal {
-    /// From the status and the headers.
+impl ErrorResponse {
     pub fn of(response: &Response) -> Self {
-        let text = |name| header(response, HeaderName::from_static(name)).map(shown);
+        let text = |name| header(response, HeaderName::from_static(name)).map(escape);
         Self { status: response.status(), code: text("x-error-code"), message: text("x-error-message") }
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for ErrorResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the server answers {}", self.status)?;
         match self.message.as_ref().or(self.code.as_ref()) {
@@ -54,13 +52,13 @@ impl fmt::Display for Refusal {
     }
 }
 
-impl std::error::Error for Refusal {}
+impl std::error::Error for ErrorResponse {}
 
 fn header(response: &Response, name: HeaderName) -> Option<&str> {
     response.headers().get(name)?.to_str().ok().map(str::trim).filter(|text| !text.is_empty())
 }
 
-/// How long the body says it is, in bytes. (What reqwest says is known only to the end of a body.)
+/// The announced length of the body, in bytes. (reqwest's own value is the size hint of its body.)
 pub fn length(response: &Response) -> Option<u64> {
     header(response, CONTENT_LENGTH)?.parse().ok()
 }
@@ -76,7 +74,7 @@ fn parse_part(text: &str) -> Option<Part> {
     Some(Part { start: range.split_once('-')?.0.parse().ok()?, total })
 }
 
-/// What to send in `If-Range`.
+/// The value for `If-Range`.
 ///
 /// RFC 9110, 13.1.5: “A client MUST NOT generate an If-Range header field containing an entity tag that is marked as
 /// weak.”
@@ -85,8 +83,7 @@ pub fn validator(response: &Response) -> Option<String> {
     strong.or_else(|| header(response, LAST_MODIFIED)).map(str::to_owned)
 }
 
-impl Arrival {
-    /// From the headers.
+impl ResponseInfo {
     pub fn of(response: &Response) -> Self {
         let encoding = header(response, CONTENT_ENCODING).filter(|encoding| *encoding != "identity");
         Self { kind: header(response, CONTENT_TYPE).map(str::to_owned), encoding: encoding.map(str::to_owned) }
@@ -96,19 +93,19 @@ impl Arrival {
     pub fn describe(&self, beginning: &[u8]) -> String {
         let mut text = String::new();
         if let Some(encoding) = &self.encoding {
-            text.push_str(&format!("\n    it came compressed ({}), which this tool did not request", shown(encoding)));
+            text.push_str(&format!("\n    it came compressed ({}), which this tool did not request", escape(encoding)));
         }
         if let Some(kind) = &self.kind {
-            text.push_str(&format!("\n    the server calls it {}", shown(kind)));
+            text.push_str(&format!("\n    the server calls it {}", escape(kind)));
         }
         if let Some(line) = first_line(beginning) {
-            text.push_str(&format!("\n    it begins: {}", shown(line)));
+            text.push_str(&format!("\n    it begins: {}", escape(line)));
         }
         text
     }
 }
 
-/// The first line of a text that has something in it; nothing when it is no text.
+/// The first line of a text that is not empty; `None` for binary data.
 fn first_line(bytes: &[u8]) -> Option<&str> {
     let text = match std::str::from_utf8(bytes) {
         Ok(text) => text,
@@ -121,7 +118,7 @@ fn first_line(bytes: &[u8]) -> Option<&str> {
 }
 
 /// Text from a server, made safe for a terminal and short.
-fn shown(text: &str) -> String {
+fn escape(text: &str) -> String {
     let escaped = text.chars().take(120).flat_map(char::escape_debug).collect::<String>().replace("\\\"", "\"");
     if text.chars().count() > 120 { format!("{escaped}…") } else { escaped }
 }
@@ -146,7 +143,7 @@ mod tests {
         assert_eq!(first_line(b"PK\x03\x04"), None);
         assert_eq!(first_line(b"caf\xc3"), Some("caf"));
         assert_eq!(first_line(b""), None);
-        assert_eq!(shown("\u{1b}[31m<a b=\"c\">"), "\\u{1b}[31m<a b=\"c\">");
-        assert!(shown(&"x".repeat(200)).ends_with("x…"));
+        assert_eq!(escape("\u{1b}[31m<a b=\"c\">"), "\\u{1b}[31m<a b=\"c\">");
+        assert!(escape(&"x".repeat(200)).ends_with("x…"));
     }
 }

@@ -1,46 +1,42 @@
-//! The user's requests: the accelerator, the backend, the device, the provider and the precision to compute with.
+//! The preferences of the user: the accelerator, the backend, the device, the provider and the precision to compute with.
 
 use crate::config::Config;
 use crate::config::words::{Accelerator, Backend, Device, Precision, Provider};
 
-/// One setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Request<T> {
-    /// What is wanted; nothing for `auto`.
+pub struct Preference<T> {
+    /// `None` for `auto`.
     pub choice: Option<T>,
-    /// Who said so, for people.
     pub by: String,
 }
 
-/// All settings that say what computes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Requests {
+pub struct Preferences {
     /// `accelerator`
-    pub accelerator: Request<Accelerator>,
+    pub accelerator: Preference<Accelerator>,
     /// `stt_backend`
-    pub backend: Request<Backend>,
+    pub backend: Preference<Backend>,
     /// `stt_device`
-    pub device: Request<Device>,
+    pub device: Preference<Device>,
     /// `tts_provider`
-    pub provider: Request<Provider>,
+    pub provider: Preference<Provider>,
     /// `precision`
-    pub precision: Request<Precision>,
+    pub precision: Preference<Precision>,
 }
 
-impl Requests {
-    /// The settings as they were resolved.
+impl Preferences {
     #[must_use]
     pub fn of(config: &Config) -> Self {
-        fn request<T>(choice: Option<T>, key: &str, config: &Config) -> Request<T> {
-            Request { choice, by: config.origin(key) }
+        fn preference<T>(choice: Option<T>, key: &str, config: &Config) -> Preference<T> {
+            Preference { choice, by: config.origin(key) }
         }
         let values = &config.values;
         Self {
-            accelerator: request(values.accelerator, "accelerator", config),
-            backend: request(values.stt_backend, "stt_backend", config),
-            device: request(values.stt_device, "stt_device", config),
-            provider: request(values.tts_provider, "tts_provider", config),
-            precision: request(values.precision, "precision", config),
+            accelerator: preference(values.accelerator, "accelerator", config),
+            backend: preference(values.stt_backend, "stt_backend", config),
+            device: preference(values.stt_device, "stt_device", config),
+            provider: preference(values.tts_provider, "tts_provider", config),
+            precision: preference(values.precision, "precision", config),
         }
     }
 
@@ -62,7 +58,7 @@ impl Requests {
 mod tests {
     use super::*;
     use crate::config::setting_table::OPTIONS;
-    use crate::config::tests::{World, head};
+    use crate::config::tests::{World, info};
     use crate::config::{Flags, kind::Kind};
 
     #[test]
@@ -73,13 +69,13 @@ mod tests {
             for word in words {
                 let mut flags = Flags::default();
                 flags.values.insert(definition.key, (*word).to_owned());
-                let requests = World::new(&[], "").with(&flags, &head(), |config, _| Requests::of(config));
+                let preferences = World::new(&[], "").with(&flags, &info(), |config, _| Preferences::of(config));
                 let shown = match key {
-                    "accelerator" => requests.accelerator.choice.map(Accelerator::word),
-                    "stt_backend" => requests.backend.choice.map(Backend::word),
-                    "stt_device" => requests.device.choice.map(Device::word),
-                    "tts_provider" => requests.provider.choice.map(Provider::word),
-                    _ => requests.precision.choice.map(Precision::word),
+                    "accelerator" => preferences.accelerator.choice.map(Accelerator::word),
+                    "stt_backend" => preferences.backend.choice.map(Backend::word),
+                    "stt_device" => preferences.device.choice.map(Device::word),
+                    "tts_provider" => preferences.provider.choice.map(Provider::word),
+                    _ => preferences.precision.choice.map(Precision::word),
                 };
                 assert_eq!(shown.unwrap_or("auto"), *word, "{key}");
             }

@@ -6,10 +6,9 @@ use anyhow::Result;
 use camino::Utf8Path;
 use fs_err::File;
 use rawzip::ZipArchiveWriter;
-use xtask::measured::{Hasher, Sha256};
+use xtask::bench_api::{Hasher, Sha256};
 
 pub struct Wheel {
-    /// Of its distribution.
     pub name: String,
     pub file: String,
     pub size: u64,
@@ -27,7 +26,7 @@ impl Wheel {
         let output = io::BufWriter::new(File::create(directory.join(&file))?);
         let mut archive = ZipArchiveWriter::new(Hasher::new(output));
         let rows = [
-            add(&mut archive, format!("{name}.bin"), Noise(fastrand::Rng::with_seed(seed)).take(payload))?,
+            add(&mut archive, format!("{name}.bin"), RandomBytes(fastrand::Rng::with_seed(seed)).take(payload))?,
             add(&mut archive, format!("{information}/METADATA"), metadata.as_bytes())?,
             add(&mut archive, format!("{information}/WHEEL"), kind.as_bytes())?,
         ];
@@ -53,9 +52,9 @@ fn add<W: Write>(archive: &mut ZipArchiveWriter<W>, path: String, content: impl 
     Ok((path, sha256, size))
 }
 
-struct Noise(fastrand::Rng);
+struct RandomBytes(fastrand::Rng);
 
-impl Read for Noise {
+impl Read for RandomBytes {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.0.fill(buffer);
         Ok(buffer.len())

@@ -1,22 +1,21 @@
-//! What it means when the hub does not give what was asked for, and what to do about it.
+//! Errors of the hub, and their remedies.
 
 use anyhow::Error;
 
 use crate::base::failure::{Exit, Failure};
 use crate::net::http;
 use crate::net::huggingface::{self, HUB, token};
-use crate::store::fetch::{Refusal, UNTRUSTED};
+use crate::store::fetch::{ErrorResponse, UNTRUSTED};
 
 /// Why the hub did not tell.
-pub enum Trouble {
+pub enum HubError {
     /// The hub did not answer, or it answered that it is unavailable now.
     OutOfReach(Failure),
     /// It answered, and asking again would not help.
     Refused(Failure),
 }
 
-impl Trouble {
-    /// What to tell about it.
+impl HubError {
     pub fn into_failure(self) -> Failure {
         match self {
             Self::OutOfReach(failure) | Self::Refused(failure) => failure,
@@ -24,46 +23,42 @@ impl Trouble {
     }
 }
 
-impl From<Trouble> for Error {
-    fn from(trouble: Trouble) -> Self {
-        trouble.into_failure().into()
+impl From<HubError> for Error {
+    fn from(error: HubError) -> Self {
+        error.into_failure().into()
     }
 }
 
-/// What was asked of the hub.
 #[derive(Clone, Copy)]
-pub struct Question<'a> {
-    /// The repository.
+pub struct HubRequest<'a> {
     pub id: &'a str,
-    /// Branch, tag or commit.
     pub revision: &'a str,
     /// One of its files, or what the API knows of all of them.
     pub file: Option<&'a str>,
 }
 
-impl Question<'_> {
-    /// Explains the error of a request.
-    pub fn explain(self, error: &Error) -> Trouble {
-        match error.downcast_ref::<Refusal>() {
-            Some(refusal) if !is_down(refusal) => Trouble::Refused(self.refused(refusal)),
+impl HubRequest<'_> {
+    pub fn explain(self, error: &Error) -> HubError {
+        match error.downcast_ref::<ErrorResponse>() {
+            Some(response) if !is_down(response) => HubError::Refused(self.refused(response)),
             _ => {
-                let hint = if http::is_about_tls(error) {
+                let hint = if http::is_tls_error(error) {
                     UNTRUSTED
                 } else {
                     "check the network; `HF_ENDPOINT` names a mirror, `--models-from` takes models from a cache, \
                      `--models none` leaves them out"
                 };
                 let text = format!("{} cannot be reached for the model `{}`: {error:#}", huggingface::name(), self.id);
-                Trouble::OutOfReach(Failure::new(Exit::Unavailable, text).hint(hint))
+                HubError::OutOfReach(Failure::new(Exit::Unavailable, text).hint(hint))
             }
         }
     }
 
-    fn refused(self, refusal: &Refusal) -> Failure {
+    fn refused(self, response: &ErrorResponse) -> Failure {
         let Self { id, revision, file } = self;
         let fail = |text: String| Failure::new(Exit::Unavailable, text);
         let token = token::find();
-        match (kind(refusal, token.is_some()), token) {
+        match (kind(response, token.is_some()), token) {
             (Kind::Gated, _) => self.gated(),
             (Kind::Token, Some(token)) => {
                 fail(format!("{} rejects the token from {}", huggingface::name(), token.origin)).hint(format!(
@@ -90,14 +85,14 @@ impl Question<'_> {
             ))
             .hint("check the spelling, and which account the token belongs to"),
             (Kind::Other, _) => {
-                let said = refusal.message.as_ref().map_or_else(String::new, |message| format!(": {message}"));
-                fail(format!("{} answers {} for the model `{id}`{said}", huggingface::name(), refusal.status))
+                let said = response.message.as_ref().map_or_else(String::new, |message| format!(": {message}"));
+                fail(format!("{} answers {} for the model `{id}`{said}", huggingface::name(), response.status))
                     .hint("try again later, or use a mirror (`HF_ENDPOINT`) or a cache (`--models-from`)")
             }
         }
     }
 
-    /// That the model is given only to those who accepted its terms.
+    /// The error for a model that needs accepted terms.
     pub fn gated(self) -> Failure {
         let id = self.id;
         match token::find() {
@@ -126,8 +121,8 @@ impl Question<'_> {
     }
 }
 
-fn is_down(refusal: &Refusal) -> bool {
-    refusal.status.is_server_error() || matches!(refusal.status.as_u16(), 408 | 425 | 429)
+fn is_down(response: &ErrorResponse) -> bool {
+    response.status.is_server_error() || matches!(response.status.as_u16(), 408 | 425 | 429)
 }
 
 enum Kind {
@@ -141,17 +136,17 @@ enum Kind {
 }
 
 /// As huggingface_hub's `hf_raise_for_status` tells them apart.
-fn kind(refusal: &Refusal, with_token: bool) -> Kind {
-    let message = refusal.message.as_deref().unwrap_or_default();
-    match refusal.code.as_deref() {
+fn kind(response: &ErrorResponse, with_token: bool) -> Kind {
+    let message = response.message.as_deref().unwrap_or_default();
+    match response.code.as_deref() {
         Some("GatedRepo") => Kind::Gated,
         Some("RevisionNotFound") => Kind::Revision,
         Some("EntryNotFound") => Kind::File,
         _ if message == "Access to this resource is disabled." => Kind::Disabled,
         // The hub says so of repositories that do not exist, too, unless it knows who asks.
-        _ if with_token && refusal.status == 401 && message.starts_with("Invalid") => Kind::Token,
+        _ if with_token && response.status == 401 && message.starts_with("Invalid") => Kind::Token,
         Some("RepoNotFound") => Kind::Repository,
-        _ if matches!(refusal.status.as_u16(), 401 | 404) => Kind::Repository,
+        _ if matches!(response.status.as_u16(), 401 | 404) => Kind::Repository,
         _ => Kind::Other,
     }
 }

@@ -53,7 +53,7 @@ fn the_record_of_the_launchers_crates_is_what_cargo_links_with_the_texts_that_li
 }
 
 #[test]
-fn a_launcher_that_is_given_brings_the_licences_of_its_runtime_or_none_and_says_so() {
+fn a_launcher_that_is_given_brings_the_licenses_of_its_runtime_or_none_and_says_so() {
     let scratch = scratch();
     let alone = scratch.path.join("speaches");
     fs_err::copy(sample_runtime().join("bin/speaches"), &alone).unwrap();
@@ -90,7 +90,7 @@ fn locked(directory: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn every_component_that_may_lack_a_licence_text_is_a_wheel_of_some_lock() {
+fn every_component_that_may_lack_a_license_text_is_a_wheel_of_some_lock() {
     let manifest: toml::Table =
         fs_err::read_to_string(root().join("manifests/licenses.toml")).unwrap().parse().unwrap();
     let stated = manifest["without"].as_array().unwrap().iter();
@@ -106,7 +106,7 @@ fn every_component_that_may_lack_a_licence_text_is_a_wheel_of_some_lock() {
 }
 
 #[test]
-fn wheels_without_a_licence_text_and_explanations_that_no_wheel_needs_are_found_before_a_bundle_is_made() {
+fn wheels_without_a_license_text_and_explanations_that_no_wheel_needs_are_found_before_a_bundle_is_made() {
     let scratch = scratch();
     let description = json(&sample_runtime().join("runtime.json"));
     let of = |key: &str| description[key].as_str().unwrap().to_owned();

@@ -1,4 +1,4 @@
-//! That the licence of every component is there, or an exception with its reason.
+//! Checks that every component has a license text, or an exception with its reason.
 
 use anyhow::{Context as _, Result, bail};
 use camino::Utf8Path;
@@ -8,11 +8,10 @@ use super::components::Component;
 use crate::base::failure::{Exit, Failure};
 use crate::pins::manifest::shared;
 
-/// The name of the manifest.
 pub const MANIFEST: &str = "licenses.toml";
-/// What can be done about a component without a text.
-pub const FIND_OUT: &str = "find their license, and add it with the reason to `manifests/licenses.toml`";
-/// Components without a licence file, with the reason why they may be.
+/// The hint for a component without a text.
+pub const LICENSE_HINT: &str = "find their license, and add it with the reason to `manifests/licenses.toml`";
+/// Components without a license file, with the reason why they may be.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Exceptions {
@@ -20,7 +19,6 @@ pub struct Exceptions {
     without: Vec<Exception>,
 }
 
-/// One of them.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Exception {
@@ -55,12 +53,11 @@ impl Exceptions {
         self.without.iter().map(|exception| exception.component.as_str())
     }
 
-    /// What is stated about a component.
     pub fn get(&self, component: &str) -> Option<&Exception> {
         self.without.iter().find(|exception| exception.component == component)
     }
 
-    /// Refuses a runtime in which the licence of a component is missing, and fills in what the manifest states.
+    /// Refuses a runtime in which the license of a component is missing, and fills in what the manifest states.
     pub fn apply(&self, components: &mut [Component<'_>]) -> Result<()> {
         let mut missing = Vec::new();
         for component in components {
@@ -81,7 +78,7 @@ impl Exceptions {
                         missing.concat()
                     )
                 )
-                .hint(FIND_OUT)
+                .hint(LICENSE_HINT)
             );
         }
         Ok(())

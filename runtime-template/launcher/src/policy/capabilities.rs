@@ -1,7 +1,7 @@
-//! What a runtime can do on a machine, and why not.
+//! The capabilities of a runtime on a machine, with the reason for each missing one.
 
 use serde::Serialize;
-use speaches_format::description::Head;
+use speaches_format::description::RuntimeInfo;
 use speaches_format::system::{Architecture, System};
 
 use crate::machine::{Machine, Nvidia, nvidia};
@@ -11,10 +11,9 @@ const MACOS_OF_WHISPERCPP: (u32, u32) = (13, 3);
 /// The oldest macOS that runs the format `MLProgram`.
 const MACOS_OF_COREML: (u32, u32) = (12, 0);
 
-/// What is in a runtime, as far as it matters for what computes.
+/// The wheels of a runtime that decide which accelerators it has.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Wheels {
-    /// Rust target triple.
     pub target: String,
     /// `cpu`, `coreml` or `cuda`.
     pub accelerator: String,
@@ -28,20 +27,19 @@ pub struct Wheels {
 }
 
 impl Wheels {
-    /// Those of a runtime.
     #[must_use]
-    pub fn of(head: &Head) -> Self {
-        let wheels = || head.wheels();
+    pub fn of(info: &RuntimeInfo) -> Self {
+        let wheels = || info.wheels();
         Self {
-            target: head.target.clone(),
-            accelerator: head.accelerator.clone(),
+            target: info.target.clone(),
+            accelerator: info.accelerator.clone(),
             whispercpp: wheels().any(|wheel| wheel.name == "pywhispercpp"),
             // Until CUDA 12 it is `nvidia-cuda-runtime-cu12`, since 13 there is no number in the name.
             cuda: wheels()
                 .filter(|wheel| wheel.name.starts_with("nvidia-cuda-runtime"))
                 .find_map(|wheel| wheel.version.as_deref()?.split('.').next()?.parse().ok())
-                .filter(|_| head.accelerator == "cuda"),
-            platform: (head.system(), Architecture::of(&head.target)),
+                .filter(|_| info.accelerator == "cuda"),
+            platform: (info.system(), Architecture::of(&info.target)),
         }
     }
 
@@ -63,23 +61,20 @@ impl Wheels {
 }
 
 /// Either nothing is in the way, or what is, as a sentence without its full stop.
-pub type Ability = Result<(), String>;
+pub type Capability = Result<(), String>;
 
 /// Everything but the CPU with faster-whisper and onnxruntime, which is always there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Abilities {
-    /// Transcribing with whisper.cpp, on whatever it is.
-    pub whispercpp: Ability,
-    /// Transcribing on a GPU of Apple's.
-    pub metal: Ability,
-    /// Speaking through CoreML.
-    pub coreml: Ability,
+pub struct Capabilities {
+    /// Transcribing with whisper.cpp, on any device.
+    pub whispercpp: Capability,
+    pub metal: Capability,
+    pub coreml: Capability,
     /// Both on a GPU of NVIDIA's.
-    pub cuda: Ability,
+    pub cuda: Capability,
 }
 
-impl Abilities {
-    /// What those wheels can do on that machine.
+impl Capabilities {
     #[must_use]
     pub fn of(wheels: &Wheels, machine: &Machine) -> Self {
         let whispercpp = whispercpp(wheels, machine);
@@ -92,7 +87,7 @@ impl Abilities {
     }
 }
 
-fn whispercpp(wheels: &Wheels, machine: &Machine) -> Ability {
+fn whispercpp(wheels: &Wheels, machine: &Machine) -> Capability {
     if !wheels.whispercpp {
         return Err("this runtime was made without whisper.cpp".to_owned());
     }
@@ -105,7 +100,7 @@ fn whispercpp(wheels: &Wheels, machine: &Machine) -> Ability {
     Err(format!("this processor lacks {}, which whisper.cpp uses", machine.missing_instructions.join(" and ")))
 }
 
-fn coreml(wheels: &Wheels, machine: &Machine) -> Ability {
+fn coreml(wheels: &Wheels, machine: &Machine) -> Capability {
     if !wheels.is_macos() {
         return Err("CoreML is a part of macOS".to_owned());
     }
@@ -115,7 +110,7 @@ fn coreml(wheels: &Wheels, machine: &Machine) -> Ability {
     at_least(machine, MACOS_OF_COREML, "CoreML")
 }
 
-fn at_least(machine: &Machine, least: (u32, u32), what: &str) -> Ability {
+fn at_least(machine: &Machine, least: (u32, u32), what: &str) -> Capability {
     match machine.macos {
         Some(version) if version < least => {
             Err(format!("{what} needs macOS {}.{} or newer, and this is {}", least.0, least.1, machine.system))
@@ -125,7 +120,7 @@ fn at_least(machine: &Machine, least: (u32, u32), what: &str) -> Ability {
     }
 }
 
-fn cuda(wheels: &Wheels, machine: &Machine) -> Ability {
+fn cuda(wheels: &Wheels, machine: &Machine) -> Capability {
     if !wheels.may_use_cuda() {
         let advice = "`cargo xtask provision --accelerator cuda` makes one with it";
         return Err(format!("this runtime was made without CUDA; {advice}"));
@@ -147,15 +142,15 @@ fn cuda(wheels: &Wheels, machine: &Machine) -> Ability {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::tests::head;
+    use crate::config::tests::info;
     use speaches_format::input::{Input, Kind, Origin};
 
     #[test]
     fn wheels_are_known_by_their_names() {
-        let mut head = head();
-        head.accelerator = "cuda".into();
-        let wheels = |head: &Head| Wheels::of(head);
-        assert_eq!((wheels(&head).cuda, wheels(&head).whispercpp), (None, false));
+        let mut info = info();
+        info.accelerator = "cuda".into();
+        let wheels = |info: &RuntimeInfo| Wheels::of(info);
+        assert_eq!((wheels(&info).cuda, wheels(&info).whispercpp), (None, false));
         let input = |kind: Kind, name: &str, version: &str| Input {
             kind,
             name: name.to_owned(),
@@ -166,13 +161,13 @@ mod tests {
             pinned: true,
         };
         let mut add = |kind: Kind, name: &str, version: &str| {
-            head.inputs.push(input(kind, name, version));
-            wheels(&head)
+            info.inputs.push(input(kind, name, version));
+            wheels(&info)
         };
         assert!(!add(Kind::Model, "pywhispercpp", "1.5.1").whispercpp, "what is no wheel");
         assert!(add(Kind::Wheel, "pywhispercpp", "1.5.1").whispercpp);
         assert_eq!(add(Kind::Wheel, "nvidia-cuda-runtime-cu12", "12.9.79").cuda, Some(12));
-        head.inputs = vec![input(Kind::Wheel, "nvidia-cuda-runtime", "13.1.80")];
-        assert_eq!(wheels(&head).cuda, Some(13));
+        info.inputs = vec![input(Kind::Wheel, "nvidia-cuda-runtime", "13.1.80")];
+        assert_eq!(wheels(&info).cuda, Some(13));
     }
 }

@@ -1,8 +1,8 @@
-//! The words that Harbor is told.
+//! Arguments that `up` and `down` pass to Harbor.
 
 /// Services and flags.
 #[derive(clap::Args)]
-pub struct Words {
+pub struct HarborArgs {
     /// Harbor's services; without any, `up` starts the default services and speaches, and `down` stops all
     #[arg(value_name = "SERVICES")]
     pub services: Vec<String>,

@@ -10,9 +10,9 @@ use crate::finding::Package;
 use crate::target::Target;
 use backport::{BACKPORTS, HINTS};
 
-/// What to do about a name that the target lacks.
+/// The replacement of a name that the target lacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Newcomer {
+pub(crate) enum Addition {
     /// A backport has the same name and behaves the same.
     Backport { module: &'static str, name: &'static str, package: Package },
     /// `datetime.UTC`, which has always been `datetime.timezone.utc`.
@@ -27,7 +27,7 @@ pub(crate) const GENERIC_NAMED_TUPLE: (&str, u8) = ("typing.NamedTuple", 11);
 pub(crate) const REGISTERED_OVERLOAD: (&str, u8) = ("typing.overload", 11);
 
 struct Table {
-    backports: HashMap<&'static str, (u8, Newcomer)>,
+    backports: HashMap<&'static str, (u8, Addition)>,
     members: HashMap<String, u8>,
     /// The last parts of all names above, to pass over almost everything quickly.
     last_parts: HashSet<&'static str>,
@@ -38,10 +38,10 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
     let mut backports: HashMap<_, _> = BACKPORTS
         .iter()
         .map(|(from, since, module, name, package)| {
-            (*from, (*since, Newcomer::Backport { module, name, package: *package }))
+            (*from, (*since, Addition::Backport { module, name, package: *package }))
         })
         .collect();
-    backports.insert("datetime.UTC", (11, Newcomer::Utc));
+    backports.insert("datetime.UTC", (11, Addition::Utc));
     let mut members = HashMap::new();
     let mut last_parts: HashSet<_> = backports.keys().map(|name| last_part(name)).collect();
     for (since, module, names) in table::MEMBERS {
@@ -68,17 +68,17 @@ fn last_part(name: &'static str) -> &'static str {
 }
 
 /// Whether any name of the table ends in this part.
-pub(crate) fn may_be_newcomer(last_part: &str) -> bool {
+pub(crate) fn may_be_addition(last_part: &str) -> bool {
     TABLE.last_parts.contains(last_part)
 }
 
-/// What to do about a member of a module (or of a class of one), by its full name.
-pub(crate) fn newcomer(target: Target, full_name: &str) -> Option<Newcomer> {
-    if let Some((since, newcomer)) = TABLE.backports.get(full_name) {
-        return (!target.has(*since)).then_some(*newcomer);
+/// The replacement of a member of a module (or of a class of one), by its full name.
+pub(crate) fn addition(target: Target, full_name: &str) -> Option<Addition> {
+    if let Some((since, addition)) = TABLE.backports.get(full_name) {
+        return (!target.has(*since)).then_some(*addition);
     }
     let since = *TABLE.members.get(full_name)?;
-    (!target.has(since)).then_some(Newcomer::Missing { since })
+    (!target.has(since)).then_some(Addition::Missing { since })
 }
 
 /// Whether the target has a name of this spelling, so that importing it raises nothing.
@@ -86,8 +86,8 @@ pub(crate) fn exists(full_name: &str) -> bool {
     full_name == "typing.TypedDict"
 }
 
-/// What to do about a whole module: `tomllib`, or something inside a module that the target lacks.
-pub(crate) fn module_newcomer(target: Target, module: &str) -> Option<Newcomer> {
+/// The replacement of a whole module: `tomllib`, or something inside a module that the target lacks.
+pub(crate) fn module_addition(target: Target, module: &str) -> Option<Addition> {
     let (since, _) = table::MODULES
         .iter()
         .find(|(_, name)| module.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))?;
@@ -95,17 +95,17 @@ pub(crate) fn module_newcomer(target: Target, module: &str) -> Option<Newcomer> 
         return None;
     }
     Some(match module {
-        "tomllib" => Newcomer::Backport { module: "tomli", name: "tomli", package: Package::Tomli },
-        _ => Newcomer::Missing { since: *since },
+        "tomllib" => Addition::Backport { module: "tomli", name: "tomli", package: Package::Tomli },
+        _ => Addition::Missing { since: *since },
     })
 }
 
 /// Whether a name that is bound nowhere is a builtin that the target lacks.
-pub(crate) fn builtin_newcomer(target: Target, name: &str) -> Option<Newcomer> {
+pub(crate) fn builtin_addition(target: Target, name: &str) -> Option<Addition> {
     table::BUILTINS
         .iter()
         .any(|(_, builtin)| *builtin == name)
-        .then(|| newcomer(target, &format!("builtins.{name}")))?
+        .then(|| addition(target, &format!("builtins.{name}")))?
 }
 
 /// The minor that brought an attribute whose name says enough on any object, such as `__type_params__`.
@@ -129,7 +129,7 @@ pub(crate) fn keyword_since(target: Target, function: &str, keyword: &str) -> Op
         .map(|(since, _, _)| *since)
 }
 
-/// What a person could do about a name that has no stand-in.
+/// The hint for a name without a replacement.
 pub(crate) fn hint(full_name: &str) -> Option<&'static str> {
     HINTS.iter().find(|(name, _)| *name == full_name).map(|(_, hint)| *hint)
 }
@@ -147,23 +147,23 @@ mod tests {
 
     #[test]
     fn the_tables_know_what_each_target_lacks() {
-        let at = |target, name| newcomer(target, name);
-        assert!(matches!(at(Target::PYTHON_3_10, "typing.Self"), Some(Newcomer::Backport { .. })));
+        let at = |target, name| addition(target, name);
+        assert!(matches!(at(Target::PYTHON_3_10, "typing.Self"), Some(Addition::Backport { .. })));
         assert_eq!(at(Target::PYTHON_3_11, "typing.Self"), None);
-        assert!(matches!(at(Target::PYTHON_3_11, "typing.override"), Some(Newcomer::Backport { .. })));
-        assert_eq!(at(Target::PYTHON_3_10, "itertools.batched"), Some(Newcomer::Missing { since: 12 }));
+        assert!(matches!(at(Target::PYTHON_3_11, "typing.override"), Some(Addition::Backport { .. })));
+        assert_eq!(at(Target::PYTHON_3_10, "itertools.batched"), Some(Addition::Missing { since: 12 }));
         assert_eq!(at(Target::PYTHON_3_11, "math.cbrt"), None);
-        assert_eq!(at(Target::PYTHON_3_10, "datetime.UTC"), Some(Newcomer::Utc));
+        assert_eq!(at(Target::PYTHON_3_10, "datetime.UTC"), Some(Addition::Utc));
         assert_eq!(at(Target::PYTHON_3_10, "datetime.datetime"), None);
-        assert_eq!(module_newcomer(Target::PYTHON_3_10, "asyncio.timeouts"), Some(Newcomer::Missing { since: 11 }));
-        assert_eq!(module_newcomer(Target::PYTHON_3_10, "asyncio"), None);
+        assert_eq!(module_addition(Target::PYTHON_3_10, "asyncio.timeouts"), Some(Addition::Missing { since: 11 }));
+        assert_eq!(module_addition(Target::PYTHON_3_10, "asyncio"), None);
     }
 
     #[test]
     fn every_hint_is_about_a_name_of_the_tables() {
         for (name, _) in HINTS {
             assert!(
-                newcomer(Target::PYTHON_3_10, name).is_some() || module_newcomer(Target::PYTHON_3_10, name).is_some(),
+                addition(Target::PYTHON_3_10, name).is_some() || module_addition(Target::PYTHON_3_10, name).is_some(),
                 "{name}"
             );
         }

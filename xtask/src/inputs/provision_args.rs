@@ -6,7 +6,7 @@ use clap::Args;
 /// Which runtime, and where its inputs come from.
 #[derive(Args, Clone, Debug, Default)]
 #[group(skip)]
-pub struct Choices {
+pub struct ProvisionArgs {
     /// Target triple of the machines the runtime is for [default: this machine]
     #[arg(long, value_name = "TRIPLE")]
     pub target: Option<String>,

@@ -1,21 +1,21 @@
-//! Where the contestants of a benchmark work: all on one file system, each time in a directory that is new.
+//! The work directories of a benchmark: all on one file system, a new one for each run.
 
 use std::cell::{Cell, RefCell};
 
 use anyhow::Result;
 use camino::{Utf8Path, Utf8PathBuf};
 use walkdir::WalkDir;
-use xtask::measured::{Store, WorkDirectory};
+use xtask::bench_api::{Store, WorkDirectory};
 
 /// A directory in which nothing is deleted before the end: ext4 looks for files that were not deleted a moment ago
-/// whenever it makes one, which would slow down whoever comes next. Only the bytes are given back.
-pub struct Places {
+/// whenever it makes one, which would slow down the next candidate. Only the bytes are given back.
+pub struct Workspace {
     work: WorkDirectory,
     count: Cell<usize>,
     used: RefCell<Vec<Utf8PathBuf>>,
 }
 
-impl Places {
+impl Workspace {
     pub fn new(store: &Store) -> Result<Self> {
         Ok(Self { work: WorkDirectory::new_in(&store.work())?, count: Cell::default(), used: RefCell::default() })
     }
@@ -30,7 +30,7 @@ impl Places {
         Ok(path)
     }
 
-    /// A new directory for one run. What those before have left there is given back, unless they share it with somebody.
+    /// A new directory for one run. The files of earlier runs are emptied, unless another run shares them.
     pub fn fresh(&self, shares: bool) -> Result<Utf8PathBuf> {
         for used in self.used.take() {
             empty(&used)?;

@@ -1,16 +1,15 @@
-//! What wheels bring by mistake, and a runtime does without. It is checked and unpacked with all the rest first.
+//! Files that wheels contain by mistake. The tool checks and unpacks them with the rest, then leaves them out of runtimes.
 
 use wheel_archive::path::RelativePath;
 
 use super::tree::below_site_packages;
 
-/// Files at the top of `site-packages` that nothing refers to.
-struct Litter {
+/// Unreferenced files at the top of `site-packages`.
+struct ExcludedFiles {
     /// The beginning of the wheel's name, with its version: another may need them.
     wheel: &'static str,
-    /// What the names of the files begin with.
+    /// The beginning of the names of the files.
     start: &'static str,
-    /// What is in their names.
     contains: &'static [&'static str],
 }
 
@@ -18,16 +17,17 @@ struct Litter {
 /// `site-packages` (9 MB, under each name that a link would have had), and as auditwheel and delocate put them into
 /// `pywhispercpp.libs` and `pywhispercpp/.dylibs`, which is where the extension looks. `verify` would find out if it
 /// looked elsewhere. The wheel for Windows has them at the top alone, as `.dll`.
-const ALL: [Litter; 1] = [Litter { wheel: "pywhispercpp-1.5.1-", start: "lib", contains: &[".so", ".dylib"] }];
+const ALL: [ExcludedFiles; 1] =
+    [ExcludedFiles { wheel: "pywhispercpp-1.5.1-", start: "lib", contains: &[".so", ".dylib"] }];
 
 /// Whether a runtime does without this file of a wheel's tree.
-pub fn is_litter(wheel: &str, path: &RelativePath) -> bool {
+pub fn is_excluded(wheel: &str, path: &RelativePath) -> bool {
     let Some(path) = below_site_packages(path) else { return false };
     let name = path.as_str();
-    let is_one = |litter: &Litter| {
-        wheel.starts_with(litter.wheel)
-            && name.starts_with(litter.start)
-            && litter.contains.iter().any(|part| name.contains(part))
+    let is_one = |files: &ExcludedFiles| {
+        wheel.starts_with(files.wheel)
+            && name.starts_with(files.start)
+            && files.contains.iter().any(|part| name.contains(part))
     };
     !name.contains('/') && ALL.iter().any(is_one)
 }
@@ -39,7 +39,7 @@ mod tests {
     #[test]
     fn only_the_libraries_at_the_top_are_left_out_and_only_of_that_wheel() {
         let is =
-            |wheel: &str, path: &str| is_litter(wheel, &RelativePath::new(format!("site-packages/{path}")).unwrap());
+            |wheel: &str, path: &str| is_excluded(wheel, &RelativePath::new(format!("site-packages/{path}")).unwrap());
         let linux = "pywhispercpp-1.5.1-cp312-cp312-manylinux_2_28_x86_64.whl";
         for path in
             ["libwhisper.so", "libwhisper.so.1.8.5", "libggml-base.so.0", "libggml-cpu.so.0.13.1", "libggml.dylib"]

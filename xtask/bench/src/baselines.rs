@@ -1,4 +1,4 @@
-//! Two servers of the same models: a runtime, and upstream in an environment of its own, started as its documentation says.
+//! Two servers of the same models: a runtime, and upstream in its own environment, started as its documentation says.
 
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
-use speaches_format::description::Head;
+use speaches_format::description::RuntimeInfo;
 use speaches_format::layout;
-use xtask::measured::{Exit, Failure, WorkDirectory, is_ready, output, read_description};
+use xtask::bench_api::{Exit, Failure, WorkDirectory, is_ready, output, read_description};
 
-use crate::client::{Client, PATIENCE};
+use crate::client::{Client, TIMEOUT};
 use crate::process::version_of;
 use crate::report::Report;
 use crate::sound::{MORE, PARAGRAPH};
@@ -22,7 +22,7 @@ for directory in (sysconfig.get_path('purelib'), sys.argv[1]):
 
 /// Both servers, before they are started.
 #[derive(Args)]
-pub struct Places {
+pub struct ServerArgs {
     /// The directory of the runtime, with models
     runtime: Utf8PathBuf,
     /// The interpreter of an environment in which upstream is installed (`uv sync` of its checkout)
@@ -36,7 +36,7 @@ pub struct Places {
     stt_model: Option<String>,
 }
 
-impl Places {
+impl ServerArgs {
     pub fn has_upstream(&self) -> bool {
         self.upstream_python.is_some()
     }
@@ -48,12 +48,12 @@ struct Upstream {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Who {
+pub enum ServerKind {
     Ours,
     Upstream,
 }
 
-impl Who {
+impl ServerKind {
     pub fn name(self) -> &'static str {
         match self {
             Self::Ours => "this runtime",
@@ -64,38 +64,38 @@ impl Who {
 
 pub struct Servers {
     pub runtime: Utf8PathBuf,
-    pub head: Head,
+    pub info: RuntimeInfo,
     upstream: Option<Upstream>,
     stt_model: Option<String>,
-    /// What both keep from one start to the next, as a user's does.
+    /// The home directory of both servers, kept from one start to the next, as a user's is.
     home: WorkDirectory,
 }
 
 impl Servers {
-    pub fn new(places: &Places) -> Result<Self> {
-        let runtime = camino::absolute_utf8(&places.runtime)?;
+    pub fn new(arguments: &ServerArgs) -> Result<Self> {
+        let runtime = camino::absolute_utf8(&arguments.runtime)?;
         let home = WorkDirectory::new_in(Utf8Path::from_path(&std::env::temp_dir()).context("a path in UTF-8")?)?;
-        let head = read_description(&runtime)?.head;
-        let upstream = match places.upstream_python.as_ref().zip(places.upstream_source.as_ref()) {
+        let info = read_description(&runtime)?.info;
+        let upstream = match arguments.upstream_python.as_ref().zip(arguments.upstream_source.as_ref()) {
             Some((python, source)) => {
                 let (python, source) = (camino::absolute_utf8(python)?, camino::absolute_utf8(source)?);
                 Some(Upstream { python, source })
             }
             None => None,
         };
-        Ok(Self { runtime, head, upstream, stt_model: places.stt_model.clone(), home })
+        Ok(Self { runtime, info, upstream, stt_model: arguments.stt_model.clone(), home })
     }
 
-    /// Those that there are, ours first.
-    pub fn who(&self) -> &'static [Who] {
-        if self.upstream.is_some() { &[Who::Ours, Who::Upstream] } else { &[Who::Ours] }
+    /// The available servers, ours first.
+    pub fn kinds(&self) -> &'static [ServerKind] {
+        if self.upstream.is_some() { &[ServerKind::Ours, ServerKind::Upstream] } else { &[ServerKind::Ours] }
     }
 
     /// A report about them, with upstream's version, or why it is missing.
     pub fn report(&self) -> Report {
-        let mut report = Report::new(Who::Ours.name());
+        let mut report = Report::new(ServerKind::Ours.name());
         let Some(upstream) = &self.upstream else {
-            report.lacks(Who::Upstream.name(), "`--upstream-python` and `--upstream-source` are not set");
+            report.skip(ServerKind::Upstream.name(), "`--upstream-python` and `--upstream-source` are not set");
             return report;
         };
         let ask = |command: &mut Command| {
@@ -112,13 +112,13 @@ impl Servers {
     }
 
     pub fn client(&self, base: &str) -> Result<Client> {
-        Client::new(base, &self.head, self.stt_model.as_deref())
+        Client::new(base, &self.info, self.stt_model.as_deref())
     }
 
     /// A minute of speech and more: 16-bit samples of what the runtime says, before anything is measured. It is also the
     /// first start, at which it prepares what later ones find.
     pub fn recording(&self) -> Result<Vec<u8>> {
-        self.start_ready(Who::Ours, |_| {})?.client.speak(&format!("{PARAGRAPH} {MORE}"), "pcm")
+        self.start_ready(ServerKind::Ours, |_| {})?.client.speak(&format!("{PARAGRAPH} {MORE}"), "pcm")
     }
 
     /// Upstream's interpreter, which finds bytecode of all that it imports. Where this process may not write any
@@ -141,20 +141,20 @@ impl Servers {
     }
 
     /// Starts one, and waits until it has done all that it does at its start.
-    pub fn start_ready(&self, who: Who, change: impl FnOnce(&mut Command)) -> Result<Running> {
-        eprintln!("starting {}", who.name());
-        let mut running = self.start(who, change)?;
+    pub fn start_ready(&self, kind: ServerKind, change: impl FnOnce(&mut Command)) -> Result<Running> {
+        eprintln!("starting {}", kind.name());
+        let mut running = self.start(kind, change)?;
         running.wait_until_ready()?;
         Ok(running)
     }
 
     /// Starts one, without waiting for anything. `change` may add to its environment.
-    pub fn start(&self, who: Who, change: impl FnOnce(&mut Command)) -> Result<Running> {
-        // That of a listener that is closed again.
+    pub fn start(&self, kind: ServerKind, change: impl FnOnce(&mut Command)) -> Result<Running> {
+        // The port of a listener that is closed again.
         let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let state = self.home.path().join("state");
-        let mut command = match (who, &self.upstream) {
-            (Who::Upstream, Some(upstream)) => {
+        let mut command = match (kind, &self.upstream) {
+            (ServerKind::Upstream, Some(upstream)) => {
                 let mut command = self.interpreter_of(upstream)?;
                 command
                     .args(["-m", "uvicorn", "--factory", "speaches.main:create_app", "--host", "127.0.0.1"])
@@ -181,14 +181,14 @@ impl Servers {
         change(&mut command);
         let client = self.client(&format!("http://127.0.0.1:{port}"))?;
         let begun = Instant::now();
-        let child = command.spawn().with_context(|| format!("cannot start {}", who.name()))?;
-        Ok(Running { who, child, port, begun, state, client })
+        let child = command.spawn().with_context(|| format!("cannot start {}", kind.name()))?;
+        Ok(Running { kind, child, port, begun, state, client })
     }
 }
 
 /// A server that ends with the measurement.
 pub struct Running {
-    pub who: Who,
+    pub kind: ServerKind,
     child: Child,
     pub port: u16,
     pub begun: Instant,
@@ -208,20 +208,20 @@ impl Running {
     /// Upstream has no more than `/health`.
     pub fn wait_until_ready(&mut self) -> Result<()> {
         self.wait_until_healthy()?;
-        self.wait_for(|running| running.who == Who::Upstream || is_ready(&running.state))
+        self.wait_for(|running| running.kind == ServerKind::Upstream || is_ready(&running.state))
     }
 
     pub fn wait_for(&mut self, there: impl Fn(&Self) -> bool) -> Result<()> {
         while !there(self) {
-            let name = self.who.name();
+            let name = self.kind.name();
             if let Some(status) = self.child.try_wait()? {
                 bail!(
                     Failure::new(Exit::Unavailable, format!("{name} ended with {status} before it answered"))
                         .hint("start it by hand to see the reason")
                 );
             }
-            if self.begun.elapsed() > PATIENCE {
-                bail!(Failure::new(Exit::Unavailable, format!("{name} does not answer after {PATIENCE:?}")));
+            if self.begun.elapsed() > TIMEOUT {
+                bail!(Failure::new(Exit::Unavailable, format!("{name} does not answer after {TIMEOUT:?}")));
             }
             std::thread::sleep(Duration::from_millis(2));
         }

@@ -1,4 +1,4 @@
-//! What stands in for names that the target lacks, and what a person could do about the rest, as data.
+//! Replacements of names that the target lacks, and hints for the rest, as data.
 
 use crate::finding::Package;
 

@@ -1,23 +1,23 @@
-//! Rounds in which every contestant runs once, so that what else the machine does hits all of them alike.
+//! Rounds in which every candidate runs once, so that other work of the machine slows all of them alike.
 
 use std::time::Instant;
 
 use anyhow::Result;
 
-use crate::report::{Peer, Report, Unit};
+use crate::report::{Baseline, Report, Unit};
 
-/// Who takes part, and what was measured in each round: so many figures, the first of which is a time.
-pub struct Contestant<'a, const N: usize = 1> {
+/// A candidate, with N figures of each round. The first figure is a time.
+pub struct Candidate<'a, const N: usize = 1> {
     name: String,
     run: Box<dyn FnMut() -> Result<[f64; N]> + 'a>,
     rounds: Vec<[f64; N]>,
 }
 
-/// What is measured in a round, and what is promised of it beside a peer.
+/// One figure of a round: its name, its unit, and the promised ratio to a baseline.
 #[derive(Clone, Copy)]
 pub struct Figure(pub &'static str, pub Unit, pub Option<f64>);
 
-impl<'a, const N: usize> Contestant<'a, N> {
+impl<'a, const N: usize> Candidate<'a, N> {
     pub fn new(name: impl Into<String>, run: impl FnMut() -> Result<[f64; N]> + 'a) -> Self {
         Self { name: name.into(), run: Box::new(run), rounds: Vec::new() }
     }
@@ -35,34 +35,34 @@ pub fn timed(work: impl FnOnce() -> Result<()>) -> Result<[f64; 1]> {
     Ok([started.elapsed().as_secs_f64()])
 }
 
-/// Runs every contestant once, and counts nothing.
-pub fn warm_up<const N: usize>(contestants: &mut [Contestant<'_, N>]) -> Result<()> {
+/// Runs every candidate once, and counts nothing.
+pub fn warm_up<const N: usize>(candidates: &mut [Candidate<'_, N>]) -> Result<()> {
     eprintln!("one round of each, to warm up");
-    contestants.iter_mut().try_for_each(|contestant| (contestant.run)().map(drop))
+    candidates.iter_mut().try_for_each(|candidate| (candidate.run)().map(drop))
 }
 
-/// Runs every contestant once a round. Who is first changes, since the first one finds the colder machine.
-pub fn alternate<const N: usize>(contestants: &mut [Contestant<'_, N>], rounds: usize) -> Result<()> {
+/// Runs every candidate once a round, each time with another first one, since the first finds the colder machine.
+pub fn alternate<const N: usize>(candidates: &mut [Candidate<'_, N>], rounds: usize) -> Result<()> {
     for round in 0..rounds {
-        let count = contestants.len();
+        let count = candidates.len();
         for turn in 0..count {
-            let contestant = &mut contestants[(round + turn) % count];
-            eprint!("round {} of {rounds}: {} … ", round + 1, contestant.name);
-            let measured = (contestant.run)()?;
+            let candidate = &mut candidates[(round + turn) % count];
+            eprint!("round {} of {rounds}: {} … ", round + 1, candidate.name);
+            let measured = (candidate.run)()?;
             eprintln!("{}", Unit::Seconds.show(measured[0]));
-            contestant.rounds.push(measured);
+            candidate.rounds.push(measured);
         }
     }
     Ok(())
 }
 
-/// Adds rows about one contestant beside others.
+/// Adds rows that compare one candidate with others.
 pub fn compare<const N: usize>(
     report: &mut Report,
     what: &str,
     figures: [Figure; N],
-    ours: &Contestant<'_, N>,
-    others: &[Contestant<'_, N>],
+    ours: &Candidate<'_, N>,
+    others: &[Candidate<'_, N>],
 ) {
     for (index, Figure(figure, unit, limit)) in figures.into_iter().enumerate() {
         let what = [what, figure].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ");
@@ -70,15 +70,15 @@ pub fn compare<const N: usize>(
             report.add(&what, unit, ours.samples(index), None);
         }
         for other in others {
-            let peer = Peer { name: other.name.clone(), limit, samples: other.samples(index) };
-            report.add(&what, unit, ours.samples(index), Some(peer));
+            let baseline = Baseline { name: other.name.clone(), limit, samples: other.samples(index) };
+            report.add(&what, unit, ours.samples(index), Some(baseline));
         }
     }
 }
 
-/// Adds a row for each peer of the first one, about nothing but times.
-pub fn compare_times(report: &mut Report, what: &str, limit: Option<f64>, contestants: &[Contestant<'_>]) {
-    let (ours, others) = contestants.split_first().expect("this project takes part in its own benchmarks");
+/// Adds a row for each baseline of the first candidate, about times only.
+pub fn compare_times(report: &mut Report, what: &str, limit: Option<f64>, candidates: &[Candidate<'_>]) {
+    let (ours, others) = candidates.split_first().expect("this project takes part in its own benchmarks");
     compare(report, what, [Figure("", Unit::Seconds, limit)], ours, others);
 }
 
@@ -87,16 +87,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn everybody_runs_in_every_round_and_is_compared_with_the_first() {
+    fn all_run_in_every_round_and_are_compared_with_the_first() {
         let calls = std::cell::RefCell::new(Vec::new());
-        let contestant = |name: &'static str, seconds| {
+        let candidate = |name: &'static str, seconds| {
             let calls = &calls;
-            Contestant::new(name, move || {
+            Candidate::new(name, move || {
                 calls.borrow_mut().push(name);
                 Ok([seconds])
             })
         };
-        let mut both = [contestant("ours", 1.0), contestant("theirs", 4.0)];
+        let mut both = [candidate("ours", 1.0), candidate("theirs", 4.0)];
         warm_up(&mut both).unwrap();
         alternate(&mut both, 2).unwrap();
         assert_eq!(*calls.borrow(), ["ours", "theirs", "ours", "theirs", "theirs", "ours"]);

@@ -1,4 +1,4 @@
-//! The licences of what is linked into a launcher: of its crates, from the files that lie in them when it is built, and of
+//! The licenses of what is linked into a launcher: of its crates, from the files that lie in them when it is built, and of
 //! Rust's standard library, from the compiler that builds it.
 
 use std::collections::BTreeMap;
@@ -14,20 +14,19 @@ use crate::base::failure::{Exit, Failure};
 use crate::inputs::license_file::is_license_file;
 use crate::store::tree::RelativePath;
 
-/// Where they are in a runtime.
 const DIRECTORY: &str = "launcher";
 /// The record of the crates, below `licenses/`.
 pub const RECORD: &str = "launcher/crates.toml";
 /// The notices of the standard library, below `licenses/`: as rustup's compilers have them, and as others do.
 pub const STANDARD_LIBRARY: [&str; 2] = ["launcher/rust-standard-library.html", "launcher/rust-standard-library.txt"];
-/// What is said of a launcher that brings nothing, below `licenses/`.
+/// The file below `licenses/` for a launcher that brings no licenses.
 const UNKNOWN: &str = "launcher/UNKNOWN.txt";
 /// All notices of the standard library in one file, below the directory of a compiler.
 const ALL_NOTICES: &str = "share/doc/rust/COPYRIGHT-library.html";
-/// Where compilers have them otherwise: older ones, Arch and Fedora, Debian.
+/// Their other paths: in older compilers, on Arch and Fedora, on Debian.
 const NOTICES: [&str; 4] = ["share/doc/rust", "share/licenses/rust", "share/doc/libstd-rust-dev", "share/doc/rustc"];
 
-/// What is recorded of the crates of a launcher.
+/// The record of the crates in a launcher.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Record {
     /// The crates, sorted.
@@ -38,7 +37,6 @@ pub struct Record {
     texts: Vec<Text>,
 }
 
-/// A crate.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Crate {
     pub name: String,
@@ -60,32 +58,29 @@ struct Text {
     text: String,
 }
 
-/// A file with licences that comes with a launcher that was built before.
+/// A file with licenses that comes with a launcher that was built before.
 #[derive(Clone, Debug)]
-pub struct Licence {
-    /// Its place in a runtime.
+pub struct License {
     pub place: RelativePath,
-    /// Where it is.
     pub path: Utf8PathBuf,
     pub sha256: Sha256,
 }
 
-impl Licence {
-    /// A file by its name.
+impl License {
     pub fn new(path: Utf8PathBuf, sha256: Sha256) -> Result<Self> {
         Ok(Self { place: place(&format!("{DIRECTORY}/{}", path.file_name().unwrap_or_default()))?, path, sha256 })
     }
 }
 
 /// Those of a launcher in a runtime; nothing where it lies elsewhere.
-pub fn beside(launcher: &Utf8Path) -> Result<Vec<Licence>> {
+pub fn beside(launcher: &Utf8Path) -> Result<Vec<License>> {
     let Some(runtime) = launcher.parent().filter(|parent| parent.ends_with("bin")).and_then(Utf8Path::parent) else {
         return Ok(Vec::new());
     };
     let directory = runtime.join(layout::LICENSES).join(DIRECTORY);
     let names = files(&directory, is_known)?;
-    let licence = |path: Utf8PathBuf| Licence::new(path.clone(), Sha256::of_file(&path)?);
-    names.into_iter().map(|name| licence(directory.join(name))).collect()
+    let license = |path: Utf8PathBuf| License::new(path.clone(), Sha256::of_file(&path)?);
+    names.into_iter().map(|name| license(directory.join(name))).collect()
 }
 
 /// Whether a file says something about what is linked into a launcher.
@@ -93,9 +88,9 @@ pub fn is_known(name: &str) -> bool {
     !UNKNOWN.ends_with(name)
 }
 
-/// What is in a runtime whose launcher was given and brings nothing.
+/// The note in a runtime whose launcher was given without licenses.
 pub fn unknown() -> Result<(RelativePath, &'static [u8])> {
-    let text = b"The launcher bin/speaches was given with --launcher. What is linked into it, and under which licences, is not \
+    let text = b"The launcher bin/speaches was given with --launcher. What is linked into it, and under which licenses, is not \
                  known to the tool that made this runtime.\n";
     Ok((place(UNKNOWN)?, text))
 }
@@ -118,7 +113,7 @@ pub fn notices(sysroot: &Utf8Path) -> Result<Option<(RelativePath, Vec<u8>)>> {
 }
 
 /// The record of crates, whose manifests are these, with its place in a runtime. Crates of the workspace, which no
-/// registry has, are under its own licence.
+/// registry has, are under its own license.
 pub fn record(manifests: &[Utf8PathBuf], lock: &Utf8Path, target: &str) -> Result<(RelativePath, Vec<u8>)> {
     let lock: Lock =
         toml::from_str(&fs_err::read_to_string(lock)?).with_context(|| format!("`{lock}` is malformed"))?;
@@ -147,7 +142,7 @@ pub fn record(manifests: &[Utf8PathBuf], lock: &Utf8Path, target: &str) -> Resul
     }
     record.crates.sort_by(|one, other| (&one.name, &one.version).cmp(&(&other.name, &other.version)));
     record.texts = all.into_iter().map(|(id, text)| Text { id, text }).collect();
-    let head = "# The crates that are linked into bin/speaches, each with its licence and the texts that lie in it; below, \
+    let head = "# The crates that are linked into bin/speaches, each with its license and the texts that lie in it; below, \
                 each text once.\n\n";
     Ok((place(RECORD)?, format!("{head}{}", toml::to_string_pretty(&record)?).into_bytes()))
 }
@@ -178,7 +173,7 @@ fn package(manifest: &Utf8Path) -> Result<Package> {
     }
     let malformed = || format!("`{manifest}` is malformed");
     let Manifest { package } = toml::from_str(&fs_err::read_to_string(manifest)?).with_context(malformed)?;
-    // What a crate of this workspace inherits is a table.
+    // A crate of this workspace inherits the field as a table.
     let text = |key: &str| package.get(key).and_then(toml::Value::as_str).map(str::to_owned);
     Ok(Package {
         name: text("name").with_context(malformed)?,

@@ -9,7 +9,7 @@ use super::Provision;
 use crate::base::digest::Sha256;
 use crate::base::failure::{Exit, Failure};
 use crate::base::host;
-use crate::base::quantity::{counted, human_size};
+use crate::base::quantity::{human_size, pluralize};
 use crate::inputs::launcher::Builder;
 use crate::inputs::model::packaged::{self, Member};
 use crate::inputs::model::resolve::Resolutions;
@@ -27,7 +27,6 @@ use crate::store::fetch::{Download, is_local};
 use crate::store::tree::Tree;
 
 impl Provision<'_> {
-    /// An interpreter, unpacked.
     pub fn python(&self, plan: &Plan, python: &PythonInput) -> Result<Tree> {
         if !self.store.has_tree("python", python.key()) {
             self.python_archive(plan, python)?;
@@ -48,7 +47,6 @@ impl Provision<'_> {
         self.fetch(plan, python.download().as_slice(), |_| format!("CPython {}", python.version()))
     }
 
-    /// All wheels, unpacked.
     pub fn wheels(&self, plan: &Plan) -> Result<Vec<Tree>> {
         let mut wheels = plan.inputs.wheels.iter().map(|wheel| wheel.source.clone()).collect::<Vec<_>>();
         let count = wheels.len();
@@ -70,10 +68,10 @@ impl Provision<'_> {
         let missing = wheels.filter(|wheel| !self.store.has_file(wheel.sha256, wheel.size)).collect::<Vec<_>>();
         let urls = self.urls(plan, missing.clone())?;
         let downloads = missing.into_iter().map(|wheel| fill::download(wheel, &urls)).collect::<Vec<_>>();
-        self.store.fetch_all(&downloads, |count| counted(count, "wheel"), self.progress)
+        self.store.fetch_all(&downloads, |count| pluralize(count, "wheel"), self.progress)
     }
 
-    /// Where those of these wheels are that are somewhere else than their locks say.
+    /// The URLs of those wheels for which the lock names no URL.
     fn urls(&self, plan: &Plan, missing: Vec<&LockedWheel>) -> Result<BTreeMap<Sha256, String>> {
         let mut urls = BTreeMap::new();
         let mut unknown = Vec::new();
@@ -86,7 +84,7 @@ impl Provision<'_> {
             }
         }
         if !unknown.is_empty() {
-            let wheels = counted(unknown.len(), "wheel");
+            let wheels = pluralize(unknown.len(), "wheel");
             let step = self.progress.step("Asking", &format!("the package index for {wheels}"));
             let uv = self.uv(plan)?;
             urls = index::locate(&uv, self.store, &unknown, plan.minor(), &plan.target)?;
@@ -106,7 +104,6 @@ impl Provision<'_> {
         Uv::locate(self.store, self.manifests, &pythons)
     }
 
-    /// speaches, installed.
     pub fn speaches(&self, plan: &Plan) -> Result<Tree> {
         let name = format!("speaches {}", plan.version);
         let step = self.progress.step("Installing", &name);
@@ -116,7 +113,6 @@ impl Provision<'_> {
         Ok(tree)
     }
 
-    /// The source of speaches.
     pub fn source(&self, plan: &Plan) -> Result<Source> {
         if let Some(source) = &plan.inputs.speaches.source.source {
             return Ok(source.clone());
@@ -126,7 +122,7 @@ impl Provision<'_> {
         }
         let step = self.progress.step("Fetching", "the source of speaches");
         let source = Source::fetch(self.speaches)?;
-        let files = counted(source.files.len(), "file");
+        let files = pluralize(source.files.len(), "file");
         step.done("Fetched", &format!("the source of speaches {} ({files})", plan.version));
         Ok(source)
     }
@@ -161,14 +157,14 @@ impl Provision<'_> {
         {
             bail!(self.forbidden_by(by, plan, &missing.label));
         }
-        let count = counted(models.len(), "model");
-        self.fetch(plan, &downloads, |files| format!("{} of {count}", counted(files, "file")))?;
+        let count = pluralize(models.len(), "model");
+        self.fetch(plan, &downloads, |files| format!("{} of {count}", pluralize(files, "file")))?;
         Resolutions::load(self.store).remember(self.store, &models)?;
         let step = self.progress.step("Laying out", &count);
         let trees =
             models.iter().map(|model| Ok((model.id.clone(), model.tree(self.store)?))).collect::<Result<Vec<_>>>()?;
         let new = trees.iter().map(|(_, tree)| tree).filter(|tree| tree.is_new).collect::<Vec<_>>();
-        report(step.as_ref(), "Laid out", &counted(new.len(), "model"), new);
+        report(step.as_ref(), "Laid out", &pluralize(new.len(), "model"), new);
         Ok(trees)
     }
 
@@ -195,7 +191,6 @@ impl Provision<'_> {
         packaged.map(|(file, _, members)| (file, members)).collect()
     }
 
-    /// The launcher.
     pub fn launcher(&self, plan: &Plan) -> Result<Tree> {
         let builder = Builder { root: self.root, offline: self.offline };
         plan.inputs.launcher.source.tree(self.store, &plan.target, &builder)
@@ -243,7 +238,7 @@ fn report<'a>(step: &dyn Bar, did: &str, what: &str, trees: impl IntoIterator<It
     let new = trees.into_iter().filter(|tree| tree.is_new);
     let (files, size) = new.fold((0, 0), |(files, size), tree| (files + tree.entries.len(), size + tree.size()));
     if files > 0 {
-        step.done(did, &format!("{what} ({}, {})", counted(files, "file"), human_size(size)));
+        step.done(did, &format!("{what} ({}, {})", pluralize(files, "file"), human_size(size)));
     } else {
         step.finish();
     }

@@ -1,6 +1,6 @@
 //! Copies the CPython of this machine, for machines that cannot reach the pinned archives.
 //!
-//! What is copied is the installation: executable, shared libpython, standard library and extension modules.
+//! The copy holds the installation: executable, shared libpython, standard library and extension modules.
 //! The strings that the C compiler put into those binaries stay as they are; the launcher sees to it that the
 //! loader finds the copied libpython first, and CPython finds its library beside its executable.
 
@@ -21,7 +21,7 @@ use crate::base::program;
 use crate::pins::manifest::minor_of;
 use crate::store::tree::{RelativePath, TreeWriter};
 
-const DESCRIBE: &str = include_str!("harvest.py");
+const DESCRIBE: &str = include_str!("local_interpreter.py");
 
 /// Run by CPython at its start, where the distribution's own `site` looks for packages elsewhere.
 const SITE_CUSTOMIZE: &str = r#""""Adds site-packages, where this CPython was made not to look by the distribution it is from."""
@@ -37,7 +37,6 @@ site.addsitedir(os.path.join(os.path.dirname(os.__file__), "site-packages"))
 pub struct Interpreter {
     /// As the user named it.
     pub path: Utf8PathBuf,
-    /// Full version.
     pub version: String,
     /// Of what it says about itself, and of names, sizes and times of its files.
     pub identity: Sha256,
@@ -45,7 +44,7 @@ pub struct Interpreter {
     files: Vec<Source>,
 }
 
-/// What `harvest.py` prints.
+/// The output of `local_interpreter.py`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Described {
     implementation: String,
@@ -74,7 +73,7 @@ struct Source {
 }
 
 impl Interpreter {
-    /// What it says is its executable, which is never a shim.
+    /// Its own report of its executable, which is never a shim.
     pub fn executable(&self) -> &Utf8Path {
         &self.described.executable
     }
@@ -130,7 +129,6 @@ impl Interpreter {
         })
     }
 
-    /// Copies it.
     pub fn copy(&self, writer: &mut TreeWriter) -> Result<()> {
         for source in &self.files {
             let name = source.from.file_name().unwrap_or_default();
@@ -206,14 +204,14 @@ fn list(described: &Described) -> Result<Vec<Source>> {
     if described.standard_library != described.pure_library {
         walk(&described.standard_library, &library, &mut add)?;
     }
-    // Where a distribution keeps its extension modules elsewhere.
+    // Some distributions keep their extension modules elsewhere.
     if !described.extensions.as_str().is_empty()
         && !described.extensions.starts_with(&described.pure_library)
         && described.extensions.is_dir()
     {
         walk(&described.extensions, &format!("{library}/lib-dynload"), &mut add)?;
     }
-    // What a distribution runs at the start of its Python is about that distribution.
+    // The site customization of a distribution is about that distribution.
     files.retain(|file| !file.to.as_str().ends_with("/sitecustomize.py"));
     files.sort_by(|a, b| a.to.cmp(&b.to));
     files.dedup_by(|a, b| a.to == b.to);
