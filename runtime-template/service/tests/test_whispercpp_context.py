@@ -168,7 +168,7 @@ class LoadTest(unittest.TestCase):
         )
         self.assertEqual((ended.returncode, ended.stdout), (0, "refused\n"), ended.stderr)
 
-    def test_a_gpu_is_recognized_from_the_librarys_log(self) -> None:
+    def test_a_gpu_is_recognized_from_the_log_of_the_library(self) -> None:
         metal = [
             "whisper_init_with_params_no_state: use gpu    = 1",
             "ggml_metal_device_init: GPU name:   Apple M1",
