@@ -225,7 +225,10 @@ fn a_gpu_that_onnxruntime_cannot_use_is_one_warning_and_an_error_for_who_asked_f
     });
     assert_eq!(state["phase"], "degraded", "{log}");
     let model = state["models"].as_array().unwrap().iter().find(|model| model["task"] == "text-to-speech").unwrap();
-    assert!(model["reason"].as_str().unwrap().contains("cannot compute on cuda, which you requested"), "{state:#}");
+    assert!(
+        model["reason"].as_str().unwrap().contains("cannot compute on cuda, which the settings require"),
+        "{state:#}"
+    );
 }
 
 #[test]

@@ -15,7 +15,7 @@ def refuse(model: str, wanted: str, reason: object) -> NoReturn:
     Raises:
         HTTPException: 503, always.
     """
-    detail = f"`{model}` cannot compute on {wanted}, which you requested: {_shortened_reason(reason)}"
+    detail = f"`{model}` cannot compute on {wanted}, which the settings require: {_shortened_reason(reason)}"
     raise importlib.import_module("fastapi").HTTPException(status_code=503, detail=detail)
 
 

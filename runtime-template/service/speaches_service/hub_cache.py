@@ -1,9 +1,15 @@
 """Reads the contents of a Hugging Face cache from its directories, without the slow import of `huggingface_hub`."""
 
 import glob
+import importlib
 import os
 
 _PREFIX = "models--"
+
+
+def directory() -> str:
+    """Upstream's cache."""
+    return str(importlib.import_module("speaches.hf_utils").HF_HUB_CACHE)
 
 
 def repositories(cache: str) -> list[str]:
@@ -14,11 +20,11 @@ def repositories(cache: str) -> list[str]:
 
 def snapshots(cache: str, repository: str) -> list[str]:
     """The directories of a model's revisions: first the one in `refs/main`, then others, such as a bundled revision."""
-    directory = os.path.join(cache, _PREFIX + repository.replace("/", "--"))
+    path = os.path.join(cache, _PREFIX + repository.replace("/", "--"))
     try:
-        with open(os.path.join(directory, "refs", "main"), encoding="utf-8") as file:
+        with open(os.path.join(path, "refs", "main"), encoding="utf-8") as file:
             main = file.read().strip()
     except OSError:
         main = ""
-    found = glob.glob(os.path.join(glob.escape(directory), "snapshots", "*"))
-    return sorted(found, key=lambda path: (os.path.basename(path) != main, path))
+    found = glob.glob(os.path.join(glob.escape(path), "snapshots", "*"))
+    return sorted(found, key=lambda snapshot: (os.path.basename(snapshot) != main, snapshot))

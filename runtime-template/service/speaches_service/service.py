@@ -1,7 +1,6 @@
 """Runs the service, from open sockets to the exit code."""
 
 import atexit
-import importlib
 import os
 import signal
 import socket
@@ -12,7 +11,7 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
-from speaches_service import event_log, stop_event
+from speaches_service import event_log, hub_cache, stop_event
 from speaches_service.deferred_imports import garbage_collection_paused
 from speaches_service.event_log import log_event
 from speaches_service.exit_codes import ExitCode, ServiceFailure, unavailable_component
@@ -47,7 +46,7 @@ class Service:
         self._port = port_of(listeners[0])
         self._state = State(settings, self._port, started_at)
         self._started = started
-        self._probe = BackgroundProbe(settings, _model_cache)
+        self._probe = BackgroundProbe(settings, hub_cache.directory)
         self._server: Server | None = None
         self._stop_requested = threading.Event()
 
@@ -165,7 +164,3 @@ class Service:
         log_event("stopped")
         event_log.flush()
         os._exit(exit_code)
-
-
-def _model_cache() -> str:
-    return str(importlib.import_module("speaches.hf_utils").HF_HUB_CACHE)

@@ -1,12 +1,12 @@
 """`speaches tune`: measures the candidates for every speech model now, and prints the results."""
 
-import importlib
 import json
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 
+from speaches_service import hub_cache
 from speaches_service.event_log import log_event
 from speaches_service.exit_codes import ExitCode, ServiceFailure, unavailable_component
 from speaches_service.file_lock import LockHeld
@@ -32,7 +32,7 @@ def tune(
             measuring, CANNOT_WRITE if the result cannot be saved.
     """
     try:
-        cache = str(importlib.import_module("speaches.hf_utils").HF_HUB_CACHE)
+        cache = hub_cache.directory()
     except ImportError as error:
         raise unavailable_component(error) from error
     models = models_in(cache)

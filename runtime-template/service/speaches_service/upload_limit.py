@@ -35,4 +35,4 @@ class UploadLimit:
 
     @property
     def _text(self) -> str:
-        return f"the request exceeds this server's limit of {self._max_bytes // (1 << 20)} MiB"
+        return f"the request exceeds the limit of {self._max_bytes // (1 << 20)} MiB, which `--upload-limit` sets"

@@ -15,6 +15,7 @@ from speaches_service import (
     deferred_reexports,
     diarization,
     espeak_data,
+    hub_cache,
     invalid_requests,
     kokoro_stream,
     kokoro_voices,
@@ -143,7 +144,7 @@ def _read_configuration() -> Any:
 
 def _make_model_cache() -> None:
     """Create the directory for models: without it, upstream answers 500 to every request about models."""
-    directory = importlib.import_module("speaches.hf_utils").HF_HUB_CACHE
+    directory = hub_cache.directory()
     try:
         os.makedirs(directory, exist_ok=True)
     except OSError as error:

@@ -236,7 +236,7 @@ class ProvidersTest(unittest.TestCase):
                     with self.assertRaises(Refused) as caught:
                         self.load(executor) if executor else self.load_parakeet()
                     self.assertEqual(caught.exception.status_code, 503)
-                    self.assertIn("cannot compute on cuda, which you requested", caught.exception.detail)
+                    self.assertIn("cannot compute on cuda, which the settings require", caught.exception.detail)
                 self.assertEqual(self.used, [])
 
     def test_a_broken_model_is_not_a_provider_error(self) -> None:

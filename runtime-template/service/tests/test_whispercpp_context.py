@@ -13,8 +13,9 @@ try:
     from numpy.typing import NDArray
 
     from speaches_service.transcription import SAMPLE_RATE
+    from speaches_service.transcription.languages import UnknownLanguage
     from speaches_service.whispercpp import library
-    from speaches_service.whispercpp.context import ClipOptions, Context, UnknownLanguage
+    from speaches_service.whispercpp.context import ClipOptions, Context
     from speaches_service.whispercpp.results import Segment
 
     library.extension()

@@ -5,5 +5,8 @@
 Whisper itself.
 """
 
+PATHS = ("/v1/audio/transcriptions", "/v1/audio/translations")
+GRANULARITIES = "timestamp_granularities"
+
 SAMPLE_RATE = 16000
 """Whisper's, in samples per second."""

@@ -10,10 +10,9 @@ from fastapi import Form
 from pydantic import BeforeValidator
 
 from speaches_service.rebinding import imported
-from speaches_service.transcription import SAMPLE_RATE
+from speaches_service.transcription import GRANULARITIES, SAMPLE_RATE
 
 _DETECTOR = "speaches.executors.silero_vad_v5"
-_GRANULARITIES = "timestamp_granularities"
 _VAD_FILTER = "vad_filter"
 _WINDOW_SECONDS = 30
 """Whisper's window."""
@@ -33,10 +32,10 @@ def extended(endpoint: Callable[..., Any]) -> Callable[..., Any]:
             _of_thread.vad_filter = True
 
     parameters = dict(signature.parameters)
-    granularities = parameters.get(_GRANULARITIES)
+    granularities = parameters.get(GRANULARITIES)
     if granularities is not None:
         values = BeforeValidator(lambda values: [value for value in values if value != ""])
-        parameters[_GRANULARITIES] = granularities.replace(annotation=Annotated[granularities.annotation, values])
+        parameters[GRANULARITIES] = granularities.replace(annotation=Annotated[granularities.annotation, values])
     description = "true transcribes the parts in which the voice detector finds speech, false the whole recording."
     parameters[_VAD_FILTER] = inspect.Parameter(
         _VAD_FILTER,

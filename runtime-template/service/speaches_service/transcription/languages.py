@@ -27,7 +27,7 @@ _AUTOMATIC = ("", "auto", "none", "null", "und")
 
 
 class UnknownLanguage(ValueError):
-    """Whisper does not know the language; the message lists the known ones."""
+    """Whisper does not know the language."""
 
 
 def whisper_language(requested: str | None) -> str | None:

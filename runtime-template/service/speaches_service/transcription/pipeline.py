@@ -75,10 +75,10 @@ def _truncated_prompts(tokenizer: Any, options: dict[str, Any]) -> dict[str, str
 
 def _without_loops(model: Any, audio: Any, segments: Iterable[Any], options: dict[str, Any]) -> Iterator[Any]:
     """The segments; those that repeat themselves or the prompt are decoded again."""
-    said_before = " ".join(str(options.get(name) or "") for name in ("initial_prompt", "hotwords"))
+    prompt_text = " ".join(str(options.get(name) or "") for name in ("initial_prompt", "hotwords"))
     count = 0
     for segment in segments:
-        if repeats_prompt(said_before, segment.text):
+        if repeats_prompt(prompt_text, segment.text):
             found = _decode_again(model, audio, segment, {**options, "initial_prompt": None, "hotwords": None}, (0.0,))
         elif segment.compression_ratio > _MAX_COMPRESSION_RATIO:
             found = _decode_again(model, audio, segment, options)

@@ -12,12 +12,10 @@ from starlette.requests import Request
 
 from speaches_service.rebinding import imported
 from speaches_service.rebinding import rebind as rebind_name
-from speaches_service.transcription import decoding, form_fields
+from speaches_service.transcription import GRANULARITIES, PATHS, decoding, form_fields
 from speaches_service.transcription.languages import UnknownLanguage, whisper_language
 
 _ROUTER = "speaches.routers.stt"
-_PATHS = ("/v1/audio/transcriptions", "/v1/audio/translations")
-_GRANULARITIES = "timestamp_granularities"
 SUBTITLES = ("srt", "vtt")
 
 
@@ -30,7 +28,7 @@ def rebind() -> None:
         rebind_name(_ROUTER, "TranslationRequest", _reading(router.TranslationRequest, "translate"))
         rebind_name(_ROUTER, "get_timestamp_granularities", timestamp_granularities)
         for route in router.router.routes:
-            if route.path in _PATHS:
+            if route.path in PATHS:
                 route.endpoint = form_fields.extended(route.endpoint)
 
 
@@ -58,8 +56,8 @@ def read(fields: dict[str, Any]) -> dict[str, Any]:
     if not 0 <= temperature < math.inf:
         raise HTTPException(422, f"`temperature` is {temperature}; it must be a number from 0 to 1")
     # The cues of subtitles end with a word, so they need the times of words.
-    if fields.get("response_format") in SUBTITLES and _GRANULARITIES in fields:
-        changed[_GRANULARITIES] = ["segment", "word"]
+    if fields.get("response_format") in SUBTITLES and GRANULARITIES in fields:
+        changed[GRANULARITIES] = ["segment", "word"]
     if "speech_segments" in fields and not form_fields.wants_speech_only():
         changed["speech_segments"] = form_fields.whole_recording(fields["audio"])
     return {**fields, **changed}
@@ -72,8 +70,8 @@ async def timestamp_granularities(request: Request) -> list[str]:
         HTTPException: 422 for an unknown granularity.
     """
     form = await request.form()
-    found = [str(value) for name in (f"{_GRANULARITIES}[]", _GRANULARITIES) for value in form.getlist(name) if value]
+    found = [str(value) for name in (f"{GRANULARITIES}[]", GRANULARITIES) for value in form.getlist(name) if value]
     for value in found:
         if value not in ("segment", "word"):
-            raise HTTPException(422, f"`{_GRANULARITIES}[]` is `{value}`; it must be `segment` or `word`")
+            raise HTTPException(422, f"`{GRANULARITIES}[]` is `{value}`; it must be `segment` or `word`")
     return sorted(set(found)) or ["segment"]

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speaches_service.transcription import SAMPLE_RATE
+from speaches_service.transcription.languages import UnknownLanguage
 from speaches_service.whispercpp.library import Loaded, extension, no_speech_probability
 from speaches_service.whispercpp.results import Segment, Word
 
@@ -19,10 +20,6 @@ MIN_CLIP_SAMPLES = SAMPLE_RATE // 5
 
 BEAM_SIZE = 5
 """faster-whisper's value, for the CPU."""
-
-
-class UnknownLanguage(ValueError):
-    """Whisper does not know the language."""
 
 
 class ClipOptions(NamedTuple):

@@ -11,7 +11,7 @@ from contextvars import ContextVar
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_PATHS = ("/v1/audio/transcriptions", "/v1/audio/translations")
+from speaches_service.transcription import PATHS
 
 # The threads of a request inherit its context.
 _disconnected: ContextVar[threading.Event | None] = ContextVar("disconnected", default=None)
@@ -35,7 +35,7 @@ class DisconnectionWatcher:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on. After its body, wait for the end of the connection in parallel."""
-        if scope["type"] != "http" or scope["path"] not in _PATHS:
+        if scope["type"] != "http" or scope["path"] not in PATHS:
             await self._application(scope, receive, send)
             return
         disconnected = threading.Event()

@@ -15,8 +15,9 @@ from fastapi import HTTPException
 
 from speaches_service.event_log import log_event
 from speaches_service.transcription import SAMPLE_RATE
+from speaches_service.transcription.languages import UnknownLanguage
 from speaches_service.whispercpp.check import check
-from speaches_service.whispercpp.context import ClipOptions, Context, UnknownLanguage
+from speaches_service.whispercpp.context import ClipOptions, Context
 from speaches_service.whispercpp.disconnection import Disconnected, client_has_disconnected
 from speaches_service.whispercpp.library import UnusableModel, load
 from speaches_service.whispercpp.results import Information, Options, Segment

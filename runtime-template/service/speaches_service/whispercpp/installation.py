@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 
 from fastapi import FastAPI
 
-from speaches_service import json_file, machine
+from speaches_service import hub_cache, json_file, machine
 from speaches_service.event_log import log_event
 from speaches_service.exit_codes import ExitCode, ServiceFailure
 from speaches_service.rebinding import rebind
@@ -31,9 +31,8 @@ def install(settings: Settings, on_use: Callable[[str, str, str], None]) -> None
     chosen = settings.transcription
     if chosen.backend != "whispercpp":
         return
-    cache = importlib.import_module("speaches.hf_utils").HF_HUB_CACHE
     bundled = [Weights(model.id, model.file, model.serves) for model in settings.bundled_models if model.file]
-    catalog = Catalog(cache, bundled)
+    catalog = Catalog(hub_cache.directory(), bundled)
     reason = _find_obstacle(settings, catalog)
     if reason is not None:
         if chosen.forced:
