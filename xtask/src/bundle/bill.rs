@@ -73,7 +73,9 @@ fn entry(runtime: &Runtime<'_>, component: &Component<'_>, reference: &str, insi
     let kind = match input.kind {
         Kind::Wheel => "library",
         Kind::Model => "machine-learning-model",
-        _ => "application",
+        Kind::Python | Kind::Compiler | Kind::Speaches | Kind::Linker | Kind::Launcher | Kind::Template => {
+            "application"
+        }
     };
     let mut properties = vec![
         property("origin", &input.origin.to_string()),

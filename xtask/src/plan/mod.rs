@@ -33,7 +33,8 @@ pub struct Plan {
 impl Plan {
     /// The identity of the runtime that this plan makes. The output path is no part of it.
     pub fn identity(&self) -> Sha256 {
-        let Inputs { python, speaches, wheels, models, launcher, template, .. } = &self.inputs;
+        // Without `..`, so that no kind of input is forgotten here. The compiler and the linker leave nothing of themselves.
+        let Inputs { python, compiler: _, speaches, wheels, models, linker: _, launcher, template } = &self.inputs;
         let wheels = wheels.iter().map(|wheel| (&wheel.source.name.file, wheel.source.sha256)).collect::<Vec<_>>();
         let models = models.iter().map(|model| model.facts.sha256).collect::<Vec<_>>();
         Sha256::of_json(&(
