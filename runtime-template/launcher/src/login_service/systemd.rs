@@ -153,7 +153,7 @@ mod tests {
     use super::*;
 
     fn systemd() -> Systemd {
-        Systemd { systemctl: "systemctl".into(), file: PathBuf::new() }
+        crate::login_service::tests::with_user(Path::new("/home/user"), Systemd::of_user)
     }
 
     #[test]

@@ -19,10 +19,10 @@ pub fn install(home: &Home, files: &[File], dry_run: bool, replace: bool) -> Res
                 Found::Missing => eprintln!("`{path}` would be written"),
                 Found::Older => eprintln!("`{path}` would be replaced: it comes from another runtime or version"),
                 Found::Theirs if replace => {
-                    eprintln!("`{path}` would be renamed to `{}` and replaced", file.aside().display())
+                    eprintln!("`{path}` would be renamed to `{}` and replaced", file.aside().display());
                 }
                 Found::Theirs => {
-                    eprintln!("`{path}` would be kept, and `{}` would be written", file.beside().display())
+                    eprintln!("`{path}` would be kept, and `{}` would be written", file.beside().display());
                 }
             }
             continue;
