@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-PATIENCE = 1800.0  # seconds without a byte
+TIMEOUT = 1800.0  # seconds without a byte
 
 
 @dataclass
@@ -61,7 +61,7 @@ class Client:
 
     def get(self, path: str) -> Answer:
         """A page."""
-        return self.send("GET", path, None, {}, patience=30.0)
+        return self.send("GET", path, None, {}, timeout=30.0)
 
     def speech(
         self,
@@ -105,10 +105,10 @@ class Client:
         return self.send("POST", path, body, {"Content-Type": f"multipart/form-data; boundary={boundary}"})
 
     def send(
-        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str], patience: float = PATIENCE
+        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str], timeout: float = TIMEOUT
     ) -> Answer:
         """An answer to any request."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=patience)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         begun = time.monotonic()
         answer = Answer(0)
         received = bytearray()

@@ -15,7 +15,7 @@ from typing import Any
 
 from client import Client
 
-PATIENCE = 300.0  # seconds in which a server has to answer
+TIMEOUT = 300.0  # seconds in which a server has to answer
 PAGE = os.sysconf("SC_PAGE_SIZE")
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -55,19 +55,19 @@ class Server:
         self.begun = time.monotonic()
         self.client = Client(port)
 
-    def wait_for(self, path: str, patience: float = PATIENCE) -> float:
+    def wait_for(self, path: str, timeout: float = TIMEOUT) -> float:
         """Seconds from the start until a page is answered with 200.
 
         Raises:
             Ended: the server ended first, or took too long.
         """
-        while time.monotonic() - self.begun < patience:
+        while time.monotonic() - self.begun < timeout:
             if self.process.poll() is not None:
                 raise Ended(f"{self.name} ended with {self.process.returncode}: {self.tail()}")
             if self.client.get(path).status == 200:
                 return time.monotonic() - self.begun
             time.sleep(0.02)
-        raise Ended(f"{self.name} did not answer `{path}` in {patience:.0f} s: {self.tail()}")
+        raise Ended(f"{self.name} did not answer `{path}` in {timeout:.0f} s: {self.tail()}")
 
     def resident(self) -> float:
         """Megabytes that are resident, of all its processes together."""

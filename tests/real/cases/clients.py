@@ -19,7 +19,7 @@ PYTHON = {
 }
 NPM = ["openai@7.59.0", "playwright-core@1.65.1"]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
-PATIENCE = 900.0  # seconds
+TIMEOUT = 900.0  # seconds
 
 
 def run(places: Places, outcome: Outcome) -> None:
@@ -52,7 +52,7 @@ def run(places: Places, outcome: Outcome) -> None:
 def _read(
     script: str, command: list[str], work: Path, told: dict[str, list[tuple[str, str, str]]], outcome: Outcome
 ) -> None:
-    result = subprocess.run(command, cwd=work, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    result = subprocess.run(command, cwd=work, capture_output=True, text=True, timeout=TIMEOUT, check=False)
     steps = [line.split("\t") for line in result.stdout.splitlines() if line.startswith(("ok\t", "FAILED\t"))]
     for verdict, client, name, why in steps:
         told[client].append((verdict, name, why))

@@ -22,7 +22,7 @@ KILLS = 20
 FULL = "64m"  # less than the derived model, more than everything else
 HEARD = 0.1  # word error rate of the sentence
 LENGTH = 0.1  # how far the length of the sound may be from the original model's
-PATIENCE = 120.0  # seconds for deriving
+TIMEOUT = 120.0  # seconds for deriving
 ORPHANS = 10.0  # seconds after which no process of a killed service is left
 SAID = "float32 model"  # in every line of the log about it
 
@@ -61,7 +61,7 @@ class _Case:
     def undisturbed(self) -> None:
         """Learn when it begins and ends; without it there is nothing to disturb."""
         with ours(self.places, "--precision", "float32", home=self.whole) as server:
-            while not _derived(self.whole) and time.monotonic() - server.begun < PATIENCE:
+            while not _derived(self.whole) and time.monotonic() - server.begun < TIMEOUT:
                 if server.process.poll() is not None:
                     raise Missing(f"a service that derives: it ended with {server.tail()}")
                 if not self.begun and list(_directories(self.whole)):
@@ -90,7 +90,7 @@ class _Case:
         if len(lines) > 1:
             self.outcome.check(False, f"{disturbance}: one line in the log about it: {lines}")
         if derived is not None:
-            there = _wait(lambda: bool(_derived(home)) == derived, PATIENCE if derived else 0.0)
+            there = _wait(lambda: bool(_derived(home)) == derived, TIMEOUT if derived else 0.0)
             self.outcome.check(there, f"{disturbance}: {'derived' if derived else 'not derived'} in the end")
         self.rows.append([disturbance, "yes" if is_right else "NO", len(lines), len(_derived(home))])
         return is_right

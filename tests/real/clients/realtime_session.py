@@ -17,7 +17,7 @@ from steps import Steps
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-PATIENCE = 60.0  # seconds
+TIMEOUT = 60.0  # seconds
 PART = 9600  # bytes: 0.2 s
 STOPPED = "input_audio_buffer.speech_stopped"
 HEARD = "conversation.item.input_audio_transcription.completed"
@@ -42,9 +42,9 @@ class Session:
         for at in range(0, len(pcm), part):
             self.send("input_audio_buffer.append", audio=base64.b64encode(pcm[at : at + part]).decode())
 
-    def wait(self, *kinds: str, patience: float = PATIENCE) -> dict[str, Any]:
+    def wait(self, *kinds: str, timeout: float = TIMEOUT) -> dict[str, Any]:
         """The next event of these kinds."""
-        until = time.monotonic() + patience
+        until = time.monotonic() + timeout
         while time.monotonic() < until:
             event = json.loads(self.connection.recv(timeout=until - time.monotonic()))
             self.events.append(event)

@@ -10,7 +10,7 @@ from reports.report import Finding, Judge, Kit, Report
 
 SCRIPT = Path(__file__).parent.parent / "clients" / "realtime_session.py"
 PACKAGES = ["websockets==17.4"]
-PATIENCE = 1800.0  # seconds
+TIMEOUT = 1800.0  # seconds
 _found: dict[Path, dict[str, Finding]] = {}
 
 
@@ -30,7 +30,7 @@ def _run(kit: Kit) -> dict[str, Finding]:
     recording = kit.work / "realtime.wav"
     recording.write_bytes(kit.recording())
     command = [str(python), str(SCRIPT), f"http://127.0.0.1:{kit.client.port}", weights.WHISPER, str(recording)]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    result = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False)
     if not result.stdout:
         raise Missing(f"the script cannot run: {result.stderr.strip()[-300:]}")
     lines = [line.split("\t") for line in result.stdout.splitlines()]

@@ -144,7 +144,7 @@ def _part(words_of_header: str, content_type: str = "", content: bytes | None = 
 
 def _raw(content_type: str, body: bytes | None = None) -> Send:
     return lambda kit: kit.client.send(
-        "POST", "/v1/audio/transcriptions", body or kit.recording(), {"Content-Type": content_type}, patience=60.0
+        "POST", "/v1/audio/transcriptions", body or kit.recording(), {"Content-Type": content_type}, timeout=60.0
     )
 
 

@@ -164,6 +164,6 @@ def speech(body: object, path: str = "/v1/audio/speech", method: str = "POST") -
         if isinstance(body, dict):
             sent = {"model": weights.SPEECH, "voice": "af_bella", "input": "Hello.", "response_format": "pcm"} | body
         content = sent if isinstance(sent, bytes) else json.dumps(sent).encode()
-        return kit.client.send(method, path, content, {"Content-Type": "application/json"}, patience=120.0)
+        return kit.client.send(method, path, content, {"Content-Type": "application/json"}, timeout=120.0)
 
     return send

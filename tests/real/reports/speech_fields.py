@@ -110,7 +110,7 @@ def _methods(kit: Kit) -> Finding:
         ("POST", "/v1/v1/audio/speech"),
         ("POST", "//v1/audio/speech"),
     ):
-        answer = kit.client.send(method, path, b"{}", {"Content-Type": "application/json"}, patience=30.0)
+        answer = kit.client.send(method, path, b"{}", {"Content-Type": "application/json"}, timeout=30.0)
         found[f"{method} {path}"] = answer.status
         if answer.status not in (404, 405) or (method != "HEAD" and b'"detail"' not in answer.body):
             return Finding(False, f"{method} {path}: {answer.status} {answer.body[:80]!r}")
@@ -119,7 +119,7 @@ def _methods(kit: Kit) -> Finding:
 
 def _preflight(kit: Kit) -> Finding:
     headers = {"Origin": "http://localhost:3000", "Access-Control-Request-Method": "POST"}
-    answer = kit.client.send("OPTIONS", "/v1/audio/speech", None, headers, patience=30.0)
+    answer = kit.client.send("OPTIONS", "/v1/audio/speech", None, headers, timeout=30.0)
     return Finding(answer.status in (200, 400, 405), f"{answer.status}")
 
 
