@@ -111,14 +111,16 @@ fn from_index(uv: &Uv, requirements: &Utf8Path, check: &[&str], directory: &Utf8
 
 /// Runs all tests, and shows each skipped test, which is no success, and each failure, since the next run is minutes away.
 fn test(shell: &Shell) -> Result<()> {
+    // Many tests wait, for services and for servers that are slow on purpose.
+    let processors = std::thread::available_parallelism()?.get();
     if cmd!(shell, "cargo nextest --version").quiet().ignore_stdout().ignore_stderr().run().is_ok() {
+        let threads = host::variable("NEXTEST_TEST_THREADS").unwrap_or((processors + processors / 2).to_string());
+        let _threads = shell.push_env("NEXTEST_TEST_THREADS", threads);
         cmd!(shell, "cargo nextest run --workspace --locked --no-fail-fast").quiet().run()?;
         // nextest runs no examples in documentation.
         cmd!(shell, "cargo test --workspace --locked --doc").quiet().run()?;
     } else {
-        // Many tests wait, for services and for servers that are slow on purpose.
-        let threads = (std::thread::available_parallelism()?.get() * 2).to_string();
-        let threads = host::variable("RUST_TEST_THREADS").unwrap_or(threads);
+        let threads = host::variable("RUST_TEST_THREADS").unwrap_or((processors * 2).to_string());
         let _threads = shell.push_env("RUST_TEST_THREADS", threads);
         cmd!(shell, "cargo test --workspace --locked --no-fail-fast -- --show-output").quiet().run()?;
     }
