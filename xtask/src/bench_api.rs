@@ -1,7 +1,6 @@
-//! The code that `xtask/bench` measures and measures with. The benchmarks are a program of their own, so that a user
-//! who only makes a runtime compiles neither them nor the crates that they need to look at processes. But they have to
-//! measure this tool's own code, not a copy of it. This list is all that leaves the crate: its modules stay private, so
-//! that the compiler still finds unused code in them.
+//! The items of this crate that `xtask/bench` uses. The benchmarks are a program of their own, so that users compile
+//! neither the benchmarks nor their crates. They measure this tool's own code, not a copy. All modules of this crate
+//! stay private, so that the compiler still finds unused code in them.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Making a vendor directory.
+//! Makes a vendor directory. `inputs::vendor_directory` reads it.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write as _};

@@ -10,7 +10,8 @@ use crate::input::{Input, Kind};
 use crate::name::Name;
 use crate::system::System;
 
-/// The version of the format; readers refuse another.
+/// The version of the format. Readers refuse every other version. Raise it when older programs would misread the new
+/// text or fail to read it, as with a new `Kind` of input.
 pub const SCHEMA: u32 = 3;
 /// The text between the description and its own sha256, which ends the file.
 const TRAILER: &str = ",\n  \"sha256\": \"";

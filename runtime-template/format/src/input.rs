@@ -17,7 +17,9 @@ pub struct Input {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
     pub origin: Origin,
-    /// sha256 of its bytes, or of its sorted list of files for a directory.
+    /// Identifies the input, as 64 hexadecimal digits. For an archive, a wheel or a given launcher: the sha256 of the
+    /// file. For speaches, a copied CPython and the template: that of a list of their files. For a model: that of its
+    /// id, revision and files as JSON. For a built launcher: that of everything it is built from.
     pub sha256: String,
     /// Whether the committed manifests and locks pin these bytes.
     pub pinned: bool,

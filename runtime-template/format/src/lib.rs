@@ -1,5 +1,5 @@
-//! Shared by the tool that makes runtimes and the launcher, so that each is written down once: the layout of
-//! a runtime, `runtime.json`, how the two are compared, exit codes and failures.
+//! The code that the tool and the launcher share: the layout of a runtime, `runtime.json`, the comparison of the two,
+//! exit codes and failures.
 
 pub mod description;
 pub mod exit;

@@ -4,12 +4,12 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The name of the real thing; others add to it what they are.
+/// The name of the real runtime, with which all names begin.
 const SPEACHES: &str = "speaches";
 /// The suffixes of the two miniatures: the sample for users, and the one for tests.
 const MINIATURES: [&str; 2] = ["sample", "tones"];
 
-/// `speaches`, or with what kind of it this is, `speaches-sample`. Directories are named after it.
+/// The name of a runtime: `speaches`, or `speaches-sample` for the sample. The names of directories begin with it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Name {
@@ -25,7 +25,7 @@ impl Name {
         self.kind.as_deref().is_some_and(|kind| MINIATURES.contains(&kind))
     }
 
-    /// In capitals what kind it is, unless it is the real thing: `SAMPLE`.
+    /// The kind in capitals, such as `SAMPLE`; the real runtime has none.
     #[must_use]
     pub fn label(&self) -> Option<String> {
         self.kind.as_ref().map(|kind| kind.to_uppercase())

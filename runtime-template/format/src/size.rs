@@ -1,4 +1,4 @@
-//! How sizes are shown.
+//! Sizes as people read them.
 
 /// `12 B`, `3.4 MB`: decimal, as package indexes and file managers count.
 #[must_use]

@@ -1,4 +1,4 @@
-//! Going through directories.
+//! Lists the files below a directory.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! Comparing a runtime with its description.
+//! Compares a runtime with its `runtime.json`, for the tool and for the launcher.
 
 use std::io::{self, Read as _};
 use std::path::Path;

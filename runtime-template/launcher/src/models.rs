@@ -1,8 +1,9 @@
 //! Puts the models of the runtime into the user's Hugging Face cache, as links, so that nothing is fetched that is
 //! already there, and so that models which other programs have fetched can be used too.
 //!
-//! Nothing that is there is changed. Every file appears in one step, `refs/main` last, so that services may start at
-//! the same time and a start that was cut short is finished by the next.
+//! It links the models that `runtime.json` lists, and no other input. It changes nothing that is there. Every file
+//! appears in one step, `refs/main` last, so that services may start at the same time and a start that was cut short is
+//! finished by the next.
 
 use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};

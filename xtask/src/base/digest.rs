@@ -1,4 +1,4 @@
-//! sha256, the name of everything in the store.
+//! sha256 digests, and hashing of bytes on their way. The names of files in the store are such digests.
 
 use std::fmt;
 use std::io::{self, Read, Write};

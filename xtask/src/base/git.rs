@@ -1,4 +1,4 @@
-//! git's own identities.
+//! The ids that git gives to its objects.
 
 use sha1::Digest as _;
 

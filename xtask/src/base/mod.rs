@@ -1,4 +1,4 @@
-//! The base of all other modules, without knowledge of the product.
+//! Modules that all others may use. They know nothing of runtimes.
 
 pub mod digest;
 pub mod failure;

@@ -1,4 +1,4 @@
-//! Tar archives that say nothing about when, where and by whom they were made. Nothing but this module makes a header.
+//! The headers of tar archives, without the times, users and modes of this machine. No other module makes a header.
 
 use std::io::{self, Read, Write};
 

@@ -1,4 +1,4 @@
-//! The bill of materials of a bundle, as CycloneDX 1.6 has it.
+//! The bill of materials of a bundle, as CycloneDX 1.6. `components` collects the components, `inside` their parts.
 
 mod inside;
 

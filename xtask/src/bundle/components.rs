@@ -22,7 +22,7 @@ pub struct Component<'a> {
     pub purl: Option<String>,
     /// An SPDX expression, when it states one that can be understood.
     pub license: Option<String>,
-    /// Whether its license is among the files of the runtime.
+    /// Whether its license is among the files of the runtime, where `runtime::placing` puts it.
     pub has_text: bool,
 }
 

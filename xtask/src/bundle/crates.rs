@@ -1,4 +1,4 @@
-//! The crates that are linked into the launcher of a runtime, as the record among its licenses has them.
+//! The crates that are linked into the launcher of a runtime, from the record in the runtime's `licenses/`.
 
 use anyhow::Result;
 use speaches_format::layout;

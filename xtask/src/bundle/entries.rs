@@ -1,4 +1,4 @@
-//! The entries of an archive of a runtime, in order: decided by `runtime.json`, never by the disk.
+//! The entries of an archive of a runtime, in order. `runtime.json` alone decides them, not the disk.
 
 use std::collections::BTreeSet;
 

@@ -1,7 +1,7 @@
-//! gzip on all processors, with the same result on any number of them.
+//! gzip on all processors. The number of processors does not change the bytes.
 //!
-//! The input is cut into blocks of a fixed length. Each is compressed for itself and ends on a byte, so that one after the
-//! other they are one stream of deflate in one member of gzip, which every reader reads.
+//! The input is cut into blocks of a fixed length. Each block is compressed by itself and ends at a byte, so that the
+//! blocks form one stream of deflate in one member of gzip, which every reader reads.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};

@@ -1,4 +1,4 @@
-//! Which license the metadata of a distribution states.
+//! The license that the metadata of a distribution states.
 
 /// How metadata and classifiers name licenses that have one name only, in lower case, and how SPDX does. Names that stand
 /// for several (`BSD`, `GPL`) are not here: a guess would be a wrong statement.

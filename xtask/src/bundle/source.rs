@@ -1,4 +1,4 @@
-//! Reading the files of a runtime on all processors, in order, and comparing each with its description on the way.
+//! Reads the files of a runtime on all processors, in order, and compares each with its description.
 //!
 //! Workers take files in order. Each file has a channel of its own, and the writer of the archive empties the channels
 //! in the same order. Read-ahead is bounded: a worker reserves the memory that its file may need before it takes the

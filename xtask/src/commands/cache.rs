@@ -1,4 +1,5 @@
-//! `cargo xtask cache`: where the store is, how large, whether it is sound, and making it smaller.
+//! `cargo xtask cache`: prints the place and the size of the store, verifies it, and prunes it. Of the downloads,
+//! `prune` removes only wheels whose unpacked trees are in the store: archives of CPython and files of models stay.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! `cargo xtask ci`: everything that has to hold before a change lands, in the order in which it fails fastest.
+//! `cargo xtask ci`: runs all checks and tests, in the order in which they fail fastest.
 
 use anyhow::{Context as _, Result, bail};
 use camino::{Utf8Path, Utf8PathBuf};

@@ -1,4 +1,4 @@
-//! `cargo xtask licenses`: can the runtimes of all locks be bundled, as far as licenses decide that?
+//! `cargo xtask licenses`: checks the license of every locked wheel, without making a runtime.
 
 use std::collections::{BTreeMap, BTreeSet};
 

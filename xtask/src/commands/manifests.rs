@@ -1,4 +1,4 @@
-//! Which directory of manifests a command line means.
+//! The directory of manifests that a command uses.
 
 use anyhow::{Result, bail};
 use camino::{Utf8Path, Utf8PathBuf};

@@ -1,4 +1,5 @@
-//! The pins of what is made of the miniature of speaches in this repository: written again whenever that changes.
+//! The two miniatures of speaches in this repository, and their pins (`manifests/sample/`, `manifests/tones/`).
+//! `cargo xtask lock --sample` writes the pins again after a change of `tests/sample/`.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -1,4 +1,5 @@
-//! `cargo xtask port`: what it takes to run a Python project on an older Python.
+//! `cargo xtask port`: shows or writes the port of a Python project to an older Python. The crate `xtask/port` has the
+//! rules.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;

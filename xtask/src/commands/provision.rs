@@ -1,4 +1,4 @@
-//! `cargo xtask provision`: pinned inputs in, relocatable runtime out.
+//! `cargo xtask provision`: makes a plan, prints it or carries it out, and prints the path of the runtime.
 
 use anyhow::Result;
 use camino::{Utf8Path, Utf8PathBuf};

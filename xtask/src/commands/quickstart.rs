@@ -1,4 +1,4 @@
-//! `cargo xtask quickstart`: from a fresh clone to a server that has spoken and listened.
+//! `cargo xtask quickstart`: makes a runtime for this machine, lets it speak and transcribe, and prints the next step.
 
 use std::time::Instant;
 

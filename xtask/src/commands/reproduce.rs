@@ -1,4 +1,4 @@
-//! `cargo xtask reproduce`: does the same plan give the same runtime once more?
+//! `cargo xtask reproduce`: makes a runtime once more, and compares the two.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! `cargo xtask smoke`: does a runtime do its job on this machine?
+//! `cargo xtask smoke`: starts a runtime on this machine, lets it speak and transcribe, and stops it.
 
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! `cargo xtask vendor`: every input of a plan in one directory.
+//! `cargo xtask vendor`: puts every input of a plan into one directory. The module `vendor` fills the directory.
 
 use anyhow::Result;
 use camino::{Utf8Path, Utf8PathBuf};

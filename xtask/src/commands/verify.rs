@@ -1,4 +1,4 @@
-//! `cargo xtask verify`: is a runtime or a bundle what it was made to be, and will its target load what is in it?
+//! `cargo xtask verify`: compares a runtime or a bundle with its `runtime.json`, and scans the binaries of a runtime.
 
 use anyhow::{Result, bail};
 use camino::{Utf8Path, Utf8PathBuf};

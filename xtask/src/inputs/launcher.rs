@@ -1,4 +1,4 @@
-//! The launcher of a runtime: built from this workspace, or given.
+//! The launcher of a runtime: built with cargo, built before for a vendor directory, or given with `--launcher`.
 
 use anyhow::{Result, bail};
 use camino::{Utf8Path, Utf8PathBuf};
@@ -22,7 +22,7 @@ use crate::store::Store;
 use crate::store::digests::Digests;
 use crate::store::tree::{RelativePath, Tree};
 
-/// Raised whenever the same launcher gives another tree.
+/// Raise this when your change makes another tree from the same launcher.
 const VERSION: u32 = 3;
 
 #[derive(Clone, Debug)]

@@ -1,4 +1,4 @@
-//! The names of license files, in wheels, crates and models alike.
+//! The names of license files, the same for wheels, crates and models.
 
 /// How the names of files begin that hold a license or say who has a right, in lower case.
 const STARTS: [&str; 9] =

@@ -1,6 +1,9 @@
-//! The inputs of a runtime: each input is described once, by the constructor of its kind, after flags, environment,
-//! vendor directory, manifests and lock were resolved into values. Plan, `runtime.json`, bill of materials and vendor
-//! directory read these descriptions.
+//! The inputs of a runtime. A constructor in this file describes each of them once ([`Input::wheel`], [`Input::model`],
+//! …). The plan, `runtime.json` and the vendor directory read these descriptions.
+//!
+//! The planner resolves flags, environment, vendor directory, manifests and lock first. This module resolves and
+//! fetches nothing. N.B. `Recorded` is the `Input` of `speaches_format`, as `runtime.json` has it. The modules below
+//! have `Kind`s of their own, for models and for files of a vendor directory.
 
 pub mod launcher;
 pub mod license_file;
@@ -51,6 +54,8 @@ pub struct Facts {
     pub place: String,
     /// In bytes, when it is known.
     pub size: Option<u64>,
+    /// Identifies the input, as `Input::sha256` of `speaches_format` says. For an interpreter before it is copied: the
+    /// digest of its identity. For the linker: that of its requirements.
     pub sha256: Sha256,
     /// Whether the manifests and locks pin it.
     pub pinned: bool,

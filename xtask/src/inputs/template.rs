@@ -1,4 +1,6 @@
-//! The files that every runtime contains: the service manager, the Harbor contract and the files for Harbor.
+//! The files of this repository that every runtime contains: the service manager, the Harbor contract
+//! (`speaches_native.yml`), the files for Harbor, and the licenses of this repository. The launcher is an input of its
+//! own.
 
 use anyhow::{Context as _, Result};
 use camino::{Utf8Path, Utf8PathBuf};

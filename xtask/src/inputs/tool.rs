@@ -1,4 +1,4 @@
-//! Programs that pip installs into the store.
+//! Programs that pip installs into the store: uv, and zig with cargo-zigbuild.
 
 use std::process::Command;
 

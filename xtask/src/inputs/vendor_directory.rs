@@ -5,10 +5,11 @@
 //! SHA256SUMS           of every other file, as `sha256sum --check` reads it
 //! python/, speaches/   archives
 //! wheels/              as the package index has them
-//! models/              a Hugging Face cache of plain files
+//! models/              a Hugging Face cache without links
 //! launcher/            the launcher, ready built, and the licenses of what is linked into it
 //! ```
-//! Nothing in it is believed: pinned inputs are held to their pins, all others to what `vendor.json` says of them.
+//! The tool checks every file when it uses the file: pinned inputs against their pins, all others against
+//! `vendor.json`. This module reads such a directory. The module `vendor` makes it.
 
 pub mod document;
 
@@ -41,7 +42,7 @@ pub struct Vendor {
 }
 
 impl Vendor {
-    /// Opens a directory and sees that all files are there; whether they are right is seen when they are used.
+    /// Opens a directory and compares the sizes of all files. Their digests are checked when they are used.
     pub fn open(root: &Utf8Path) -> Result<Self> {
         let path = root.join(DOCUMENT);
         if !path.is_file() {
@@ -76,7 +77,7 @@ impl Vendor {
         Ok(Self { root, document, files })
     }
 
-    /// Choices with what they leave open chosen as it was when this directory was made.
+    /// Fills in the choices that the user left open, with those of the run that made this directory.
     pub fn complete(&self, args: &ProvisionArgs) -> ProvisionArgs {
         let mut args = args.clone();
         let chosen = &self.document.chosen;
@@ -109,7 +110,8 @@ impl Vendor {
         Some(found)
     }
 
-    /// If a vendor directory has an input, the tool takes it from there only.
+    /// Replaces the URLs of inputs that the vendor directory has by paths in it, so that the tool takes them from there
+    /// only. N.B. each kind of input that is fetched by URL needs its own part here. The compiler does not demand it.
     pub fn prefer(&self, inputs: &mut Inputs) {
         let path = |sha256| self.file(sha256).map(ToString::to_string);
         let interpreters = std::iter::once(&mut inputs.python).chain(&mut inputs.compiler);
@@ -167,7 +169,7 @@ impl Vendor {
         })
     }
 
-    /// A model, held to its pins and to what is known of it here.
+    /// A model, checked against its pins and against `vendor.json`.
     pub fn model(&self, request: &Request<'_>, digests: &Digests) -> Result<ModelInput> {
         let id = request.id();
         // Of a repository with GGML weights there may be several files.
@@ -222,7 +224,7 @@ impl Vendor {
         })
     }
 
-    /// A file that no pin says anything about, held to what is said of it here: its digest and where it is.
+    /// The digest and the path of an unpinned file, checked against `vendor.json`.
     fn checked(&self, name: &Utf8Path, digests: &Digests) -> Result<(Sha256, Utf8PathBuf)> {
         let path = self.root.join(name);
         match self.document.files.get(name) {

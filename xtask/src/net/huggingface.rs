@@ -1,4 +1,4 @@
-//! How the Hugging Face hub, or the user's mirror of it, is addressed.
+//! The address of the Hugging Face hub, or of the user's mirror of it.
 
 pub mod token;
 mod variable;

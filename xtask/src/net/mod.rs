@@ -1,4 +1,4 @@
-//! Servers: HTTP, and how the hub is addressed.
+//! HTTP clients, and the address of the Hugging Face hub. `store::fetch` downloads files.
 
 pub mod http;
 pub mod huggingface;

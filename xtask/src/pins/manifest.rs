@@ -1,4 +1,9 @@
-//! The committed pins, typed.
+//! The manifests that decide the contents of a runtime: `python.toml`, `speaches.toml`, `models.toml` and, with types
+//! of their own, `targets.toml` and `zig.txt`.
+//!
+//! Other modules read the rest of `manifests/`: `scan::accepted` reads `binaries.toml`, `bundle::license` reads
+//! `licenses.toml`, `commands::lock` reads `departures.toml`, `wheel::uv` reads `uv.txt`, `commands::ci` uses
+//! `checks.txt`.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +19,7 @@ use crate::pins::requirements::Requirements;
 use crate::pins::target::TargetsManifest;
 use wheel_archive::name::WheelName;
 
-/// Everything in a directory of manifests but the locks.
+/// The manifests that decide the contents of a runtime, and the directory of the locks.
 #[derive(Debug)]
 pub struct Manifests {
     pub targets: TargetsManifest,
@@ -41,8 +46,10 @@ impl Manifests {
     }
 }
 
-/// A file that is not about what runtimes are made of. Directories in a directory of manifests share those that it has, as
-/// `sample/` does; what a runtime is made of, `speaches.toml`, `models.toml` and the locks, each has for itself.
+/// The path of a manifest that directories share: the one in `directory`, else the one in the directory above.
+///
+/// `manifests/sample/` and `manifests/tones/` each have their own `speaches.toml`, `speaches.files`, `models.toml` and
+/// locks. They take every other file from `manifests/`.
 pub fn shared(directory: &Utf8Path, name: &str) -> Utf8PathBuf {
     let own = directory.join(name);
     let above = directory.join("..").join(name);

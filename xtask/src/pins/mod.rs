@@ -1,4 +1,5 @@
-//! The committed pins and locks, typed.
+//! The committed pins as types: manifests (`manifest.rs`), locks, targets, and requirements of tools. Nothing here
+//! resolves a version: `cargo xtask lock` does.
 
 pub mod lock;
 pub mod manifest;

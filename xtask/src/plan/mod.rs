@@ -14,7 +14,7 @@ use crate::pins::target::{Accelerator, Target};
 use crate::store::Store;
 use show::Shown;
 
-/// Raised whenever the same inputs give another runtime.
+/// Raise this when your change makes another runtime from the same inputs.
 const VERSION: u32 = 5;
 
 /// The complete list of what a provision will fetch and make.
@@ -32,6 +32,8 @@ pub struct Plan {
 
 impl Plan {
     /// The identity of the runtime that this plan makes. The output path is no part of it.
+    ///
+    /// N.B. add each new kind of input: `provision` calls a runtime with the same identity up to date.
     pub fn identity(&self) -> Sha256 {
         // Without `..`, so that no kind of input is forgotten here. The compiler and the linker leave nothing of themselves.
         let Inputs { python, compiler: _, speaches, wheels, models, linker: _, launcher, template } = &self.inputs;

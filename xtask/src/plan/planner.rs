@@ -1,4 +1,4 @@
-//! How flags, manifests and lock become a plan. Nothing is written.
+//! Makes a plan from flags, manifests and lock. It writes nothing, and asks the hub only about models with open pins.
 
 use anyhow::{Result, bail};
 use camino::{Utf8Path, Utf8PathBuf};

@@ -1,4 +1,4 @@
-//! A plan for people and for programs.
+//! Shows a plan to people and to programs. It shows every input: a new kind needs no change here.
 
 use std::fmt::Write as _;
 

@@ -1,5 +1,6 @@
-//! Getting the inputs of a plan: as trees of the store, which runtimes are filled from, or as the files they were
-//! published as, which other machines can do the same with.
+//! Fetches the inputs of a plan. For a runtime it makes their trees in the store. For a vendor directory it keeps the
+//! files as they were published. The modules of `inputs` know the kinds; this one decides what is downloaded, and
+//! reports it.
 
 use std::collections::BTreeMap;
 
@@ -71,7 +72,7 @@ impl Provision<'_> {
         self.store.fetch_all(&downloads, |count| pluralize(count, "wheel"), self.progress)
     }
 
-    /// The URLs of those wheels for which the lock names no URL.
+    /// The URLs of the wheels that have no URL in the lock, as the package index gives them.
     fn urls(&self, plan: &Plan, missing: Vec<&LockedWheel>) -> Result<BTreeMap<Sha256, String>> {
         let mut urls = BTreeMap::new();
         let mut unknown = Vec::new();

@@ -1,4 +1,4 @@
-//! Carrying out a plan: store, stage, runtime.
+//! Carries out a plan: fetches the inputs, makes their trees, and fills the runtime with the trees.
 
 mod fetch_inputs;
 

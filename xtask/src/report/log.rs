@@ -1,4 +1,4 @@
-//! Progress for a log: a line for each step that is over, and now and then one that a long step is still going on.
+//! Progress for a log: a line for each finished step, and an occasional line about a step that takes long.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};

@@ -1,4 +1,4 @@
-//! Progress of long steps.
+//! The traits that receive the progress of long steps.
 
 use crate::base::quantity::human_size;
 

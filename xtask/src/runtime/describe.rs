@@ -1,4 +1,5 @@
-//! The head of `runtime.json`, from a plan.
+//! Describes a runtime for `runtime.json`, from its plan. It records every input that runtimes contain;
+//! `stage` adds the list of files.
 
 use speaches_format::description::{Model, Python, RuntimeInfo, SCHEMA};
 use speaches_format::input::{Input, Origin};

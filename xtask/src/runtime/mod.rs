@@ -1,4 +1,4 @@
-//! The finished thing: assembling it, describing it, checking it.
+//! Runtimes: assembling, describing and checking them. `provision` fetches their inputs.
 
 pub mod describe;
 pub mod names;

@@ -1,4 +1,4 @@
-//! Which paths the systems of a target can have. Wheels are made on systems that can have nearly all.
+//! Refuses paths that the system of a target cannot have. Wheels are made on systems that allow nearly all paths.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! The places of the inputs' trees in a runtime.
+//! The places of the inputs' files and licenses in a runtime.
 
 use std::collections::BTreeMap;
 
@@ -13,9 +13,9 @@ use crate::inputs::wheel::{excluded_files, tree};
 use crate::plan::Plan;
 use crate::store::tree::{RelativePath, Tree};
 
-/// The tree of an input, or its bytecode.
+/// The tree of an input, or the tree of its bytecode.
 pub struct Placed {
-    /// Which kind of input it is of.
+    /// The kind of the input.
     pub kind: Kind,
     pub owner: String,
     pub tree: Tree,
@@ -27,6 +27,8 @@ impl Placed {
     }
 }
 
+/// Places the files of each tree, and copies the licenses of each input to `licenses/`. N.B. `bundle::components` looks
+/// for the licenses in the same directories: keep the two in agreement.
 pub fn contents(plan: &Plan, trees: &[Placed]) -> Result<Contents> {
     let family = plan.target.family();
     let site_packages = format!("{}/{}", layout::PYTHON, family.site_packages(plan.minor()));

@@ -1,4 +1,5 @@
-//! The stage: where a runtime is assembled from trees of the store before it becomes visible.
+//! Assembles a runtime in a work directory from trees of the store, and renames it to its place. `store::publish` does
+//! that for files and trees of the store.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry as MapEntry;
@@ -24,10 +25,11 @@ pub struct Contents {
     files: BTreeMap<RelativePath, Placed>,
 }
 
+/// A file and its source. N.B. `placing::Placed` is a whole tree.
 struct Placed {
     entry: Entry,
     source: Utf8PathBuf,
-    /// Whose it is, for the error when two want the same place.
+    /// The input that the file is from, for the error when two inputs have a file for the same place.
     owner: String,
 }
 

@@ -1,4 +1,5 @@
-//! Comparing a runtime with its description. The comparison itself is the launcher's, which has to do the same.
+//! Reads `runtime.json`, and compares a runtime with it. The comparison is in `speaches_format::verification`, which
+//! the launcher uses too.
 
 use anyhow::{Context as _, Result, bail};
 use camino::Utf8Path;

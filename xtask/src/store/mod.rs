@@ -1,16 +1,19 @@
 //! The store: a content-addressed cache that all provisions on a machine share.
 //!
 //! ```text
-//! files/<sha256>          what was downloaded, byte for byte
-//! trees/<kind>/<key>/     directories made from it, each with a `tree.json` that lists its files and was modified when
+//! files/<sha256>          downloads, byte for byte
+//! trees/<kind>/<key>/     unpacked inputs, each with a `tree.json` that lists its files and was modified when
 //!                         the tree was used last
-//! partial/<sha256>        what has arrived of a download, and in `<sha256>.json` of which version it is a part
-//! quarantine/<sha256>-<n> what was downloaded and was not what its pin says; never used
-//! locks/                  one empty file per thing that is being made, and one for all trees
-//! work/                   what is being made
+//! partial/<sha256>        the part of a download that has arrived; `<sha256>.json` tells its source and version
+//! quarantine/<sha256>-<n> damaged files and trees, and downloads that differ from their pins; never used
+//! locks/                  an empty file for each file or tree that was ever locked, and one for all trees
+//! work/                   unfinished files and trees
 //! digests.json            sha256 of local files that were hashed before, by path, size and times
+//! resolutions.json        commits and files of models that were resolved before (`inputs::model::resolve` writes it)
 //! ```
-//! Everything in it can be made again. No byte of it is ever changed after it was published.
+//! `<kind>` is a text that the caller of [`Store::make_tree`] chooses, such as `wheel` or `python-whole`; it is not a
+//! `Kind` of input. The tool can make everything in the store again, and never changes a file in `files/` or `trees/`
+//! after publishing it.
 
 pub mod digests;
 pub mod fetch;

@@ -1,4 +1,5 @@
-//! The one way in which anything becomes visible: made elsewhere, then renamed, under a lock.
+//! Puts files and trees into the store: it makes them in a work directory, and renames them under a lock.
+//! `runtime::stage` does that for runtimes, without a lock.
 
 use std::collections::BTreeSet;
 use std::fs::TryLockError;

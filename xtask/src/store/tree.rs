@@ -1,4 +1,5 @@
-//! Trees: directories whose every file was hashed when it was made, so that nothing is hashed twice.
+//! Trees: directories of the store with a list of their files. The digest of each file is computed when the file is
+//! written.
 
 use std::collections::{BTreeMap, HashSet};
 use std::io::{self, Read, Write as _};

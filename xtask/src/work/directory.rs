@@ -1,4 +1,4 @@
-//! Work directories, where things are half made.
+//! Work directories, for unfinished files. They are removed when dropped and on Ctrl-C.
 
 use anyhow::{Context as _, Result};
 use camino::{Utf8Path, Utf8PathBuf};

@@ -20,7 +20,7 @@ use crate::path::RelativePath;
 use crate::place::{Place, SITE_PACKAGES, place};
 use crate::record::{self, Hash, Row};
 
-/// Raised whenever the same wheel gives another tree, since what was unpacked before depends on it.
+/// Raise this when your change makes another tree from the same wheel: it is a part of the tree's key in the store.
 pub const VERSION: u32 = 3;
 
 /// Largest `RECORD` in bytes. That of torch, with 12,000 files, has 1.5 MB.

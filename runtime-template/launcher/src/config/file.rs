@@ -1,6 +1,7 @@
 //! The YAML file: the Harbor contract with a block of our own, `x-speaches`.
 //!
-//! The launcher does not check the parts of Harbor and compose, except that their top level has no unknown key.
+//! The launcher checks the block `x-speaches` completely. Of the rest it checks the port of Harbor's native mode, and
+//! that the top level has only keys of compose and extensions (`x-…`).
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! The kinds of settings and their parser. Every layer uses this one function.
+//! The types of settings, and the parser of each. Every layer (flags, variables, YAML) uses this parser.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
@@ -14,6 +14,7 @@ pub enum Kind {
     /// A TCP port; 0 means any free one.
     Port,
     Text,
+    /// One of these words. `words.rs` has them as an enum.
     Choice(&'static [&'static str]),
     /// One of these words, or what onnxruntime makes of it: `cuda` or `CUDAExecutionProvider`.
     Provider(&'static [&'static str]),
@@ -37,10 +38,10 @@ pub struct Place<'a> {
 }
 
 impl Kind {
-    /// Understands the text of a flag, a variable or a scalar of the file; `name` is that of the flag, variable or key.
+    /// Parses the text of a flag, a variable or a scalar of the file. `name` is the name of the flag, variable or key.
     ///
     /// # Errors
-    /// The expected kind, to stand after “which is not”.
+    /// The expected value, as the end of the message "`NAME` is `TEXT`, which is not …".
     pub fn parse(self, text: &str, name: &str, place: Place<'_>) -> Result<Value, String> {
         match self {
             Self::Addresses => {

@@ -1,4 +1,4 @@
-//! Puts the layers together.
+//! Takes each setting from the strongest layer that has it.
 
 use std::path::Path;
 

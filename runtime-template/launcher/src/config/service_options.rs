@@ -6,12 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use super::words::{LogFormat, LogLevel};
 
-/// One field per setting of the table that the service manager reads, named by its key. They are handed over as they are.
+/// Holds each setting that the service manager reads, under its key. The launcher passes them on unchanged, as a part
+/// of `ServiceSettings` (`service_settings.rs`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServiceOptions {
-    /// Model that speaks, as named on the hub.
+    /// Text-to-speech model (Hugging Face ID).
     pub tts_model: String,
-    /// Model that transcribes, as named on the hub.
+    /// Speech-to-text model (Hugging Face ID).
     pub stt_model: String,
     /// Voice for the warm-up.
     pub voice: String,

@@ -1,6 +1,6 @@
-//! The table of all settings: what each is called in every layer, what it may be, and what it is by default.
+//! The table of all settings: the names, the type and the default of each.
 //!
-//! Parsing, the command line, `speaches config` and `docs/configuration.md` are all made from it.
+//! The launcher makes the parsers, the command line, `speaches config` and `docs/configuration.md` from this table.
 
 use serde_json::{Value, json};
 use speaches_format::description::RuntimeInfo;
@@ -38,9 +38,9 @@ pub struct Definition {
     pub default: fn(&Sources<'_>, &RuntimeInfo) -> Value,
 }
 
-/// The task of a model that speaks.
+/// The task of a text-to-speech model.
 pub const TEXT_TO_SPEECH: &str = "text-to-speech";
-/// The task of a model that listens.
+/// The task of a speech-to-text model.
 pub const SPEECH_TO_TEXT: &str = "automatic-speech-recognition";
 
 const COMMON: Definition = Definition {

@@ -1,4 +1,4 @@
-//! The settings as typed values.
+//! The settings as typed values: those that the launcher reads, and those for the service manager in `service`.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -11,7 +11,8 @@ use super::origin::Setting;
 use super::service_options::ServiceOptions;
 use super::words::{Accelerator, Backend, Device, Precision, Provider, unless_auto};
 
-/// One field per setting of the table, named by its key, but for `api_key_file`, whose content is in `api_key`.
+/// Holds every setting under its key. The settings that the service manager reads are in `service`. `api_key_file` has
+/// no field: `api_key` holds the content of that file.
 #[derive(Clone, Debug, Deserialize)]
 #[cfg_attr(test, derive(serde::Serialize))]
 pub struct Values {
@@ -29,12 +30,12 @@ pub struct Values {
     /// The provider of the speech model.
     #[serde(deserialize_with = "unless_auto")]
     pub tts_provider: Option<Provider>,
-    /// The numbers that a quantised model that speaks computes with.
+    /// The precision of a quantised text-to-speech model.
     #[serde(deserialize_with = "unless_auto")]
     pub precision: Option<Precision>,
-    /// Seconds after which an unused model that transcribes is unloaded; -1 for never.
+    /// Seconds after which an unused speech-to-text model is unloaded; -1 for never.
     pub stt_idle: i64,
-    /// Seconds after which an unused model that speaks is unloaded; -1 for never.
+    /// Seconds after which an unused text-to-speech model is unloaded; -1 for never.
     pub tts_idle: i64,
     /// Key that clients have to send, wherever it was written.
     pub api_key: Option<String>,

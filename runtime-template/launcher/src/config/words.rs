@@ -1,4 +1,5 @@
-//! Words that settings are chosen from, as types: understood once, where the settings are read.
+//! Enums for settings with a fixed set of words. A setting with `Kind::Choice` in the table has an enum here with the
+//! same words; `auto` may be missing in the enum (see [`unless_auto`]).
 
 use std::fmt;
 
@@ -63,7 +64,7 @@ words! {
         Cuda = "cuda",
     }
 
-    /// The numbers that a quantised model that speaks computes with.
+    /// The precision of a quantised text-to-speech model.
     Precision {
         /// As was found to be faster: float32 as long as nothing was.
         Auto = "auto",

@@ -1,6 +1,6 @@
-//! Checking an image: an archive of an image layout, with the runtime in the last layer.
+//! Checks an OCI image: an archive of an image layout, with the runtime in the last layer.
 //!
-//! Each blob is named by its digest, and everything else has one form only, which is made again here.
+//! The digest of each blob must be its name. This module makes everything else again, and compares the bytes.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufReader, Read, Seek as _, SeekFrom};

@@ -1,4 +1,4 @@
-//! Comparing a bundle with the `runtime.json` inside, without unpacking it.
+//! Compares a bundle with the `runtime.json` inside, without unpacking it.
 
 mod image;
 mod tarball;

@@ -1,4 +1,4 @@
-//! Walking through a tar archive as it comes.
+//! Reads a tar archive once, entry by entry.
 
 use std::io::{self, BufReader, Read};
 

@@ -1,4 +1,4 @@
-//! One entry after the other, compared with the description that comes first.
+//! Compares the entries of an archive with its `runtime.json`, which comes before the files.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};

@@ -1,4 +1,4 @@
-//! Walking through a zip archive in the order of its directory.
+//! Reads a zip archive in the order of its directory.
 
 use std::io;
 

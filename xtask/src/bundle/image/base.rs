@@ -1,4 +1,4 @@
-//! Reading the image that the runtime is put on, every byte of it against its digest.
+//! Reads the base of an image, and compares each blob with its digest.
 
 use anyhow::{Context as _, Result, bail};
 use camino::{Utf8Path, Utf8PathBuf};

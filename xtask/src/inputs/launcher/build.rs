@@ -1,4 +1,4 @@
-//! Building a launcher with cargo.
+//! Builds a launcher with cargo.
 
 use std::collections::BTreeSet;
 use std::process::Command;

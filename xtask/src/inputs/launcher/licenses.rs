@@ -1,5 +1,5 @@
-//! The licenses of what is linked into a launcher: of its crates, from the files that lie in them when it is built, and of
-//! Rust's standard library, from the compiler that builds it.
+//! The licenses of the code in a launcher: of its crates, from their files when the launcher is built, and of Rust's
+//! standard library, from the compiler that builds the launcher.
 
 use std::collections::BTreeMap;
 use std::io;

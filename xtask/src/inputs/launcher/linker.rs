@@ -1,4 +1,4 @@
-//! The linker of a launcher: this machine's, or zig, which has the libraries of all systems.
+//! Chooses the linker of a launcher: the linker of this machine, or zig.
 
 use std::process::Command;
 

@@ -1,5 +1,8 @@
-//! The sources that decide the bytes of a launcher, beside compiler, linker and target. Nothing else is in its
-//! identity: a new version of a crate that only this tool or a test uses would otherwise change that of every runtime.
+//! The digest of the launcher's sources: the crates `launcher` and `format`, the crates that they link, and the
+//! settings of the workspace that they use. Compiler, linker and target are not in it.
+//!
+//! N.B. any change in the directories of these two crates, also in a comment, gives every runtime another launcher, and
+//! makes the launchers of vendor directories stale. Crates that only the tool or a test uses change nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 

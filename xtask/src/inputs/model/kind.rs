@@ -1,8 +1,8 @@
-//! The kinds of models that speaches serves, and by what it recognises them.
+//! The kinds of models that speaches serves.
 //!
-//! speaches asks neither the name nor the files of a repository what it is, but the card in its `README.md`
-//! (`HfModelFilter` in its `hf_utils.py`, with a filter in each of its executors). The same filters are here, so that
-//! nothing is put into a runtime that the runtime would not list.
+//! speaches recognises a model by the card in its `README.md`, not by its name or files (`HfModelFilter` in its
+//! `hf_utils.py`, with a filter in each of its executors). This module has the same filters, so that no runtime gets a
+//! model that the runtime would not list.
 
 use super::card::Card;
 use crate::base::failure::{Exit, Failure};

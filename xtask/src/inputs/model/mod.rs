@@ -1,4 +1,5 @@
-//! Models: pinned content of a runtime, laid out as a Hugging Face cache of plain files.
+//! The models of a runtime: which files they have, where the files come from, and their tree in the store. The tree has
+//! the layout of a Hugging Face cache, without its links. `provision` downloads the files.
 
 pub mod cache;
 mod card;

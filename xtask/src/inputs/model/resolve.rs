@@ -1,4 +1,4 @@
-//! From what was asked for to every byte of it, with the hub's help where pins leave something open.
+//! Resolves a requested model to its files, with sizes and digests. Asks the hub only about what the pins leave open.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! The CPython of a runtime: from a pinned archive, from an archive of the user's, or copied from an
-//! interpreter of this machine.
+//! The CPython of a runtime: from a pinned archive, from an archive of the user, or copied from an interpreter of this
+//! machine.
 
 pub mod archive;
 pub mod bytecode;

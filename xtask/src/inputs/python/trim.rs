@@ -1,6 +1,6 @@
-//! Which parts of a CPython installation belong into a runtime.
+//! Chooses the parts of a CPython installation that a runtime gets.
 
-/// Raised whenever the choice below changes, since trees in the store depend on it.
+/// Raise this when you change the choice below: it is a part of the tree's key in the store.
 pub const VERSION: u32 = 1;
 
 /// Whether a file of an installation is left out; `path` is relative to its root, with `/`.

@@ -1,4 +1,4 @@
-//! Placing speaches into a runtime, as an installer would: package, metadata and data files.
+//! Installs speaches into a tree of the store: package, metadata and data files.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -17,7 +17,7 @@ use crate::store::Store;
 use crate::store::tree::{RelativePath, Tree, TreeWriter};
 use wheel_archive::record;
 
-/// Raised whenever the same source gives another tree, since trees in the store depend on it.
+/// Raise this when your change makes another tree from the same source: it is a part of the tree's key in the store.
 const VERSION: u32 = 1;
 
 const PACKAGE: &str = "src/speaches/";

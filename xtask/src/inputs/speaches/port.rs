@@ -1,4 +1,4 @@
-//! Porting a set of files at once, with all refusals together.
+//! Ports several files at once, and reports all refusals together.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;

@@ -1,7 +1,7 @@
 //! The edits to upstream's `pyproject.toml`, with comments and order kept.
 //!
-//! Each edit asserts that the text it replaces is there, and does nothing when the edit is already done. A line that is
-//! neither is a change upstream that a developer has to look at.
+//! Each edit changes a line that has the expected text, and leaves a line that has the new text. Otherwise the edit
+//! fails: upstream changed the line, and a developer has to look at it.
 
 use anyhow::{Context as _, Result, bail};
 use toml_edit::{Array, DocumentMut, Item, RawString, Table, Value};

@@ -1,4 +1,4 @@
-//! Getting the source and proving that it is the pinned one.
+//! Reads or fetches the source of speaches, and compares it with the pin.
 
 use std::collections::BTreeMap;
 use std::io::{BufReader, Read};

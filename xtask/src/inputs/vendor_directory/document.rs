@@ -1,4 +1,4 @@
-//! `vendor.json`
+//! `vendor.json`: the choices of a vendor directory, and its files.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ pub const CHECKSUMS: &str = "SHA256SUMS";
 pub const MODELS: &str = "models";
 /// The launcher, and the licenses of what is linked into it.
 pub const LAUNCHER: &str = "launcher";
-/// Raised whenever older tools would misread a document.
+/// Raise this when a tool would misread a document of another version, as after a new required field.
 pub const SCHEMA: u32 = 3;
 
 /// `vendor.json`

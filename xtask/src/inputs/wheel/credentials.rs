@@ -1,5 +1,6 @@
-//! The user's credentials for the package index. uv takes credentials out of the URLs that it answers with, so that
-//! they get into no lock; the wheels are fetched with those that uv asked with.
+//! The user's credentials for the package index, from the variables of uv, the configuration of pip and netrc. uv
+//! removes credentials from the URLs that it prints, so that no lock contains them. The tool adds them again when it
+//! downloads wheels.
 
 use camino::Utf8PathBuf;
 use reqwest::Url;

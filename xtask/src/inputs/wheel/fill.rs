@@ -1,5 +1,4 @@
-//! From the wheels of a lock to their trees: each is fetched and unpacked in one go, so that the processor unpacks
-//! one while the network brings the next.
+//! Fetches wheels and makes their trees. The processor unpacks one wheel while the network brings the next.
 
 use std::collections::{BTreeMap, BinaryHeap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};

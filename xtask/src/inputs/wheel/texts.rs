@@ -1,5 +1,5 @@
-//! The license of a wheel, and whether the wheel brings its text: from its tree in the store if there is one, else from
-//! the archive, without writing any of it.
+//! The license of a wheel, and the places of its texts: from its tree in the store, else from its archive, without
+//! unpacking it.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufReader, Read};

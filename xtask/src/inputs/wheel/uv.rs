@@ -1,4 +1,4 @@
-//! uv, which knows the user's package index: its address, mirrors, credentials and proxies.
+//! Finds and runs uv, which knows the user's package index: its address, mirrors, credentials and proxies.
 
 use std::process::Command;
 

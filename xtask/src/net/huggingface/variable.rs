@@ -1,4 +1,4 @@
-//! Variables as huggingface_hub reads them.
+//! Reads variables as huggingface_hub reads them.
 
 use crate::base::host;
 

@@ -1,4 +1,4 @@
-//! `manifests/binaries.toml`: what is known to be wrong with binaries of published wheels, and taken all the same.
+//! `manifests/binaries.toml`: known problems of binaries in published wheels, which the tool accepts.
 
 use anyhow::Result;
 use camino::Utf8Path;

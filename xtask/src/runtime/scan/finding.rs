@@ -1,4 +1,4 @@
-//! One thing that is wrong with one binary.
+//! One problem of one binary.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! The kinds of things that can be wrong with a binary.
+//! The kinds of problems of binaries.
 
 use serde::Deserialize;
 

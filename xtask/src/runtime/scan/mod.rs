@@ -1,8 +1,8 @@
-//! The scan of the binaries of a runtime: is each one for the target's processor and for the oldest system that the
-//! target promises, does it load from the runtime and the system only, and will the system run it at all?
+//! Scans the binaries of a runtime. Each must be for the target's processor and for the oldest system that the target
+//! promises, load from the runtime and the system only, and be one that the system runs at all.
 //!
-//! Nothing is ever changed in a binary: wheels and CPython stay as their publishers made and signed them.
-//! The scan skips files that no loader loads: static libraries, object files and debug symbols.
+//! The scan changes no binary: wheels and CPython stay as their publishers made and signed them. It skips files that no
+//! loader loads: static libraries, object files and debug symbols.
 
 mod accepted;
 mod chain;

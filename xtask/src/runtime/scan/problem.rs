@@ -1,6 +1,6 @@
 //! Problems of binaries: the kind, the subject, and the sentence for people.
 //!
-//! Entries of `manifests/binaries.toml` are compared with the first two. Nothing is ever decided by the sentence.
+//! The tool compares entries of `manifests/binaries.toml` with kind and subject, never with the sentence.
 
 use std::fmt;
 

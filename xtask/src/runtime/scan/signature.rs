@@ -1,5 +1,5 @@
-//! Code signatures of Mach-O: those of a linker (ad-hoc) count, but their hashes must be those of the bytes. Whatever
-//! edits a library after it was linked has to sign it again, and published wheels exist where that was forgotten.
+//! The code signatures of Mach-O files. The ad-hoc signature of a linker counts, but its hashes must match the bytes. A
+//! program that edits a linked library must sign it again; in some published wheels that was forgotten.
 
 use std::io::Read as _;
 

@@ -1,6 +1,6 @@
-//! A small document that no pin names: what the hub's API says, or an archive whose content is checked elsewhere.
+//! A small document that no pin names: an answer of the hub's API, or an archive whose content is checked elsewhere.
 //!
-//! It is retried as any file is, but it is read into memory and begun anew after each error.
+//! The tool reads it into memory, and begins again after each error, as often as with any file.
 
 use std::io::Read as _;
 use std::time::Instant;

@@ -1,4 +1,4 @@
-//! Hashing what arrives: a large file is hashed in a thread of its own, so that the network does not wait for it.
+//! Hashes downloads: large files in a thread of their own, so that the network does not wait.
 
 use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};

@@ -1,4 +1,4 @@
-//! When to try again, and how long to wait before.
+//! Decides whether to try a download again, and how long to wait before.
 
 use std::time::{Duration, SystemTime};
 

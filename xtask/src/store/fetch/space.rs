@@ -1,4 +1,4 @@
-//! Whether there is room for what will be fetched, asked before anything is.
+//! Checks that the disk has space for a download before it begins.
 
 use anyhow::{Result, bail};
 use camino::Utf8Path;
