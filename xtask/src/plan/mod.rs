@@ -33,7 +33,7 @@ pub struct Plan {
 impl Plan {
     /// The identity of the runtime that this plan makes. The output path is no part of it.
     ///
-    /// N.B. add each new kind of input: `provision` calls a runtime with the same identity up to date.
+    /// `provision` calls a runtime with the same identity up to date.
     pub fn identity(&self) -> Sha256 {
         // Without `..`, so that no kind of input is forgotten here. The compiler and the linker leave nothing of themselves.
         let Inputs { python, compiler: _, speaches, wheels, models, linker: _, launcher, template } = &self.inputs;
