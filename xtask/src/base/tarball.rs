@@ -1,4 +1,4 @@
-//! Tar archives that say nothing about when, where and by whom they were made. Nothing but this module makes a header.
+//! Tar archives without time, place and user of their making. Only this module makes headers.
 
 use std::io::{self, Read, Write};
 
