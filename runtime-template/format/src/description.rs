@@ -63,7 +63,7 @@ struct Files {
 pub enum Unreadable {
     /// It has this format, and the reader knows only [`SCHEMA`].
     OtherFormat(u32),
-    /// It is not what was written.
+    /// The sha256 at the end does not match.
     Damaged(String),
 }
 

@@ -30,7 +30,7 @@ struct Signature {
     arguments: Option<String>,
 }
 
-/// The variables of the module so far, and who reads which type parameter.
+/// The variables of the module so far, and the readers of each type parameter.
 struct Registry {
     variables: HashMap<String, Signature>,
     readers: HashMap<(ScopeId, String), Vec<NodeId>>,

@@ -1,6 +1,6 @@
 //! The names of license files, the same for wheels, crates and models.
 
-/// How the names of files begin that hold a license or say who has a right, in lower case.
+/// The beginnings of names of license and copyright files, in lower case.
 const STARTS: [&str; 9] =
     ["license", "licence", "unlicense", "copying", "copyright", "notice", "authors", "thirdparty", "third-party"];
 

@@ -34,9 +34,9 @@ pub trait Bar: Sync {
     fn part(&self, _name: &str, _total: Option<u64>) -> Box<dyn Bar> {
         Box::new(Silent)
     }
-    /// It is over, and nothing of it is worth a line.
+    /// Ends the step without a line.
     fn finish(&self) {}
-    /// It is over: what was done, such as `Fetched`, and to what. How long it took is added.
+    /// Ends the step with a line: a verb such as `Fetched`, the object, and the duration.
     fn done(&self, _did: &str, _what: &str) {}
 }
 

@@ -57,7 +57,7 @@ impl Store {
                 pruned.add("parts of downloads", remove(&path)?);
             }
         }
-        // Until the end: who begins meanwhile waits.
+        // Held until the end: a process that begins meanwhile waits.
         let claim = self.claim()?;
         pruned.in_use = claim.is_none();
         if claim.is_some() {

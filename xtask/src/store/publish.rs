@@ -103,7 +103,7 @@ impl Store {
     }
 
     /// Makes `destination` unless it is there: `make` gets an empty work directory and returns which path in
-    /// it is to be published. `doing` is for those who wait for it meanwhile.
+    /// it is to be published. `doing` is for processes that wait meanwhile.
     ///
     /// The check is made once more under the lock, since another process may have been faster. Leftovers
     /// of a failed `make` disappear with the work directory.

@@ -1,4 +1,4 @@
-//! `speaches config`: every setting, and who said so.
+//! `speaches config`: every setting with its origin.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! A value and who said so.
+//! A value and its origin.
 
 use std::fmt;
 use std::path::PathBuf;

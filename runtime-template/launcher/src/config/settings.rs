@@ -8,7 +8,7 @@ use super::values::Values;
 /// Everything that starting the service needs to know.
 pub struct Config {
     pub values: Values,
-    /// The same values with who said so, in the order of the table.
+    /// The same values with their origins, in the order of the table.
     pub settings: Vec<Setting>,
     /// Variables for upstream's own settings, from the YAML file and from `override.env`. The real environment is
     /// stronger than they are.
@@ -29,7 +29,7 @@ impl Config {
         self.setting(key).is_none_or(|setting| matches!(setting.origin, Origin::Default))
     }
 
-    /// For messages: who said what a setting is.
+    /// The origin of a setting, for messages.
     #[must_use]
     pub fn origin(&self, key: &str) -> String {
         self.setting(key).map_or_else(String::new, |setting| setting.origin.to_string())

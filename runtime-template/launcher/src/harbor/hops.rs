@@ -35,7 +35,7 @@ pub struct Hop {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
     Working(String),
-    /// It is not there, or cannot be looked at, which may be meant so.
+    /// Missing or hidden, which may be intended.
     Absent(String),
     /// Docker does not answer.
     NoAnswer(DockerError),

@@ -1,6 +1,6 @@
 //! Findings about this machine: services write them as files into one directory, and this program reads them.
 //!
-//! They are hints. One that is damaged is as if it were not there, and a note says so.
+//! Findings are hints. The launcher ignores a damaged one with a note.
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;

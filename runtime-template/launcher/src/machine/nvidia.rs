@@ -24,7 +24,7 @@ const NO_DEVICE: c_int = 100;
 #[serde(tag = "outcome", rename_all = "lowercase")]
 pub enum Nvidia {
     Absent,
-    /// It is there and cannot be used.
+    /// The driver exists and cannot be used.
     Broken {
         /// Why, in the middle of a sentence.
         reason: String,

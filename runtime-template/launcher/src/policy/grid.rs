@@ -139,7 +139,7 @@ fn check_decision(inputs: &Inputs<'_>, decision: &Decision) {
     let asked = preferences.provider.choice.is_some();
     assert_eq!(said.forced, asked || [Some("cpu"), Some("coreml"), Some("cuda")].contains(&coarse), "{}", context());
 
-    // Everything has a reason, and one that names who asked for it.
+    // Every decision has a reason, which names the origin of a request.
     for (forced, why) in [(heard.forced, &heard.why), (said.forced, &said.why)] {
         assert!(!why.is_empty() && why.contains("set by command line (--") == forced, "{}", context());
     }
@@ -150,7 +150,7 @@ fn check_decision(inputs: &Inputs<'_>, decision: &Decision) {
     let by_itself = if said.provider == Provider::Cuda { Precision::Original } else { Precision::Auto };
     assert_eq!(said.precision, precision.unwrap_or(by_itself), "{}", context());
 
-    // The GPU that a service died in is used by those only who name Metal, and not without a word.
+    // After a crash on the GPU, only a request for Metal uses it again, with a warning.
     if inputs.crash.is_some() && heard.device == Device::Metal {
         assert!([preferences.device.choice == Some(Device::Metal), coarse == Some("metal")].contains(&true));
         assert!(notes.iter().any(|note| note.contains("SIGABRT")), "{}", context());

@@ -143,7 +143,7 @@ fn kind(response: &ErrorResponse, with_token: bool) -> Kind {
         Some("RevisionNotFound") => Kind::Revision,
         Some("EntryNotFound") => Kind::File,
         _ if message == "Access to this resource is disabled." => Kind::Disabled,
-        // The hub says so of repositories that do not exist, too, unless it knows who asks.
+        // Without a token the hub answers the same for repositories that do not exist.
         _ if with_token && response.status == 401 && message.starts_with("Invalid") => Kind::Token,
         Some("RepoNotFound") => Kind::Repository,
         _ if matches!(response.status.as_u16(), 401 | 404) => Kind::Repository,

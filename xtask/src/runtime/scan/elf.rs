@@ -31,7 +31,7 @@ const SYSTEM: [&str; 16] = [
 ];
 
 /// The newest symbols in the libraries of gcc 8, the compiler of the distributions with glibc 2.28. They stand in
-/// relation to the floor in `targets.toml`: who moves that one moves these.
+/// relation to the floor in `targets.toml`: change both together.
 const OF_GCC_8: [(&str, Version); 3] =
     [("GLIBCXX_", Version::new(3, 4, 25)), ("CXXABI_", Version::new(1, 3, 11)), ("GCC_", Version::new(8, 0, 0))];
 
@@ -210,7 +210,7 @@ pub fn check(found: &Elf, path: &str, platform: &Platform, libraries: &Libraries
     }
     let bundled = |needed: &str| {
         // The loader also finds libraries by name that another part of the runtime loaded before: the libraries of the
-        // nvidia packages lie on no path of those who use them.
+        // nvidia packages lie on no path of their users.
         directories.iter().any(|directory| inside(directory, needed).is_some_and(|file| libraries.has(&file)))
             || libraries.knows(needed)
     };

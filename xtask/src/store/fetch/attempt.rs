@@ -238,7 +238,7 @@ fn is_timeout(error: &io::Error) -> bool {
 
 fn wrong_length(url: &str, download: &Download, announced: u64, response: &mut Response) -> FetchError {
     let mut beginning = Vec::new();
-    // It is only to be shown; what does not come is not shown.
+    // Only for the message, so errors are ignored.
     let _ = response.take(SNIFF_LENGTH).read_to_end(&mut beginning);
     let empty = if announced == 0 { ", an empty answer" } else { "" };
     let text = format!("offered: {announced} bytes{empty}{}", ResponseInfo::of(response).describe(&beginning));

@@ -14,7 +14,7 @@ use super::response;
 use super::retry::{Retries, Timeouts};
 use crate::base::quantity::human_size;
 
-/// Reads what is at a URL, at most `limit` bytes of it. `label` says what it is, for people who wait for long.
+/// Reads what is at a URL, at most `limit` bytes of it. `label` names it in messages.
 ///
 /// # Errors
 /// When the server's last word is that it does not give it, the error is a [`response::ErrorResponse`]. It names no URL.

@@ -39,8 +39,8 @@ impl Timeouts {
         self.second.mul_f64(STALL)
     }
 
-    /// A wait for after this many attempts in vain, somewhere between half and all of what doubling gives: those whom a
-    /// server turned away together must not come back together.
+    /// The wait after this many failed attempts in a row: a random part, from half to all, of the doubled wait, so that
+    /// clients that a server refused together do not come back together.
     fn backoff(self, attempts: u32) -> Duration {
         let doubled = FIRST_WAIT * 2_f64.powi(attempts.saturating_sub(1).min(16) as i32);
         self.second.mul_f64(doubled.min(LONGEST_WAIT) * (0.5 + fastrand::f64() / 2.0))
