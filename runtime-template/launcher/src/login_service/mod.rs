@@ -14,7 +14,9 @@ mod tool;
 
 use std::path::Path;
 
-use speaches_format::failure::{Exit, Failure};
+#[cfg(any(not(target_os = "macos"), test))]
+use speaches_format::failure::Exit;
+use speaches_format::failure::Failure;
 
 use crate::config::Sources;
 pub use job::Job;
@@ -64,7 +66,7 @@ pub trait Supervisor {
     /// Makes sure that the supervisor answers.
     ///
     /// # Errors
-    /// [`Exit::Unavailable`] with what the user can do.
+    /// [`Exit::Unavailable`](speaches_format::failure::Exit::Unavailable) with what the user can do.
     fn check(&self) -> Result<(), Failure>;
 
     /// Reads the file again and starts the service anew, now and at every login.
