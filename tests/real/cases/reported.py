@@ -50,10 +50,15 @@ def _try(report: Report, kit: Kit) -> Finding | Missing:
 
 def _page(judged: dict[Judge, Finding | Missing]) -> Iterator[str]:
     for title, reports in KINDS.items():
-        yield f"## {title}\n\n| report | fault there | sent here | verdict |\n|---|---|---|---|\n"
+        yield f"## {title}\n\n| report | fault there | sent here |\n|---|---|---|\n"
         for report in reports:
-            finding = judged[report.judge]
-            verdict = "not run" if isinstance(finding, Missing) else "right" if finding.right else "**wrong**"
-            cells = [report.source, report.fault, report.sent, verdict]
+            cells = [report.source, report.fault, _mark(judged[report.judge]) + report.sent]
             yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
         yield "\n"
+
+
+def _mark(finding: Finding | Missing) -> str:
+    """What stands before the input of a case whose answer was not right."""
+    if isinstance(finding, Missing):
+        return "**not run**: "
+    return "" if finding.right else "**wrong**: "

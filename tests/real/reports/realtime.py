@@ -68,11 +68,16 @@ REPORTS = [
         "null, a sentence, silence, a commit; then `server_vad` again",
         _step("`turn_detection` is null"),
     ),
-    Report("livekit/agents#1650", "the same", "the same", _step("`turn_detection` is null")),
+    Report(
+        "livekit/agents#1650",
+        "`turn_detection` cannot be switched off",
+        "null, a sentence, silence, a commit; then `server_vad` again",
+        _step("`turn_detection` is null"),
+    ),
     Report(
         "livekit/agents#3331",
         "`semantic_vad` with options ends the session",
-        "the same: an error, and detection goes on",
+        "`semantic_vad` with options: an error, and detection goes on",
         _step("`semantic_vad`"),
     ),
     Report(

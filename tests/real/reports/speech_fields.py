@@ -156,7 +156,12 @@ REPORTS = [
         "a sentence at six speeds: the last word is heard",
         _speed,
     ),
-    Report("thewh1teagle/kokoro-onnx#155", "speed is a whole number", "the same: lengths follow the speed", _speed),
+    Report(
+        "thewh1teagle/kokoro-onnx#155",
+        "speed is a whole number",
+        "a sentence at six speeds: lengths follow the speed",
+        _speed,
+    ),
     Report(
         "lucasjinreal/Kokoros#72",
         "an extra sound before the text",
@@ -173,12 +178,20 @@ REPORTS = [
     Report(
         "speaches-ai/speaches#465",
         "flac has a broken header",
-        "the same: ffmpeg decodes each without an error",
+        "six formats: ffmpeg decodes each without an error",
         _formats,
     ),
-    Report("livekit/agents#1850", "an mp3 cannot be decoded to its end", "the same", _formats),
     Report(
-        "mudler/LocalAI#2732", "every requested format gives the same format", "the same: first bytes of each", _formats
+        "livekit/agents#1850",
+        "an mp3 cannot be decoded to its end",
+        "six formats, decoded and measured beside pcm",
+        _formats,
+    ),
+    Report(
+        "mudler/LocalAI#2732",
+        "every requested format gives the same format",
+        "six formats: first bytes of each",
+        _formats,
     ),
     Report("lucasjinreal/Kokoros#63", "the default format is not mp3", "no `response_format`", _default_format),
     Report(
@@ -187,7 +200,12 @@ REPORTS = [
         'Piper with `"sample_rate": 24000`; without it, at the rate of the voice, which the wav header states',
         _rate,
     ),
-    Report("pipecat-ai/pipecat#2045", "clients assume a fixed rate", "the same", _rate),
+    Report(
+        "pipecat-ai/pipecat#2045",
+        "clients assume a fixed rate",
+        'Piper with `"sample_rate": 24000`; without it, at the rate of the voice, which the wav header states',
+        _rate,
+    ),
     Report(
         "speaches-ai/speaches#665",
         "a streamed wav is not accepted as input",
@@ -207,14 +225,19 @@ REPORTS = [
         _sse(weights.SPEECH),
     ),
     Report("sfortis/openai_tts#73", "type and body of an answer differ", "`sse` with `tts-1`", _sse("tts-1")),
-    Report("travisvn/openai-edge-tts#34", "`sse` gives only an error", "the same", _sse("tts-1")),
+    Report("travisvn/openai-edge-tts#34", "`sse` gives only an error", "`sse` with `tts-1`", _sse("tts-1")),
     Report(
         "OHF-Voice/piper1-gpl#277",
         "other methods are answered with a web page",
         "GET, HEAD and PUT, and addresses that do not exist",
         _methods,
     ),
-    Report("nextcloud/integration_openai#273", "a client without `/v1`", "the same", _methods),
+    Report(
+        "nextcloud/integration_openai#273",
+        "a client without `/v1`",
+        "GET, HEAD and PUT, and addresses that do not exist",
+        _methods,
+    ),
     Report(
         "open-webui/open-webui#8525",
         "unknown fields are refused",

@@ -428,7 +428,7 @@ REPORTS = [
     Report(
         "travisvn/openai-edge-tts#7",
         "pieces that a client splits off give errors",
-        "the same by Kokoro",
+        "13 texts of signs, by Kokoro, as wav",
         _silent_or_refused(_SYMBOLS, weights.SPEECH),
     ),
     Report(
