@@ -75,6 +75,21 @@ fn weights_are_in_the_cache_of_a_runtime_without_a_card_and_its_description_says
     files.sort();
     assert_eq!(files, ["ggml-small.bin", "ggml-tiny.bin"]);
 
+    // No file of the runtime has the license of the weights, and the manifest states it.
+    let bundles = scene.scratch.path.join("bundles");
+    run(&mut xtask(&["bundle", out.as_str(), "--out", bundles.as_str()])).expect(0);
+    let bill = bundles.read_dir_utf8().unwrap().map(|entry| entry.unwrap().path().to_owned());
+    let bill = bill.into_iter().find(|path| path.as_str().ends_with(".cdx.json")).unwrap();
+    let bill = json(&bill);
+    let parts = bill["components"].as_array().unwrap();
+    for name in [SMALL, TINY] {
+        let part = parts.iter().find(|part| part["name"] == name).unwrap();
+        let file = name.rsplit_once('/').unwrap().1;
+        assert_eq!(part["purl"], format!("pkg:huggingface/org/weights@{COMMIT}#{file}"));
+        assert_eq!(part["licenses"][0]["expression"], "MIT");
+    }
+    run(&mut scene.tool(&["reproduce", out.as_str(), "--python-from", &python()])).expect(0);
+
     // Clients request the model, so the smoke test uses the model too.
     run(&mut xtask(&["smoke", out.as_str()])).expect(0);
     let shown = run(std::process::Command::new(out.join("bin/speaches")).args(["config", "--json"])).expect(0).stdout;

@@ -161,6 +161,14 @@ pub struct Model {
     pub file: Option<String>,
 }
 
+impl Model {
+    /// The name of its input, and in `--models`: the repository, and for GGML weights the file in it.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.file.as_ref().map_or_else(|| self.id.clone(), |file| format!("{}/{file}", self.id))
+    }
+}
+
 impl RuntimeInfo {
     /// Reads a description without its files.
     pub fn parse(text: &[u8]) -> Result<Self, Unreadable> {

@@ -77,10 +77,15 @@ fn entry(runtime: &Runtime<'_>, component: &Component<'_>, reference: &str, insi
             "application"
         }
     };
+    let license_file = match (component.has_text, component.is_weights()) {
+        (true, _) => "in licenses/",
+        (false, true) => "none, see manifests/models.toml or the card of the model",
+        (false, false) => "none, see manifests/licenses.toml",
+    };
     let mut properties = vec![
         property("origin", &input.origin.to_string()),
         property("pinned", if input.pinned { "true" } else { "false" }),
-        property("license-file", if component.has_text { "in licenses/" } else { "none, see manifests/licenses.toml" }),
+        property("license-file", license_file),
     ];
     let mut entry = json!({
         "bom-ref": reference,

@@ -26,6 +26,14 @@ pub struct Component<'a> {
     pub has_text: bool,
 }
 
+impl Component<'_> {
+    /// Whether it is one file of a repository with GGML weights. `models.toml`, or the card in the repository, states the
+    /// license of such a file, and no file of the runtime contains its text.
+    pub fn is_weights(&self) -> bool {
+        self.input.kind == Kind::Model && self.name.matches('/').count() > 1
+    }
+}
+
 /// Every part, in the order of `runtime.json`.
 pub fn components<'a>(runtime: &Runtime<'a>) -> Result<Vec<Component<'a>>> {
     let info = &runtime.description.info;
@@ -75,15 +83,16 @@ pub fn components<'a>(runtime: &Runtime<'a>) -> Result<Vec<Component<'a>>> {
                 }
             }
             Kind::Model => {
-                let id = input.name.as_str();
                 let revision = input.version.as_deref().context("a model has a revision")?;
-                let model = info.models.iter().find(|model| model.id == id);
+                let model = info.models.iter().find(|model| model.name() == input.name);
+                let model = model.with_context(|| format!("`{}` is not among the models", input.name))?;
+                let file = model.file.as_ref().map_or_else(String::new, |file| format!("#{file}"));
                 Component {
-                    name: id.to_owned(),
+                    name: input.name.clone(),
                     version: revision.to_owned(),
-                    purl: Some(format!("pkg:huggingface/{id}@{revision}")),
-                    license: model.map(|model| model.license.clone()),
-                    has_text: has_text(&format!("models/{}", id.replace('/', "--"))),
+                    purl: Some(format!("pkg:huggingface/{}@{revision}{file}", model.id)),
+                    license: Some(model.license.clone()),
+                    has_text: has_text(&format!("models/{}", model.id.replace('/', "--"))),
                     input,
                 }
             }

@@ -62,7 +62,7 @@ impl Exceptions {
         let mut missing = Vec::new();
         for component in components {
             let exception = self.get(&component.name);
-            if !component.has_text && exception.is_none() {
+            if !component.has_text && exception.is_none() && !component.is_weights() {
                 missing.push(format!("\n    {} {}", component.name, component.version));
             }
             if let Some(exception) = exception.filter(|_| component.license.is_none()) {

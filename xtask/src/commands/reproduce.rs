@@ -80,7 +80,7 @@ pub fn run(arguments: &Arguments, root: &Utf8Path, manifests: &Utf8Path) -> Resu
 /// The choices of the runtime, overridden by flags.
 fn complete(flags: &ProvisionArgs, info: &RuntimeInfo) -> ProvisionArgs {
     let without = lock::GROUPS.iter().filter(|group| !info.groups.iter().any(|one| one == *group));
-    let models = info.models.iter().map(|model| format!("{}@{}", model.id, model.revision)).collect::<Vec<_>>();
+    let models = info.models.iter().map(|model| format!("{}@{}", model.name(), model.revision)).collect::<Vec<_>>();
     let models = if models.is_empty() { "none".to_owned() } else { models.join(",") };
     // A copied interpreter is found by its minor version, and what the flags say is held to it.
     let by_minor = info.python.copied || flags.python_from.is_some();

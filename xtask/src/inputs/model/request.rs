@@ -89,8 +89,11 @@ fn parse<'a>(manifest: &'a ModelsManifest, text: &str) -> Result<Request<'a>> {
              `OWNER/NAME@REVISION`, and pinned GGML weights as `OWNER/NAME/FILE`; pinned are {known}"
         ))
     };
-    if let Some(entry) = manifest.model.iter().find(|model| !model.serves.is_empty() && model.name() == text) {
-        return Ok(Request::known(entry));
+    if let Some(entry) = manifest.model.iter().find(|model| !model.serves.is_empty() && model.name() == id) {
+        return known_at(entry, revision).ok_or_else(|| {
+            let pinned = entry.revision.as_deref().unwrap_or(MAIN);
+            usage(format!("`{id}` has GGML weights, which are taken at the pinned revision `{pinned}` only")).into()
+        });
     }
     if let Some(entry) = manifest.model.iter().find(|model| !model.serves.is_empty() && model.id == id) {
         bail!(usage(format!("`{id}` has GGML weights, of which each file is named alone, such as `{}`", entry.name())));
@@ -104,15 +107,22 @@ fn parse<'a>(manifest: &'a ModelsManifest, text: &str) -> Result<Request<'a>> {
         bail!(usage(format!("`{revision}` is not a branch, tag or commit of `{id}`")));
     }
     let entry = manifest.model.iter().find(|model| model.id == id);
-    Ok(match (entry, revision) {
-        (Some(entry), None) => Request::known(entry),
-        (Some(entry), Some(revision)) if revision == entry.revision.as_deref().unwrap_or(MAIN) => Request::known(entry),
+    Ok(entry
+        .and_then(|entry| known_at(entry, revision))
+        .unwrap_or_else(|| Request::Any { id: id.to_owned(), revision: revision.unwrap_or(MAIN).to_owned() }))
+}
+
+/// The model of `models.toml` at a revision, if its pins are about that revision.
+fn known_at<'a>(entry: &'a ModelEntry, revision: Option<&str>) -> Option<Request<'a>> {
+    match revision {
+        None => Some(Request::known(entry)),
+        Some(revision) if revision == entry.revision.as_deref().unwrap_or(MAIN) => Some(Request::known(entry)),
         // One that the manifest leaves open, at the commit that a runtime got: it is the same model.
-        (Some(entry), Some(commit)) if entry.revision.is_none() && is_commit(commit) => {
-            Request::Known(Cow::Owned(ModelEntry { revision: Some(commit.to_owned()), ..entry.clone() }))
+        Some(commit) if entry.revision.is_none() && is_commit(commit) => {
+            Some(Request::Known(Cow::Owned(ModelEntry { revision: Some(commit.to_owned()), ..entry.clone() })))
         }
-        _ => Request::Any { id: id.to_owned(), revision: revision.unwrap_or(MAIN).to_owned() },
-    })
+        Some(_) => None,
+    }
 }
 
 /// The names that huggingface_hub accepts for a repository, with its owner: “Repo id must use alphanumeric chars or
