@@ -36,6 +36,7 @@ pub enum State {
     /// Its process runs.
     Running,
     /// It ended, and the supervisor will start it again; with what is known about the end.
+    #[cfg_attr(windows, allow(dead_code, reason = "the Task Scheduler sees the watching launcher, which runs on"))]
     Restarting(String),
     /// It does not run, and will not before the next login; with what is known about the reason.
     Stopped(String),
