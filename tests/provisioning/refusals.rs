@@ -139,7 +139,7 @@ fn what_is_not_a_speaches_tree() {
     check(&archive, 65, &["is not a source archive of speaches"]);
 }
 
-/// A copy of the sample's source that may be changed.
+/// A copy of the miniature's source that a test may change.
 fn copied_source(to: &Utf8Path) -> camino::Utf8PathBuf {
     let source = root().join("tests/sample/speaches");
     let copy = to.join("speaches");

@@ -103,7 +103,7 @@ fn the_pinned_source_is_fetched_and_checked_by_what_is_in_it() {
         let out = scratch.path.join(name).join("runtime");
         let mut command = xtask(&["provision", "--manifests", manifests.as_str(), "--python", &minor]);
         command.args(["--python-from", &python(), "--without", "ui", "--out", out.as_str()]);
-        // The provision must not find the sample's inputs in the shared store, except wheels.
+        // The provision must not find the miniature's inputs in the shared store, except wheels.
         let store = scratch.path.join("store");
         fs_err::create_dir_all(store.join("trees")).unwrap();
         for kind in ["wheel", "python", "tool", "bytecode"] {

@@ -199,7 +199,7 @@ fn the_next_provision_removes_the_leftovers_of_a_killed_one() {
         command.env("SPEACHES_STORE", &store).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     };
-    // All that the sample needs is there but what is quickly unpacked and compiled.
+    // The store has all downloads of the miniature; unpacking and compiling them is quick.
     sample_runtime();
     store_with(&store, &["tool", "launcher"]);
     let mut seen = 0;

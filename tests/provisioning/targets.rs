@@ -112,7 +112,7 @@ fn a_missing_accelerator_of_a_target_is_refused_with_the_reason() {
     refused(&["--python", "3.9"]).expect(64).says("no CPython `3.9` is pinned");
 }
 
-/// A lock for the sample in which one wheel belongs to another target: the lock is what must be wrong then.
+/// A lock for the miniature in which one wheel belongs to another target: the error must name the lock.
 #[test]
 fn a_lock_with_a_wheel_of_another_target_is_refused() {
     let scratch = scratch();

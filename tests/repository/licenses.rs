@@ -113,7 +113,7 @@ fn wheels_without_a_license_text_and_explanations_that_no_wheel_needs_are_found_
     let minor = description["python"]["minor"].as_str().unwrap();
     let name = format!("pylock.{minor}-{}-{}.toml", of("target"), of("accelerator"));
     let lock = root().join("manifests/tones/locks").join(&name);
-    // The store has its wheels, since the sample was made of them.
+    // The store has its wheels, since the miniature of the tests was made from them.
     let said = run(&mut xtask(&["licenses", lock.as_str()])).expect(0).stdout;
     let line = |start: &str| said.lines().find(|line| line.starts_with(start)).unwrap().to_owned();
     assert!(line("fastapi ").ends_with(": MIT, text in the wheel"), "{said}");
@@ -125,7 +125,7 @@ fn wheels_without_a_license_text_and_explanations_that_no_wheel_needs_are_found_
     let manifests = own_manifests(&scratch.path);
     fs_err::create_dir_all(manifests.join("sample/locks")).unwrap();
     let licenses = |more: &[&str]| xtask(&[&["licenses", "--manifests", manifests.as_str()], more].concat());
-    // No wheel of the sample is tokenizers, which is known whatever the store has.
+    // The miniature has no wheel of tokenizers, which is known whatever the store has.
     run(&mut licenses(&[])).expect(65).says("no wheel needs them:").says("    tokenizers\n");
     edit(&manifests.join("licenses.toml"), "component = \"flatbuffers\"", "component = \"flatbuffer\"");
     run(&mut licenses(&[lock.as_str()])).expect(65).says("have no license text").says("flatbuffers ");

@@ -167,7 +167,7 @@ fn locks_name_wheels_and_no_package_index() {
 
 #[test]
 fn the_pins_of_the_sample_are_those_of_its_files() {
-    // Reading the sample checks every file against its pins; an edit without `cargo xtask lock --sample` fails here.
+    // Reading the miniature checks every file against its pins; an edit without `cargo xtask lock --sample` fails here.
     let scratch = scratch();
     let mut command = xtask(&["provision", TONES, "--dry-run"]);
     run(command.env("SPEACHES_STORE", scratch.path.join("store"))).expect(0);

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Make the two models of the sample: `sample/tone-speech` and `sample/tone-transcription`.
+"""Make the two models of the miniature of the tests: `sample/tone-speech` and `sample/tone-transcription`.
 
     python -m pip install numpy onnx && python make_models.py
 

@@ -84,7 +84,7 @@ fn make_drivers(directory: &Utf8Path) {
     fs_err::write(directory.join("no-library/libcuda.so.1"), "this is no library").unwrap();
 }
 
-/// The sample, which says that it is for CUDA 12.
+/// The miniature of the tests, which says that it is for CUDA 12.
 fn cuda_runtime() -> &'static Utf8Path {
     static RUNTIME: OnceLock<Utf8PathBuf> = OnceLock::new();
     RUNTIME.get_or_init(|| made_once("cuda-runtime", make_cuda_runtime))
@@ -211,7 +211,7 @@ fn a_service_never_notices_a_driver_that_crashes() {
     }
 }
 
-/// The onnxruntime of the sample is without CUDA, as one is whose libraries cannot be loaded.
+/// The onnxruntime of the miniature has no CUDA, like one that cannot load its libraries.
 #[test]
 fn a_gpu_that_onnxruntime_cannot_use_is_one_warning_and_an_error_for_who_asked_for_it() {
     let (state, log) = serve("works", |_| ());

@@ -97,7 +97,7 @@ fn a_choice_that_the_runtime_cannot_follow_ends_with_69_and_what_it_can() {
     run(&mut speaches(sample_runtime(), &["serve", "--accelerator", "quantum"])).expect(64);
 }
 
-/// The sample with this script as its interpreter.
+/// The miniature of the tests with this script as its interpreter.
 fn with_interpreter(script: &str) -> Scratch {
     let place = scratch();
     let minor = json(&sample_runtime().join("runtime.json"))["python"]["minor"].as_str().unwrap().to_owned();

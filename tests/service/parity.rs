@@ -53,7 +53,7 @@ fn the_service_is_healthy_while_a_model_cannot_be_had() {
 
 #[test]
 fn the_calls_of_speaches_init_succeed_without_a_network() {
-    // No server has the sample's models, so each success proves that the bundled ones were used.
+    // No server has the miniature's models, so each success proves that the bundled ones were used.
     let asked = Asked::start("serving", |_| {});
     let models = json(&sample_runtime().join("runtime.json"))["models"].clone();
     let ids = models.as_array().unwrap().iter().map(|model| model["id"].as_str().unwrap()).collect::<Vec<_>>();

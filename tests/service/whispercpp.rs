@@ -1,4 +1,4 @@
-//! Transcription through whisper.cpp, in a runtime of the sample, by the real launcher.
+//! Transcription through whisper.cpp, in a runtime of the miniature of the tests, by the real launcher.
 #![cfg(unix)]
 
 use std::io::{Read as _, Write as _};
@@ -17,7 +17,7 @@ const TEXT: &str = "what the weights of the sample hear";
 const MODEL: &str = "sample/tone-transcription";
 const FILE: &str = "ggml-sample.bin";
 
-/// A runtime of the sample with weights that are made here: eight megabytes are too much for the repository.
+/// A runtime of the miniature with weights that are made here: eight megabytes are too much for the repository.
 fn runtime_with_weights(scratch: &Utf8Path) -> Utf8PathBuf {
     let manifests = own_manifests(scratch);
     let revision = "fedcba9876543210fedcba9876543210fedcba98";

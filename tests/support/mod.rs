@@ -49,8 +49,8 @@ pub fn shared_store() -> Utf8PathBuf {
     Utf8Path::new(env!("CARGO_TARGET_TMPDIR")).join("store")
 }
 
-/// A store that has what the shared one fetched, and of its trees those of these kinds, as far as they are there. All else is
-/// its own.
+/// Makes a store with all downloads of the shared store. Trees of `kinds` are those of the shared store, if it has
+/// some; other downloads and trees go into the new store alone.
 pub fn store_with(store: &Utf8Path, kinds: &[&str]) {
     let shared = shared_store();
     fs_err::create_dir_all(store.join("files")).unwrap();
@@ -120,17 +120,18 @@ pub fn run(command: &mut Command) -> Ended {
     Ended::of(command.output().unwrap())
 }
 
-/// The flag that makes runtimes of the miniature that speaks in tones, which takes no time.
+/// The flag that selects the miniature of the tests (`manifests/tones/`): it speaks in tones, which takes no time. The
+/// sample of the documents has other pins (`manifests/sample/`).
 pub const TONES: &str = concat!("--manifests=", env!("CARGO_MANIFEST_DIR"), "/../manifests/tones");
 
-/// Makes a runtime of the sample in `out` and returns its path.
+/// Makes a runtime of the miniature of the tests in `out` and returns its path.
 pub fn provision_sample(out: &Utf8Path, more: &[&str]) -> Utf8PathBuf {
     let ended = run(xtask(&["provision", TONES, "--out", out.as_str()]).args(more)).expect(0);
     assert_eq!(ended.stdout.trim_end(), out.as_str(), "the path is all there is on standard output");
     out.to_owned()
 }
 
-/// A runtime of the sample that tests may look at but not change.
+/// A runtime of the miniature of the tests. Tests may read it but not change it.
 pub fn sample_runtime() -> &'static Utf8Path {
     static RUNTIME: OnceLock<Utf8PathBuf> = OnceLock::new();
     RUNTIME.get_or_init(|| made_once("sample-runtime", |place| drop(provision_sample(place, &[]))))
@@ -193,8 +194,8 @@ pub fn assert_nothing_half_made(directory: &Utf8Path) {
 
 /// Manifests like the committed ones, in which a test may change something.
 ///
-/// The sample's own pins are put in the place of the real ones, so that a real provision, not `--sample`, goes
-/// through with inputs that are at hand.
+/// The pins of the miniature of the tests (`manifests/tones/`) replace the real ones, so that a provision without
+/// `--sample` takes inputs that this machine has.
 pub fn own_manifests(to: &Utf8Path) -> Utf8PathBuf {
     let manifests = to.join("manifests");
     fs_err::create_dir_all(manifests.join("locks")).unwrap();
@@ -212,7 +213,8 @@ pub fn own_manifests(to: &Utf8Path) -> Utf8PathBuf {
     manifests
 }
 
-/// The `speaches.toml` of [`own_manifests`]: the source of the sample under the name of the real one, with pinned Pythons.
+/// The `speaches.toml` of [`own_manifests`]: the source of the miniature under the name of the real one, with
+/// pinned Pythons.
 pub fn own_speaches() -> String {
     let text = fs_err::read_to_string(root().join("manifests/tones/speaches.toml")).unwrap();
     let identity = ["name = ", "note = ", "pythons_of_this_machine = "];
@@ -230,7 +232,7 @@ pub fn edit(path: &Utf8Path, from: &str, to: &str) {
     fs_err::write(path, text.replacen(from, to, 1)).unwrap();
 }
 
-/// A source archive of the sample as forges make them: one directory at the top.
+/// A source archive of the miniature of speaches, as forges make them: one directory at the top.
 pub fn source_archive(change: impl Fn(&str, Vec<u8>) -> Vec<u8>) -> Vec<u8> {
     let source = root().join("tests/sample/speaches");
     let mut archive = tar::Builder::new(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast()));
@@ -245,8 +247,8 @@ pub fn source_archive(change: impl Fn(&str, Vec<u8>) -> Vec<u8>) -> Vec<u8> {
     archive.into_inner().unwrap().finish().unwrap()
 }
 
-/// An archive laid out as those of python-build-standalone, made of the CPython of the sample's runtime. All have the same
-/// in them, so that a store in which one was used has the bytecode for the next.
+/// An archive with the layout of python-build-standalone, made from the CPython of [`sample_runtime`]. All these
+/// archives have the same content, so that a store that unpacked one has the bytecode for the next.
 pub fn python_archive(to: &Utf8Path) -> Utf8PathBuf {
     static ARCHIVE: OnceLock<Utf8PathBuf> = OnceLock::new();
     let made = ARCHIVE.get_or_init(|| made_once("cpython.tar.gz", |place| pack_python(sample_runtime(), place)));

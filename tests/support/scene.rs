@@ -27,7 +27,7 @@ impl Scene {
         Self { scratch, manifests, minor, hub: Hub::start(repositories), environment: Vec::new() }
     }
 
-    /// The hub has the models of the sample.
+    /// The hub has the models of the miniature of the tests.
     pub fn with_defaults() -> Self {
         Self::with(&sample_models())
     }

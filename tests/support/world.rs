@@ -9,11 +9,11 @@ use super::{
     source_archive, xtask,
 };
 
-/// The commit that the sample has here.
+/// The commit of the miniature of the tests (`manifests/tones/`) in this world.
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 /// How the source archive's path ends.
 pub const SOURCE: &str = "01234567.tar.gz";
-/// Below it are the files of which a provision should fetch each byte once.
+/// Below this path are the files. A provision should fetch each of their bytes once.
 const FILES: &str = "/files/";
 
 /// A package index, a forge, a hub and the archives of CPython, with manifests that pin all of it.
@@ -32,7 +32,8 @@ pub struct Served {
 }
 
 impl World {
-    /// Made of the sample and of the wheels that its runtime was made from. Its files go below `scratch`.
+    /// Serves the miniature of the tests (`manifests/tones/`), and the wheels of its runtime. The files of the world go
+    /// below `scratch`.
     pub fn new(scratch: &Utf8Path) -> Self {
         let runtime = sample_runtime();
         let description = json(&runtime.join("runtime.json"));

@@ -43,7 +43,8 @@ pub struct Collected {
     pub bytes: u64,
 }
 
-/// Fetches every input of a plan and puts it into a directory. One that was there before is replaced in the end.
+/// Fetches every input of a plan and puts it into a directory. Replaces an existing directory when the new one is
+/// complete.
 pub fn collect(provision: &Provision<'_>, plan: &Plan, args: &ProvisionArgs, output: &Utf8Path) -> Result<Collected> {
     check_output(output)?;
     plan.inputs.launcher.source.check()?;

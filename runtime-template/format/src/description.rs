@@ -46,7 +46,7 @@ impl Description {
             let how = "it was modified: its content does not match the sha256 at its end";
             return Err(Unreadable::Damaged(how.to_owned()));
         }
-        // N.B. through `flatten`, the launcher would have the code for reading each type of this twice.
+        // N.B. `#[serde(flatten)]` would compile the parser of each of these types into the launcher twice.
         let Files { files } = read(text)?;
         Ok(Self { info: read(text)?, files })
     }
@@ -112,8 +112,8 @@ pub struct RuntimeInfo {
     /// `cpu`, `coreml` or `cuda`: which wheels are inside.
     pub accelerator: String,
     pub python: Python,
-    /// Whether compiled bytecode is inside: it is when a CPython of the same minor version could run where the
-    /// runtime was made.
+    /// Whether compiled bytecode is inside. It is, if a CPython of exactly the same version ran on the machine that
+    /// made the runtime.
     pub bytecode: bool,
     /// Optional parts that are inside, such as `diarization` and `ui`.
     pub groups: Vec<String>,

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Input {
     pub kind: Kind,
-    /// `CPython`, `speaches`, the normalised name of a wheel, the id of a model.
+    /// `CPython`; `speaches` for its source and for the launcher; `service` for the template; the normalised name of a
+    /// wheel; the name of a model in `--models`.
     pub name: String,
     /// A version; the revision of a model. Inputs from this repository have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]

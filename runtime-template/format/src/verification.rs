@@ -83,8 +83,8 @@ pub fn compare(runtime: &Path, files: &[File], depth: Depth) -> io::Result<Diffe
     Ok(differences)
 }
 
-/// Files that are there and not described, but for `runtime.json`, what packages write when the service runs, and what macOS
-/// puts into directories that are looked at, or copied to disks of other systems.
+/// The files without a description. Exceptions are `runtime.json`, files that packages write when the service runs, and
+/// files that macOS puts into viewed directories and copies to disks of other systems.
 pub fn extra(runtime: &Path, files: &[File]) -> io::Result<Vec<String>> {
     let mut described = files.iter().map(|file| file.path.as_str()).collect::<Vec<_>>();
     described.sort_unstable();
@@ -165,7 +165,7 @@ fn readers(_description: &Path) -> u32 {
     0
 }
 
-/// Whether these users can read a file, and run it or go through it where that is what it is for.
+/// Whether these users can read a file, and run a program or enter a directory.
 fn is_open_to(metadata: &std::fs::Metadata, readers: u32, is_run: bool) -> bool {
     #[cfg(unix)]
     {

@@ -17,7 +17,7 @@ use crate::policy::{self, Capabilities, Decision, Inputs, Preferences, Refusal, 
 /// Wheels whose versions decide how fast and how right speech is.
 const MEASURED_WHEELS: [&str; 3] = ["onnxruntime-", "onnxruntime_gpu-", "kokoro_onnx-"];
 
-/// Another number when services compare something else, or derive float32 in another way.
+/// Raise the number when services compare something else, or derive float32 in another way.
 const COMPARISON: &str = "comparison 2";
 
 /// When the NVIDIA driver of a runtime with CUDA is asked. Other runtimes have no use for it.

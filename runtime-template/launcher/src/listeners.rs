@@ -1,7 +1,7 @@
 //! Listening sockets, opened before anything else starts.
 //!
-//! A taken port is so told within milliseconds, and a client that is early waits in the queue of the socket instead of
-//! being refused. On Unix the sockets outlive the `exec` that turns this program into the service.
+//! So the launcher reports a taken port within milliseconds, and an early client waits in the queue of the socket
+//! instead of being refused. On Unix the sockets outlive the `exec` that turns this program into the service.
 
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};

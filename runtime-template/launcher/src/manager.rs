@@ -50,7 +50,7 @@ impl<'a> Manager<'a> {
         self.notes.push(line);
     }
 
-    /// Lets it compute as was decided; what only manages models computes nothing.
+    /// Lets the service manager run models on the decided hardware. Commands that only manage models do not call this.
     ///
     /// # Errors
     /// [`Exit::Unavailable`] when a request of the user is impossible here.

@@ -28,7 +28,7 @@ pub fn link(models: &[Model], from: &Path, to: &Path) -> io::Result<Linked> {
         let name = hub::directory_of(&model.id);
         let source = from.join(&name).join("snapshots").join(&model.revision);
         let repository = to.join(&name);
-        // A model that the runtime has lost is told where it is needed; here it must not stop the others.
+        // The error for a missing model comes when the model is needed. Here the launcher warns, and links the others.
         let Ok(files) = tree::files_below(&source) else {
             linked.notes.push(format!("warning: the bundled model {} is missing from the runtime", model.id));
             continue;
@@ -107,8 +107,8 @@ impl Link<'_> {
         Ok(added)
     }
 
-    /// Whether a link that leads nowhere was made by a runtime, of which this is another or moved one. One that leads
-    /// into `blobs/` is huggingface_hub's.
+    /// Whether a runtime made this broken link: this one before it was moved, or another one. huggingface_hub's own
+    /// links lead into `blobs/`.
     fn is_ours(&self, target: &Path, revision: &str, file: &Path) -> bool {
         let repository = Path::new(layout::MODELS_HUB).join(hub::directory_of(&self.model.id));
         target.is_absolute() && target.ends_with(repository.join("snapshots").join(revision).join(file))

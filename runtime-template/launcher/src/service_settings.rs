@@ -14,7 +14,7 @@ use crate::listening::Listening;
 use crate::own_runtime::OwnRuntime;
 use crate::policy::{self, Transcription};
 
-/// Another number when a field gets another meaning under its old name; `settings.py` refuses another than its own.
+/// Raise this when a field changes its meaning but not its name. `settings.py` refuses every other number.
 const SCHEMA: u32 = 1;
 
 /// Everything that was decided for one run of the service manager.
@@ -39,7 +39,7 @@ pub struct ServiceSettings {
     name: Name,
     transcription: Transcription,
     synthesis: Synthesis,
-    /// Name and version of the system, where something computes.
+    /// Name and version of the system; none for a command that runs no models.
     system: Option<String>,
     /// The directory for what was found out about this machine.
     machine_directory: PathBuf,
@@ -71,7 +71,7 @@ struct Synthesis {
 }
 
 impl ServiceSettings {
-    /// Puts them together. Without `accelerators` nothing computes.
+    /// Puts them together. Without `accelerators` the service manager runs no models.
     #[must_use]
     pub fn of(
         runtime: &OwnRuntime,

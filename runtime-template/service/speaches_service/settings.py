@@ -80,11 +80,11 @@ class Settings(NamedTuple):
     """Whether to serve upstream's web page at `/`."""
     bundled_models: tuple[BundledModel, ...]
     tts_model: str | None
-    """The model for speech requests without a model; None if there is no such model."""
+    """The model that `tts-1` names, that the warm-up loads, and that realtime sessions use."""
     stt_model: str | None
-    """The model for transcription requests without a model."""
+    """The model that `whisper-1` names, that the warm-up loads, and that realtime sessions use."""
     voice: str | None
-    """The default voice of `tts_model`."""
+    """The voice for the warm-up, realtime sessions and the web page."""
     normalize: bool
     """Whether to normalize English text before synthesis, if the request does not decide it."""
     preload: bool

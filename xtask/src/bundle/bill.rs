@@ -93,7 +93,8 @@ fn entry(runtime: &Runtime<'_>, component: &Component<'_>, reference: &str, insi
         "name": component.name,
         "version": component.version,
     });
-    // A wheel and an archive are one file; what else there is, is known by the digest of its list of files.
+    // `hashes` has the sha256 of one file: a wheel, a pinned archive of CPython, or the launcher. For other inputs the
+    // property `content-sha256` has the digest that identifies the input.
     match input.kind {
         Kind::Wheel => entry["hashes"] = hashes(&input.sha256),
         Kind::Python if input.origin.url().is_some() => entry["hashes"] = hashes(&input.sha256),

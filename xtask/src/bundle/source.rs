@@ -40,7 +40,7 @@ pub enum Form {
 /// The next bytes of a file, or its end.
 enum Piece {
     Bytes(Vec<u8>),
-    /// All of it is what the description says; the CRC-32 is that of the plain bytes.
+    /// The file matches its description. The CRC-32 is that of the plain bytes.
     End {
         crc: u32,
     },

@@ -109,7 +109,7 @@ fn from_index(uv: &Uv, requirements: &Utf8Path, check: &[&str], directory: &Utf8
     Ok(())
 }
 
-/// Runs all tests, and shows each skipped test, which is no success, and each failure, since the next run is minutes away.
+/// Runs all tests, also after a failure. Shows the output of tests that pass, because a skipped test passes, too.
 fn test(shell: &Shell) -> Result<()> {
     // Many tests wait, for services and for servers that are slow on purpose.
     let processors = std::thread::available_parallelism()?.get();

@@ -82,7 +82,7 @@ fn complete(flags: &ProvisionArgs, info: &RuntimeInfo) -> ProvisionArgs {
     let without = lock::GROUPS.iter().filter(|group| !info.groups.iter().any(|one| one == *group));
     let models = info.models.iter().map(|model| format!("{}@{}", model.name(), model.revision)).collect::<Vec<_>>();
     let models = if models.is_empty() { "none".to_owned() } else { models.join(",") };
-    // A copied interpreter is found by its minor version, and what the flags say is held to it.
+    // The tool finds a copied interpreter by its minor version. `--python-from` must have the same minor version.
     let by_minor = info.python.copied || flags.python_from.is_some();
     let python = if by_minor { &info.python.minor } else { &info.python.version };
     ProvisionArgs {

@@ -38,8 +38,8 @@ pub enum LauncherInput {
 }
 
 impl LauncherInput {
-    /// Decides from `--launcher`. `profile` is what one is built with, `tools` are what is installed where nothing links for
-    /// the target.
+    /// Decides from `--launcher`. `profile` is the profile of a build; `tools` are the programs to install if this
+    /// machine cannot link for the target.
     pub fn resolve(
         root: &Utf8Path,
         given: Option<&Utf8Path>,

@@ -1,5 +1,5 @@
 //! The inputs of a runtime. A constructor in this file describes each of them once ([`Input::wheel`], [`Input::model`],
-//! …). The plan, `runtime.json` and the vendor directory read these descriptions.
+//! …). The plan and `runtime.json` read these descriptions; the bill of materials reads `runtime.json`.
 //!
 //! The planner resolves flags, environment, vendor directory, manifests and lock first. This module resolves and
 //! fetches nothing. N.B. `Recorded` is the `Input` of `speaches_format`, as `runtime.json` has it. The modules below
@@ -42,7 +42,7 @@ pub struct Input<S> {
 #[derive(Clone, Debug)]
 pub struct Facts {
     pub kind: Kind,
-    /// Its name, without a version.
+    /// Its name, as `Input::name` of `speaches_format` says. For the linker: its programs with their versions.
     pub name: String,
     /// Its version, if it has one of its own.
     pub version: Option<String>,
@@ -50,7 +50,7 @@ pub struct Facts {
     pub file: Option<String>,
     pub title: String,
     pub origin: Origin,
-    /// The local source of the input, for people.
+    /// The source of the input, as plans and messages show it: a path, a URL, `your package index`.
     pub place: String,
     /// In bytes, when it is known.
     pub size: Option<u64>,
@@ -89,7 +89,7 @@ impl Inputs {
             .chain([&launcher.facts, &template.facts])
     }
 
-    /// The same, each with whether it need not be fetched.
+    /// The facts about each input, and whether the tool can use the input without a download.
     pub fn at_hand(&self, store: &Store, target: &Target) -> Vec<(&Facts, bool)> {
         let Self { python, compiler: _, speaches, wheels, models, linker, launcher, template } = self;
         let archive = |python: &PythonInput| match python {

@@ -110,8 +110,9 @@ impl Vendor {
         Some(found)
     }
 
-    /// Replaces the URLs of inputs that the vendor directory has by paths in it, so that the tool takes them from there
-    /// only. N.B. each kind of input that is fetched by URL needs its own part here. The compiler does not demand it.
+    /// If the vendor directory has a file of an input, replaces the URLs of the file with its path in the directory.
+    /// The tool then takes the file only from there. N.B. each kind of input that is fetched by URL needs its own part
+    /// here. The compiler does not demand it.
     pub fn prefer(&self, inputs: &mut Inputs) {
         let path = |sha256| self.file(sha256).map(ToString::to_string);
         let interpreters = std::iter::once(&mut inputs.python).chain(&mut inputs.compiler);

@@ -28,7 +28,7 @@ pub struct Lock {
 #[derive(Clone, Debug)]
 pub struct LockedWheel {
     pub name: WheelName,
-    /// In bytes, when the index that has it told.
+    /// In bytes, if the index states it.
     pub size: Option<u64>,
     /// Of the wheel.
     pub sha256: Sha256,

@@ -249,7 +249,7 @@ impl ModelEntry {
         self.default || self.default_for.iter().any(|one| one == target)
     }
 
-    /// Its name in `--models`: the repository, and for GGML weights, of which a repository may have many, the file.
+    /// Its name in `--models`: `OWNER/NAME`, or `OWNER/NAME/FILE` for GGML weights.
     pub fn name(&self) -> String {
         match self.file.first().filter(|_| !self.serves.is_empty()) {
             Some(file) => format!("{}/{}", self.id, file.path),

@@ -25,7 +25,7 @@ pub struct Plan {
     pub name: Name,
     pub version: String,
     pub inputs: Inputs,
-    /// The directory that inputs are taken from before all else, for people.
+    /// The vendor directory, for messages.
     pub vendor: Option<Utf8PathBuf>,
     pub output: Utf8PathBuf,
 }

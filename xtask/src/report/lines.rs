@@ -79,7 +79,8 @@ pub fn command(verb: &str, command: &str) -> String {
     format!("{DOING}{verb:>VERB$}{DOING:#} {command}")
 }
 
-/// Sentences, each line of which is broken by itself and goes on below its own beginning.
+/// Wraps each line of a text by itself. The rest of a wrapped line keeps the indentation of the line, plus two spaces
+/// after a mark such as `note:`.
 pub fn prose(text: &str, width: Option<usize>) -> String {
     let lines = text.lines().map(|line| {
         let rest = line.trim_start();

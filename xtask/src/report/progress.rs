@@ -4,7 +4,7 @@ use crate::base::quantity::human_size;
 
 /// The receiver of progress.
 ///
-/// A step is what is being done, such as `Fetching`, and to what, such as `26 wheels`.
+/// A step has a verb, such as `Fetching`, and an object, such as `26 wheels`.
 pub trait Progress: Sync {
     /// A step whose length is not known.
     fn step(&self, _doing: &str, _what: &str) -> Box<dyn Bar> {

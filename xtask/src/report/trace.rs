@@ -16,7 +16,7 @@ use super::progress::{Bar, Progress};
 use crate::base::host;
 use crate::base::quantity::format_duration;
 
-/// Which levels of which modules are told is said as in the rest of the Rust world.
+/// Selects the levels of each module, in the usual syntax of Rust programs.
 const VARIABLE: &str = "RUST_LOG";
 /// The modules of this crate, by the name that `RUST_LOG` has for them.
 const OURS: &str = "xtask";
@@ -32,7 +32,7 @@ pub fn begin(verbose: bool) {
         return;
     }
     let lines = tracing_subscriber::fmt::layer().with_timer(Since(Instant::now())).with_writer(|| LogWriter);
-    // A second call, of which there is none, would change nothing.
+    // It fails only in a second call, which would change nothing.
     let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(wanted).with(lines));
 }
 
@@ -79,7 +79,7 @@ impl io::Write for LogWriter {
 /// read none.
 pub struct Timed<P>(pub P);
 
-/// Whether steps are to be told of.
+/// Whether steps are logged.
 pub fn is_on() -> bool {
     tracing::enabled!(Level::INFO)
 }

@@ -36,7 +36,7 @@ struct Placed {
 impl Contents {
     /// Adds every file of a tree for which `place` names a place.
     ///
-    /// A file has one owner, unless all who bring it bring the same bytes.
+    /// Two inputs may have a file for the same place only if the files are equal.
     pub fn add(
         &mut self,
         owner: &str,

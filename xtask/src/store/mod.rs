@@ -60,8 +60,8 @@ impl Store {
 
     /// Whether a downloaded file with this digest and size is there.
     ///
-    /// After a power cut the name of a file may be there and its bytes not. One of the right length is found by a check
-    /// of the store only, or when what is made of it is not what it should be.
+    /// After a power cut, a file may have its name but not its bytes. The tool notices a damaged file of the right
+    /// length only in `cache verify`, or when the tree made from it is wrong.
     pub fn has_file(&self, sha256: Sha256, size: Option<u64>) -> bool {
         let there = fs_err::metadata(self.file(sha256)).ok().filter(std::fs::Metadata::is_file);
         there.is_some_and(|there| match size {

@@ -79,7 +79,7 @@ impl Store {
 
     /// A shared lock for users of trees: no tree disappears meanwhile. Waits for a process that removes trees.
     ///
-    /// Nothing comes back where it cannot be had, as on a store that can only be read.
+    /// Returns none if the lock cannot be taken, as in a read-only store.
     pub fn share(&self) -> Option<File> {
         let path = self.root().join(TREES);
         let file = self.lock_file(&path).ok()?;

@@ -36,7 +36,7 @@ fn feed(child: &mut Child, input: &[u8]) -> io::Result<()> {
     }
 }
 
-/// Ends all children, since what they do is of no use any more.
+/// Ends all children, because nothing needs their results any more.
 pub fn end_children() {
     let children = open().children.clone();
     children.into_iter().for_each(kill);

@@ -47,8 +47,7 @@ impl Kind {
             Self::Addresses => {
                 let mut addresses = Vec::new();
                 for part in text.split(',') {
-                    // Many servers take it for their loopback address; a name for anything else would have to be
-                    // looked up.
+                    // Many servers accept `localhost`. The launcher looks up no other name.
                     let address = match part.trim() {
                         "localhost" => Ok(IpAddr::V4(Ipv4Addr::LOCALHOST)),
                         text => text.parse::<IpAddr>().map_err(|_| self.expectation()),
@@ -65,7 +64,7 @@ impl Kind {
                 let word = text.to_ascii_lowercase();
                 words.iter().find(|known| **known == word).map(|known| json!(known)).ok_or_else(|| self.expectation())
             }
-            // The variables were in use with onnxruntime's own names before this program.
+            // Users of these variables may have onnxruntime's names as values, such as `CUDAExecutionProvider`.
             Self::Provider(words) => {
                 let word = text.to_ascii_lowercase();
                 let word = word.strip_suffix("executionprovider").unwrap_or(&word);

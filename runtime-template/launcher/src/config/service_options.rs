@@ -14,7 +14,7 @@ pub struct ServiceOptions {
     pub tts_model: String,
     /// Speech-to-text model (Hugging Face ID).
     pub stt_model: String,
-    /// Voice for the warm-up.
+    /// Voice for the warm-up, realtime sessions and the web page.
     pub voice: String,
     /// Whether English text is normalised before it is spoken.
     pub normalize: bool,

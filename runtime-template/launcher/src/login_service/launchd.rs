@@ -206,7 +206,7 @@ mod tests {
         assert_eq!(state_of(stopped), State::Stopped("it was stopped".into()));
     }
 
-    /// As macOS does it: an agent that is told to go is there for a while, and until then no other is taken.
+    /// As on macOS: an agent stays loaded for a while after `bootout`, and until then macOS loads no other.
     #[cfg(unix)]
     #[test]
     fn an_agent_that_runs_is_gone_before_the_next_one_comes() {

@@ -1,4 +1,4 @@
-//! Processes of Linux and macOS: a service is told by its command line, and ended by a signal.
+//! Processes of Linux and macOS: the launcher recognises a service by its command line, and ends it with a signal.
 
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};

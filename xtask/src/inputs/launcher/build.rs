@@ -110,8 +110,8 @@ struct Message {
     executable: Option<Utf8PathBuf>,
 }
 
-/// The program, and the manifests of all that was built for the target. Build scripts and macros, of which nothing is left in a program, and
-/// what these link, are built for this machine, in another directory.
+/// The program, and the manifests of all crates that were built for the target. cargo builds build scripts, macros and
+/// their dependencies for this machine, in another directory: a program contains nothing of them.
 fn linked(messages: &str, rust_target: &str) -> Result<Built> {
     let mut manifests = BTreeSet::new();
     let mut executable = None;

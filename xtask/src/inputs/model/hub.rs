@@ -93,7 +93,7 @@ impl Revision {
         self.siblings.iter().map(|sibling| sibling.rfilename.as_str()).collect()
     }
 
-    /// Reads a small file of it and holds it to what the hub says about it. `id` is how it was asked for.
+    /// Reads a small file of the repository, and checks it against the hub's facts. `id` is the requested name.
     pub fn read(&self, id: &str, path: &str) -> Result<Vec<u8>, HubError> {
         self.read_sibling(id, self.sibling(id, path)?)
     }

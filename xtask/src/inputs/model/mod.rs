@@ -24,7 +24,7 @@ use packaged::Member;
 #[derive(Clone, Debug)]
 pub struct ModelInput {
     pub id: String,
-    /// Branch, tag or commit that was asked for.
+    /// The requested branch, tag or commit.
     pub wanted: String,
     pub about: About,
     /// Commit, 40 hexadecimal digits.
@@ -82,7 +82,7 @@ impl ModelInput {
         file.map(|file| file.path.as_str())
     }
 
-    /// Its name in `--models`.
+    /// Its name in `--models`: `OWNER/NAME`, or `OWNER/NAME/FILE` for GGML weights.
     pub fn name(&self) -> String {
         match self.weights() {
             Some(file) => format!("{}/{file}", self.id),

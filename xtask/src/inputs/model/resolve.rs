@@ -203,7 +203,7 @@ pub fn examine(entry: &ModelEntry) -> Result<Resolution, HubError> {
     Ok(Resolution { commit: answer.sha, files, about: None })
 }
 
-/// Asks a repository of which nothing is known what it is, and for the files of a model of that kind.
+/// Asks the hub about a repository without a pin: for the kind of its model, and for the files of that kind.
 fn explore(id: &str, revision: &str) -> Result<Resolution> {
     let answer = hub::revision(id, revision)?;
     let paths = answer.paths();

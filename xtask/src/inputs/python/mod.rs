@@ -115,12 +115,11 @@ impl PythonInput {
         Ok(Self::Archive { version, path: from.to_owned(), sha256 })
     }
 
-    /// The CPython that compiles the bytecode of a runtime for another system: one of this machine's system and of the
-    /// very same version, since what a compiler writes may change from one patch release to the next.
+    /// The CPython that compiles the bytecode of a runtime for another system. It is for this machine's system and of
+    /// exactly the same version, because bytecode may change from one patch release to the next.
     ///
-    /// Beside a pinned archive that is the archive pinned for this machine, so that every machine makes the same
-    /// bytecode; beside an archive of the user it is a Python of this machine. When there is none, the runtime goes
-    /// without bytecode.
+    /// For a pinned archive, it is the archive pinned for this machine, so that every machine makes the same bytecode.
+    /// For an archive of the user, it is a Python of this machine. If there is none, the runtime has no bytecode.
     pub fn compiler(&self, manifest: &PythonManifest, targets: &TargetsManifest) -> Result<Option<Self>> {
         match self {
             Self::Interpreter(_) | Self::Copied { .. } => Ok(None),

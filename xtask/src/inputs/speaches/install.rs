@@ -43,8 +43,8 @@ impl Recipe {
         Sha256::of_json(&(VERSION, downlevel::RULES, self, source))
     }
 
-    /// Installs the source with this digest into a tree of the store. `get` is asked for it when it is needed, and of
-    /// several processes in one only.
+    /// Installs the source with this digest into a tree of the store. `get` fetches the source. Of several processes,
+    /// only one calls it, and only if the store does not have the tree.
     pub fn install(
         &self,
         store: &Store,

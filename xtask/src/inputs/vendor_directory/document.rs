@@ -72,11 +72,11 @@ pub enum Kind {
     },
 }
 
-/// The fields of a model in `runtime.json` beside its content.
+/// A model of the directory, as the plan has it. `content` is its `sha256` in `runtime.json`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Model {
     pub id: String,
-    /// Branch, tag or commit that was asked for.
+    /// The requested branch, tag or commit.
     pub wanted: String,
     pub revision: String,
     pub origin: Origin,

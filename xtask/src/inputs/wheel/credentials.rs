@@ -93,7 +93,7 @@ impl Credentials {
     }
 }
 
-/// As in a URL, of which `%` begins what was encoded.
+/// Encodes `%` as in a URL, where `%` begins an encoded byte.
 fn encoded(text: &str) -> String {
     text.replace('%', "%25")
 }

@@ -64,7 +64,7 @@ impl From<object::Error> for Damaged {
     }
 }
 
-/// A file of which only what is asked for is read: some libraries have 800 MB.
+/// A file. Reads only its requested parts, because some libraries have 800 MB.
 pub struct Source {
     path: Utf8PathBuf,
     cache: ReadCache<File>,

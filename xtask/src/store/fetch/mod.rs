@@ -43,7 +43,8 @@ pub const UNTRUSTED: &str = "if your network has its own certificate authority, 
 pub const CONNECTIONS: usize = 8;
 
 impl Store {
-    /// Fetches what is not there yet, several at a time. `name` says what so many of them are, for people.
+    /// Fetches the missing files, several at a time. `name` describes a number of files for messages, such as
+    /// `26 wheels`.
     pub fn fetch_all(
         &self,
         downloads: &[Download],

@@ -165,7 +165,7 @@ impl Partial {
         self.path.with_extension("json")
     }
 
-    /// The digest of what is there, which can be asked for once.
+    /// The digest of the bytes so far. N.B. call it once: it resets the hasher.
     pub fn sha256(&mut self) -> Result<Sha256> {
         self.hashing.finish()
     }
