@@ -99,7 +99,7 @@ pub static OPTIONS: &[Definition] = &[
         key: "voice",
         flag: Flag::Value("voice", "NAME"),
         variables: &["HARBOR_SPEACHES_TTS_VOICE", "SPEACHES_TTS_VOICE"],
-        help: "voice for the warm-up",
+        help: "voice of realtime sessions, of the web page and of the warm-up",
         default_text: "the voice of the bundled model, else `af_bella`",
         default: |_, info| {
             let bundled = info.served_for(TEXT_TO_SPEECH);
