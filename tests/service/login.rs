@@ -164,6 +164,14 @@ fn what_cannot_be_installed_is_refused_before_anything_is_written() {
     refused(&["--port", "x"], &|_| (), 64, "a TCP port");
     fs_err::write(user.home.path.join("dead"), "").unwrap();
     refused(&[], &|_| (), 69, "No medium found");
+    fs_err::remove_file(user.home.path.join("dead")).unwrap();
+    fs_err::create_dir_all(user.unit().parent().unwrap()).unwrap();
+    fs_err::write(user.unit(), "[Service]\n").unwrap();
+    for arguments in [&["install"][..], &["uninstall"], &["status"]] {
+        run(&mut user.service(arguments)).expect(73).says("is left alone");
+    }
+    assert_eq!(fs_err::read_to_string(user.unit()).unwrap(), "[Service]\n");
+    fs_err::remove_file(user.unit()).unwrap();
     // `--print` needs no manager, and changes nothing.
     let printed = run(&mut user.service(&["install", "--print"])).expect(0).stdout;
     assert!(printed.contains("WantedBy=default.target"), "{printed}");

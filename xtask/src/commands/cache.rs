@@ -21,7 +21,7 @@ pub enum Command {
     Dir,
     /// Print how much the store holds
     Size,
-    /// Remove downloads that were unpacked or given up, damaged files that were set aside, and old trees
+    /// Remove downloads of unpacked wheels, abandoned partial downloads, damaged files and old trees
     Prune {
         /// Remove trees that were not used for so many days; 0 means all that no running command uses
         #[arg(long, value_name = "N", default_value_t = 90)]

@@ -10,7 +10,7 @@ use speaches_format::failure::{Exit, Failure};
 use super::{status, stop};
 use crate::config::{Config, Flags, Origin, Sources};
 use crate::instance::Instance;
-use crate::login_service::{self, Job, State, Supervisor};
+use crate::login_service::{self, Job, MARK, State, Supervisor};
 use crate::own_runtime::{self, OwnRuntime};
 use crate::whole_file;
 
@@ -306,7 +306,12 @@ fn restore(supervisor: &impl Supervisor, before: Option<&str>) {
 
 fn read(supervisor: &impl Supervisor) -> Result<Option<String>, Failure> {
     match fs_err::read_to_string(supervisor.file()) {
-        Ok(text) => Ok(Some(text)),
+        Ok(text) if text.contains(MARK) => Ok(Some(text)),
+        Ok(_) => Err(Failure::new(
+            Exit::CannotCreate,
+            format!("`{}` is not a file of `speaches service install`, so it is left alone", supervisor.file().display()),
+        )
+        .hint("move it away, if you do not need it")),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Failure::new(Exit::InputOutput, error.to_string())),
     }

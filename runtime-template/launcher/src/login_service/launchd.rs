@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use speaches_format::failure::{Exit, Failure};
 
-use super::{Job, State, Supervisor, tool};
+use super::{Job, MARK, State, Supervisor, tool};
 use crate::config::Sources;
 
 const LABEL: &str = "io.github.speaches-native";
@@ -65,7 +65,7 @@ impl Supervisor for Launchd {
         format!(
             r#"<?xml version="1.0" encoding="UTF-8"?>
 <!DOCTYPE plist PUBLIC "-//Apple//DTD PLIST 1.0//EN" "http://www.apple.com/DTDs/PropertyList-1.0.dtd">
-<!-- `speaches service install` wrote this file; `speaches service uninstall` removes it. -->
+<!-- {MARK} -->
 <plist version="1.0">
 <dict>
   <key>Label</key>

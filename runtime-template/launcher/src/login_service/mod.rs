@@ -27,6 +27,8 @@ pub use restarts::run;
 #[cfg(any(not(target_os = "macos"), test))]
 const PERMANENT: [Exit; 5] = [Exit::Usage, Exit::NoInput, Exit::Unavailable, Exit::CannotCreate, Exit::Config];
 
+/// A comment in each file, which no other program writes.
+pub const MARK: &str = "`speaches service install` wrote this file; `speaches service uninstall` removes it.";
 /// How much of its log is shown when a service does not start.
 const LAST_LINES: usize = 8;
 
@@ -67,7 +69,7 @@ pub trait Supervisor {
     /// Makes sure that the supervisor answers.
     ///
     /// # Errors
-    /// [`Exit::Unavailable`](speaches_format::failure::Exit::Unavailable) with what the user can do.
+    /// `Exit::Unavailable` with what the user can do.
     fn check(&self) -> Result<(), Failure>;
 
     /// Reads the file again and starts the service anew, now and at every login.

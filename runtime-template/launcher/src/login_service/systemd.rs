@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use speaches_format::failure::{Exit, Failure};
 
-use super::{Job, State, Supervisor, tool};
+use super::{Job, MARK, State, Supervisor, tool};
 use crate::config::Sources;
 
 const UNIT: &str = "speaches.service";
@@ -43,7 +43,7 @@ impl Supervisor for Systemd {
             job.variables.iter().map(|(name, value)| format!("Environment={}\n", quoted(&format!("{name}={value}"))));
         let permanent = super::PERMANENT.iter().map(|exit| exit.code().to_string()).collect::<Vec<_>>().join(" ");
         format!(
-            "# `speaches service install` wrote this file; `speaches service uninstall` removes it.\n\
+            "# {}\n\
              [Unit]\n\
              Description=speaches speech server\n\
              \n\
@@ -59,6 +59,7 @@ impl Supervisor for Systemd {
              \n\
              [Install]\n\
              WantedBy=default.target\n",
+            MARK,
             self.program(&job.program),
             variables.collect::<String>()
         )

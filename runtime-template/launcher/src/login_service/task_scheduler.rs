@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use speaches_format::failure::{Exit, Failure};
 
-use super::{Job, State, Supervisor, tool};
+use super::{Job, MARK, State, Supervisor, tool};
 use crate::config::{Sources, directories};
 
 const TASK: &str = "speaches";
@@ -56,7 +56,7 @@ impl Supervisor for TaskScheduler {
         let arguments = super::escaped_xml(&words.join(" "));
         format!(
             r#"<?xml version="1.0"?>
-<!-- `speaches service install` wrote this file; `speaches service uninstall` removes it. -->
+<!-- {MARK} -->
 <Task version="1.2" xmlns="http://schemas.microsoft.com/windows/2004/02/mit/task">
   <RegistrationInfo>
     <Description>speaches speech server</Description>
