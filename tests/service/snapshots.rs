@@ -1,4 +1,5 @@
-//! The complete output for users: each change of a message changes a file in `tests/snapshots/`.
+//! Whole outputs for users: help, plans, steps and the most common errors. A change of one of them changes a file in
+//! `tests/snapshots/`.
 
 use std::fmt::Write as _;
 use std::process::Command;

@@ -14,7 +14,7 @@ const OWN: &str = "speaches-native";
 
 pub struct Component<'a> {
     pub input: &'a Input,
-    /// `CPython`, `speaches`, the normalised name of a wheel, the id of a model, `launcher` or `service`.
+    /// `CPython`, `speaches`, the normalised name of a wheel, the name of a model in `--models`, `launcher` or `service`.
     pub name: String,
     /// A version, a revision for a model.
     pub version: String,

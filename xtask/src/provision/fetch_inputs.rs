@@ -1,5 +1,6 @@
-//! Fetches the inputs of a plan. For a runtime it makes their trees in the store. For a vendor directory it keeps the
-//! files as they were published. The modules of `inputs` know the kinds; this one decides what is downloaded, and
+//! Fetches the inputs of a plan. For a runtime it makes their trees in the store. For a vendor directory it keeps
+//! wheels and archives of CPython as they were published (`wheel_files`, `python_archive`); `vendor` takes models, launcher and a
+//! copied CPython from their trees. The modules of `inputs` know the kinds; this one decides what is downloaded, and
 //! reports it.
 
 use std::collections::BTreeMap;
