@@ -79,9 +79,11 @@ fn masked(setting: &Setting) -> Value {
 /// Variables for upstream's own settings; some of them are secrets by their name.
 fn masked_environment(config: &Config) -> BTreeMap<String, String> {
     let is_secret = |name: &str| ["KEY", "TOKEN", "SECRET", "PASSWORD"].iter().any(|word| name.contains(word));
-    let mask = |(name, value): (&String, &String)| {
-        let shown = if is_secret(&name.to_uppercase()) { MASK } else { value.as_str() };
-        (name.clone(), shown.to_owned())
-    };
-    config.environment.iter().map(mask).collect()
+    let mut environment = config.environment.clone();
+    for (name, value) in &mut environment {
+        if is_secret(&name.to_uppercase()) {
+            MASK.clone_into(value);
+        }
+    }
+    environment
 }

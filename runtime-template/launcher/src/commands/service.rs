@@ -309,7 +309,10 @@ fn read(supervisor: &impl Supervisor) -> Result<Option<String>, Failure> {
         Ok(text) if text.contains(MARK) => Ok(Some(text)),
         Ok(_) => Err(Failure::new(
             Exit::CannotCreate,
-            format!("`{}` is not a file of `speaches service install`, so it is left alone", supervisor.file().display()),
+            format!(
+                "`{}` is not a file of `speaches service install`, so it is left alone",
+                supervisor.file().display()
+            ),
         )
         .hint("move it away, if you do not need it")),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
