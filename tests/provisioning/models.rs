@@ -75,7 +75,7 @@ fn a_hub_that_is_busy_for_a_moment_is_asked_again() {
     odd.hub.api.set(&path, vec![Reply::data(b"<html>log in first</html>")]);
     odd.plan("org/whisper", &[]).expect(69).says("does not answer like the Hugging Face hub").says("HF_ENDPOINT");
     odd.hub.api.set(&path, vec![Reply::data(b"{}").claiming(1 << 40)]);
-    odd.plan("org/whisper", &[]).expect(69).says("it is larger than 67.1 MB");
+    odd.plan("org/whisper", &[]).expect(69).says("it is larger than the limit of 67.1 MB");
 }
 
 #[test]
