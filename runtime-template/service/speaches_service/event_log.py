@@ -92,7 +92,7 @@ def write_line(logger: str, level: str, message: str, at: float, **details: obje
     else:
         moment = time.strftime("%H:%M:%S", time.localtime(at))
         line = f"{moment} {level} {logger}: {message}"
-    # If nobody reads the log any more, the service goes on.
+    # If the reader of the log is gone, the service goes on.
     with contextlib.suppress(OSError):
         os.write(_STANDARD_ERROR, (line.replace("\n", "\n    ") + "\n").encode("utf-8", "replace"))
 

@@ -10,7 +10,7 @@ use super::{Job, MARK, State, Supervisor, tool};
 use crate::config::Sources;
 
 const LABEL: &str = "io.github.speaches-native";
-/// launchd tells nobody when it has forgotten an agent, and refuses the next one until then.
+/// launchd does not report when it has forgotten an agent, and refuses the next one until then.
 const FORGOTTEN_WITHIN: Duration = Duration::from_secs(20);
 
 /// launchd, for this user.
