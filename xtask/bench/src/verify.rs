@@ -56,7 +56,7 @@ pub fn run(arguments: &Arguments) -> Result<Report> {
     let ours = || timed(|| process::run("speaches verify", Command::new(&launcher).arg("verify"), b"").map(drop));
     let hash = || {
         let mut command = Command::new("xargs");
-        command.args(["-P", &threads, "-n", "1", "sha256sum", "--check", "--quiet"]).current_dir(&runtime);
+        command.args(["-0", "-P", &threads, "-n", "1", "sha256sum", "--check", "--quiet"]).current_dir(&runtime);
         timed(|| process::run("sha256sum", &mut command, lists.as_bytes()).map(drop))
     };
     let baseline = format!("sha256sum -c, {threads} at once");
@@ -83,7 +83,8 @@ fn lists(description: &Description, workspace: &Workspace) -> Result<String> {
         for file in files {
             writeln!(text, "{}  {}", file.sha256, file.path)?;
         }
-        writeln!(paths, "{}", workspace.write(&format!("list-{number}"), text)?)?;
+        // A path may have spaces, which xargs would take for its end.
+        write!(paths, "{}\0", workspace.write(&format!("list-{number}"), text)?)?;
     }
     Ok(paths)
 }
