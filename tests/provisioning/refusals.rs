@@ -317,7 +317,8 @@ fn a_full_disk() {
     let scratch = scratch();
     let tool = env!("CARGO_BIN_EXE_xtask");
     let script = format!(
-        "mount -t tmpfs -o size=20m tmpfs {0}; {tool} provision --sample --out {0}/runtime && exit 1; code=$?; ls -A {0} >&2; exit $code",
+        "mount -t tmpfs -o size=20m tmpfs '{0}'; '{tool}' provision --sample --out '{0}/runtime' && exit 1; code=$?; \
+         ls -A '{0}' >&2; exit $code",
         scratch.path
     );
     let Some(mut command) = in_mount_namespace(&script) else {
@@ -334,7 +335,7 @@ fn a_read_only_output() {
     let scratch = scratch();
     let tool = env!("CARGO_BIN_EXE_xtask");
     let script =
-        format!("mount -t tmpfs -o ro tmpfs {0}; exec {tool} provision --sample --out {0}/runtime", scratch.path);
+        format!("mount -t tmpfs -o ro tmpfs '{0}'; exec '{tool}' provision --sample --out '{0}/runtime'", scratch.path);
     let Some(mut command) = in_mount_namespace(&script) else {
         return not_run("unshare", "a read-only output", "this machine does not let users mount");
     };

@@ -425,7 +425,7 @@ fn a_container_of_another_harbor_is_left_to_it() {
     stack.run(&["up"]).expect(78).says(&said).says(advice);
     assert!(stack.told().is_empty() && !stack.is_answered());
     assert_eq!(stack.hop("proxy", 69), format!("{said}; {advice}"));
-    assert_eq!(stack.hop("webui", 69), said.replace("speaches", "webui"));
+    assert_eq!(stack.hop("webui", 69), said.replace("harbor.speaches", "harbor.webui"));
     // A proxy of this Harbor, and a proxy of an unknown one.
     for made in [made_in("harbor.speaches", &stack.home), String::new()] {
         stack.docker.answers("inspect", &made);
