@@ -20,6 +20,8 @@ const STARTED_WITHIN: Duration = Duration::from_secs(60);
 /// Between a crash and the next start, so that a service that fails at once does not take a processor for itself.
 #[cfg(windows)]
 const PAUSE: Duration = Duration::from_secs(5);
+/// How long the service before may take to answer again. It was found to work once, so this command waits no longer.
+const BACK_WITHIN: Duration = Duration::from_secs(10);
 /// Between two questions to the supervisor, which may answer slowly and says nothing useful of the first moments.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
@@ -292,7 +294,16 @@ fn wait(supervisor: &impl Supervisor, state: &Path) -> Result<Instance, Failure>
 /// After a failure: what was installed before is there again.
 fn restore(supervisor: &impl Supervisor, before: Option<&str>) {
     let restored = match before {
-        Some(text) => write(supervisor, text).and_then(|()| supervisor.start()),
+        Some(text) => write(supervisor, text).and_then(|()| supervisor.start()).map(|()| {
+            // Clients of the service before should find it again when this command ends.
+            let started = Instant::now();
+            while own(supervisor, before).is_none_or(|instance| instance.phase() == "starting")
+                && started.elapsed() < BACK_WITHIN
+            {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        }),
+        None if !supervisor.file().exists() => Ok(()),
         None => supervisor
             .forget()
             .and_then(|()| fs_err::remove_file(supervisor.file()).map_err(|error| cannot_write(&error))),
