@@ -47,6 +47,13 @@ class StateTest(unittest.TestCase):
         self.assertEqual(status["versions"], {"python": platform.python_version(), "speaches": "1.2.3"})
         self.assertEqual(os.listdir(self.directory), [STATUS_FILE])
 
+    def test_a_partial_file_of_a_killed_service_is_removed(self) -> None:
+        os.makedirs(self.directory)
+        with open(os.path.join(self.directory, f"{STATUS_FILE}.14866-1"), "w", encoding="utf-8") as file:
+            file.write("{")
+        self.make(self.directory).open()
+        self.assertEqual(os.listdir(self.directory), [STATUS_FILE])
+
     def test_a_model_has_the_decision_and_then_the_actual_computation(self) -> None:
         settings = example.settings(
             state_dir=self.directory,
