@@ -79,7 +79,7 @@ class State:
         try:
             if self._directory is not None:
                 os.makedirs(self._directory, exist_ok=True)
-                self._remove_partial_files(self._directory)
+                json_file.remove_partial(os.path.join(self._directory, STATUS_FILE))
             self._write()
         except OSError as error:
             raise ServiceFailure(
@@ -134,13 +134,6 @@ class State:
             self._write()
         except OSError as error:
             log_event(f"cannot write `{self._directory}`: {error.strerror or error}", "warning")
-
-    @staticmethod
-    def _remove_partial_files(directory: str) -> None:
-        """A service that is killed while it writes leaves a partial file. Each service has a directory of its own."""
-        for name in os.listdir(directory):
-            if name.startswith(f"{STATUS_FILE}."):
-                os.unlink(os.path.join(directory, name))
 
     def _write(self) -> None:
         if self._directory is not None:

@@ -49,10 +49,12 @@ class StateTest(unittest.TestCase):
 
     def test_a_partial_file_of_a_killed_service_is_removed(self) -> None:
         os.makedirs(self.directory)
-        with open(os.path.join(self.directory, f"{STATUS_FILE}.14866-1"), "w", encoding="utf-8") as file:
-            file.write("{")
+        of_the_user = f"{STATUS_FILE}.2026-1.backup"
+        for name in (f"{STATUS_FILE}.14866-1", of_the_user):
+            with open(os.path.join(self.directory, name), "w", encoding="utf-8") as file:
+                file.write("{")
         self.make(self.directory).open()
-        self.assertEqual(os.listdir(self.directory), [STATUS_FILE])
+        self.assertEqual(sorted(os.listdir(self.directory)), [STATUS_FILE, of_the_user])
 
     def test_a_model_has_the_decision_and_then_the_actual_computation(self) -> None:
         settings = example.settings(
