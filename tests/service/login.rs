@@ -140,7 +140,7 @@ fn what_does_not_start_leaves_what_was_there() {
     let ended =
         run(&mut user.service(&["install", "--host", "127.0.0.1", "--port", &free_port(), "--log-file", "full"]));
     assert_ne!(ended.code, Some(0));
-    ended.says("nothing was installed").says(log.as_str());
+    ended.says("nothing was changed").says(log.as_str());
     assert_eq!(fs_err::read_to_string(user.unit()).unwrap(), before);
     let began = std::time::Instant::now();
     while get(&format!("http://127.0.0.1:{good}/health")).0 != 200 {

@@ -16,7 +16,6 @@ use crate::whole_file;
 
 /// How long the port may take to answer, on a machine that does something else.
 const STARTED_WITHIN: Duration = Duration::from_secs(60);
-
 /// Between a crash and the next start, so that a service that fails at once does not take a processor for itself.
 #[cfg(windows)]
 const PAUSE: Duration = Duration::from_secs(5);
@@ -104,7 +103,7 @@ fn install(supervisor: &impl Supervisor, print: bool, flags: &Flags, sources: &S
         && !before.as_deref().is_some_and(|text| is_of(supervisor, text, &other))
     {
         let said = format!(
-            "a service that you started yourself runs on port {} (pid {})",
+            "a service that `speaches service` did not install runs on port {} (pid {})",
             other.status.port, other.status.pid
         );
         return Err(Failure::new(Exit::Temporary, said).hint("stop it first: `speaches stop`"));
@@ -283,7 +282,7 @@ fn wait(supervisor: &impl Supervisor, state: &Path) -> Result<Instance, Failure>
             };
             return Err(Failure::new(
                 exit,
-                format!("the service did not start, so nothing was installed: {reason}{log}"),
+                format!("the service did not start, so nothing was changed: {reason}{log}"),
             )
             .hint("`speaches serve` with the same options shows all that it says"));
         }

@@ -9,6 +9,7 @@ use super::{Job, MARK, State, Supervisor, tool};
 use crate::config::Sources;
 
 const UNIT: &str = "speaches.service";
+
 /// systemd, for this user.
 pub struct Systemd {
     systemctl: OsString,
@@ -43,7 +44,7 @@ impl Supervisor for Systemd {
             job.variables.iter().map(|(name, value)| format!("Environment={}\n", quoted(&format!("{name}={value}"))));
         let permanent = super::PERMANENT.iter().map(|exit| exit.code().to_string()).collect::<Vec<_>>().join(" ");
         format!(
-            "# {}\n\
+            "# {MARK}\n\
              [Unit]\n\
              Description=speaches speech server\n\
              \n\
@@ -59,7 +60,6 @@ impl Supervisor for Systemd {
              \n\
              [Install]\n\
              WantedBy=default.target\n",
-            MARK,
             self.program(&job.program),
             variables.collect::<String>()
         )
